@@ -1,0 +1,166 @@
+// The control plane's state: what the journal's facts add up to. Read-only to everybody; made by evolve.ts alone.
+// Nothing volatile is here: who is online right now is an observation, handed to decide beside the state.
+
+import type { Cid, Digest } from '../../proto/cid.ts';
+import type { DeploymentConfig, DeploymentKind, DeploymentPhase, Labels, PromotionPhase } from '../../proto/events.ts';
+import type { TargetPhase, Transfer } from '../../proto/fleet.ts';
+import type { OrderAction, Role } from '../../proto/statement.ts';
+
+export interface App {
+  readonly app: string;
+  readonly project: string;
+  readonly createdAt: number;
+  /** By number - 1. */
+  readonly revisions: readonly RevisionRecord[];
+}
+
+export interface RevisionRecord {
+  readonly app: string;
+  readonly number: number;
+  readonly revision: Digest;
+  readonly cid: Cid;
+  readonly alias?: string;
+  readonly manifest: string;
+  readonly manifestBytes: number;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly chunks: number;
+  readonly uploadedBytes: number;
+  readonly createdAt: number;
+  readonly createdBy: string;
+}
+
+export interface Environment {
+  readonly environment: string;
+  readonly app: string;
+  readonly selector: Labels;
+  readonly config: DeploymentConfig;
+  readonly createdAt: number;
+  /** Fencing number of the newest deployment. */
+  readonly seq: number;
+  /** Highest order number issued, and the digest of that order. */
+  readonly orderSeq: number;
+  readonly orderDigest?: Digest;
+  readonly desired?: Digest;
+  readonly current?: Digest;
+  /** Last known good: written when a deployment succeeded, never before. */
+  readonly stable?: Digest;
+  readonly activeDeployment?: string;
+  /** What the environment's role says now; absent before the first. */
+  readonly role?: { readonly version: number; readonly revisions: Readonly<Record<string, Digest>> };
+}
+
+export interface Token {
+  readonly token: string;
+  readonly use: 'api' | 'join';
+  readonly name: string;
+  readonly secretDigest: Digest;
+  readonly scopes: readonly string[];
+  readonly roles: readonly Role[];
+  readonly environments: readonly string[];
+  readonly labels: Labels;
+  readonly usesMax: number;
+  readonly uses: number;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly revoked: boolean;
+}
+
+export interface Member {
+  readonly member: string;
+  readonly name: string;
+  readonly publicKey: string;
+  readonly roles: readonly Role[];
+  readonly environments: readonly string[];
+  readonly labels: Labels;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly serial: number;
+  readonly enrolledAt: number;
+  readonly renewedAt: number;
+  readonly addresses: readonly string[];
+  readonly uploadUrl?: string;
+  readonly revoked: boolean;
+  /** What it last reported to have committed, by application. */
+  readonly running: Readonly<Record<string, { readonly revision: Digest; readonly number: number; readonly since: number }>>;
+}
+
+export interface Promotion {
+  readonly promotion: string;
+  readonly environment: string;
+  readonly app: string;
+  readonly revision: Digest;
+  readonly number: number;
+  readonly trigger: 'manual' | 'rollback';
+  readonly reason?: string;
+  readonly phase: PromotionPhase;
+  readonly by: string;
+  readonly createdAt: number;
+  readonly finishedAt?: number;
+  readonly deployment?: string;
+}
+
+export interface TargetDeployment {
+  readonly member: string;
+  readonly batch: number;
+  readonly phase: TargetPhase;
+  /** Of the last report counted; a report that is not above it changes nothing. */
+  readonly reportNo: number;
+  readonly code?: string;
+  readonly detail?: string;
+  readonly output?: string;
+  readonly transfer?: Transfer;
+  readonly reportedAt: number;
+}
+
+export type BatchPhase = 'pending' | 'running' | 'baking' | 'succeeded' | 'failed' | 'skipped';
+
+export interface Deployment {
+  readonly deployment: string;
+  readonly promotion: string;
+  readonly environment: string;
+  readonly app: string;
+  readonly type: DeploymentKind;
+  readonly seq: number;
+  readonly from?: Digest;
+  readonly to: Digest;
+  readonly number: number;
+  readonly config: DeploymentConfig;
+  readonly batches: readonly { readonly targets: readonly string[]; readonly phase: BatchPhase; readonly startedAt?: number; readonly finishedAt?: number }[];
+  readonly targets: Readonly<Record<string, TargetDeployment>>;
+  readonly phase: DeploymentPhase;
+  readonly reason?: string;
+  readonly startedAt: number;
+  /** Of the newest fact about it: what deadlines count from. */
+  readonly progressedAt: number;
+  readonly finishedAt?: number;
+  readonly rollbackOf?: string;
+  /** Set when it rolls back: where to, and which targets. */
+  readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[] };
+}
+
+export interface IssuedOrder {
+  readonly environment: string;
+  readonly app: string;
+  readonly seq: number;
+  readonly deployment: string;
+  readonly action: OrderAction;
+  readonly batch: number;
+  readonly targets: readonly string[];
+  readonly compact: string;
+}
+
+/** Everything. Maps are keyed by the id in the value. */
+export interface State {
+  /** Sequence number of the last entry folded in. */
+  readonly head: number;
+  readonly apps: ReadonlyMap<string, App>;
+  readonly environments: ReadonlyMap<string, Environment>;
+  readonly tokens: ReadonlyMap<string, Token>;
+  readonly members: ReadonlyMap<string, Member>;
+  readonly promotions: ReadonlyMap<string, Promotion>;
+  readonly deployments: ReadonlyMap<string, Deployment>;
+  /** Orders still worth delivering, by environment, oldest first: those of unfinished deployments, and the newest that names each target. */
+  readonly orders: ReadonlyMap<string, readonly IssuedOrder[]>;
+  /** Epoch of the roster: +1 with every change of membership or location. */
+  readonly rosterEpoch: number;
+}

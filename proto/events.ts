@@ -1,0 +1,148 @@
+// The facts of the journal: everything that the control plane ever decided or was told, in the past tense.
+// State is their fold (control/core/evolve.ts); /v1/events streams them. A published kind never changes its meaning.
+
+import type { Cid, Digest } from './cid.ts';
+import type { Report } from './fleet.ts';
+import type { OrderAction, Role } from './statement.ts';
+
+/** Labels by key, as operators set them. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** How a deployment proceeds (control-plane.md, section 1.7). Percentages are of the targets in the snapshot. */
+export interface DeploymentConfig {
+  /** Sizes in order; a number of targets or a share of all; the last batch takes the rest. */
+  readonly batches: readonly (number | `${number}%`)[];
+  /** Activations under way at once; a share rounds down, at least 1. */
+  readonly maxParallel: number | `${number}%`;
+  /** Targets that must serve a committed release at every instant; a share rounds up. */
+  readonly minHealthy: number | `${number}%`;
+  /** Distinct targets that may fail before the deployment stops; reaching it stops. */
+  readonly failureThreshold: { readonly count: number; readonly percent: number };
+  /** A target that has not answered for this long counts as lost. */
+  readonly lostAfterMs: number;
+  /** A batch that makes no progress for this long fails the deployment. */
+  readonly progressDeadlineMs: number;
+  /** Between two batches. */
+  readonly bakeMs: number;
+  readonly autoRollback: boolean;
+}
+
+export type PromotionPhase = 'waiting' | 'deploying' | 'succeeded' | 'failed' | 'aborted' | 'superseded';
+export type DeploymentPhase = 'running' | 'baking' | 'rolling-back' | 'succeeded' | 'failed' | 'rolled-back' | 'rollback-failed' | 'aborted';
+export type DeploymentKind = 'promote' | 'redeploy' | 'rollback' | 'catch-up';
+
+export type Event =
+  | { readonly kind: 'app.created'; readonly app: string; readonly project: string }
+  | { readonly kind: 'environment.created'; readonly environment: string; readonly app: string; readonly selector: Labels; readonly config: DeploymentConfig }
+  | { readonly kind: 'environment.changed'; readonly environment: string; readonly selector: Labels; readonly config: DeploymentConfig }
+  | {
+      readonly kind: 'token.created';
+      readonly token: string;
+      readonly use: 'api' | 'join';
+      readonly name: string;
+      /** sha2-256 of the secret; the secret itself is shown once and kept nowhere. */
+      readonly secretDigest: Digest;
+      /** For `api`: what it may do, such as `promote:env/prod`, `upload:app/web`, `read:*`, `admin:*`. */
+      readonly scopes: readonly string[];
+      /** For `join`: what the member becomes. */
+      readonly roles: readonly Role[];
+      readonly environments: readonly string[];
+      readonly labels: Labels;
+      readonly usesMax: number;
+      readonly expiresAt: number;
+    }
+  | { readonly kind: 'token.revoked'; readonly token: string; readonly reason: string }
+  | {
+      readonly kind: 'member.enrolled';
+      readonly member: string;
+      readonly name: string;
+      readonly publicKey: string;
+      readonly roles: readonly Role[];
+      readonly environments: readonly string[];
+      readonly labels: Labels;
+      readonly attributes: Readonly<Record<string, string>>;
+      /** Of the certificate issued. */
+      readonly serial: number;
+      readonly token: string;
+    }
+  | { readonly kind: 'member.located'; readonly member: string; readonly addresses: readonly string[]; readonly uploadUrl?: string }
+  | { readonly kind: 'member.renewed'; readonly member: string; readonly serial: number }
+  | { readonly kind: 'member.revoked'; readonly member: string; readonly reason: string }
+  | {
+      readonly kind: 'revision.created';
+      readonly app: string;
+      /** Dense and increasing in an application, from 1. */
+      readonly number: number;
+      readonly revision: Digest;
+      readonly cid: Cid;
+      readonly alias?: string;
+      /** The encoded manifest in base64, and its length in bytes as the signed role will state it. */
+      readonly manifest: string;
+      readonly manifestBytes: number;
+      readonly entries: number;
+      readonly bytes: number;
+      readonly chunks: number;
+      readonly uploadedBytes: number;
+      readonly proxy: string;
+    }
+  | {
+      readonly kind: 'promotion.created';
+      readonly promotion: string;
+      readonly environment: string;
+      readonly app: string;
+      readonly revision: Digest;
+      readonly number: number;
+      readonly trigger: 'manual' | 'rollback';
+      readonly reason?: string;
+    }
+  | { readonly kind: 'promotion.finished'; readonly promotion: string; readonly phase: Exclude<PromotionPhase, 'waiting' | 'deploying'>; readonly reason?: string }
+  | {
+      readonly kind: 'deployment.started';
+      readonly deployment: string;
+      readonly promotion: string;
+      readonly environment: string;
+      readonly app: string;
+      readonly type: DeploymentKind;
+      /** Fencing number of the environment, +1 for each deployment. */
+      readonly seq: number;
+      readonly from?: Digest;
+      readonly to: Digest;
+      readonly number: number;
+      readonly config: DeploymentConfig;
+      /** The snapshot of targets, cut into batches in the order in which they go. */
+      readonly batches: readonly (readonly string[])[];
+      readonly rollbackOf?: string;
+    }
+  | { readonly kind: 'batch.started'; readonly deployment: string; readonly batch: number }
+  | { readonly kind: 'batch.finished'; readonly deployment: string; readonly batch: number; readonly phase: 'succeeded' | 'failed' }
+  | { readonly kind: 'deployment.rolling-back'; readonly deployment: string; readonly reason: string; readonly targets: readonly string[]; readonly to: Digest; readonly number: number }
+  | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'running' | 'baking' | 'rolling-back'>; readonly reason?: string }
+  | { readonly kind: 'target.reported'; readonly member: string; readonly report: Report }
+  | { readonly kind: 'target.lost'; readonly member: string; readonly deployment: string }
+  | { readonly kind: 'role.published'; readonly environment: string; readonly version: number; readonly revisions: Readonly<Record<string, Digest>> }
+  | {
+      readonly kind: 'order.issued';
+      readonly environment: string;
+      readonly app: string;
+      readonly seq: number;
+      readonly deployment: string;
+      readonly action: OrderAction;
+      readonly batch: number;
+      readonly targets: readonly string[];
+      readonly digest: Digest;
+      /** The signed order. */
+      readonly compact: string;
+    };
+
+export type EventKind = Event['kind'];
+
+/** One entry of the journal. */
+export interface JournalEntry {
+  /** 1, 2, 3, … without gaps. */
+  readonly seq: number;
+  /** Milliseconds since 1970 by the control plane's clock at the append. */
+  readonly at: number;
+  /** Who caused it: `token:<id>`, `member:<id>`, or `system`. */
+  readonly actor: string;
+  readonly event: Event;
+}

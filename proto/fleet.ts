@@ -1,0 +1,163 @@
+// What members and the control plane say to each other over /agent/v1: enrolment, sync, reports, hand-over.
+// Every request but enrolment carries `Authorization: Starling <member request statement>`.
+
+import Type, { type Static } from 'typebox';
+import { limits } from './limits.ts';
+import { RoleSchema } from './statement.ts';
+
+const strict = { additionalProperties: false } as const;
+const Name = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$' });
+const DigestText = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const Compact = Type.String({ maxLength: limits.statementBytesMax });
+
+/**
+ * Enrolment, first message. The secret of the token never travels: `mac` is HMAC-SHA256(SHA-256(secret), transcript) in hex and `signature` is
+ * Ed25519(key, transcript) in base64url, where transcript = canonical JSON (RFC 8785) of the message without these two fields.
+ */
+export const EnrolRequestSchema = Type.Object(
+  {
+    tokenId: Type.String({ minLength: 1, maxLength: 64 }),
+    /** Answer of POST /agent/v1/enrol/challenge. */
+    nonce: Type.String({ minLength: 16, maxLength: 128 }),
+    /** libp2p peer id of `publicKey`. */
+    member: Type.String({ minLength: 1, maxLength: 128 }),
+    /** Ed25519 public key, 32 bytes in hex. */
+    publicKey: DigestText,
+    name: Name,
+    roles: Type.Array(RoleSchema, { minItems: 1, maxItems: 3 }),
+    attributes: Type.Record(Type.String({ maxLength: 64 }), Type.String({ maxLength: 256 }), { maxProperties: 64 }),
+    mac: DigestText,
+    signature: Type.String({ maxLength: 128 }),
+  },
+  strict,
+);
+export type EnrolRequest = Static<typeof EnrolRequestSchema>;
+
+export const ChallengeReplySchema = Type.Object({ nonce: Type.String() }, strict);
+export type ChallengeReply = Static<typeof ChallengeReplySchema>;
+
+export const EnrolReplySchema = Type.Object({ certificate: Compact, environments: Type.Array(Name) }, strict);
+export type EnrolReply = Static<typeof EnrolReplySchema>;
+
+/** Phases of one target in one deployment, as in control-plane.md section 1.2. */
+export const TargetPhaseSchema = Type.Union(
+  [
+    'assigned', 'downloading', 'downloaded', 'verified', 'staged', 'activating', 'health-checking', 'committed',
+    'rolling-back', 'rolled-back', 'inconsistent', 'rejected', 'deferred', 'failed', 'lost', 'cancelled', 'already-current',
+  ].map((phase) => Type.Literal(phase)),
+);
+export type TargetPhase =
+  | 'assigned' | 'downloading' | 'downloaded' | 'verified' | 'staged' | 'activating' | 'health-checking' | 'committed'
+  | 'rolling-back' | 'rolled-back' | 'inconsistent' | 'rejected' | 'deferred' | 'failed' | 'lost' | 'cancelled' | 'already-current';
+
+/** Bytes of one fetch by where they came from, and what was not fetched because it was there. */
+export const TransferSchema = Type.Object(
+  {
+    originBytes: Type.Integer({ minimum: 0 }),
+    peerBytes: Type.Integer({ minimum: 0 }),
+    reusedBytes: Type.Integer({ minimum: 0 }),
+    wastedBytes: Type.Integer({ minimum: 0 }),
+  },
+  strict,
+);
+export type Transfer = Static<typeof TransferSchema>;
+
+/** One step of a target in a deployment. Idempotent by (member, deployment, reportNo). */
+export const ReportSchema = Type.Object(
+  {
+    deployment: Type.String({ minLength: 1, maxLength: 64 }),
+    environment: Name,
+    app: Name,
+    /** Of the order that it answers. */
+    seq: Type.Integer({ minimum: 1 }),
+    /** 1, 2, 3, … in a deployment on this target, kept across restarts. */
+    reportNo: Type.Integer({ minimum: 1 }),
+    phase: TargetPhaseSchema,
+    /** Why it failed or was refused: a stable code of the daemon, then a sentence. */
+    code: Type.Optional(Type.String({ maxLength: 64 })),
+    detail: Type.Optional(Type.String({ maxLength: 2048 })),
+    /** Last 10 KiB of a hook's output. */
+    output: Type.Optional(Type.String({ maxLength: limits.reportOutputBytesMax })),
+    transfer: Type.Optional(TransferSchema),
+    /** Milliseconds since 1970 by the target's clock. */
+    at: Type.Integer({ minimum: 0 }),
+  },
+  strict,
+);
+export type Report = Omit<Static<typeof ReportSchema>, 'phase'> & { readonly phase: TargetPhase };
+export const ReportsRequestSchema = Type.Object({ reports: Type.Array(ReportSchema, { minItems: 1, maxItems: limits.reportsMax }) }, strict);
+
+/** What runs on a target for one application. */
+export const RunningSchema = Type.Object(
+  { environment: Name, app: Name, revision: DigestText, revisionNumber: Type.Integer({ minimum: 1 }), healthy: Type.Boolean() },
+  strict,
+);
+export type Running = Static<typeof RunningSchema>;
+
+/** Progress of a fetch under way, for displays; never a basis for decisions. */
+export const ProgressSchema = Type.Object(
+  { deployment: Type.String({ maxLength: 64 }), haveBytes: Type.Integer({ minimum: 0 }), totalBytes: Type.Integer({ minimum: 0 }) },
+  strict,
+);
+export type Progress = Static<typeof ProgressSchema>;
+
+/**
+ * One round of the conversation. The control plane answers at once when it has something newer than what the member
+ * says it knows, else after at most `waitMs`.
+ */
+export const SyncRequestSchema = Type.Object(
+  {
+    /** Highest order accepted, by environment. */
+    seqSeen: Type.Record(Name, Type.Integer({ minimum: 0 })),
+    /** Versions of the TUF metadata held, by role name (`root`, `timestamp`, `snapshot`, `targets`, `env-…`). */
+    metadata: Type.Record(Type.String({ maxLength: 128 }), Type.Integer({ minimum: 0 })),
+    rosterEpoch: Type.Integer({ minimum: 0 }),
+    /** Multiaddrs on which the member listens. */
+    addresses: Type.Array(Type.String({ maxLength: 256 }), { maxItems: 8 }),
+    /** Where clients upload, for a proxy. */
+    uploadUrl: Type.Optional(Type.String({ maxLength: 256 })),
+    running: Type.Array(RunningSchema, { maxItems: 500 }),
+    progress: Type.Array(ProgressSchema, { maxItems: 64 }),
+    /** Deployments whose content is wholly on this member. */
+    waitMs: Type.Integer({ minimum: 0, maximum: limits.syncWaitMs }),
+    version: Type.String({ maxLength: 64 }),
+  },
+  strict,
+);
+export type SyncRequest = Static<typeof SyncRequestSchema>;
+
+export const SyncReplySchema = Type.Object(
+  {
+    /** Orders above `seqSeen` that name this member, oldest first, in compact form. */
+    orders: Type.Array(Compact, { maxItems: 64 }),
+    /** TUF files that are newer than what the member holds, by file name (`3.root.json`, `timestamp.json`, `env-prod.json`), as text. */
+    metadata: Type.Record(Type.String({ maxLength: 160 }), Type.String({ maxLength: limits.snapshotBytesMax })),
+    roster: Type.Optional(Type.String({ maxLength: limits.rosterBytesMax * 2 })),
+    /** A renewed certificate, when the old one has passed two thirds of its life. */
+    certificate: Type.Optional(Compact),
+    /** When to come again, in milliseconds. */
+    pollAfterMs: Type.Integer({ minimum: 0 }),
+  },
+  strict,
+);
+export type SyncReply = Static<typeof SyncReplySchema>;
+
+/** A proxy hands a complete, stored revision over (architecture.md, step 3). */
+export const HandOverRequestSchema = Type.Object(
+  {
+    /** The grant under which it was uploaded. */
+    grant: Compact,
+    /** The encoded revision manifest in base64. */
+    manifest: Type.String({ maxLength: Math.ceil((limits.revisionBytesMax * 4) / 3) + 4 }),
+    alias: Type.Optional(Type.String({ maxLength: 128 })),
+    uploadedBytes: Type.Integer({ minimum: 0 }),
+  },
+  strict,
+);
+export type HandOverRequest = Static<typeof HandOverRequestSchema>;
+
+export const HandOverReplySchema = Type.Object(
+  { app: Name, revision: DigestText, number: Type.Integer({ minimum: 1 }), created: Type.Boolean() },
+  strict,
+);
+export type HandOverReply = Static<typeof HandOverReplySchema>;

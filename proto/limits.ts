@@ -1,0 +1,75 @@
+// Every bound on the wire and in the formats, each with its unit and its reason.
+// What a single program may tune for itself is in its own config, not here.
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Bounds that both sides of every conversation share. Sizes in bytes, times in milliseconds. */
+export const limits = {
+  /** A chunk: the chunker's maximum; a longer one cannot be cut, so it cannot be real. */
+  chunkBytesMax: 256 * KiB,
+  /** A file up to this size is one chunk, so that its chunk id is its digest. */
+  singleChunkBytesMax: 64 * KiB,
+  /** Entries of a tree: 1,000,000 files at 73 bytes are 73 MB of index. */
+  treeEntriesMax: 1_000_000,
+  /** Distinct chunks of a tree: 1 TiB at the mean of 78 KiB is far above; 4 bytes of ordinal suffice. */
+  treeChunksMax: 16_000_000,
+  /** An encoded tree index; above it a decoder refuses before it allocates. */
+  indexBytesMax: 128 * MiB,
+  /** An encoded revision manifest: 128 MiB of index at 16 KiB a chunk, 40 bytes each, and the spec. */
+  revisionBytesMax: 512 * KiB,
+  /** A deploy spec as canonical JSON. */
+  specBytesMax: 32 * KiB,
+  /** Path rules of a tree (trust.md, section 10). */
+  pathBytesMax: 1024,
+  pathPartBytesMax: 255,
+  pathDepthMax: 64,
+  symlinkTargetBytesMax: 1024,
+
+  /** An exchange frame: its fixed header and at most one chunk. */
+  exchangeHeaderBytes: 16,
+  exchangeFrameBytesMax: 256 * KiB + 4 * KiB,
+  /** A bitmap of every ordinal of the largest tree, 1 bit each. */
+  exchangeBitmapBytesMax: 2 * MiB,
+  /** Revisions that one neighbour may have open with another at once. */
+  exchangeTopicsMax: 64,
+  /** Ordinal ranges in one frame. */
+  exchangeRangesMax: 512,
+  /** Requests that one neighbour may have outstanding with another. */
+  exchangeRequestsMax: 64,
+  /** The greeting that decides admission (trust.md, section 7). */
+  helloBytesMax: 4 * KiB,
+  helloTimeoutMs: 3_000,
+  /** Clocks of two members may differ by this much. */
+  clockSkewMs: 10 * 60_000,
+
+  /** One upload frame before and after compression. */
+  uploadFrameBytesMax: 1 * MiB + 64 * KiB,
+  /** Upload sessions open on one proxy at once, and how long one may rest. */
+  uploadSessionsMax: 64,
+  uploadSessionIdleMs: 10 * 60_000,
+
+  /** TUF metadata files (trust.md, section 3). */
+  rootBytesMax: 64 * KiB,
+  timestampBytesMax: 8 * KiB,
+  snapshotBytesMax: 1 * MiB,
+  targetsBytesMax: 256 * KiB,
+  rootRotationsMax: 256,
+
+  /** A signed statement in compact form (certificate, order, grant). */
+  statementBytesMax: 64 * KiB,
+  /** A roster of 10,000 members at about 200 bytes. */
+  rosterBytesMax: 4 * MiB,
+  /** A name of an application, an environment, a target. */
+  nameLengthMax: 64,
+  labelsMax: 64,
+  /** JSON bodies of the HTTP API and of the agents' API. */
+  apiBodyBytesMax: 1 * MiB,
+  syncBodyBytesMax: 8 * MiB,
+  /** One report of a target: phases since the last one. */
+  reportsMax: 256,
+  reportOutputBytesMax: 10 * KiB,
+  /** How long a sync may wait for news before it answers empty-handed. */
+  syncWaitMs: 60_000,
+  pageItemsMax: 500,
+} as const;
