@@ -1,0 +1,93 @@
+// The one chunking profile, "gear32-nc2/16-64-256/v1": where a file's bytes are cut (content.md, section 2).
+// A change here changes the identifier of nearly every chunk, so a change is a new profile. Hashing is elsewhere.
+//
+// A chunk of length L ends where L is at least the minimum and the top bits of the gear hash over its last 32 bytes are all
+// zero: 18 bits below the normal length, 14 from there on (normalisation level 2), and in any case at the maximum. The hash
+// (h = 2h + table[byte], modulo 2^32) forgets a byte after 32 steps, so a cut depends on nothing but the 32 bytes before
+// it and the cut before: after a local change the cuts fall into step again.
+
+import { limits } from './limits.ts';
+
+/** Lengths of the profile, in bytes. `max` is also {@link limits}' `chunkBytesMax`. */
+export const chunkBytes = { min: 16 * 1024, normal: 64 * 1024, max: limits.chunkBytesMax } as const;
+
+const windowBytes = 32;
+const maskBelowNormal = 0xffffc000 | 0;
+const maskFromNormal = 0xfffc0000 | 0;
+
+/**
+ * The 256 words of the gear table, as signed 32-bit integers. Word `n` is output `n + 1` of splitmix32 from state 0: the state grows by
+ * 0x9e3779b9 (the golden ratio), and the output mixes it with two multiplications and three shifts. No meaning but spread;
+ * the golden vectors pin it.
+ */
+export const gearTable: Int32Array = makeGearTable();
+
+function makeGearTable(): Int32Array {
+  const table = new Int32Array(256);
+  let state = 0;
+  for (let index = 0; index < table.length; index += 1) {
+    state = (state + 0x9e3779b9) | 0;
+    let word = state ^ (state >>> 16);
+    word = Math.imul(word, 0x21f0aaad);
+    word ^= word >>> 15;
+    word = Math.imul(word, 0x735a2d97);
+    word ^= word >>> 15;
+    table[index] = word;
+  }
+  return table;
+}
+
+/** Whether a file of `size` bytes is one chunk without being cut, so that the chunk's identifier is the file's digest. */
+export function isSingleChunk(size: number): boolean {
+  return size <= limits.singleChunkBytesMax;
+}
+
+/**
+ * Length of the chunk that begins at `start`, looking at `buffer[start..end)`; 0 when that is too little to tell and more
+ * bytes follow. With `isLast`, what is left is cut as the end of the file: then 0 means that nothing is left. `chunkBytes.max` bytes
+ * always suffice. Does not know {@link isSingleChunk}, which is a matter of the whole file's size.
+ */
+export function cut(buffer: Uint8Array, start: number, end: number, isLast: boolean): number {
+  const available = end - start;
+  const limit = Math.min(available, chunkBytes.max);
+  if (limit >= chunkBytes.min) {
+    const length = scan(buffer, start, limit);
+    if (length > 0) return length;
+    if (limit === chunkBytes.max) return limit;
+  }
+  return isLast ? Math.max(available, 0) : 0;
+}
+
+/** The cuts of a whole file held in memory, small or large: the lengths of its chunks in order, none for no bytes. */
+export function chunkLengths(buffer: Uint8Array): number[] {
+  if (buffer.length === 0) return [];
+  if (isSingleChunk(buffer.length)) return [buffer.length];
+  const lengths: number[] = [];
+  for (let start = 0; start < buffer.length; ) {
+    const length = cut(buffer, start, buffer.length, true);
+    lengths.push(length);
+    start += length;
+  }
+  return lengths;
+}
+
+/** The first cut within `limit` bytes from `start`, as a length, or 0. `limit` is from `min` to `max`. */
+function scan(buffer: Uint8Array, start: number, limit: number): number {
+  let hash = 0;
+  // All but one byte of the first window: the loop below adds the last byte and is then at length `min`.
+  for (let index = start + chunkBytes.min - windowBytes; index < start + chunkBytes.min - 1; index += 1) {
+    hash = ((hash << 1) + (gearTable[buffer[index] ?? 0] ?? 0)) | 0;
+  }
+  const normal = start + Math.min(limit, chunkBytes.normal - 1);
+  const end = start + limit;
+  let index = start + chunkBytes.min - 1;
+  for (; index < normal; index += 1) {
+    hash = ((hash << 1) + (gearTable[buffer[index] ?? 0] ?? 0)) | 0;
+    if ((hash & maskBelowNormal) === 0) return index + 1 - start;
+  }
+  for (; index < end; index += 1) {
+    hash = ((hash << 1) + (gearTable[buffer[index] ?? 0] ?? 0)) | 0;
+    if ((hash & maskFromNormal) === 0) return index + 1 - start;
+  }
+  return 0;
+}
