@@ -1,0 +1,150 @@
+// The link over HTTP: /agent/v1 of one control plane, each request signed by the member's key.
+// No retries here: the loops that call decide when to come again.
+
+import { createHash } from 'node:crypto';
+import { Compile } from 'typebox/compile';
+import { cidOf, type Digest } from '../../proto/cid.ts';
+import { ChallengeReplySchema, EnrolReplySchema, HandOverReplySchema, SyncReplySchema } from '../../proto/fleet.ts';
+import { limits } from '../../proto/limits.ts';
+import { DaemonError } from '../errors.ts';
+import type { EnrolmentLink, Link } from './link.ts';
+
+/** Makes the `Authorization` value of one request: `body` is the sha2-256 of the body as sent. */
+export type RequestSigner = (request: { readonly method: string; readonly path: string; readonly body: Digest }) => Promise<string>;
+
+const replies = {
+  sync: Compile(SyncReplySchema),
+  handOver: Compile(HandOverReplySchema),
+  challenge: Compile(ChallengeReplySchema),
+  enrol: Compile(EnrolReplySchema),
+};
+
+/** How long any call but a long poll may take: a control plane that needs longer is as good as gone. */
+const callTimeoutMs = 30_000;
+
+interface Call {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly timeoutMs?: number;
+  readonly bytesMax: number;
+  readonly signal: AbortSignal;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The link of a member. `url` is the control plane's base URL. */
+export function createHttpLink(url: string, sign: RequestSigner): Link {
+  const call = async (request: Call): Promise<Answer> => await exchange(url, request, sign);
+  return {
+    sync: async (request, { signal }) => {
+      const timeoutMs = request.waitMs + callTimeoutMs;
+      return reply(replies.sync, await call({ method: 'POST', path: '/agent/v1/sync', body: request, timeoutMs, bytesMax: limits.syncBodyBytesMax, signal }), 'sync');
+    },
+    report: async (reports, { signal }) => {
+      accepted(await call({ method: 'POST', path: '/agent/v1/reports', body: { reports }, bytesMax: limits.apiBodyBytesMax, signal }), 'reports');
+    },
+    handOver: async (request, { signal }) =>
+      reply(replies.handOver, await call({ method: 'POST', path: '/agent/v1/revisions', body: request, bytesMax: limits.apiBodyBytesMax, signal }), 'hand-over'),
+    manifest: async (revision, { signal }) => {
+      const path = `/agent/v1/revisions/${cidOf(revision, 'dag-cbor')}`;
+      const answer = await call({ method: 'GET', path, bytesMax: limits.revisionBytesMax, signal });
+      return answer.status === 404 ? undefined : accepted(answer, 'revision manifest').bytes;
+    },
+  };
+}
+
+/** The link of a machine that is not a member yet: nothing is signed. */
+export function createEnrolmentLink(url: string): EnrolmentLink {
+  const call = async (request: Call): Promise<Answer> => await exchange(url, request, undefined);
+  return {
+    root: async ({ signal }) => accepted(await call({ method: 'GET', path: '/v1/trust/root.json', bytesMax: limits.rootBytesMax, signal }), 'trust root').bytes,
+    challenge: async ({ signal }) =>
+      reply(replies.challenge, await call({ method: 'POST', path: '/agent/v1/enrol/challenge', body: {}, bytesMax: limits.apiBodyBytesMax, signal }), 'challenge'),
+    enrol: async (request, { signal }) =>
+      reply(replies.enrol, await call({ method: 'POST', path: '/agent/v1/enrol', body: request, bytesMax: limits.apiBodyBytesMax, signal }), 'enrolment'),
+  };
+}
+
+async function exchange(url: string, request: Call, sign: RequestSigner | undefined): Promise<Answer> {
+  const body = request.body === undefined ? '' : JSON.stringify(request.body);
+  const headers: Record<string, string> = request.body === undefined ? {} : { 'content-type': 'application/json' };
+  if (sign !== undefined) {
+    const digest = createHash('sha256').update(body).digest('hex');
+    headers['authorization'] = await sign({ method: request.method, path: request.path, body: digest });
+  }
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs ?? callTimeoutMs)]);
+  try {
+    const response = await fetch(new URL(request.path, url), {
+      method: request.method,
+      headers,
+      signal,
+      redirect: 'error',
+      ...(request.body === undefined ? {} : { body }),
+    });
+    return { status: response.status, bytes: await bounded(response, request.bytesMax) };
+  } catch (cause) {
+    if (cause instanceof DaemonError) throw cause;
+    if (request.signal.aborted) throw new DaemonError('ABORTED', `the request to ${url}${request.path} was abandoned`, { cause });
+    throw new DaemonError('CONTROL_UNREACHABLE', `the control plane at ${url} did not answer ${request.method} ${request.path}: ${reason(cause)}; is it running and reachable from here?`, { cause });
+  }
+}
+
+/** Reads at most `bytesMax`: a control plane under somebody else's hand must not fill our memory. */
+async function bounded(response: Response, bytesMax: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  if (response.body === null) return new Uint8Array();
+  for await (const part of response.body) {
+    length += part.length;
+    if (length > bytesMax) throw new DaemonError('CONTROL_REFUSED', `the control plane answered ${new URL(response.url).pathname} with more than ${bytesMax} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+function accepted(answer: Answer, what: string): Answer {
+  if (answer.status >= 200 && answer.status < 300) return answer;
+  const text = problem(answer.bytes);
+  if (answer.status === 429 || answer.status >= 500) throw new DaemonError('CONTROL_UNREACHABLE', `the control plane could not take the ${what} now (HTTP ${answer.status}: ${text})`);
+  throw new DaemonError('CONTROL_REFUSED', `the control plane refused the ${what} (HTTP ${answer.status}): ${text}`);
+}
+
+/** The part of a compiled schema that is used here. */
+interface Validator<Value> {
+  Check(value: unknown): value is Value;
+  Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[];
+}
+
+function reply<Value>(validator: Validator<Value>, answer: Answer, what: string): Value {
+  const { bytes } = accepted(answer, what);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new DaemonError('CONTROL_REFUSED', `the control plane's answer to the ${what} is not JSON`, { cause });
+  }
+  if (validator.Check(value)) return value;
+  const first = validator.Errors(value)[0];
+  throw new DaemonError('CONTROL_REFUSED', `the control plane's answer to the ${what} is not of the agreed form: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
+}
+
+/** The sentence of a problem document (RFC 9457), or the text itself, for a person. */
+function problem(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes.subarray(0, 4096));
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null && 'detail' in parsed && typeof parsed.detail === 'string') return parsed.detail;
+  } catch {
+    // Not JSON: some proxy in between answered; its text is all there is.
+  }
+  return text.trim() || 'no explanation';
+}
+
+function reason(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause instanceof Error ? cause.cause.message : cause.message;
+}
