@@ -7,7 +7,7 @@ import { limits } from './limits.ts';
 
 const plainAscii = /^[\x20-\x7e]*$/;
 // C0, DEL and C1: they end names early, move cursors and forge log lines.
-const controls = /[\u0000-\u001f\u007f-\u009f]/;
+const controls = /\p{Cc}/u;
 const drivePrefix = /^[A-Za-z]:/;
 // What a terminal or a log reader would act on: controls, and the marks that turn the reading direction or end a line.
 const unsafeToPrint = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;

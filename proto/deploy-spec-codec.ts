@@ -1,0 +1,27 @@
+// From an unknown value to a deploy spec. The schema is in deploy-spec.ts; reading YAML is elsewhere.
+
+import { Compile } from 'typebox/compile';
+import { type DeploySpec, DeploySpecSchema } from './deploy-spec.ts';
+import { ProtocolError } from './errors.ts';
+import { limits } from './limits.ts';
+import { quoted } from './path.ts';
+
+const validator = Compile(DeploySpecSchema);
+const problemsShownMax = 8;
+
+/**
+ * The value as a deploy spec, as it is: what it leaves out stays out.
+ * @throws {ProtocolError} MALFORMED with each place that breaks the schema, TOO_LARGE above {@link limits}' `specBytesMax`.
+ */
+export function parseDeploySpec(value: unknown): DeploySpec {
+  if (!validator.Check(value)) {
+    const problems = validator.Errors(value).map(({ instancePath, message }) => `${quoted(instancePath || '/')} ${message}`);
+    const shown = [...new Set(problems)].slice(0, problemsShownMax).join('; ');
+    throw new ProtocolError('MALFORMED', `the deploy spec is not valid: ${shown}`);
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(value));
+  if (bytes > limits.specBytesMax) {
+    throw new ProtocolError('TOO_LARGE', `the deploy spec has ${bytes} bytes as JSON; at most ${limits.specBytesMax} are allowed`);
+  }
+  return value;
+}

@@ -1,0 +1,131 @@
+// The frame of an exchange message: a fixed header of 16 bytes and a payload. Big-endian.
+//
+//   0      1      2..3          4..7       8..11        12..15
+//   type   flags  reserved = 0  topic u32  request u32  payload length u32
+//
+// A field that a type does not use is zero. Flag 1 is the only one: on open, the blob is the index; on data, the bytes are zstd.
+// What is in a payload is in exchange-codec.ts.
+
+import { digestBytes } from './cid.ts';
+import { ProtocolError } from './errors.ts';
+import type { ExchangeMessage } from './exchange.ts';
+import { limits } from './limits.ts';
+
+/** A frame's header, checked: what is known before any of the payload has come. */
+export interface FrameHeader {
+  readonly kind: ExchangeMessage['kind'];
+  readonly flag: boolean;
+  readonly topic: number;
+  readonly request: number;
+  readonly payloadBytes: number;
+}
+
+interface FrameType {
+  readonly code: number;
+  readonly topic: boolean;
+  readonly request: boolean;
+  readonly flag: boolean;
+  readonly payloadBytesMin: number;
+  readonly payloadBytesMax: number;
+}
+
+/** Bytes of one encoded range. */
+export const rangeBytes = 8;
+/** Bytes of the ordinal before a chunk's bytes. */
+export const ordinalBytes = 4;
+const rangesBytesMax = limits.exchangeRangesMax * rangeBytes;
+/** Members that one `elsewhere` may name; the asker needs a handful. */
+export const exchangeHoldersMax = 64;
+/** Length of a peer id in characters; those of Ed25519 keys have 52. */
+export const holderLengthMax = 128;
+const u32Max = 0xffffffff;
+
+const frameTypes: Readonly<Record<ExchangeMessage['kind'], FrameType>> = {
+  open: { code: 1, topic: true, request: false, flag: true, payloadBytesMin: digestBytes, payloadBytesMax: digestBytes + limits.exchangeBitmapBytesMax },
+  close: { code: 2, topic: true, request: false, flag: false, payloadBytesMin: 0, payloadBytesMax: 0 },
+  have: { code: 3, topic: true, request: false, flag: false, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
+  request: { code: 4, topic: true, request: true, flag: false, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
+  data: { code: 5, topic: true, request: true, flag: true, payloadBytesMin: ordinalBytes + 1, payloadBytesMax: ordinalBytes + limits.chunkBytesMax },
+  busy: { code: 6, topic: false, request: true, flag: false, payloadBytesMin: 4, payloadBytesMax: 4 },
+  absent: { code: 7, topic: false, request: true, flag: false, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
+  elsewhere: { code: 8, topic: false, request: true, flag: false, payloadBytesMin: 0, payloadBytesMax: exchangeHoldersMax * (1 + holderLengthMax) },
+  cancel: { code: 9, topic: false, request: true, flag: false, payloadBytesMin: 0, payloadBytesMax: 0 },
+  'want-manifest': { code: 10, topic: false, request: true, flag: false, payloadBytesMin: digestBytes, payloadBytesMax: digestBytes },
+  manifest: { code: 11, topic: false, request: true, flag: false, payloadBytesMin: 0, payloadBytesMax: limits.revisionBytesMax },
+};
+
+const kinds = Object.keys(frameTypes) as readonly ExchangeMessage['kind'][];
+const kindsByCode = new Map(kinds.map((kind) => [frameTypes[kind].code, kind]));
+
+/**
+ * The parts of a frame: header with the small fields of the payload, then the bulk bytes as they are.
+ * @throws {ProtocolError} when the payload is longer or shorter than its type allows, or a number is no u32.
+ */
+export function encodeFrame(
+  kind: ExchangeMessage['kind'],
+  flag: boolean,
+  topic: number,
+  request: number,
+  fields: Uint8Array = new Uint8Array(0),
+  bulk?: Uint8Array,
+): readonly Uint8Array[] {
+  const payloadBytes = fields.length + (bulk?.length ?? 0);
+  checkPayloadBytes(kind, payloadBytes);
+  const head = new Uint8Array(limits.exchangeHeaderBytes + fields.length);
+  const view = viewOf(head);
+  view.setUint8(0, frameTypes[kind].code);
+  view.setUint8(1, flag ? 1 : 0);
+  view.setUint32(4, checkU32(topic));
+  view.setUint32(8, checkU32(request));
+  view.setUint32(12, payloadBytes);
+  head.set(fields, limits.exchangeHeaderBytes);
+  return bulk === undefined || bulk.length === 0 ? [head] : [head, bulk];
+}
+
+/**
+ * Reads and checks a header, before any of the payload is buffered.
+ * @throws {ProtocolError} TRUNCATED, MALFORMED, or TOO_LARGE when the payload would be longer than its type allows.
+ */
+export function decodeHeader(bytes: Uint8Array): FrameHeader {
+  if (bytes.length < limits.exchangeHeaderBytes) {
+    throw new ProtocolError('TRUNCATED', `a frame header has ${limits.exchangeHeaderBytes} bytes, not ${bytes.length}`);
+  }
+  const view = viewOf(bytes);
+  const kind = kindsByCode.get(view.getUint8(0));
+  if (kind === undefined) throw new ProtocolError('MALFORMED', `there is no frame type ${view.getUint8(0)}`);
+  const type = frameTypes[kind];
+  const flags = view.getUint8(1);
+  const topic = view.getUint32(4);
+  const request = view.getUint32(8);
+  const payloadBytes = view.getUint32(12);
+  if (flags > (type.flag ? 1 : 0)) throw new ProtocolError('MALFORMED', `a '${kind}' frame has unknown flags 0x${flags.toString(16)}`);
+  if (view.getUint16(2) !== 0 || (!type.topic && topic !== 0) || (!type.request && request !== 0)) {
+    throw new ProtocolError('MALFORMED', `a '${kind}' frame has a value in a field that it does not use`);
+  }
+  checkPayloadBytes(kind, payloadBytes);
+  return { kind, flag: flags === 1, topic, request, payloadBytes };
+}
+
+function checkPayloadBytes(kind: ExchangeMessage['kind'], payloadBytes: number): void {
+  const { payloadBytesMin, payloadBytesMax } = frameTypes[kind];
+  if (payloadBytes > payloadBytesMax) {
+    throw new ProtocolError('TOO_LARGE', `a '${kind}' frame has ${payloadBytes} bytes of payload; at most ${payloadBytesMax} are allowed`);
+  }
+  if (payloadBytes < payloadBytesMin) {
+    throw new ProtocolError('MALFORMED', `a '${kind}' frame has ${payloadBytes} bytes of payload; it needs at least ${payloadBytesMin}`);
+  }
+}
+
+/** `value` itself. @throws {ProtocolError} MALFORMED when it is no unsigned 32-bit integer. */
+export function checkU32(value: number): number {
+  if (!(Number.isInteger(value) && value >= 0 && value <= u32Max)) {
+    throw new ProtocolError('MALFORMED', `${value} is not a whole number from 0 to ${u32Max}`);
+  }
+  return value;
+}
+
+/** The numbers in `bytes`. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
