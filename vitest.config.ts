@@ -1,12 +1,12 @@
 // How the tests run: which files, in which order, with what bounds, and what the run prints at its end.
 // Tests under test/e2e start real processes and therefore run one file at a time, after all the others.
 
-import { defineConfig } from "vitest/config";
-import { BaseSequencer } from "vitest/node";
-import type { TestSpecification } from "vitest/node";
-import { ClaimsReporter } from "./test/support/claims-reporter.ts";
+import { defineConfig } from 'vitest/config';
+import { BaseSequencer } from 'vitest/node';
+import type { TestSpecification } from 'vitest/node';
+import { ClaimsReporter } from './test/support/claims-reporter.ts';
 
-if (!process.version.startsWith("v24.")) {
+if (!process.version.startsWith('v24.')) {
   throw new Error(
     `the tests run on the pinned Node 24, this is ${process.version}: use \`npm test\`, or put node_modules/.bin first on PATH`,
   );
@@ -26,18 +26,18 @@ const e2eTimeoutMs = 60_000;
 
 export default defineConfig({
   test: {
-    pool: "forks",
+    pool: 'forks',
     // The machines that this is sized for have 2 cores; more forks only make the slow tests slower.
     maxWorkers: 2,
-    reporters: ["default", new ClaimsReporter()],
+    reporters: ['default', new ClaimsReporter()],
     sequence: { sequencer: PathSequencer, shuffle: false },
     projects: [
       {
         extends: true,
         test: {
-          name: "unit",
-          include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**"],
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**'],
           testTimeout: unitTimeoutMs,
           hookTimeout: unitTimeoutMs,
           sequence: { groupOrder: 0 },
@@ -46,8 +46,8 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
           testTimeout: e2eTimeoutMs,
           hookTimeout: e2eTimeoutMs,
           fileParallelism: false,

@@ -5,7 +5,7 @@
 export type Claims = Readonly<Record<string, readonly string[]>>;
 
 /** How one test ended, in Vitest's words. */
-export type TestState = "passed" | "failed" | "skipped" | "pending";
+export type TestState = 'passed' | 'failed' | 'skipped' | 'pending';
 
 /** Path of a test file → full test name → the states of every test of that name. */
 export type Results = ReadonlyMap<string, ReadonlyMap<string, readonly TestState[]>>;
@@ -19,7 +19,7 @@ export type Coverage = {
 };
 
 /** Separates suites and tests in a full name, as Vitest prints it. */
-export const separator = " > ";
+export const separator = ' > ';
 
 const idPatterns: readonly RegExp[] = [
   /^INC-[1-6]$/,
@@ -39,8 +39,8 @@ export function isClaimId(id: string): boolean {
 
 /** What is wrong with the shape of a parsed claims file, one sentence each; empty when it is `Claims`. */
 export function shapeProblems(value: unknown): readonly string[] {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return ["expected an object of claim ids, each with a list of tests"];
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return ['expected an object of claim ids, each with a list of tests'];
   }
   return Object.entries(value).flatMap(([id, tests]: [string, unknown]) => [
     ...(isClaimId(id) ? [] : [`${id}: not an id of the design (INC-6, inv:P-1, threat:S9, fault:12 …)`]),
@@ -52,7 +52,7 @@ function testListProblems(id: string, tests: unknown): readonly string[] {
   if (!Array.isArray(tests) || tests.length === 0) return [`${id}: expected a list of at least one test`];
   const problems: string[] = [];
   tests.forEach((test: unknown, index) => {
-    if (typeof test !== "string" || !/^test\/\S+\.test\.ts > \S/.test(test)) {
+    if (typeof test !== 'string' || !/^test\/\S+\.test\.ts > \S/.test(test)) {
       problems.push(`${id}: ${JSON.stringify(test)} is not of the form "test/path.test.ts > suite > test"`);
     } else if (tests.indexOf(test) !== index) {
       problems.push(`${id}: names ${JSON.stringify(test)} twice`);
@@ -80,11 +80,11 @@ function whyUnshown(test: string, results: Results, coverage: Coverage): string 
   const file = results.get(path);
   if (file === undefined) {
     if (!coverage.exists(path)) return `does not exist: there is no file ${path}`;
-    return coverage.full ? "did not run: Vitest did not pick up its file" : undefined;
+    return coverage.full ? 'did not run: Vitest did not pick up its file' : undefined;
   }
   const states = file.get(test.slice(at + separator.length));
   if (states === undefined) return `does not exist: ${path} has no test of that name`;
   // One name may stand for several tests; a claim is only shown when none of them was left out.
-  if (states.some((state) => state === "skipped" || state === "pending")) return "did not run: it was skipped";
+  if (states.some((state) => state === 'skipped' || state === 'pending')) return 'did not run: it was skipped';
   return undefined;
 }

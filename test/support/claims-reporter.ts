@@ -2,13 +2,13 @@
 // did not run, or when CI skipped a test; then prints one plain line of totals. Only the end of a run knows what every
 // file did, which is why this is not a test. What counts as unshown is decided in claims-check.ts.
 
-import { existsSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
-import type { Reporter, SerializedError, TestModule, TestRunEndReason, Vitest } from "vitest/node";
-import { separator, shapeProblems, unshownClaims } from "./claims-check.ts";
-import type { Claims, Results, TestState } from "./claims-check.ts";
+import { existsSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import type { Reporter, SerializedError, TestModule, TestRunEndReason, Vitest } from 'vitest/node';
+import { separator, shapeProblems, unshownClaims } from './claims-check.ts';
+import type { Claims, Results, TestState } from './claims-check.ts';
 
-const claimsPath = "test/claims.json";
+const claimsPath = 'test/claims.json';
 
 /** Sets a failing exit code when a claim is unshown or, with CI set, when anything was skipped. */
 export class ClaimsReporter implements Reporter {
@@ -32,16 +32,16 @@ export class ClaimsReporter implements Reporter {
     const narrowed = vitest.config.testNamePattern !== undefined;
     const problems: string[] = [];
     // With -t most tests are skipped on purpose, and an interrupted run fails anyway.
-    if (!narrowed && reason !== "interrupted") {
+    if (!narrowed && reason !== 'interrupted') {
       problems.push(...(await claimProblems(vitest, results)));
-      if (process.env["CI"] === "true" || process.env["CI"] === "1") problems.push(...skippedTests(results));
+      if (process.env['CI'] === 'true' || process.env['CI'] === '1') problems.push(...skippedTests(results));
     }
     if (problems.length > 0) {
       process.exitCode = 1;
-      process.stdout.write(`\n${problems.map((problem) => ` FAIL  ${problem}`).join("\n")}\n`);
+      process.stdout.write(`\n${problems.map((problem) => ` FAIL  ${problem}`).join('\n')}\n`);
     }
     const failed = totals.failed + unhandled.length + problems.length;
-    const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
+    const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
     process.stdout.write(`\n${totals.passed} passed, ${failed} failed${skipped}\n`);
   }
 }
@@ -68,7 +68,7 @@ function count(modules: readonly TestModule[]): { passed: number; failed: number
     for (const suite of module.children.allSuites()) totals.failed += suite.errors().length;
     for (const test of module.children.allTests()) {
       const { state } = test.result();
-      totals[state === "pending" ? "skipped" : state] += 1;
+      totals[state === 'pending' ? 'skipped' : state] += 1;
     }
   }
   return totals;
@@ -78,7 +78,7 @@ async function claimProblems(vitest: Vitest, results: Results): Promise<readonly
   const root = vitest.config.root;
   let claims: unknown;
   try {
-    claims = JSON.parse(readFileSync(join(root, claimsPath), "utf8"));
+    claims = JSON.parse(readFileSync(join(root, claimsPath), 'utf8'));
   } catch (error) {
     return [`${claimsPath}: ${error instanceof Error ? error.message : String(error)}`];
   }
@@ -95,7 +95,7 @@ function skippedTests(results: Results): readonly string[] {
   const skipped: string[] = [];
   for (const [path, tests] of results) {
     for (const [name, states] of tests) {
-      if (states.includes("skipped")) skipped.push(`${path}${separator}${name} was skipped: in CI every test runs`);
+      if (states.includes('skipped')) skipped.push(`${path}${separator}${name} was skipped: in CI every test runs`);
     }
   }
   return skipped;

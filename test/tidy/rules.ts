@@ -1,0 +1,320 @@
+// The style of this project as data: which way imports may go, what is banned outside its one home, and how long a
+// file may be. Each row carries what to do instead, for the message. check.ts applies it; nothing is decided there.
+// A new folder needs a row here before its first file: that is the moment to say what it may know of.
+
+/** Matches paths from the repository's root: `*` within one name, `**` across folders. */
+export type Glob = string;
+
+/** What the files of one folder may import. The first row that matches a file decides. */
+export interface ImportRow {
+  readonly files: readonly Glob[];
+  /** Files of this repository that any import may name. */
+  readonly may: readonly Glob[];
+  /** Files that only `import type` may name. */
+  readonly mayType: readonly Glob[];
+  /** Packages, or every one that package.json declares. */
+  readonly packages: readonly string[] | 'declared';
+  /** Whether `node:` modules may be imported. */
+  readonly node: boolean;
+  /** What to do instead, for the message. */
+  readonly instead: string;
+}
+
+/** Something that may be written in one place only. */
+export interface Ban {
+  readonly what: string;
+  /** Searched in code without comments and string contents. */
+  readonly pattern: RegExp;
+  readonly within: readonly Glob[];
+  readonly homes: readonly Glob[];
+  readonly instead: string;
+}
+
+/** A text that no tracked file may hold. */
+export interface ForbiddenText {
+  readonly what: string;
+  /** Searched in whole lines, comments and strings included. */
+  readonly pattern: RegExp;
+  readonly files: readonly Glob[];
+  readonly instead: string;
+}
+
+/** Lines that a file may have. */
+export const lineLimits = { source: 300, test: 400 } as const;
+
+/** Files that are code: parsed for imports and bans. */
+export const codeFiles: readonly Glob[] = ['**/*.ts', '**/*.mts', '**/*.mjs', '**/*.js'];
+
+/** The floors, where every rule holds. */
+const floors: readonly Glob[] = ['proto/**', 'daemon/**', 'control/**'];
+
+/** Port folders, each with its head file: the interface that others may know. A head may not exist yet. */
+const daemonPorts = {
+  'daemon/content': 'daemon/content/store.ts',
+  'daemon/swarm': 'daemon/swarm/network.ts',
+  'daemon/upload': 'daemon/upload/upload.ts',
+  'daemon/install': 'daemon/install/installer.ts',
+  'daemon/link': 'daemon/link/link.ts',
+  'daemon/trust': 'daemon/trust/trust.ts',
+} as const;
+
+const controlPorts = {
+  'control/journal': 'control/journal/journal.ts',
+  'control/trust': 'control/trust/repository.ts',
+} as const;
+
+/** What every file of a floor but its core may import: the floor's own small vocabulary. */
+function commons(floor: string): readonly Glob[] {
+  return ['errors', 'log', 'clock', 'random', 'metrics', 'config'].map((name) => `${floor}/${name}.ts`);
+}
+
+const noImplementation =
+  'take the port as a value and name its interface by `import type` from the head file of its folder; the composition root hands over the implementation';
+
+/** One row for each port folder of a floor. */
+function portRows(floor: string, ports: Readonly<Record<string, Glob>>): readonly ImportRow[] {
+  return Object.keys(ports).map((folder) => ({
+    files: [`${folder}/**`],
+    may: ['proto/**', `${floor}/core/**`, `${folder}/**`, ...commons(floor)],
+    mayType: Object.values(ports),
+    packages: 'declared',
+    node: true,
+    instead: noImplementation,
+  }));
+}
+
+/** A folder that uses ports without being one. */
+function shellRow(floor: string, folder: string, ports: Readonly<Record<string, Glob>>, also: readonly Glob[] = []) {
+  return {
+    files: [`${folder}/**`],
+    may: ['proto/**', `${floor}/core/**`, `${folder}/**`, ...commons(floor)],
+    mayType: [...Object.values(ports), ...also],
+    packages: 'declared',
+    node: true,
+    instead: noImplementation,
+  } satisfies ImportRow;
+}
+
+/** Rows of the files that lie directly on a floor, and of its core. */
+function floorRows(floor: string): readonly ImportRow[] {
+  const root = `${floor}/${floor}.ts`;
+  return [
+    {
+      files: [`${floor}/core/**`],
+      may: ['proto/**', `${floor}/core/**`],
+      mayType: [],
+      packages: [],
+      node: false,
+      instead: 'keep core pure: let the shell await it and pass the result in as a value',
+    },
+    {
+      files: commons(floor),
+      may: ['proto/**', ...commons(floor)],
+      mayType: [`${floor}/core/**`],
+      packages: 'declared',
+      node: true,
+      instead: 'move it to the folder that needs it: what the whole floor shares may not know the folders',
+    },
+    {
+      files: [`${floor}/main.ts`],
+      may: [root, `${floor}/cli/**`, 'proto/**', ...commons(floor)],
+      mayType: [],
+      packages: 'declared',
+      node: true,
+      instead: `let ${root} compose it: main reads the process and hands over values`,
+    },
+    {
+      // The composition root, and the parts that it is cut into when it outgrows one file.
+      files: [root, `${floor}/${floor}-*.ts`],
+      may: ['proto/**', `${floor}/**`],
+      mayType: [],
+      packages: 'declared',
+      node: true,
+      instead: 'talk to the other floor through proto/, over the wire',
+    },
+  ];
+}
+
+/** The import table of ARCHITECTURE.md. */
+export const importTable: readonly ImportRow[] = [
+  {
+    files: ['proto/**'],
+    may: ['proto/**'],
+    mayType: [],
+    packages: ['multiformats', '@ipld/dag-cbor', 'typebox'],
+    node: false,
+    instead: 'what is said knows neither disk nor network: pass bytes and values in',
+  },
+  ...floorRows('daemon'),
+  ...portRows('daemon', daemonPorts),
+  shellRow('daemon', 'daemon/run', daemonPorts),
+  shellRow('daemon', 'daemon/http', daemonPorts),
+  {
+    files: ['daemon/cli/**'],
+    may: ['proto/**', 'daemon/cli/**', 'daemon/daemon.ts', ...commons('daemon')],
+    mayType: [],
+    packages: 'declared',
+    node: true,
+    instead: 'ask the running daemon, or let daemon/daemon.ts compose it',
+  },
+  ...floorRows('control'),
+  ...portRows('control', controlPorts),
+  shellRow('control', 'control/run', controlPorts),
+  shellRow('control', 'control/fleet', controlPorts),
+  shellRow('control', 'control/routing', controlPorts),
+  shellRow('control', 'control/http', controlPorts, ['control/fleet/**']),
+  {
+    files: ['control/build/**'],
+    may: ['proto/**', 'control/core/**', 'control/build/**', 'daemon/content/**', ...commons('control')],
+    mayType: Object.values(controlPorts),
+    packages: 'declared',
+    node: true,
+    instead: 'daemon/content is the one bridge between the floors; take anything else as a value',
+  },
+  {
+    files: ['control/cli/**'],
+    may: ['proto/**', 'control/cli/**', 'control/control.ts', 'daemon/content/**', ...commons('control')],
+    mayType: [],
+    packages: 'declared',
+    node: true,
+    instead:
+      'go through the HTTP API, or through control/control.ts for `starling control`; of the daemon only daemon/content, to cut trees',
+  },
+  {
+    files: ['test/**'],
+    may: ['proto/**', 'daemon/**', 'control/**', 'test/**', 'bench/**', '*.json'],
+    mayType: [],
+    packages: 'declared',
+    node: true,
+    instead: 'import it by a path inside the repository',
+  },
+  {
+    files: ['bench/**'],
+    may: ['proto/**', 'daemon/**', 'control/**', 'bench/**', '*.json'],
+    mayType: [],
+    packages: 'declared',
+    node: true,
+    instead: 'move what tests and benchmarks share to bench/',
+  },
+  {
+    files: ['*.config.ts'],
+    may: ['test/support/**'],
+    mayType: [],
+    packages: 'declared',
+    node: true,
+    instead: 'keep the configuration free of the program',
+  },
+  {
+    files: ['.ci/**'],
+    may: ['.ci/**'],
+    mayType: [],
+    packages: [],
+    node: true,
+    instead: 'these scripts run before anything is installed: use Node alone',
+  },
+];
+
+/** Folders whose packages may be devDependencies. */
+export const developmentFiles: readonly Glob[] = ['test/**', 'bench/**', '*.config.ts'];
+
+const clockHomes: readonly Glob[] = ['*/clock.ts', '*/main.ts'];
+const clockInstead = 'take the clock of clock.ts as a value (`clock.now()`, `clock.wait(ms, { signal })`)';
+
+/** Modules whose import is the same as a banned call. */
+export const bannedModules: readonly { readonly module: RegExp; readonly homes: readonly Glob[]; readonly instead: string }[] =
+  [
+    { module: /^node:process$/, homes: ['*/main.ts'], instead: 'let main.ts read the process and pass the value in' },
+    { module: /^node:(timers|perf_hooks)(\/|$)/, homes: clockHomes, instead: clockInstead },
+    { module: /^node:console$/, homes: [], instead: 'log through the injected Logger of log.ts' },
+  ];
+
+/** Names that are banned outside their one home. */
+export const bans: readonly Ban[] = [
+  {
+    what: 'reads the clock',
+    pattern: /(?<![.\w$])(?:Date\.now|performance\.now)\b|\bnew\s+Date\b(?!\s*\(\s*[^\s)])/g,
+    within: floors,
+    homes: clockHomes,
+    instead: clockInstead,
+  },
+  {
+    what: 'sets a timer',
+    pattern: /(?<![.\w$])(?:globalThis\s*\.\s*)?(?:setTimeout|setInterval)\s*\(/g,
+    within: floors,
+    homes: clockHomes,
+    instead: clockInstead,
+  },
+  {
+    what: 'draws randomness',
+    // A function that is handed in may carry the same name; what counts is node:crypto's own.
+    pattern:
+      /\bMath\s*\.\s*random\b|\b(?:web)?crypto\s*\.\s*(?:random\w+|getRandomValues)\b|\bimport\s*\{[^}]*\b(?:random(?:Bytes|UUID|Int|FillSync|Fill)|getRandomValues)\b[^}]*\}\s*from/gi,
+    within: floors,
+    homes: ['*/random.ts', '*/clock.ts', '*/main.ts'],
+    instead: 'take a random function as a value: main.ts or random.ts is where it comes from',
+  },
+  {
+    what: 'reads the process',
+    pattern: /(?<![.\w$])(?:globalThis\s*\.\s*)?process\s*(?:\.|\[|\?\.)/g,
+    within: floors,
+    homes: ['*/main.ts', 'control/cli/**'],
+    instead: 'let main.ts read the process and pass the value in',
+  },
+  {
+    what: 'reads the process beyond its output streams',
+    pattern: /(?<![.\w$])(?:globalThis\s*\.\s*)?process\s*(?:\[|\?\.|\.(?!\s*(?:stdout|stderr)\b))/g,
+    within: ['control/cli/**'],
+    homes: [],
+    instead: 'let control/main.ts read the process and pass the value in',
+  },
+  {
+    what: 'writes to the console',
+    pattern: /(?<![.\w$])console\s*(?:\.|\[)/g,
+    within: floors,
+    homes: [],
+    instead: 'log through the injected Logger of log.ts; the command line writes to process.stdout',
+  },
+  {
+    what: 'waits inside core',
+    pattern: /(?<![.\w$])(?:async|await|Promise)\b/g,
+    within: ['*/core/**'],
+    homes: [],
+    instead: 'let the shell await it and pass the result in: what cannot suspend cannot be interleaved',
+  },
+  {
+    what: 'is a barrel',
+    pattern: /\bexport\s*\*/g,
+    within: ['**'],
+    homes: [],
+    instead: 'let the reader import from the file that defines it',
+  },
+  {
+    what: 'exports a default',
+    pattern: /\bexport\s+default\b|\bexport\s*\{[^}]*\bdefault\b/g,
+    within: ['**'],
+    homes: ['*.config.ts'],
+    instead: 'export it by name',
+  },
+];
+
+/** Texts that no tracked file may hold. The patterns are spelt so that they do not match themselves. */
+export const forbiddenTexts: readonly ForbiddenText[] = [
+  {
+    what: 'leaves work for later',
+    pattern: /\b(?:TO[D]O|FIX[M]E)\b/,
+    files: codeFiles,
+    instead: 'do it, or write down the known hole where it is and why it stays',
+  },
+  {
+    what: 'names a registry host',
+    pattern: /(?:\/\/|["'=@\s])registry\.[a-z0-9-]+\.[a-z]{2,}\b(?!\()|"resolve[d]": "http/,
+    files: ['**'],
+    instead: 'leave it out: each machine is configured with its own registry',
+  },
+  {
+    what: "names a path of a developer's machine",
+    pattern: /(?:^|[\s"'`(=:,])(?:\/(?:home|Users|root|work|workspaces?)\/[A-Za-z0-9._-]|[A-Z]:\\Users\\)/,
+    files: ['**'],
+    instead: 'use a path relative to the repository, or a temporary directory',
+  },
+];
