@@ -79,9 +79,10 @@ const reason = reasonToInstall(lock, pinned);
 if (reason !== undefined) {
   process.stderr.write(`starling: installing dependencies (${reason}); this takes about a minute\n`);
   // `npm ci` refuses a lockfile that was written on another platform, for its optional packages. `--no-save` keeps npm
-  // from rewriting the lockfile in the ways of this machine's configuration; the flags below undo settings inherited
-  // from the npm that runs this script (`npm run -s` is silent also about failures) and from NODE_ENV=production.
-  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--include=dev', '--loglevel=warn'];
+  // from rewriting the lockfile in the ways of this machine's configuration. Engines are those of the pinned Node, not
+  // of the one that installs it. The last two flags undo what is inherited: NODE_ENV=production, and the loglevel of
+  // the npm that runs this script (`npm run -s` is silent also about failures).
+  const args = ['install', '--no-save', '--engine-strict=false', '--no-audit', '--no-fund', '--include=dev', '--loglevel=error'];
   const npm = spawnSync('npm', args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   if (npm.status !== 0) {
     process.stderr.write(`${npm.stdout ?? ''}${npm.stderr ?? ''}`);
