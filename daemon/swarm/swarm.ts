@@ -1,0 +1,94 @@
+// What the rest of the daemon asks of the swarm: take part in a blob, fetch what is missing of it, fetch a manifest.
+// exchange.ts implements it on a Network (network.ts); the decisions are in daemon/core.
+
+import type { Bitmap } from '../../proto/bitmap.ts';
+import type { Digest } from '../../proto/cid.ts';
+import type { TopicKind } from '../../proto/exchange.ts';
+import type { Transfer } from '../../proto/fleet.ts';
+import type { Roster } from '../../proto/statement.ts';
+import type { ChunkRef } from '../../proto/tree.ts';
+
+/** A blob that members exchange: the tree or the index of a revision, by chunk ordinal. */
+export interface Topic {
+  readonly revision: Digest;
+  readonly blob: TopicKind;
+  readonly chunkCount: number;
+  /** What `ordinal` is; decides whether bytes that arrive are right. Called often: keep it cheap. */
+  chunk(ordinal: number): ChunkRef;
+  /** Agents see it when their certificate names one of these. Seeds and proxies see everything. */
+  readonly environments: readonly string[];
+}
+
+/** What this member holds of a topic. */
+export interface Holdings {
+  /** The ordinals held now. Copied; tell later ones by {@link Sharing.gained}. */
+  readonly held: Bitmap;
+  /** The bytes of a held ordinal, those that a fetch wrote included; `undefined` when it is gone or found damaged: it then counts as not held. */
+  read(ordinal: number, options: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined>;
+}
+
+export interface FetchOptions {
+  /** The ordinals to bring; those already held are left out. Copied. */
+  readonly wanted: Bitmap;
+  /** Keeps verified bytes; called once for each ordinal, several at a time. When it resolves, `read` must find them. */
+  write(ordinal: number, bytes: Uint8Array): Promise<void>;
+  readonly signal: AbortSignal;
+  onProgress?(progress: { readonly haveBytes: number; readonly totalBytes: number }): void;
+}
+
+/** Taking part in one topic, until it is closed. */
+export interface Sharing extends Disposable {
+  /** Announces ordinals that are held now, other than by {@link fetch}. */
+  gained(ordinals: Iterable<number>): void;
+  /**
+   * Brings what is wanted, rarest first, from peers before the origin; waits for holders as long as the signal allows. One at a time for a topic.
+   * `reusedBytes` of the result is 0: the caller knows what it did not ask for.
+   * @throws {DaemonError} ABORTED when the signal fires, and whatever `write` rejects with; what was written stays.
+   */
+  fetch(options: FetchOptions): Promise<Transfer>;
+  /** Stops taking part; a fetch under way is aborted. */
+  close(): void;
+}
+
+export interface Swarm extends AsyncDisposable {
+  readonly self: string;
+  /** Multiaddrs on which we accept connections. */
+  addresses(): readonly string[];
+  /** Who may be met, and by that whom to connect to. The newest epoch counts; the same one again is nothing. */
+  setRoster(roster: Roster): void;
+  /** Takes part in a topic as a holder. One at a time for each (revision, blob); a second one is a programmer's mistake. */
+  share(topic: Topic, holdings: Holdings): Sharing;
+  /**
+   * The encoded revision manifest with this digest, checked against it, from any neighbour; waits for one that has it as long as the signal allows.
+   * @throws {DaemonError} ABORTED
+   */
+  fetchManifest(revision: Digest, options: { readonly signal: AbortSignal }): Promise<Uint8Array>;
+  /** The admitted neighbours, in ascending order of member id. */
+  neighbours(): readonly { readonly member: string; readonly name: string; readonly origin: boolean }[];
+  close(): Promise<void>;
+}
+
+/** Where asked-for manifests come from: `undefined` when it is not held. Called with digests that strangers to it made up. */
+export type ManifestSource = (
+  revision: Digest,
+  options: { readonly signal: AbortSignal },
+) => Promise<{ readonly bytes: Uint8Array; readonly environments: readonly string[] } | undefined>;
+
+export type WasteReason = 'duplicate' | 'corrupt' | 'unexpected';
+/** Why a member gets a strike. Three of `corrupt-chunk` are a ban of an hour. */
+export type StrikeReason = 'corrupt-chunk' | 'timeouts' | 'protocol' | 'stalled' | 'not-admitted';
+
+/** What the swarm counts. daemon/metrics.ts binds it to a registry. All are counters unless a word says otherwise. */
+export interface SwarmMetrics {
+  receivedBytes(source: 'origin' | 'peer', bytes: number): void;
+  sentBytes(bytes: number): void;
+  wastedBytes(reason: WasteReason, bytes: number): void;
+  chunkVerifyFailed(member: string): void;
+  strike(reason: StrikeReason): void;
+  ban(member: string): void;
+  /** Gauge: admitted neighbours. */
+  peers(count: number): void;
+  dial(outcome: 'ok' | 'refused' | 'failed'): void;
+  /** Gauge: chunk requests awaiting an answer. */
+  requestsInFlight(count: number): void;
+}
