@@ -1,0 +1,64 @@
+// Compact JWS with Ed25519, as this floor signs and reads it: header {alg, kid, typ} and nothing else.
+// Which key may sign what, and what a payload must look like, is in statements.ts and member-request.ts.
+
+import { verify, type KeyObject } from 'node:crypto';
+import { canonicalize } from 'json-canonicalize';
+import { statementTypes, type StatementKind } from '../../proto/statement.ts';
+import type { SigningKey } from './keys.ts';
+
+const base64url = /^[A-Za-z0-9_-]+$/;
+
+/** Signs a payload as a statement of this kind. The same payload and key give the same text. */
+export function signCompact(kind: StatementKind, payload: object, key: SigningKey): string {
+  const header = canonicalize({ alg: 'EdDSA', kid: key.id, typ: statementTypes[kind] });
+  const signed = `${encode(header)}.${encode(canonicalize(payload))}`;
+  return `${signed}.${key.sign(Buffer.from(signed)).toString('base64url')}`;
+}
+
+/**
+ * The payload of a statement of exactly this kind, signed by the key that `keyFor` gives for its key id (and for what it claims,
+ * not yet verified); otherwise a string that says what is wrong. The payload's form is not checked.
+ */
+export function openCompact(
+  kind: StatementKind,
+  compact: string,
+  bytesMax: number,
+  keyFor: (kid: string, unverified: Readonly<Record<string, unknown>>) => KeyObject | undefined,
+): { readonly payload: unknown } | string {
+  if (compact.length > bytesMax) return `is ${compact.length} bytes long, at most ${bytesMax} are allowed`;
+  const [header, payload, signature, ...rest] = compact.split('.');
+  if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) return 'does not have the three parts of a compact JWS';
+  if (![header, payload, signature].every((part) => base64url.test(part))) return 'is not base64url';
+  const head = decode(header);
+  if (head === undefined) return 'has a header that is not JSON';
+  const { alg, kid, typ, ...extra } = head;
+  if (alg !== 'EdDSA' || typ !== statementTypes[kind] || typeof kid !== 'string' || Object.keys(extra).length > 0) {
+    return `has a header other than {alg: EdDSA, kid, typ: ${statementTypes[kind]}}`;
+  }
+  const value = decode(payload);
+  if (value === undefined) return 'has a payload that is not a JSON object';
+  const key = keyFor(kid, value);
+  if (key === undefined) return 'names a key that is not known here';
+  const bytes = Buffer.from(signature, 'base64url');
+  // The last digit of base64url has bits to spare: without this one statement could be written in several ways.
+  if (bytes.toString('base64url') !== signature) return 'has a signature that is not canonical base64url';
+  if (!verify(null, Buffer.from(`${header}.${payload}`), key, bytes)) return 'has a signature that does not verify';
+  return { payload: value };
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64url');
+}
+
+function decode(part: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
