@@ -141,7 +141,7 @@ export const importTable: readonly ImportRow[] = [
     files: ['proto/**'],
     may: ['proto/**'],
     mayType: [],
-    packages: ['multiformats', '@ipld/dag-cbor', 'typebox'],
+    packages: ['multiformats', '@ipld/dag-cbor', 'typebox', 'yaml'],
     node: false,
     instead: 'what is said knows neither disk nor network: pass bytes and values in',
   },

@@ -1,0 +1,122 @@
+// The daemon's settings: what each means, its default, and the file that people write. Reading the file and the
+// environment is main.ts's; everything else is handed a whole `Config`.
+
+import Type, { type Static } from 'typebox';
+import { readDocument } from '../proto/document.ts';
+import { ProtocolError } from '../proto/errors.ts';
+import { RoleSchema } from '../proto/statement.ts';
+import { DaemonError } from './errors.ts';
+
+const strict = { additionalProperties: false } as const;
+const Port = Type.Integer({ minimum: 0, maximum: 65535 });
+
+/** Each setting once, with what too low or too high does. */
+export const defaults = Object.freeze({
+  dataDir: '/var/lib/starlingd',
+  /** Where the swarm listens. Port 0 takes any free one: fine behind no firewall, since the roster carries it. */
+  listen: '/ip4/0.0.0.0/tcp/7401',
+  /** The local API and /metrics: on loopback, since neither asks who is there. */
+  http: Object.freeze({ host: '127.0.0.1', port: 7402 }),
+  /** Where clients upload, on a proxy. */
+  upload: Object.freeze({ host: '0.0.0.0', port: 7403 }),
+  /** Whether the built-in supervisor stops the applications when the daemon is stopped: `leave` lets a daemon be upgraded under them. */
+  supervisor: Object.freeze({ onStop: 'leave' }),
+  log: Object.freeze({ level: 'info' }),
+  zone: 'default',
+});
+
+const Listener = Type.Object({ host: Type.Optional(Type.String({ maxLength: 255 })), port: Type.Optional(Port) }, strict);
+
+/** The whole of `agent.yaml`. */
+export const ConfigSchema = Type.Object(
+  {
+    dataDir: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+    name: Type.Optional(Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$' })),
+    roles: Type.Optional(Type.Array(RoleSchema, { minItems: 1, maxItems: 3 })),
+    listen: Type.Optional(Type.String({ pattern: '^/(ip4|ip6)/.+/tcp/[0-9]+$' })),
+    http: Type.Optional(Listener),
+    upload: Type.Optional(Type.Object({ host: Type.Optional(Type.String({ maxLength: 255 })), port: Type.Optional(Port), url: Type.Optional(Type.String({ pattern: '^https?://' })) }, strict)),
+    apps: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$' }),
+        Type.Object({ root: Type.String({ pattern: '^/' }), host: Type.Optional(Type.String({ maxLength: 255 })), port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })) }, strict),
+      ),
+    ),
+    supervisor: Type.Optional(Type.Object({ onStop: Type.Optional(Type.Union([Type.Literal('stop'), Type.Literal('leave')])) }, strict)),
+    log: Type.Optional(Type.Object({ level: Type.Optional(Type.Union(['debug', 'info', 'warn', 'error'].map((level) => Type.Literal(level)))) }, strict)),
+    zone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  },
+  strict,
+);
+type ConfigFile = Static<typeof ConfigSchema>;
+
+/** One application as this target knows it. */
+export interface AppConfig {
+  /** Holds `releases/`, `current` and `shared/`; an absolute path. */
+  readonly root: string;
+  /** Where the built-in supervisor's front listens for the application's clients. */
+  readonly host: string;
+  readonly port: number | undefined;
+}
+
+/** Settings after defaults. */
+export interface Config {
+  readonly dataDir: string;
+  readonly name: string;
+  readonly roles: readonly ('agent' | 'seed' | 'proxy')[];
+  readonly listen: string;
+  readonly http: { readonly host: string; readonly port: number };
+  readonly upload: { readonly host: string; readonly port: number; readonly url: string | undefined };
+  readonly apps: Readonly<Record<string, AppConfig>>;
+  readonly supervisor: { readonly onStop: 'stop' | 'leave' };
+  readonly log: { readonly level: string };
+  readonly zone: string;
+}
+
+/** Where settings come from, weakest first: defaults, the file, `STARLING_*` variables, flags. */
+export interface ConfigSources {
+  readonly file?: { readonly path: string; readonly text: string };
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly flags: { readonly dataDir?: string; readonly name?: string; readonly roles?: readonly string[]; readonly logLevel?: string };
+  readonly hostname: string;
+}
+
+/**
+ * The effective settings.
+ * @throws {DaemonError} CONFIG_INVALID with every problem of the file, each with its line and column.
+ */
+export function readConfig({ file, environment, flags, hostname }: ConfigSources): Config {
+  const written = file === undefined ? {} : parse(file.text, file.path);
+  const roles = flags.roles ?? environment['STARLING_ROLES']?.split(',');
+  return {
+    dataDir: flags.dataDir ?? environment['STARLING_DATA_DIR'] ?? written.dataDir ?? defaults.dataDir,
+    name: flags.name ?? environment['STARLING_NAME'] ?? written.name ?? nameOf(hostname),
+    roles: roles === undefined ? (written.roles ?? ['agent']) : roles.map(role),
+    listen: environment['STARLING_LISTEN'] ?? written.listen ?? defaults.listen,
+    http: { ...defaults.http, ...written.http },
+    upload: { ...defaults.upload, url: undefined, ...written.upload },
+    apps: Object.fromEntries(Object.entries(written.apps ?? {}).map(([app, { root, host, port }]) => [app, { root, host: host ?? '127.0.0.1', port }])),
+    supervisor: { ...defaults.supervisor, onStop: written.supervisor?.onStop ?? 'leave' },
+    log: { level: flags.logLevel ?? environment['STARLING_LOG_LEVEL'] ?? written.log?.level ?? defaults.log.level },
+    zone: written.zone ?? defaults.zone,
+  };
+}
+
+function parse(text: string, path: string): ConfigFile {
+  try {
+    return readDocument(text, path, ConfigSchema);
+  } catch (cause) {
+    if (cause instanceof ProtocolError) throw new DaemonError('CONFIG_INVALID', cause.message, { cause });
+    throw cause;
+  }
+}
+
+function role(text: string): 'agent' | 'seed' | 'proxy' {
+  if (text === 'agent' || text === 'seed' || text === 'proxy') return text;
+  throw new DaemonError('CONFIG_INVALID', `'${text}' is not a role; roles are agent, seed and proxy, separated by commas`);
+}
+
+/** The machine's name in the form that names have here. */
+function nameOf(hostname: string): string {
+  return hostname.toLowerCase().replaceAll(/[^a-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 64) || 'target';
+}
