@@ -1,0 +1,72 @@
+// Every metric of the daemon (interfaces.md, "Metrics"): names, helps and labels in one place, on a registry handed in.
+// Label values are bounded: never a peer, a digest or a path.
+
+import { collectDefaultMetrics, Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** What the components of the daemon count. */
+export interface DaemonMetrics {
+  readonly enrolled: Gauge;
+  readonly controlConnected: Gauge;
+  readonly lastSync: Gauge;
+  readonly peers: Gauge;
+  readonly dials: Counter<'result'>;
+  readonly bans: Counter;
+  readonly strikes: Counter<'reason'>;
+  readonly receivedBytes: Counter<'source'>;
+  readonly sentBytes: Counter;
+  readonly reusedBytes: Counter;
+  readonly wastedBytes: Counter<'reason'>;
+  readonly verifyFailures: Counter;
+  readonly requestsInFlight: Gauge;
+  readonly fetchSeconds: Histogram<'result'>;
+  readonly storeBytes: Gauge;
+  readonly storeChunks: Gauge;
+  readonly manifestFailures: Counter<'reason'>;
+  readonly activations: Counter<'result'>;
+  readonly rollbacks: Counter;
+  readonly uploadedBytes: Counter;
+  readonly failures: Counter<'component'>;
+}
+
+/** Bucket bounds in seconds: from a delta on a LAN to an image over a slow line. */
+const fetchBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
+
+/** Registers everything, label sets at 0 so that a rate exists before the first event. */
+export function createMetrics(registry: Registry, build: { readonly version: string; readonly nodeVersion: string }): DaemonMetrics {
+  collectDefaultMetrics({ register: registry });
+  const name = (suffix: string): string => `starling_agent_${suffix}`;
+  const counter = <Label extends string>(suffix: string, help: string, labelNames: readonly Label[] = []): Counter<Label> =>
+    new Counter({ name: name(suffix), help, labelNames: [...labelNames], registers: [registry] });
+  const gauge = (suffix: string, help: string): Gauge => new Gauge({ name: name(suffix), help, registers: [registry] });
+
+  new Gauge({ name: name('build_info'), help: 'Always 1; the labels say what runs.', labelNames: ['version', 'node_version'], registers: [registry] }).set({ version: build.version, node_version: build.nodeVersion }, 1);
+  const metrics: DaemonMetrics = {
+    enrolled: gauge('enrolled', '1 when this machine is a member; 0 means that it takes part in nothing until `starlingd join`.'),
+    controlConnected: gauge('control_plane_connected', '1 when the last sync succeeded; 0 for minutes means that new orders do not arrive.'),
+    lastSync: gauge('last_sync_timestamp_seconds', 'When the control plane last answered; an old value with control_plane_connected 0 says since when.'),
+    peers: gauge('peers', 'Admitted neighbours; 0 means that nothing can be fetched.'),
+    dials: counter('peer_dials_total', 'Attempts to reach neighbours; many refused ones mean certificates or rosters that do not agree.', ['result']),
+    bans: counter('peer_bans_total', 'Neighbours barred for an hour; any is worth a look at the log, which names them.'),
+    strikes: counter('peer_strikes_total', 'Misbehaviour of neighbours by kind.', ['reason']),
+    receivedBytes: counter('received_bytes_total', 'Chunk bytes that were verified and kept, by who sent them; a low share of peers costs egress.', ['source']),
+    sentBytes: counter('sent_bytes_total', 'Chunk bytes sent to neighbours.'),
+    reusedBytes: counter('reused_bytes_total', 'Bytes of new releases that were on this machine already.'),
+    wastedBytes: counter('wasted_bytes_total', 'Chunk bytes received for nothing; a steady rate of corrupt ones means a bad disk or a bad member.', ['reason']),
+    verifyFailures: counter('chunk_verify_failures_total', 'Chunks whose bytes were not what their identifier says; the log names the sender.'),
+    requestsInFlight: gauge('chunk_requests_in_flight', 'Chunk requests awaiting an answer.'),
+    fetchSeconds: new Histogram({ name: name('artifact_fetch_duration_seconds'), help: 'Time to bring what a revision lacked.', labelNames: ['result'], buckets: fetchBuckets, registers: [registry] }),
+    storeBytes: gauge('store_bytes', 'Bytes of chunks in the store of a seed or proxy.'),
+    storeChunks: gauge('store_chunks', 'Chunks in the store of a seed or proxy.'),
+    manifestFailures: counter('manifest_verify_failures_total', 'Metadata and statements that were refused; any may be an attack.', ['reason']),
+    activations: counter('activations_total', 'Activations by how they ended.', ['result']),
+    rollbacks: counter('rollbacks_total', 'Releases that were put back after a failed activation.'),
+    uploadedBytes: counter('uploaded_bytes_total', 'Bytes of upload bodies that this proxy received.'),
+    failures: counter('failures_total', 'Operations that failed and were caught by a loop, by component; the log says why.', ['component']),
+  };
+  for (const source of ['origin', 'peer']) metrics.receivedBytes.inc({ source }, 0);
+  for (const reason of ['duplicate', 'corrupt', 'unexpected']) metrics.wastedBytes.inc({ reason }, 0);
+  for (const result of ['ok', 'refused', 'failed']) metrics.dials.inc({ result }, 0);
+  for (const reason of ['corrupt-chunk', 'timeouts', 'protocol', 'stalled', 'not-admitted']) metrics.strikes.inc({ reason }, 0);
+  for (const result of ['committed', 'already-current', 'deferred', 'failed', 'rolled-back', 'inconsistent']) metrics.activations.inc({ result }, 0);
+  return metrics;
+}

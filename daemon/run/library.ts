@@ -1,0 +1,157 @@
+// The revisions that this member takes part in: brings manifests and indexes, and shares what is held of each.
+// Building a release from them is build.ts's, deciding what to bring is orders.ts's and seed.ts's.
+
+import { hash } from 'node:crypto';
+import { createBitmap, fullBitmap } from '../../proto/bitmap.ts';
+import type { Digest } from '../../proto/cid.ts';
+import { decodeRevision } from '../../proto/revision-codec.ts';
+import type { Revision } from '../../proto/revision.ts';
+import type { Manifest, Manifests } from '../content/manifests.ts';
+import { DaemonError } from '../errors.ts';
+import type { Link } from '../link/link.ts';
+import type { Logger } from '../log.ts';
+import type { Holdings, Sharing, Swarm } from '../swarm/swarm.ts';
+
+interface Waiting {
+  readonly signal: AbortSignal;
+}
+
+/** Topics that a neighbour accepts are bounded (`limits.exchangeTopicsMax`), two for each revision; the oldest shares are let go. */
+const revisionsSharedMax = 24;
+
+/** What the library needs. */
+export interface LibraryDeps {
+  readonly manifests: Manifests;
+  readonly swarm: Swarm;
+  readonly link: Link;
+  readonly log: Logger;
+}
+
+interface Shared {
+  readonly environments: readonly string[];
+  readonly tree: Sharing;
+  readonly index: Sharing;
+}
+
+/** One revision open to neighbours. */
+export interface Library {
+  /** The whole manifest: kept, or brought from the control plane or a neighbour, index by the swarm. Kept when it resolves. */
+  obtain(revision: Digest, environments: readonly string[], options: Waiting): Promise<Manifest>;
+  /** Shares a revision; one that is shared already for the same environments stays as it is. */
+  share(manifest: Manifest, environments: readonly string[], holdings: Holdings): Sharing;
+  /** The sharing of a revision's tree, if any. */
+  sharing(revision: Digest): Sharing | undefined;
+  unshare(revision: Digest): void;
+  shared(): ReadonlyMap<Digest, readonly string[]>;
+  close(): void;
+}
+
+/** A library over the swarm. */
+export function createLibrary(deps: LibraryDeps): Library {
+  const shared = new Map<Digest, Shared>();
+  const underWay = new Map<Digest, Promise<Manifest>>();
+
+  const unshare = (revision: Digest): void => {
+    const open = shared.get(revision);
+    shared.delete(revision);
+    open?.tree.close();
+    open?.index.close();
+  };
+
+  return {
+    obtain(revision, environments, options) {
+      const running = underWay.get(revision);
+      if (running !== undefined) return running;
+      const promise = obtain(deps, revision, environments, options).finally(() => underWay.delete(revision));
+      underWay.set(revision, promise);
+      return promise;
+    },
+    share(manifest, environments, holdings) {
+      const open = shared.get(manifest.digest);
+      if (open !== undefined && open.environments.join() === environments.join()) return open.tree;
+      unshare(manifest.digest);
+      const [oldest] = shared.keys();
+      if (shared.size >= revisionsSharedMax && oldest !== undefined) unshare(oldest);
+      const tree = deps.swarm.share(
+        { revision: manifest.digest, blob: 'tree', chunkCount: manifest.tree.chunkCount, chunk: (ordinal) => manifest.tree.chunk(ordinal), environments },
+        holdings,
+      );
+      shared.set(manifest.digest, { environments, tree, index: shareIndex(deps.swarm, manifest, environments) });
+      return tree;
+    },
+    sharing: (revision) => shared.get(revision)?.tree,
+    unshare,
+    shared: () => new Map([...shared].map(([revision, { environments }]) => [revision, environments])),
+    close() {
+      for (const revision of shared.keys()) unshare(revision);
+    },
+  };
+}
+
+function shareIndex(swarm: Swarm, manifest: Manifest, environments: readonly string[]): Sharing {
+  const parts = indexParts(manifest.revision, manifest.index);
+  return swarm.share(indexTopic(manifest.digest, manifest.revision, environments), {
+    held: fullBitmap(parts.length),
+    read: async (ordinal) => await Promise.resolve(parts[ordinal]),
+  });
+}
+
+function indexTopic(digest: Digest, revision: Revision, environments: readonly string[]) {
+  return {
+    revision: digest,
+    blob: 'index',
+    chunkCount: revision.indexChunks.length,
+    chunk: (ordinal: number) => {
+      const chunk = revision.indexChunks[ordinal];
+      if (chunk === undefined) throw new RangeError(`the index of ${digest} has no chunk ${ordinal}`);
+      return chunk;
+    },
+    environments,
+  } as const;
+}
+
+function indexParts(revision: Revision, index: Uint8Array): Uint8Array[] {
+  let offset = 0;
+  return revision.indexChunks.map(({ length }) => index.subarray(offset, (offset += length)));
+}
+
+async function obtain(deps: LibraryDeps, digest: Digest, environments: readonly string[], { signal }: Waiting): Promise<Manifest> {
+  const kept = await deps.manifests.get(digest);
+  if (kept !== undefined) return kept;
+  const bytes = await manifestBytes(deps, digest, signal);
+  const revision = decodeRevision(bytes);
+  const parts: (Uint8Array | undefined)[] = revision.indexChunks.map(() => undefined);
+  const sharing = deps.swarm.share(indexTopic(digest, revision, environments), {
+    held: createBitmap(parts.length),
+    read: async (ordinal) => await Promise.resolve(parts[ordinal]),
+  });
+  try {
+    await sharing.fetch({
+      wanted: fullBitmap(parts.length),
+      write: async (ordinal, part) => {
+        parts[ordinal] = part;
+        await Promise.resolve();
+      },
+      signal,
+    });
+  } finally {
+    sharing.close();
+  }
+  const index = Buffer.concat(parts.map((part) => part ?? new Uint8Array()));
+  const manifest = deps.manifests.assemble(digest, bytes, index);
+  await deps.manifests.keep(manifest);
+  return manifest;
+}
+
+/** From the control plane, or when it is out of reach or does not know it, from a neighbour. */
+async function manifestBytes(deps: LibraryDeps, digest: Digest, signal: AbortSignal): Promise<Uint8Array> {
+  try {
+    const bytes = await deps.link.manifest(digest, { signal });
+    if (bytes !== undefined && hash('sha256', bytes) === digest) return bytes;
+    if (bytes !== undefined) deps.log.warn({ revision: digest }, 'the control plane sent another manifest than was asked for');
+  } catch (cause) {
+    if (!(cause instanceof DaemonError) || signal.aborted) throw cause;
+    deps.log.info({ revision: digest, reason: cause.message }, 'the manifest is asked of the neighbours');
+  }
+  return await deps.swarm.fetchManifest(digest, { signal });
+}

@@ -1,0 +1,220 @@
+// Carries out verified orders: brings the content, activates it, goes back. One application does one thing at a time, in the order in
+// which orders came; a newer order for another revision ends the fetch that is under way for an older one.
+
+import type { Progress, Transfer } from '../../proto/fleet.ts';
+import type { Order } from '../../proto/statement.ts';
+import type { Clock } from '../clock.ts';
+import type { Manifest } from '../content/manifests.ts';
+import { DaemonError } from '../errors.ts';
+import type { InstallOrder, Installer, Outcome, ReportDetails } from '../install/installer.ts';
+import type { Logger } from '../log.ts';
+import type { DaemonMetrics } from '../metrics.ts';
+import type { Trust } from '../trust/trust.ts';
+import type { TargetPhase } from '../../proto/fleet.ts';
+
+/** Orders that may wait for one application. The control plane sends one batch at a time; more than this is a fault of ours or an attack. */
+const waitingMax = 32;
+
+/** Brings a revision's content to where the installer wants it. Implementation: build.ts. */
+export interface Builder {
+  manifest(order: Order, options: { readonly signal: AbortSignal }): Promise<Manifest>;
+  build(
+    order: Order,
+    manifest: Manifest,
+    directory: string,
+    options: { readonly signal: AbortSignal; onProgress(progress: { readonly haveBytes: number; readonly totalBytes: number }): void },
+  ): Promise<Transfer>;
+  /** Releases came or went: what is shared and where chunks are found follows. */
+  refresh(): Promise<void>;
+}
+
+/** What carrying out needs. */
+export interface OrdersDeps {
+  readonly installer: Installer;
+  readonly trust: Pick<Trust, 'acceptOrder' | 'acceptedOrders'>;
+  readonly builder: Builder;
+  readonly clock: Clock;
+  readonly metrics: DaemonMetrics;
+  readonly log: Logger;
+  /** There are new reports to send. */
+  onReport(): void;
+}
+
+/** The orders of one daemon. */
+export interface Orders {
+  /** Accepts durably, then queues. @throws {DaemonError} ROLLBACK_REFUSED when it is not newer than what was accepted. */
+  accept(order: Order): Promise<void>;
+  /** Takes up what was accepted and not finished when the daemon stopped. */
+  resume(): Promise<void>;
+  /** Fetches under way. */
+  progress(): readonly Progress[];
+  /** Resolves when nothing is under way any more. */
+  close(): Promise<void>;
+}
+
+interface Lane {
+  tail: Promise<void>;
+  waiting: number;
+  running?: { readonly order: Order; readonly fetch: AbortController };
+  /** Staging directories that are complete, by revision. */
+  readonly staged: Map<string, string>;
+}
+
+/** Orders carried out by one installer. */
+export function createOrders(deps: OrdersDeps): Orders {
+  const lanes = new Map<string, Lane>();
+  const progress = new Map<string, Progress>();
+  const stop = new AbortController();
+
+  const lane = (app: string): Lane => {
+    const found = lanes.get(app) ?? { tail: Promise.resolve(), waiting: 0, staged: new Map<string, string>() };
+    lanes.set(app, found);
+    return found;
+  };
+
+  const enqueue = (order: Order): void => {
+    const own = lane(order.app);
+    if (own.running !== undefined && supersedes(order, own.running.order)) own.running.fetch.abort(new DaemonError('ABORTED', `a newer order (${order.seq}) came`));
+    if (own.waiting >= waitingMax) {
+      deps.log.error({ app: order.app, seq: order.seq, waiting: own.waiting }, 'an order is dropped: too many are waiting');
+      return;
+    }
+    own.waiting += 1;
+    own.tail = own.tail.then(async () => {
+      own.waiting -= 1;
+      if (stop.signal.aborted) return;
+      const fetch = new AbortController();
+      own.running = { order, fetch };
+      try {
+        await carryOut(deps, own, order, AbortSignal.any([fetch.signal, stop.signal]), stop.signal, progress);
+      } catch (cause) {
+        deps.metrics.failures.inc({ component: 'orders' });
+        deps.log.error({ err: cause, app: order.app, deployment: order.deployment }, 'an order could not be carried out');
+      } finally {
+        delete own.running;
+        progress.delete(order.deployment);
+      }
+    });
+  };
+
+  return {
+    async accept(order) {
+      await deps.trust.acceptOrder(order);
+      deps.log.info({ app: order.app, environment: order.environment, action: order.action, seq: order.seq, deployment: order.deployment, revision: order.revisionNumber }, 'order accepted');
+      enqueue(order);
+    },
+    async resume() {
+      const installed = await deps.installer.status();
+      for (const order of deps.trust.acceptedOrders()) {
+        const current = installed.find(({ app }) => app === order.app)?.current;
+        if (order.action === 'cancel' || (order.action !== 'prefetch' && current?.revision === order.revision)) continue;
+        deps.log.info({ app: order.app, action: order.action, seq: order.seq }, 'order taken up again');
+        enqueue(order);
+      }
+    },
+    progress: () => [...progress.values()],
+    async close() {
+      stop.abort(new DaemonError('ABORTED', 'the daemon is stopping'));
+      await Promise.all([...lanes.values()].map(async ({ tail }) => await tail));
+    },
+  };
+}
+
+/** Whether a fetch for `running` is pointless now. */
+function supersedes(order: Order, running: Order): boolean {
+  return order.revision !== running.revision || order.action === 'cancel';
+}
+
+type Reporting = (phase: TargetPhase, details?: ReportDetails) => Promise<void>;
+
+async function carryOut(deps: OrdersDeps, lane: Lane, order: Order, fetching: AbortSignal, stopping: AbortSignal, progress: Map<string, Progress>): Promise<void> {
+  const report: Reporting = async (phase, details) => {
+    await deps.installer.report(order, phase, details);
+    deps.onReport();
+  };
+  try {
+    switch (order.action) {
+      case 'cancel':
+        await report('cancelled');
+        return;
+      case 'prefetch':
+        await stage(deps, lane, order, fetching, report, progress);
+        return;
+      case 'activate':
+      case 'rollback': {
+        const outcome = await switchRelease(deps, lane, order, { fetching, stopping, report, progress });
+        count(deps, order, outcome);
+        return;
+      }
+      default:
+        order.action satisfies never;
+    }
+  } catch (cause) {
+    if (stopping.aborted) return;
+    if (!(cause instanceof DaemonError)) throw cause;
+    lane.staged.delete(order.revision);
+    if (cause.code === 'ABORTED') return await report('cancelled', { detail: cause.message });
+    deps.log.warn({ err: cause, app: order.app, deployment: order.deployment }, 'an order failed before anything was switched');
+    await report(cause.code === 'ORDER_REFUSED' ? 'rejected' : 'failed', { code: cause.code, detail: cause.message });
+  } finally {
+    deps.onReport();
+  }
+}
+
+interface Context {
+  readonly fetching: AbortSignal;
+  readonly stopping: AbortSignal;
+  readonly report: Reporting;
+  readonly progress: Map<string, Progress>;
+}
+
+async function switchRelease(deps: OrdersDeps, lane: Lane, order: Order, { fetching, stopping, report, progress }: Context): Promise<Outcome> {
+  const { app, environment, deployment, seq, revision, revisionNumber } = order;
+  const subject = { app, environment, deployment, seq, revision, revisionNumber, notAfterMs: order.notAfter * 1000 };
+  if (order.action === 'rollback' && deps.installer.staging(order).installed) {
+    return await deps.installer.rollback(subject, { signal: stopping });
+  }
+  const staged = await stage(deps, lane, order, fetching, report, progress);
+  const manifest = await deps.builder.manifest(order, { signal: fetching });
+  const wanted: InstallOrder = { ...subject, spec: manifest.revision.spec };
+  try {
+    return await deps.installer.install(wanted, staged === undefined ? undefined : { directory: staged }, { signal: stopping });
+  } finally {
+    lane.staged.delete(order.revision);
+    await deps.builder.refresh();
+  }
+}
+
+/** The complete staging directory of the order's revision; `undefined` when the release is on disk already. */
+async function stage(deps: OrdersDeps, lane: Lane, order: Order, signal: AbortSignal, report: Reporting, progress: Map<string, Progress>): Promise<string | undefined> {
+  const { directory, installed } = deps.installer.staging(order);
+  if (installed || lane.staged.has(order.revision)) {
+    if (order.action === 'prefetch') await report('verified');
+    return installed ? undefined : directory;
+  }
+  const endTimer = deps.metrics.fetchSeconds.startTimer();
+  try {
+    await report('downloading');
+    const manifest = await deps.builder.manifest(order, { signal });
+    const transfer = await deps.builder.build(order, manifest, directory, {
+      signal,
+      onProgress: ({ haveBytes, totalBytes }) => progress.set(order.deployment, { deployment: order.deployment, haveBytes, totalBytes }),
+    });
+    deps.metrics.reusedBytes.inc(transfer.reusedBytes);
+    await report('verified', { transfer });
+    lane.staged.set(order.revision, directory);
+    endTimer({ result: 'ok' });
+    return directory;
+  } catch (cause) {
+    endTimer({ result: 'failed' });
+    throw cause;
+  }
+}
+
+function count(deps: OrdersDeps, order: Order, outcome: Outcome): void {
+  deps.metrics.activations.inc({ result: outcome.kind });
+  if (outcome.kind === 'rolled-back') deps.metrics.rollbacks.inc();
+  const fields = { app: order.app, environment: order.environment, deployment: order.deployment, revision: order.revisionNumber, outcome: outcome.kind };
+  if (outcome.kind === 'committed' || outcome.kind === 'already-current') deps.log.info(fields, 'order carried out');
+  else deps.log.warn({ ...fields, code: outcome.code, detail: outcome.detail }, 'order not carried out');
+}

@@ -1,0 +1,112 @@
+// The conversation with the control plane: one long poll after the other. What comes back is checked by trust and handed on;
+// a control plane that is away changes nothing here but the wait until the next try.
+
+import type { SyncReply, SyncRequest } from '../../proto/fleet.ts';
+import { limits } from '../../proto/limits.ts';
+import type { Order, Roster } from '../../proto/statement.ts';
+import type { Clock } from '../clock.ts';
+import { DaemonError } from '../errors.ts';
+import type { Link } from '../link/link.ts';
+import type { Logger } from '../log.ts';
+import type { DaemonMetrics } from '../metrics.ts';
+import type { Audience, Trust } from '../trust/trust.ts';
+
+/** Waits after failures: doubled each time up to the longest, then a random part of it, so that a fleet does not return as one. */
+const retry = { firstMs: 500, longestMs: 30_000 } as const;
+/** How soon an order that was refused is looked at again; it comes back with every sync until its deployment ends. */
+const refusedPauseMs = 2_000;
+/** A member that cannot keep this pace with news would only burn its processor. */
+const pauseMsMin = 20;
+
+/** What the loop needs. */
+export interface SyncDeps {
+  readonly link: Link;
+  readonly trust: Trust;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: DaemonMetrics;
+  readonly log: Logger;
+  audience(): Audience;
+  /** What this member says of itself now, the trust part apart. */
+  describe(): Promise<Pick<SyncRequest, 'addresses' | 'uploadUrl' | 'running' | 'progress' | 'version'>>;
+  onRoster(roster: Roster): void;
+  onCertificate(compact: string): Promise<void>;
+  /** Metadata changed: what environments authorise may be other revisions. */
+  onMetadata(): void;
+  /** A verified order, not yet accepted. */
+  onOrder(order: Order): Promise<void>;
+  onRefused(order: string, error: DaemonError): void;
+}
+
+/** Runs until the signal fires. Never throws: a failure is logged, counted, and tried again. */
+export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    let pauseMs: number;
+    try {
+      const reply = await deps.link.sync(await request(deps), { signal });
+      if (failures > 0) deps.log.info({}, 'the control plane answers again');
+      failures = 0;
+      deps.metrics.controlConnected.set(1);
+      deps.metrics.lastSync.set(deps.clock.now() / 1000);
+      const refused = await take(deps, reply);
+      pauseMs = Math.max(refused ? refusedPauseMs : pauseMsMin, Math.min(reply.pollAfterMs, limits.syncWaitMs));
+    } catch (cause) {
+      if (signal.aborted) return;
+      failures += 1;
+      deps.metrics.controlConnected.set(0);
+      deps.metrics.failures.inc({ component: 'sync' });
+      if (failures === 1) deps.log.warn({ err: cause }, 'the control plane does not answer; trying again with growing pauses');
+      pauseMs = deps.random() * Math.min(retry.longestMs, retry.firstMs * 2 ** Math.min(failures, 10));
+    }
+    await deps.clock.wait(pauseMs, { signal }).catch(() => undefined);
+  }
+}
+
+async function request(deps: SyncDeps): Promise<SyncRequest> {
+  return {
+    ...(await deps.describe()),
+    seqSeen: { ...deps.trust.seqSeen() },
+    metadata: { ...deps.trust.versions() },
+    rosterEpoch: deps.trust.roster()?.epoch ?? 0,
+    waitMs: limits.syncWaitMs,
+  };
+}
+
+/** Takes each part for itself, so that a bad one does not hide the others. Returns whether an order was refused. */
+async function take(deps: SyncDeps, reply: SyncReply): Promise<boolean> {
+  if (Object.keys(reply.metadata).length > 0) await takeMetadata(deps, reply.metadata);
+  if (reply.certificate !== undefined) await attempt(deps, 'certificate', async () => await deps.onCertificate(reply.certificate ?? ''));
+  if (reply.roster !== undefined) await attempt(deps, 'roster', async () => deps.onRoster(await deps.trust.acceptRoster(reply.roster ?? '')));
+  let refused = false;
+  for (const compact of reply.orders) {
+    try {
+      await deps.onOrder(await deps.trust.verifyOrder(compact, deps.audience()));
+    } catch (cause) {
+      if (!(cause instanceof DaemonError)) throw cause;
+      refused = true;
+      deps.metrics.manifestFailures.inc({ reason: cause.code });
+      deps.onRefused(compact, cause);
+    }
+  }
+  return refused;
+}
+
+async function takeMetadata(deps: SyncDeps, files: Readonly<Record<string, string>>): Promise<void> {
+  const { changed, refused } = await deps.trust.update(files);
+  if (refused !== undefined) {
+    deps.metrics.manifestFailures.inc({ reason: refused.code });
+    deps.log.warn({ err: refused }, 'metadata was refused; what was verified before stays in force');
+  }
+  if (changed.length > 0) deps.onMetadata();
+}
+
+async function attempt(deps: SyncDeps, what: string, action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (cause) {
+    if (!(cause instanceof DaemonError)) throw cause;
+    deps.metrics.manifestFailures.inc({ reason: cause.code });
+    deps.log.warn({ err: cause, what }, 'a statement of the control plane was refused');
+  }
+}
