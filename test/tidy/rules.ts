@@ -48,19 +48,19 @@ export const codeFiles: readonly Glob[] = ['**/*.ts', '**/*.mts', '**/*.mjs', '*
 /** The floors, where every rule holds. */
 const floors: readonly Glob[] = ['proto/**', 'daemon/**', 'control/**'];
 
-/** Port folders, each with its head file: the interface that others may know. A head may not exist yet. */
+/** Port folders, each with its head files: the interfaces that others may know. A head may not exist yet. */
 const daemonPorts = {
-  'daemon/content': 'daemon/content/store.ts',
-  'daemon/swarm': 'daemon/swarm/network.ts',
-  'daemon/upload': 'daemon/upload/upload.ts',
-  'daemon/install': 'daemon/install/installer.ts',
-  'daemon/link': 'daemon/link/link.ts',
-  'daemon/trust': 'daemon/trust/trust.ts',
+  'daemon/content': ['daemon/content/store.ts', 'daemon/content/manifests.ts'],
+  'daemon/swarm': ['daemon/swarm/network.ts', 'daemon/swarm/swarm.ts'],
+  'daemon/upload': ['daemon/upload/upload.ts'],
+  'daemon/install': ['daemon/install/installer.ts'],
+  'daemon/link': ['daemon/link/link.ts'],
+  'daemon/trust': ['daemon/trust/trust.ts'],
 } as const;
 
 const controlPorts = {
-  'control/journal': 'control/journal/journal.ts',
-  'control/trust': 'control/trust/repository.ts',
+  'control/journal': ['control/journal/journal.ts'],
+  'control/trust': ['control/trust/repository.ts'],
 } as const;
 
 /** What every file of a floor but its core may import: the floor's own small vocabulary. */
@@ -72,11 +72,11 @@ const noImplementation =
   'take the port as a value and name its interface by `import type` from the head file of its folder; the composition root hands over the implementation';
 
 /** One row for each port folder of a floor. */
-function portRows(floor: string, ports: Readonly<Record<string, Glob>>): readonly ImportRow[] {
+function portRows(floor: string, ports: Readonly<Record<string, readonly Glob[]>>): readonly ImportRow[] {
   return Object.keys(ports).map((folder) => ({
     files: [`${folder}/**`],
     may: ['proto/**', `${floor}/core/**`, `${folder}/**`, ...commons(floor)],
-    mayType: Object.values(ports),
+    mayType: Object.values(ports).flat(),
     packages: 'declared',
     node: true,
     instead: noImplementation,
@@ -84,11 +84,11 @@ function portRows(floor: string, ports: Readonly<Record<string, Glob>>): readonl
 }
 
 /** A folder that uses ports without being one. */
-function shellRow(floor: string, folder: string, ports: Readonly<Record<string, Glob>>, also: readonly Glob[] = []) {
+function shellRow(floor: string, folder: string, ports: Readonly<Record<string, readonly Glob[]>>, also: readonly Glob[] = []) {
   return {
     files: [`${folder}/**`],
     may: ['proto/**', `${floor}/core/**`, `${folder}/**`, ...commons(floor)],
-    mayType: [...Object.values(ports), ...also],
+    mayType: [...Object.values(ports).flat(), ...also],
     packages: 'declared',
     node: true,
     instead: noImplementation,
@@ -166,7 +166,7 @@ export const importTable: readonly ImportRow[] = [
   {
     files: ['control/build/**'],
     may: ['proto/**', 'control/core/**', 'control/build/**', 'daemon/content/**', ...commons('control')],
-    mayType: Object.values(controlPorts),
+    mayType: Object.values(controlPorts).flat(),
     packages: 'declared',
     node: true,
     instead: 'daemon/content is the one bridge between the floors; take anything else as a value',
