@@ -227,11 +227,12 @@ function nextRoles(set: TrustedSet, above: Above, files: Files, now: number): Re
   for (const role of Object.keys(delegations)) {
     const environment = environmentOf(role);
     if (environment === undefined) continue;
-    const held = set.roles.get(role);
+    const before = set.roles.get(role);
+    // Its keys may have been taken from it since. What a stolen key said of numbers must not bind the new one either.
+    const held = before !== undefined && isSigned(above.targets.metadata, role, before.file) ? before : undefined;
     const file = nextTargetsFile(`${role}.json`, held?.file, above.snapshot, files);
     if (file === undefined || file === held?.file) {
-      // The keys may have been taken from the role since.
-      if (held !== undefined && isSigned(above.targets.metadata, role, held.file)) roles.set(role, held);
+      if (held !== undefined) roles.set(role, held);
       continue;
     }
     checkSigned(above.targets.metadata, role, file);
