@@ -80,12 +80,11 @@ function keyOf(kind: Kind, header: object, keys: ReadonlyMap<string, KeyObject>)
   return key;
 }
 
-/** Clocks of members may differ. A clock that went back does not give an expired statement a second life: the floor counts. */
+/** Clocks of members may differ. A clock that went back gives no expired statement a second life: what has certainly been counts. */
 function checkTime(kind: Kind, { notBefore, notAfter }: { readonly notBefore: number; readonly notAfter: number }, { now, floor }: Times): void {
-  const skew = limits.clockSkewMs;
-  if (now < notBefore * 1000 - skew) throw refused(`the ${kind} counts from ${instant(notBefore * 1000)}, here it is ${instant(now)}`);
-  const latest = Math.max(now, floor);
-  if (latest > notAfter * 1000 + skew) throw refused(`the ${kind} counted until ${instant(notAfter * 1000)}, here it is ${instant(latest)}`);
+  const time = Math.max(now, floor);
+  if (time < notBefore * 1000 - limits.clockSkewMs) throw refused(`the ${kind} counts from ${instant(notBefore * 1000)}, here it is ${instant(time)}`);
+  if (time > notAfter * 1000 + limits.clockSkewMs) throw refused(`the ${kind} counted until ${instant(notAfter * 1000)}, here it is ${instant(time)}`);
 }
 
 function malformed(kind: Kind): DaemonError {

@@ -104,11 +104,12 @@ describe('many entries (threat M7)', () => {
 
 describe('form', () => {
   const root = () => JSON.parse(rootFile({ version: 1 }));
+  const keyOf = (it: ReturnType<typeof root>) => it.signed.keys[it.signed.roles.root.keyids[0]];
 
   test.each<[string, (text: ReturnType<typeof root>) => void]>([
-    ['another key type', (it) => { Object.values<{ keytype: string }>(it.signed.keys)[0]!.keytype = 'rsa'; }],
-    ['another scheme', (it) => { Object.values<{ scheme: string }>(it.signed.keys)[0]!.scheme = 'rsassa-pss-sha256'; }],
-    ['a key in upper case', (it) => { const one = Object.values<{ keyval: { public: string } }>(it.signed.keys)[0]!; one.keyval.public = one.keyval.public.toUpperCase(); }],
+    ['another key type', (it) => { keyOf(it).keytype = 'rsa'; }],
+    ['another scheme', (it) => { keyOf(it).scheme = 'rsassa-pss-sha256'; }],
+    ['a key in upper case', (it) => { keyOf(it).keyval.public = keyOf(it).keyval.public.toUpperCase(); }],
     ['a signature in upper case', (it) => { it.signatures[0].sig = `AB${it.signatures[0].sig.slice(2)}`; }],
     ['a short signature', (it) => { it.signatures[0].sig = it.signatures[0].sig.slice(2); }],
     ['something beside what is signed', (it) => { it.note = 1; }],
