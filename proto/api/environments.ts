@@ -1,0 +1,84 @@
+// Environments: which targets get an application, how, and what they run.
+
+import Type, { type Static } from 'typebox';
+import type { DeploymentConfig } from '../events.ts';
+import { RevisionRefSchema } from './apps.ts';
+import { BlockerSchema, Count, Id, Instant, LabelsSchema, Name, strict } from './schema.ts';
+
+/** `3`, or `"25%"`. */
+const Share = Type.Unsafe<number | `${number}%`>(
+  Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^(100|[1-9]?[0-9])(\\.[0-9]+)?%$' })], { description: 'a number of targets, or a share such as "25%"' }),
+);
+const Milliseconds = Type.Integer({ minimum: 0, maximum: 86_400_000 });
+
+const configFields = {
+  batches: Type.Array(Share, { minItems: 1, maxItems: 100 }),
+  maxParallel: Share,
+  minHealthy: Share,
+  failureThreshold: Type.Object({ count: Type.Integer({ minimum: 1 }), percent: Type.Number({ exclusiveMinimum: 0, maximum: 100 }) }, strict),
+  lostAfterMs: Milliseconds,
+  progressDeadlineMs: Milliseconds,
+  bakeMs: Milliseconds,
+  autoRollback: Type.Boolean(),
+};
+
+/** How a deployment proceeds, whole (see DeploymentConfig of proto/events.ts for what each means). */
+export const DeploymentConfigSchema = Type.Object(configFields, strict);
+/** The same as people write it: what is left out has the default. */
+export const DeploymentConfigInputSchema = Type.Partial(Type.Object(configFields), strict);
+export type DeploymentConfigInput = Static<typeof DeploymentConfigInputSchema>;
+
+/** What an environment gets when nothing else is said (control-plane.md, section 7). */
+export const deploymentDefaults: DeploymentConfig = Object.freeze({
+  batches: Object.freeze(['100%'] as const),
+  maxParallel: 1,
+  minHealthy: '75%',
+  failureThreshold: Object.freeze({ count: 1, percent: 5 }),
+  /** Ten missed polls of a minute. */
+  lostAfterMs: 600_000,
+  progressDeadlineMs: 600_000,
+  /** Between two batches only, so that the default of one batch has none. */
+  bakeMs: 1_800_000,
+  autoRollback: true,
+});
+
+export const EnvironmentSchema = Type.Object(
+  {
+    environment: Name,
+    app: Name,
+    /** Labels that an agent must have to be a target here. */
+    selector: LabelsSchema,
+    config: DeploymentConfigSchema,
+    createdAt: Instant,
+    /** Number of its newest deployment. */
+    seq: Count,
+    desired: Type.Optional(RevisionRefSchema),
+    current: Type.Optional(RevisionRefSchema),
+    /** Last known good: what an automatic rollback goes to. */
+    stable: Type.Optional(RevisionRefSchema),
+    activeDeployment: Type.Optional(Id),
+    newestDeployment: Type.Optional(Id),
+    /** Promotions that wait for its gates, oldest first. */
+    waiting: Type.Array(Id),
+    targets: Type.Object({ total: Count, serving: Count, changing: Count, online: Count }, strict),
+  },
+  strict,
+);
+export type Environment = Static<typeof EnvironmentSchema>;
+
+export const CreateEnvironmentSchema = Type.Object(
+  { environment: Name, app: Name, selector: LabelsSchema, config: Type.Optional(DeploymentConfigInputSchema) },
+  strict,
+);
+export type CreateEnvironment = Static<typeof CreateEnvironmentSchema>;
+
+/** Replaces both; needs If-Match with the ETag of a GET. */
+export const ChangeEnvironmentSchema = Type.Object({ selector: LabelsSchema, config: DeploymentConfigInputSchema }, strict);
+export type ChangeEnvironment = Static<typeof ChangeEnvironmentSchema>;
+
+/** What holds whatever wants to happen in an environment now: its oldest waiting promotion, or a promotion of its latest revision. */
+export const GateSchema = Type.Object(
+  { environment: Name, promotion: Type.Optional(Id), blockers: Type.Array(BlockerSchema), nextCheckAt: Type.Optional(Instant) },
+  strict,
+);
+export type Gate = Static<typeof GateSchema>;

@@ -1,0 +1,99 @@
+// The table of /v1: every operation with its path, the scope that it needs, and the schemas of what goes in and out.
+// The server registers exactly these rows, the OpenAPI document is made of them, and the command line takes its types from them.
+
+import Type, { type Static, type TSchema } from 'typebox';
+import { AppSchema, CreateAppSchema, CreateUploadSchema, RevisionSchema, UploadProxySchema, UploadSchema } from './apps.ts';
+import { DeploymentSchema, DeploymentSummarySchema, DeploymentTargetSchema, DeploymentsQuerySchema } from './deployments.ts';
+import { ChangeEnvironmentSchema, CreateEnvironmentSchema, EnvironmentSchema, GateSchema } from './environments.ts';
+import { AbortSchema, CreatePromotionSchema, CreateRollbackSchema, ExplanationSchema, PromotionSchema, PromotionsQuerySchema } from './promotions.ts';
+import { PageQuerySchema, page } from './schema.ts';
+import { EventsQuerySchema, StatusSchema } from './status.ts';
+import { RevokeTargetSchema, TargetSchema, TargetsQuerySchema } from './targets.ts';
+import { CreateTokenSchema, NewTokenSchema, TokenSchema, TokensQuerySchema } from './tokens.ts';
+
+export type Verb = 'read' | 'upload' | 'promote' | 'admin';
+
+/** One operation. */
+export interface Operation {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With `{name}` for each parameter. */
+  readonly path: string;
+  /** One line for the OpenAPI document. */
+  readonly summary: string;
+  /** What the caller's token must allow; `none` is for everybody. `of` says which resource: everything, or that of the request. */
+  readonly scope: 'none' | { readonly verb: Verb; readonly of: 'all' | 'app' | 'environment' };
+  readonly query?: TSchema;
+  readonly body?: TSchema;
+  /** Status of success. */
+  readonly status: 200 | 201 | 202 | 204;
+  /** Absent: no JSON body. */
+  readonly reply?: TSchema;
+  /** If-Match is demanded, with the ETag of a GET. */
+  readonly ifMatch?: true;
+}
+
+const read = { verb: 'read', of: 'all' } as const;
+const admin = { verb: 'admin', of: 'all' } as const;
+const readApp = { verb: 'read', of: 'app' } as const;
+const readEnvironment = { verb: 'read', of: 'environment' } as const;
+const promote = { verb: 'promote', of: 'environment' } as const;
+
+export const operations = {
+  listApps: { method: 'GET', path: '/v1/apps', summary: 'List applications by name', scope: read, query: PageQuerySchema, status: 200, reply: page(AppSchema) },
+  createApp: { method: 'POST', path: '/v1/apps', summary: 'Create an application', scope: admin, body: CreateAppSchema, status: 201, reply: AppSchema },
+  getApp: { method: 'GET', path: '/v1/apps/{app}', summary: 'One application', scope: readApp, status: 200, reply: AppSchema },
+  listRevisions: { method: 'GET', path: '/v1/apps/{app}/revisions', summary: 'List revisions, newest first', scope: readApp, query: PageQuerySchema, status: 200, reply: page(RevisionSchema) },
+  createUpload: { method: 'POST', path: '/v1/apps/{app}/uploads', summary: 'Get leave to upload a revision, and the proxies that take it', scope: { verb: 'upload', of: 'app' }, body: CreateUploadSchema, status: 201, reply: UploadSchema },
+  listUploadProxies: { method: 'GET', path: '/v1/upload-proxies', summary: 'List proxies that take uploads', scope: read, query: PageQuerySchema, status: 200, reply: page(UploadProxySchema) },
+
+  listEnvironments: { method: 'GET', path: '/v1/environments', summary: 'List environments by name', scope: read, query: PageQuerySchema, status: 200, reply: page(EnvironmentSchema) },
+  createEnvironment: { method: 'POST', path: '/v1/environments', summary: 'Create an environment', scope: admin, body: CreateEnvironmentSchema, status: 201, reply: EnvironmentSchema },
+  getEnvironment: { method: 'GET', path: '/v1/environments/{environment}', summary: 'One environment', scope: readEnvironment, status: 200, reply: EnvironmentSchema },
+  changeEnvironment: { method: 'PUT', path: '/v1/environments/{environment}', summary: 'Replace selector and configuration', scope: { verb: 'admin', of: 'environment' }, body: ChangeEnvironmentSchema, status: 200, reply: EnvironmentSchema, ifMatch: true },
+  getGate: { method: 'GET', path: '/v1/environments/{environment}/gate', summary: 'What holds an environment now', scope: readEnvironment, status: 200, reply: GateSchema },
+  explainEnvironment: { method: 'GET', path: '/v1/environments/{environment}/explain', summary: 'Why an environment is not moving', scope: readEnvironment, status: 200, reply: ExplanationSchema },
+  listEnvironmentTargets: { method: 'GET', path: '/v1/environments/{environment}/targets', summary: 'List the targets of an environment by name', scope: readEnvironment, query: PageQuerySchema, status: 200, reply: page(TargetSchema) },
+  createRollback: { method: 'POST', path: '/v1/environments/{environment}/rollback', summary: 'Go back to a revision that succeeded before', scope: promote, body: CreateRollbackSchema, status: 202, reply: PromotionSchema },
+
+  listPromotions: { method: 'GET', path: '/v1/promotions', summary: 'List promotions, newest first', scope: read, query: PromotionsQuerySchema, status: 200, reply: page(PromotionSchema) },
+  createPromotion: { method: 'POST', path: '/v1/promotions', summary: 'Promote a revision to an environment', scope: promote, body: CreatePromotionSchema, status: 202, reply: PromotionSchema },
+  getPromotion: { method: 'GET', path: '/v1/promotions/{promotion}', summary: 'One promotion', scope: readEnvironment, status: 200, reply: PromotionSchema },
+  abortPromotion: { method: 'POST', path: '/v1/promotions/{promotion}/abort', summary: 'Abort a promotion, and its deployment when it has one', scope: promote, body: AbortSchema, status: 200, reply: PromotionSchema },
+  explainPromotion: { method: 'GET', path: '/v1/promotions/{promotion}/explain', summary: 'Why a promotion is not moving', scope: readEnvironment, status: 200, reply: ExplanationSchema },
+
+  listDeployments: { method: 'GET', path: '/v1/deployments', summary: 'List deployments, newest first', scope: read, query: DeploymentsQuerySchema, status: 200, reply: page(DeploymentSummarySchema) },
+  getDeployment: { method: 'GET', path: '/v1/deployments/{deployment}', summary: 'One deployment with its batches and first targets', scope: readEnvironment, status: 200, reply: DeploymentSchema },
+  listDeploymentTargets: { method: 'GET', path: '/v1/deployments/{deployment}/targets', summary: 'List the targets of a deployment, batch by batch', scope: readEnvironment, query: PageQuerySchema, status: 200, reply: page(DeploymentTargetSchema) },
+  abortDeployment: { method: 'POST', path: '/v1/deployments/{deployment}/abort', summary: 'Abort a deployment', scope: promote, body: AbortSchema, status: 200, reply: DeploymentSummarySchema },
+
+  listTargets: { method: 'GET', path: '/v1/targets', summary: 'List targets by name', scope: read, query: TargetsQuerySchema, status: 200, reply: page(TargetSchema) },
+  getTarget: { method: 'GET', path: '/v1/targets/{target}', summary: 'One target, by member id or name', scope: read, status: 200, reply: TargetSchema },
+  revokeTarget: { method: 'POST', path: '/v1/targets/{target}/revoke', summary: 'Bar a member from the fleet', scope: admin, body: RevokeTargetSchema, status: 200, reply: TargetSchema },
+
+  listTokens: { method: 'GET', path: '/v1/tokens', summary: 'List tokens, newest first', scope: admin, query: TokensQuerySchema, status: 200, reply: page(TokenSchema) },
+  createToken: { method: 'POST', path: '/v1/tokens', summary: 'Create a token; its text is in this answer only', scope: admin, body: CreateTokenSchema, status: 201, reply: NewTokenSchema },
+  getToken: { method: 'GET', path: '/v1/tokens/{token}', summary: 'One token', scope: admin, status: 200, reply: TokenSchema },
+  revokeToken: { method: 'DELETE', path: '/v1/tokens/{token}', summary: 'Revoke a token', scope: admin, status: 204, ifMatch: true },
+
+  getStatus: { method: 'GET', path: '/v1/status', summary: 'A summary of everything', scope: read, status: 200, reply: StatusSchema },
+  streamEvents: { method: 'GET', path: '/v1/events', summary: 'What happens, as server-sent events', scope: read, query: EventsQuerySchema, status: 200 },
+  getTrustRoot: { method: 'GET', path: '/v1/trust/root.json', summary: 'The first trust root, which joining machines pin', scope: 'none', status: 200, reply: Type.Unknown() },
+} as const satisfies Record<string, Operation>;
+
+export type Operations = typeof operations;
+export type OperationId = keyof Operations;
+
+/** What an operation takes and answers, as types. */
+export type BodyOf<Id extends OperationId> = Operations[Id] extends { readonly body: infer Schema extends TSchema } ? Static<Schema> : undefined;
+export type QueryOf<Id extends OperationId> = Operations[Id] extends { readonly query: infer Schema extends TSchema } ? Static<Schema> : undefined;
+export type ReplyOf<Id extends OperationId> = Operations[Id] extends { readonly reply: infer Schema extends TSchema } ? Static<Schema> : undefined;
+
+type ParameterOf<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}` ? Name | ParameterOf<Rest> : never;
+/** The parameters of an operation's path. */
+export type ParamsOf<Id extends OperationId> = Readonly<Record<ParameterOf<Operations[Id]['path']>, string>>;
+
+/** The path of an operation with its parameters filled in. */
+export function pathOf<Id extends OperationId>(id: Id, params: ParamsOf<Id>): string {
+  const values: Readonly<Record<string, string>> = params;
+  return operations[id].path.replace(/\{(\w+)\}/g, (_all, name: string) => encodeURIComponent(values[name] ?? ''));
+}

@@ -1,0 +1,85 @@
+// Promotions: the wish that an environment runs a revision, and why it does not yet.
+
+import Type, { type Static } from 'typebox';
+import { BlockerSchema, Count, DigestText, Id, Instant, Name, Reason, oneOf, pageQuery, strict } from './schema.ts';
+
+export const promotionPhases = ['waiting', 'deploying', 'succeeded', 'failed', 'aborted', 'superseded'] as const;
+
+export const PromotionSchema = Type.Object(
+  {
+    promotion: Id,
+    environment: Name,
+    app: Name,
+    revision: DigestText,
+    number: Type.Integer({ minimum: 1 }),
+    trigger: oneOf(['manual', 'rollback']),
+    reason: Type.Optional(Type.String()),
+    phase: oneOf(promotionPhases),
+    /** Who asked: `token:<id>` or `system`. */
+    by: Type.String(),
+    createdAt: Instant,
+    finishedAt: Type.Optional(Instant),
+    /** Why it ended as it did, where there is something to say. */
+    outcome: Type.Optional(Type.String()),
+    deployment: Type.Optional(Id),
+  },
+  strict,
+);
+export type Promotion = Static<typeof PromotionSchema>;
+
+/** `revision`: `latest`, a number (`41` or `web@41`), a digest, a CID, or an alias. */
+export const CreatePromotionSchema = Type.Object(
+  { environment: Name, revision: Type.String({ minLength: 1, maxLength: 192 }), reason: Type.Optional(Reason) },
+  strict,
+);
+export type CreatePromotion = Static<typeof CreatePromotionSchema>;
+
+/** `to`: `previous`, the default, or the number of a revision. */
+export const CreateRollbackSchema = Type.Object(
+  { to: Type.Optional(Type.Union([Type.Literal('previous'), Type.Integer({ minimum: 1 })])), reason: Type.Optional(Reason) },
+  strict,
+);
+export type CreateRollback = Static<typeof CreateRollbackSchema>;
+
+export const AbortSchema = Type.Object({ reason: Type.Optional(Reason) }, strict);
+export type Abort = Static<typeof AbortSchema>;
+
+export const PromotionsQuerySchema = Type.Object({ ...pageQuery, environment: Type.Optional(Name), phase: Type.Optional(oneOf(promotionPhases)) }, strict);
+
+/** How far something is, in targets. */
+export const ProgressCountsSchema = Type.Object(
+  {
+    total: Count,
+    done: Count,
+    failed: Count,
+    inFlight: Count,
+    /** Targets by phase (TargetPhase of proto/fleet.ts); they add up to `total`. */
+    byPhase: Type.Record(Type.String(), Count),
+    /** Batch under way, from 0; `batches` when all are over. */
+    batch: Count,
+    batches: Count,
+    /** Bytes, summed over the targets that said so. */
+    transfer: Type.Object({ originBytes: Count, peerBytes: Count, reusedBytes: Count, wastedBytes: Count }, strict),
+  },
+  strict,
+);
+export type ProgressCounts = Static<typeof ProgressCountsSchema>;
+
+/** Why it is not moving: the answer of `starling explain`. */
+export const ExplanationSchema = Type.Object(
+  {
+    subject: Type.Object({ kind: oneOf(['environment', 'promotion']), id: Type.String() }, strict),
+    environment: Name,
+    /** Phase of the promotion, or `idle` when nothing waits or runs. */
+    phase: Type.String(),
+    /** One sentence that sums it up. */
+    summary: Type.String(),
+    blockers: Type.Array(BlockerSchema),
+    nextCheckAt: Type.Optional(Instant),
+    promotion: Type.Optional(Id),
+    deployment: Type.Optional(Id),
+    progress: Type.Optional(ProgressCountsSchema),
+  },
+  strict,
+);
+export type Explanation = Static<typeof ExplanationSchema>;

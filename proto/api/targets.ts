@@ -1,0 +1,55 @@
+// Targets: the machines of the fleet as people see them. Seeds and proxies are members too, and are listed by their role.
+
+import Type, { type Static } from 'typebox';
+import { Count, DigestText, Id, Instant, LabelsSchema, Name, oneOf, pageQuery, strict } from './schema.ts';
+
+export const connectivities = ['online', 'stale', 'offline'] as const;
+
+export const TargetSchema = Type.Object(
+  {
+    /** libp2p peer id of its key. */
+    member: Type.String(),
+    name: Name,
+    roles: Type.Array(oneOf(['agent', 'seed', 'proxy'])),
+    environments: Type.Array(Name),
+    labels: LabelsSchema,
+    /** What the machine says of itself. */
+    attributes: Type.Record(Type.String(), Type.String()),
+    addresses: Type.Array(Type.String()),
+    enrolledAt: Instant,
+    revoked: Type.Boolean(),
+    /** By its last sync: `offline` also when none came since the control plane started. */
+    connectivity: oneOf(connectivities),
+    lastSeenAt: Type.Optional(Instant),
+    /** Version of its daemon, once it has synced. */
+    version: Type.Optional(Type.String()),
+    /** What it last reported to have committed. */
+    running: Type.Array(
+      Type.Object({ app: Name, revision: DigestText, number: Type.Integer({ minimum: 1 }), since: Instant, healthy: Type.Optional(Type.Boolean()) }, strict),
+    ),
+    /** The newest change that it was ordered to make, by application. */
+    work: Type.Array(
+      Type.Object({ app: Name, environment: Name, deployment: Id, revision: DigestText, phase: Type.String(), settled: Type.Boolean() }, strict),
+    ),
+    /** Fetches under way, as it said at its last sync. */
+    fetching: Type.Array(Type.Object({ deployment: Type.String(), haveBytes: Count, totalBytes: Count }, strict)),
+  },
+  strict,
+);
+export type Target = Static<typeof TargetSchema>;
+
+/** `label`: `key=value`, several separated by commas; all must hold. `role` is `agent` when it is left out. */
+export const TargetsQuerySchema = Type.Object(
+  {
+    ...pageQuery,
+    environment: Type.Optional(Name),
+    label: Type.Optional(Type.String({ maxLength: 1024 })),
+    role: Type.Optional(oneOf(['agent', 'seed', 'proxy'])),
+    revoked: Type.Optional(Type.Boolean({ description: 'also those that were revoked' })),
+  },
+  strict,
+);
+
+/** Why a member is barred from now on. */
+export const RevokeTargetSchema = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 1024 }) }, strict);
+export type RevokeTarget = Static<typeof RevokeTargetSchema>;
