@@ -46,6 +46,14 @@ export interface Environment {
   /** Last known good: written when a deployment succeeded, never before. */
   readonly stable?: Digest;
   readonly activeDeployment?: string;
+  /** The deployment started last, finished or not. */
+  readonly newestDeployment?: string;
+  /** The promotion that brought `current`. */
+  readonly currentPromotion?: string;
+  /** Promotions that wait for this environment's gates, oldest first. */
+  readonly waiting: readonly string[];
+  /** Sets that succeeded here, oldest first, ending in `stable`; a rollback cuts off what it left behind. */
+  readonly good: readonly Digest[];
   /** What the environment's role says now; absent before the first. */
   readonly role?: { readonly version: number; readonly revisions: Readonly<Record<string, Digest>> };
 }
@@ -75,13 +83,38 @@ export interface Member {
   readonly labels: Labels;
   readonly attributes: Readonly<Record<string, string>>;
   readonly serial: number;
+  /** The join token that it came with. */
+  readonly token: string;
   readonly enrolledAt: number;
   readonly renewedAt: number;
   readonly addresses: readonly string[];
   readonly uploadUrl?: string;
   readonly revoked: boolean;
   /** What it last reported to have committed, by application. */
-  readonly running: Readonly<Record<string, { readonly revision: Digest; readonly number: number; readonly since: number }>>;
+  readonly running: Readonly<Record<string, RunningRelease>>;
+  /** The newest change it was ordered to make, by application. */
+  readonly work: Readonly<Record<string, Work>>;
+}
+
+/** A committed release on a member. */
+export interface RunningRelease {
+  readonly revision: Digest;
+  readonly number: number;
+  readonly since: number;
+  /** Of the order whose answer told us; an answer to an older order changes nothing. */
+  readonly seq: number;
+}
+
+/** A change that a member was ordered to make, and how far it says it came. */
+export interface Work {
+  readonly environment: string;
+  readonly deployment: string;
+  /** Of the newest order to activate or roll back. */
+  readonly seq: number;
+  readonly revision: Digest;
+  readonly phase: TargetPhase;
+  /** Whether it answered that very order with a final phase; until then it counts as changing. */
+  readonly settled: boolean;
 }
 
 export interface Promotion {
@@ -96,6 +129,8 @@ export interface Promotion {
   readonly by: string;
   readonly createdAt: number;
   readonly finishedAt?: number;
+  /** Why it ended as it did, where there is something to say. */
+  readonly outcome?: string;
   readonly deployment?: string;
 }
 
@@ -103,6 +138,10 @@ export interface TargetDeployment {
   readonly member: string;
   readonly batch: number;
   readonly phase: TargetPhase;
+  /** The newest order of this deployment that names it. */
+  readonly order?: { readonly action: OrderAction; readonly seq: number; readonly at: number };
+  /** Whether the newest order was answered with a final phase. */
+  readonly settled: boolean;
   /** Of the last report counted; a report that is not above it changes nothing. */
   readonly reportNo: number;
   readonly code?: string;
@@ -110,6 +149,15 @@ export interface TargetDeployment {
   readonly output?: string;
   readonly transfer?: Transfer;
   readonly reportedAt: number;
+}
+
+export interface Batch {
+  readonly targets: readonly string[];
+  readonly phase: BatchPhase;
+  readonly startedAt?: number;
+  /** When its last target came to an end: what the bake counts from. */
+  readonly bakingSince?: number;
+  readonly finishedAt?: number;
 }
 
 export type BatchPhase = 'pending' | 'running' | 'baking' | 'succeeded' | 'failed' | 'skipped';
@@ -121,11 +169,12 @@ export interface Deployment {
   readonly app: string;
   readonly type: DeploymentKind;
   readonly seq: number;
+  /** The environment's `stable` at the start: the only set that an automatic rollback may go to. */
   readonly from?: Digest;
   readonly to: Digest;
   readonly number: number;
   readonly config: DeploymentConfig;
-  readonly batches: readonly { readonly targets: readonly string[]; readonly phase: BatchPhase; readonly startedAt?: number; readonly finishedAt?: number }[];
+  readonly batches: readonly Batch[];
   readonly targets: Readonly<Record<string, TargetDeployment>>;
   readonly phase: DeploymentPhase;
   readonly reason?: string;
@@ -136,6 +185,8 @@ export interface Deployment {
   readonly rollbackOf?: string;
   /** Set when it rolls back: where to, and which targets. */
   readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[] };
+  /** Targets that still work on an order that no longer counts, and are to be told. */
+  readonly cancels: readonly string[];
 }
 
 export interface IssuedOrder {

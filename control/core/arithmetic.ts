@@ -1,0 +1,121 @@
+// The arithmetic of a roll-out (control-plane.md 1.7): shares of targets, the order in which they go, the cut into
+// batches, the failure threshold, and how many may change at once. When a roll-out acts on it is decide.ts.
+
+import type { DeploymentConfig } from '../../proto/events.ts';
+import { isInFlight, isServing } from './phases.ts';
+import type { Deployment, Member, State, TargetDeployment } from './model.ts';
+
+/** A number of targets, or a share of all. */
+export type Share = number | `${number}%`;
+
+/** Percent of a share; undefined when it is a number of targets. */
+export function percentOf(share: Share): number | undefined {
+  return typeof share === 'string' ? Number(share.slice(0, -1)) : undefined;
+}
+
+/** `maxParallel` of `total` targets: a share rounds down, at least 1. */
+export function maxParallelOf(config: DeploymentConfig, total: number): number {
+  const percent = percentOf(config.maxParallel);
+  return Math.max(1, percent === undefined ? Number(config.maxParallel) : Math.floor((total * percent) / 100));
+}
+
+/** `minHealthy` of `total` targets: a share rounds up. */
+export function minHealthyOf(config: DeploymentConfig, total: number): number {
+  const percent = percentOf(config.minHealthy);
+  return percent === undefined ? Number(config.minHealthy) : Math.ceil((total * percent) / 100);
+}
+
+/** How many failed targets stop a deployment of `total`: the count or the share, whichever is reached first; at least 1. */
+export function failuresToStop(config: DeploymentConfig, total: number): number {
+  const { count, percent } = config.failureThreshold;
+  return Math.max(1, Math.min(count, Math.ceil((total * percent) / 100)));
+}
+
+/** Cuts targets, in the order in which they go, into batches; the last batch takes the rest, and none is empty. */
+export function cutBatches(members: readonly string[], sizes: DeploymentConfig['batches']): readonly (readonly string[])[] {
+  const batches: (readonly string[])[] = [];
+  let from = 0;
+  for (const [index, size] of sizes.entries()) {
+    const percent = percentOf(size);
+    const wanted = Math.max(1, percent === undefined ? Number(size) : Math.floor((members.length * percent) / 100));
+    const to = index === sizes.length - 1 ? members.length : Math.min(members.length, from + wanted);
+    if (to > from) batches.push(members.slice(from, to));
+    from = to;
+  }
+  if (from < members.length) batches.push(members.slice(from));
+  return batches;
+}
+
+/**
+ * The order in which members go: those that do not serve first, then the rest; in each group one from every zone in
+ * turn, so that a batch never takes a whole zone while another is untouched. Independent of the order given.
+ */
+export function inTurn(members: readonly Member[], app: string): readonly string[] {
+  const serving = members.filter((member) => isServing(member, app));
+  const others = members.filter((member) => !isServing(member, app));
+  return [...striped(others), ...striped(serving)].map((member) => member.member);
+}
+
+function striped(members: readonly Member[]): readonly Member[] {
+  const zones = new Map<string, Member[]>();
+  for (const member of members.toSorted(byName)) {
+    const zone = member.labels['zone'] ?? '';
+    const list = zones.get(zone);
+    if (list === undefined) zones.set(zone, [member]);
+    else list.push(member);
+  }
+  const lists = [...zones].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, list]) => list);
+  const longest = Math.max(0, ...lists.map((list) => list.length));
+  return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
+}
+
+function byName(a: Member, b: Member): number {
+  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+  return a.member < b.member ? -1 : 1;
+}
+
+/** Who, of a deployment's targets, serves and who is being changed at this moment. */
+export interface Balance {
+  readonly total: number;
+  readonly serving: ReadonlySet<string>;
+  readonly inFlight: ReadonlySet<string>;
+}
+
+/** Counts a deployment's targets. A lost target does not serve and is not being changed: nobody knows. */
+export function balanceOf(state: State, deployment: Deployment): Balance {
+  const serving = new Set<string>();
+  const inFlight = new Set<string>();
+  const targets = Object.values(deployment.targets);
+  for (const target of targets) {
+    const member = state.members.get(target.member);
+    if (member === undefined) continue;
+    if (target.phase !== 'lost' && isServing(member, deployment.app)) serving.add(target.member);
+    if (isInFlight(target) || changedElsewhere(target, member, deployment)) inFlight.add(target.member);
+  }
+  return { total: targets.length, serving, inFlight };
+}
+
+/** An earlier deployment was aborted while it changed this target, which has not said how that ended. */
+function changedElsewhere(target: TargetDeployment, member: Member, deployment: Deployment): boolean {
+  const work = member.work[deployment.app];
+  return work !== undefined && !work.settled && work.deployment !== deployment.deployment && target.phase !== 'lost' && !member.revoked;
+}
+
+/**
+ * Who of `candidates` may be changed now, in their order but those that do not serve first: at most `maxParallel` in flight
+ * in all, and never so that fewer than `minHealthy` serve. One that is in flight already adds nothing to either.
+ */
+export function allowed(deployment: Deployment, balance: Balance, candidates: readonly string[]): readonly string[] {
+  let room = maxParallelOf(deployment.config, balance.total) - balance.inFlight.size;
+  let spare = balance.serving.size - minHealthyOf(deployment.config, balance.total);
+  const waiting = candidates.filter((member) => !balance.inFlight.has(member));
+  const chosen = candidates.filter((member) => balance.inFlight.has(member));
+  for (const member of [...waiting.filter((id) => !balance.serving.has(id)), ...waiting.filter((id) => balance.serving.has(id))]) {
+    const serves = balance.serving.has(member);
+    if (room <= 0 || (serves && spare <= 0)) break;
+    room -= 1;
+    if (serves) spare -= 1;
+    chosen.push(member);
+  }
+  return chosen;
+}

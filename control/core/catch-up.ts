@@ -1,0 +1,59 @@
+// Late joiners and targets that drifted: brought to `current` by a deployment of their own (R-12), never during another
+// one, and never again to a set that already failed on them.
+
+import { inTurn } from './arithmetic.ts';
+import { leavesNone } from './gates.ts';
+import type { Environment, Member, State } from './model.ts';
+import { isFailure, isServing } from './phases.ts';
+import { isSilent, revisionOf, targetsOf } from './select.ts';
+import type { Observed } from './select.ts';
+import { nothing } from './step.ts';
+import type { Step } from './step.ts';
+
+/** The fact that starts a catch-up, when a target that can be heard lacks `current`. */
+export function catchUp(state: State, environment: Environment, observed: Observed): Step {
+  const { app, current, currentPromotion } = environment;
+  const record = current === undefined ? undefined : revisionOf(state, app, current);
+  if (record === undefined || currentPromotion === undefined) return nothing;
+  const targets = targetsOf(state, environment);
+  const late = targets.filter((member) => isLate(environment, member) && !isSilent(observed, member.member, environment.config.lostAfterMs));
+  if (late.length === 0) return nothing;
+  const lateIds = new Set(late.map((member) => member.member));
+  // Those that are there already are in the snapshot, so that its shares are those of the whole environment.
+  const snapshot = targets.filter((member) => lateIds.has(member.member) || member.running[app]?.revision === record.revision);
+  if (leavesNone(environment.config, snapshot.length) && late.some((member) => isServing(member, app))) return nothing;
+  return {
+    events: [
+      {
+        kind: 'deployment.started',
+        deployment: `${environment.environment}-${environment.seq + 1}`,
+        promotion: currentPromotion,
+        environment: environment.environment,
+        app,
+        type: 'catch-up',
+        seq: environment.seq + 1,
+        to: record.revision,
+        number: record.number,
+        config: environment.config,
+        batches: [inTurn(snapshot, app)],
+        ...(environment.stable === undefined ? {} : { from: environment.stable }),
+      },
+    ],
+    effects: [],
+  };
+}
+
+/**
+ * Whether a target should be brought to `current`. One that runs what was wanted last, though that did not succeed, is left to
+ * people: a deployment that failed or was aborted without a rollback stays where it stopped.
+ */
+function isLate(environment: Environment, member: Member): boolean {
+  const { app, current, desired } = environment;
+  const running = member.running[app]?.revision;
+  if (running !== undefined && (running === current || running === desired)) return false;
+  const work = member.work[app];
+  if (work === undefined) return true;
+  if (work.revision === current && isFailure(work.phase)) return false;
+  // One that runs nothing because the set that failed was its first is left to people too, unless another set is wanted now.
+  return !(desired !== current && work.revision === desired);
+}

@@ -1,0 +1,102 @@
+// The reconciler: from what is recorded and observed to what happens next, as facts to append and effects to perform.
+// Level-triggered: it may be asked at any time, any number of times; what is done is in the state and is not asked again.
+// It takes one step of each environment; the caller appends, performs, folds, and asks again until nothing comes.
+
+import type { Event } from '../../proto/events.ts';
+import { cutBatches, inTurn } from './arithmetic.ts';
+import { catchUp } from './catch-up.ts';
+import type { Effect } from './effects.ts';
+import { evaluateGates } from './gates.ts';
+import type { Deployment, Environment, Promotion, State } from './model.ts';
+import { stepRollback } from './rollback.ts';
+import { stepRollout } from './rollout.ts';
+import { targetsOf } from './select.ts';
+import type { Observed } from './select.ts';
+import { nothing, orderEffect } from './step.ts';
+import type { Step } from './step.ts';
+
+export interface Decision {
+  /** To be appended in this order, all or none, when the journal's head is still `state.head`. */
+  readonly events: readonly Event[];
+  /** To be performed whether or not there are events; each is repeated until its fact is appended. */
+  readonly effects: readonly Effect[];
+  /** When to decide again though nothing was appended; milliseconds since 1970. */
+  readonly nextCheckAt?: number;
+}
+
+/** One step of every environment. */
+export function decide(state: State, observed: Observed): Decision {
+  const events: Event[] = [];
+  const effects: Effect[] = [];
+  let nextCheckAt = Infinity;
+  for (const environment of state.environments.values()) {
+    const step = decideEnvironment(state, environment, observed);
+    events.push(...step.events);
+    effects.push(...step.effects);
+    nextCheckAt = Math.min(nextCheckAt, step.nextCheckAt ?? Infinity);
+  }
+  return { events, effects, ...(nextCheckAt === Infinity ? {} : { nextCheckAt }) };
+}
+
+function decideEnvironment(state: State, environment: Environment, observed: Observed): Step {
+  const active = environment.activeDeployment === undefined ? undefined : state.deployments.get(environment.activeDeployment);
+  const promotion = state.promotions.get(environment.waiting[0] ?? '');
+  if (active !== undefined) {
+    if (active.phase === 'rolling-back') return stepRollback(state, environment, active, observed);
+    if (promotion?.trigger === 'rollback' && evaluateGates(state, promotion, observed).blockers.length === 0) {
+      return { events: [...replaced(state, active, promotion), ...started(state, environment, promotion)], effects: [] };
+    }
+    return stepRollout(state, environment, active, observed);
+  }
+  const farewell = cancelled(state, environment);
+  if (farewell !== undefined) return { events: [], effects: [farewell] };
+  if (promotion === undefined) return catchUp(state, environment, observed);
+  const gates = evaluateGates(state, promotion, observed);
+  if (gates.blockers.length === 0) return { events: started(state, environment, promotion), effects: [] };
+  return gates.nextCheckAt === undefined ? nothing : { ...nothing, nextCheckAt: gates.nextCheckAt };
+}
+
+/** Before anything new begins, those who still work for the last deployment are told to stop. */
+function cancelled(state: State, environment: Environment): Effect | undefined {
+  const newest = environment.newestDeployment === undefined ? undefined : state.deployments.get(environment.newestDeployment);
+  if (newest === undefined || newest.cancels.length === 0) return undefined;
+  return orderEffect(state, environment, newest, 'cancel', newest.cancels);
+}
+
+/** The facts that begin a promotion's deployment: the snapshot of targets and configuration, cut into batches. */
+function started(state: State, environment: Environment, promotion: Promotion): readonly Event[] {
+  const rollback = promotion.trigger === 'rollback';
+  const members = inTurn(targetsOf(state, environment), environment.app);
+  const replacedId = rollback ? environment.activeDeployment : undefined;
+  return [
+    {
+      kind: 'deployment.started',
+      deployment: deploymentId(environment),
+      promotion: promotion.promotion,
+      environment: environment.environment,
+      app: environment.app,
+      type: rollback ? 'rollback' : environment.current === promotion.revision ? 'redeploy' : 'promote',
+      seq: environment.seq + 1,
+      to: promotion.revision,
+      number: promotion.number,
+      config: environment.config,
+      batches: rollback ? [members] : cutBatches(members, environment.config.batches),
+      ...(environment.stable === undefined ? {} : { from: environment.stable }),
+      ...(replacedId === undefined ? {} : { rollbackOf: replacedId }),
+    },
+  ];
+}
+
+/** Ids are made of the environment and its fencing number, so that a repeated decision cannot start a second deployment. */
+export function deploymentId(environment: Environment): string {
+  return `${environment.environment}-${environment.seq + 1}`;
+}
+
+/** A rollback ends what is under way in the same append that starts its own deployment (control-plane.md 1.3). */
+function replaced(state: State, active: Deployment, promotion: Promotion): readonly Event[] {
+  const reason = `replaced by rollback ${promotion.promotion}`;
+  const open = state.promotions.get(active.promotion);
+  const ended: Event = { kind: 'deployment.finished', deployment: active.deployment, phase: 'aborted', reason };
+  if (open === undefined || open.phase !== 'deploying') return [ended];
+  return [ended, { kind: 'promotion.finished', promotion: active.promotion, phase: 'aborted', reason }];
+}

@@ -1,0 +1,123 @@
+// Copy-on-write over the state's maps: one Draft folds many entries and copies what they touch once.
+// What the entries mean is evolve.ts and evolve-deployment.ts.
+
+import type { App, Deployment, Environment, IssuedOrder, Member, Promotion, State, TargetDeployment, Token } from './model.ts';
+
+/** A value that its draft owns and may change in place. */
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A map of which only what is edited is copied. */
+export class MapDraft<V extends object> {
+  readonly #base: ReadonlyMap<string, V>;
+  readonly #copy: (value: V) => Mutable<V>;
+  readonly #owned = new Map<string, Mutable<V>>();
+  #map: Map<string, V> | undefined;
+
+  constructor(base: ReadonlyMap<string, V>, copy: (value: V) => Mutable<V>) {
+    this.#base = base;
+    this.#copy = copy;
+  }
+
+  get(key: string): V | undefined {
+    return (this.#map ?? this.#base).get(key);
+  }
+
+  /** The value to be changed in place; undefined when there is none. */
+  edit(key: string): Mutable<V> | undefined {
+    const owned = this.#owned.get(key);
+    if (owned !== undefined) return owned;
+    const value = this.get(key);
+    return value === undefined ? undefined : this.set(key, value);
+  }
+
+  /** Puts a copy of `value`, and returns the copy. */
+  set(key: string, value: V): Mutable<V> {
+    const copy = this.#copy(value);
+    this.#map ??= new Map(this.#base);
+    this.#map.set(key, copy);
+    this.#owned.set(key, copy);
+    return copy;
+  }
+
+  values(): Iterable<V> {
+    return this.result().values();
+  }
+
+  result(): ReadonlyMap<string, V> {
+    return this.#map ?? this.#base;
+  }
+}
+
+type Targets = Record<string, TargetDeployment>;
+
+/** The state while entries are folded into it. Use once: after `result()` nothing may be edited. */
+export class Draft {
+  head: number;
+  rosterEpoch: number;
+  readonly apps: MapDraft<App>;
+  readonly environments: MapDraft<Environment>;
+  readonly tokens: MapDraft<Token>;
+  readonly members: MapDraft<Member>;
+  readonly promotions: MapDraft<Promotion>;
+  readonly deployments: MapDraft<Deployment>;
+  readonly #base: State;
+  readonly #targets = new Map<string, Targets>();
+  readonly #revisions = new Map<string, App['revisions'][number][]>();
+  readonly #orders = new Map<string, readonly IssuedOrder[]>();
+
+  constructor(base: State) {
+    this.#base = base;
+    this.head = base.head;
+    this.rosterEpoch = base.rosterEpoch;
+    this.apps = new MapDraft<App>(base.apps, (value) => ({ ...value }));
+    this.environments = new MapDraft<Environment>(base.environments, (value) => ({ ...value }));
+    this.tokens = new MapDraft<Token>(base.tokens, (value) => ({ ...value }));
+    this.members = new MapDraft<Member>(base.members, (value) => ({ ...value }));
+    this.promotions = new MapDraft<Promotion>(base.promotions, (value) => ({ ...value }));
+    this.deployments = new MapDraft<Deployment>(base.deployments, (value) => ({ ...value }));
+  }
+
+  /** The targets of a deployment, to be changed in place: ten thousand of them are copied once for a whole fold. */
+  targets(deployment: string): Targets {
+    const owned = this.#targets.get(deployment);
+    if (owned !== undefined) return owned;
+    const draft = this.deployments.edit(deployment);
+    const copy: Targets = { ...draft?.targets };
+    this.#targets.set(deployment, copy);
+    if (draft !== undefined) draft.targets = copy;
+    return copy;
+  }
+
+  /** The revisions of an application, to be appended to in place. */
+  revisions(app: string): App['revisions'][number][] {
+    const owned = this.#revisions.get(app);
+    if (owned !== undefined) return owned;
+    const draft = this.apps.edit(app);
+    const copy = [...(draft?.revisions ?? [])];
+    this.#revisions.set(app, copy);
+    if (draft !== undefined) draft.revisions = copy;
+    return copy;
+  }
+
+  orders(environment: string): readonly IssuedOrder[] {
+    return this.#orders.get(environment) ?? this.#base.orders.get(environment) ?? [];
+  }
+
+  setOrders(environment: string, orders: readonly IssuedOrder[]): void {
+    this.#orders.set(environment, orders);
+  }
+
+  result(): State {
+    return {
+      head: this.head,
+      apps: this.apps.result(),
+      environments: this.environments.result(),
+      tokens: this.tokens.result(),
+      members: this.members.result(),
+      promotions: this.promotions.result(),
+      deployments: this.deployments.result(),
+      orders: this.#orders.size === 0 ? this.#base.orders : new Map([...this.#base.orders, ...this.#orders]),
+      rosterEpoch: this.rosterEpoch,
+    };
+  }
+}

@@ -1,0 +1,253 @@
+// What the facts of a deployment add to the state: batches, targets, orders, and which set an environment runs.
+// A finished deployment never changes its phase again (P-2); a report that is not newer changes nothing (N-5).
+
+import type { Event } from '../../proto/events.ts';
+import type { Draft, Mutable } from './draft.ts';
+import type { Batch, Deployment, Environment, IssuedOrder, TargetDeployment } from './model.ts';
+import { isDone, isFinal, isFinished, isInFlight } from './phases.ts';
+import { foldReport, settleBatches } from './evolve-report.ts';
+
+type Of<K extends Event['kind']> = Extract<Event, { readonly kind: K }>;
+
+/** Sets kept for `rollback --to previous`; older ones are still in the journal. */
+const goodSetsMax = 50;
+
+/** The facts that this file folds. */
+export type DeploymentEvent = Of<
+  | 'deployment.started'
+  | 'batch.started'
+  | 'batch.finished'
+  | 'deployment.rolling-back'
+  | 'deployment.finished'
+  | 'target.reported'
+  | 'target.lost'
+  | 'role.published'
+  | 'order.issued'
+>;
+
+/** Folds one fact about a deployment. */
+export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number): void {
+  switch (event.kind) {
+    case 'deployment.started':
+      return foldStarted(draft, event, at);
+    case 'batch.started':
+    case 'batch.finished':
+      return foldBatch(draft, event, at);
+    case 'deployment.rolling-back':
+      return foldRollingBack(draft, event, at);
+    case 'deployment.finished':
+      return foldFinished(draft, event, at);
+    case 'target.reported':
+      return foldReport(draft, event, at);
+    case 'target.lost':
+      return foldLost(draft, event, at);
+    case 'role.published': {
+      const environment = draft.environments.edit(event.environment);
+      if (environment === undefined) return;
+      environment.role = { version: event.version, revisions: event.revisions };
+      const deployment = environment.activeDeployment === undefined ? undefined : draft.deployments.edit(environment.activeDeployment);
+      if (deployment !== undefined) deployment.progressedAt = at;
+      return;
+    }
+    case 'order.issued':
+      return foldOrder(draft, event, at);
+    default:
+      event satisfies never;
+  }
+}
+
+function foldStarted(draft: Draft, event: Of<'deployment.started'>, at: number): void {
+  const environment = draft.environments.edit(event.environment);
+  if (environment === undefined || draft.deployments.get(event.deployment) !== undefined) return;
+  const { kind: _kind, batches, ...rest } = event;
+  const targets: Record<string, TargetDeployment> = {};
+  batches.forEach((members, batch) => {
+    for (const member of members) {
+      const phase = alreadyRuns(draft, event, member) ? 'already-current' : 'assigned';
+      targets[member] = { member, batch, phase, settled: phase === 'already-current', reportNo: 0, reportedAt: at };
+    }
+  });
+  draft.deployments.set(event.deployment, {
+    ...rest,
+    batches: batches.map((members) => ({ targets: members, phase: 'pending' })),
+    targets,
+    phase: 'running',
+    startedAt: at,
+    progressedAt: at,
+    cancels: [],
+  });
+  environment.seq = event.seq;
+  environment.activeDeployment = event.deployment;
+  environment.newestDeployment = event.deployment;
+  environment.desired = event.to;
+  environment.waiting = environment.waiting.filter((id) => id !== event.promotion);
+  const promotion = event.type === 'catch-up' ? undefined : draft.promotions.edit(event.promotion);
+  if (promotion !== undefined && promotion.finishedAt === undefined) {
+    promotion.phase = 'deploying';
+    promotion.deployment = event.deployment;
+  }
+}
+
+/** A redeployment asks every target, since a person who repeats one does not believe the records. */
+function alreadyRuns(draft: Draft, event: Of<'deployment.started'>, id: string): boolean {
+  const member = draft.members.get(id);
+  const work = member?.work[event.app];
+  return event.type !== 'redeploy' && member?.running[event.app]?.revision === event.to && (work === undefined || work.settled);
+}
+
+/** The deployment to be changed, unless there is none or it has finished. */
+function unfinished(draft: Draft, id: string, at: number): Mutable<Deployment> | undefined {
+  const deployment = draft.deployments.get(id);
+  if (deployment === undefined || isFinished(deployment.phase)) return undefined;
+  const edited = draft.deployments.edit(id);
+  if (edited !== undefined) edited.progressedAt = at;
+  return edited;
+}
+
+function foldBatch(draft: Draft, event: Of<'batch.started'> | Of<'batch.finished'>, at: number): void {
+  const deployment = unfinished(draft, event.deployment, at);
+  if (deployment === undefined) return;
+  deployment.batches = deployment.batches.map((batch, index): Batch => {
+    if (index !== event.batch) return batch;
+    return event.kind === 'batch.started' ? { ...batch, phase: 'running', startedAt: at } : { ...batch, phase: event.phase, finishedAt: at };
+  });
+  settleBatches(deployment, at);
+}
+
+function foldRollingBack(draft: Draft, event: Of<'deployment.rolling-back'>, at: number): void {
+  const deployment = unfinished(draft, event.deployment, at);
+  if (deployment === undefined) return;
+  const affected = new Set(event.targets);
+  deployment.phase = 'rolling-back';
+  deployment.reason = event.reason;
+  deployment.rollback = { to: event.to, number: event.number, targets: event.targets };
+  deployment.cancels = endTargets(draft, deployment, (target) => !affected.has(target.member), 'cancelled');
+  deployment.batches = deployment.batches.map((batch) => endedBatch(batch, at));
+}
+
+function foldFinished(draft: Draft, event: Of<'deployment.finished'>, at: number): void {
+  const deployment = unfinished(draft, event.deployment, at);
+  const environment = deployment === undefined ? undefined : draft.environments.edit(deployment.environment);
+  if (deployment === undefined || environment === undefined) return;
+  deployment.phase = event.phase;
+  deployment.finishedAt = at;
+  if (event.reason !== undefined && deployment.reason === undefined) deployment.reason = event.reason;
+  const silent = event.phase === 'aborted' ? 'cancelled' : 'failed';
+  deployment.cancels = endTargets(draft, deployment, () => true, silent);
+  deployment.batches = deployment.batches.map((batch) => endedBatch(batch, at));
+  if (environment.activeDeployment === event.deployment) delete environment.activeDeployment;
+  foldOutcome(environment, deployment);
+  draft.setOrders(environment.environment, worthDelivering(draft, draft.orders(environment.environment)));
+}
+
+/** Which set the environment runs now: only success makes one `current` and `stable`; a rollback leaves both as they were. */
+function foldOutcome(environment: Mutable<Environment>, deployment: Deployment): void {
+  if (deployment.phase === 'rolled-back' || deployment.phase === 'rollback-failed') {
+    if (deployment.rollback !== undefined) environment.desired = deployment.rollback.to;
+  }
+  if (deployment.phase !== 'succeeded') return;
+  environment.desired = deployment.to;
+  if (deployment.type === 'catch-up') return;
+  environment.current = deployment.to;
+  environment.stable = deployment.to;
+  environment.currentPromotion = deployment.promotion;
+  const known = environment.good.lastIndexOf(deployment.to);
+  const kept = deployment.type === 'rollback' && known >= 0 ? environment.good.slice(0, known) : environment.good;
+  environment.good = [...kept.filter((digest) => digest !== deployment.to), deployment.to].slice(-goodSetsMax);
+}
+
+/** Ends the targets that have not come to an end and answers those that must be told so. */
+function endTargets(draft: Draft, deployment: Mutable<Deployment>, which: (target: TargetDeployment) => boolean, silent: 'cancelled' | 'failed'): readonly string[] {
+  const told: string[] = [];
+  const targets = draft.targets(deployment.deployment);
+  for (const target of Object.values(targets)) {
+    if (!which(target) || isDone(target)) continue;
+    if (target.order !== undefined) told.push(target.member);
+    const unanswered = silent === 'failed' && isInFlight(target);
+    targets[target.member] = unanswered
+      ? { ...target, phase: 'failed', code: 'NO_ANSWER', detail: 'it was told to act and had not said how that ended when its deployment did' }
+      : { ...target, phase: 'cancelled' };
+    const member = unanswered ? draft.members.edit(target.member) : undefined;
+    const work = member?.work[deployment.app];
+    if (member !== undefined && work?.deployment === deployment.deployment) {
+      member.work = { ...member.work, [deployment.app]: { ...work, phase: 'failed' } };
+    }
+  }
+  return told;
+}
+
+function endedBatch(batch: Batch, at: number): Batch {
+  if (batch.phase === 'pending') return { ...batch, phase: 'skipped' };
+  if (batch.phase === 'running' || batch.phase === 'baking') return { ...batch, phase: 'failed', finishedAt: at };
+  return batch;
+}
+
+function foldLost(draft: Draft, event: Of<'target.lost'>, at: number): void {
+  const deployment = unfinished(draft, event.deployment, at);
+  const targets = deployment === undefined ? undefined : draft.targets(event.deployment);
+  const target = targets?.[event.member];
+  if (deployment === undefined || targets === undefined || target === undefined) return;
+  targets[event.member] = { ...target, phase: 'lost' };
+  settleBatches(deployment, at);
+}
+
+function foldOrder(draft: Draft, event: Of<'order.issued'>, at: number): void {
+  const environment = draft.environments.edit(event.environment);
+  const deployment = draft.deployments.edit(event.deployment);
+  if (environment === undefined || deployment === undefined || event.seq <= environment.orderSeq) return;
+  environment.orderSeq = event.seq;
+  environment.orderDigest = event.digest;
+  const { kind: _kind, digest: _digest, ...order } = event;
+  const orders = [...draft.orders(event.environment), order];
+  const over = isFinished(deployment.phase);
+  draft.setOrders(event.environment, over ? worthDelivering(draft, orders) : orders);
+  if (event.action === 'cancel') {
+    const told = new Set(event.targets);
+    deployment.cancels = deployment.cancels.filter((member) => !told.has(member));
+    return;
+  }
+  if (over) return;
+  deployment.progressedAt = at;
+  const targets = draft.targets(event.deployment);
+  for (const member of event.targets) {
+    const target = targets[member];
+    if (target === undefined) continue;
+    targets[member] = { ...target, order: { action: event.action, seq: event.seq, at }, settled: false };
+    if (event.action === 'activate' || event.action === 'rollback') foldWork(draft, deployment, event, member);
+  }
+}
+
+function foldWork(draft: Draft, deployment: Deployment, order: Of<'order.issued'>, id: string): void {
+  const member = draft.members.edit(id);
+  if (member === undefined) return;
+  const revision = order.action === 'rollback' && deployment.rollback !== undefined ? deployment.rollback.to : deployment.to;
+  const { environment, seq } = order;
+  const work = { environment, deployment: deployment.deployment, seq, revision, phase: 'assigned', settled: false } as const;
+  member.work = { ...member.work, [deployment.app]: work };
+}
+
+/** Orders of unfinished deployments, and the newest that names each target, so that one who comes back learns the last word. */
+function worthDelivering(draft: Draft, orders: readonly IssuedOrder[]): readonly IssuedOrder[] {
+  const named = new Set<string>();
+  const kept: IssuedOrder[] = [];
+  for (const order of orders.toReversed()) {
+    const deployment = draft.deployments.get(order.deployment);
+    const newest = order.targets.some((member) => !named.has(member));
+    for (const member of order.targets) named.add(member);
+    if (newest || (deployment !== undefined && !isFinished(deployment.phase))) kept.push(order);
+  }
+  return kept.reverse();
+}
+
+/** A revoked member is waited for no longer, and its absence is nobody's failure. */
+export function foldMemberRevoked(draft: Draft, member: string, at: number): void {
+  for (const environment of draft.environments.values()) {
+    if (environment.activeDeployment === undefined) continue;
+    const target = draft.deployments.get(environment.activeDeployment)?.targets[member];
+    if (target === undefined || (isDone(target) && isFinal(target.phase))) continue;
+    const deployment = unfinished(draft, environment.activeDeployment, at);
+    if (deployment === undefined) continue;
+    draft.targets(environment.activeDeployment)[member] = { ...target, phase: 'cancelled' };
+    settleBatches(deployment, at);
+  }
+}

@@ -1,0 +1,151 @@
+// The fold: what each fact of the journal adds to the state. Total: no fact that was ever appended can fail to fold,
+// so whatever a fact does not apply to is left as it is. Deployments' own facts are in evolve-deployment.ts.
+
+import type { JournalEntry } from '../../proto/events.ts';
+import { Draft } from './draft.ts';
+import { foldDeployment, foldMemberRevoked } from './evolve-deployment.ts';
+import type { State } from './model.ts';
+
+/** Before the first entry. */
+export function initialState(): State {
+  return {
+    head: 0,
+    apps: new Map(),
+    environments: new Map(),
+    tokens: new Map(),
+    members: new Map(),
+    promotions: new Map(),
+    deployments: new Map(),
+    orders: new Map(),
+    rosterEpoch: 0,
+  };
+}
+
+/** The state after one more entry. Copies the maps that the entry touches: for many entries use {@link evolveAll}. */
+export function evolve(state: State, entry: JournalEntry): State {
+  return evolveAll(state, [entry]);
+}
+
+/** The state after `entries`, in order; copies each map and each value at most once. Entries at or below `state.head` are skipped. */
+export function evolveAll(state: State, entries: readonly JournalEntry[]): State {
+  const draft = new Draft(state);
+  for (const entry of entries) {
+    if (entry.seq <= draft.head) continue;
+    fold(draft, entry);
+    draft.head = entry.seq;
+  }
+  return draft.result();
+}
+
+function fold(draft: Draft, entry: JournalEntry): void {
+  const { event } = entry;
+  switch (event.kind) {
+    case 'app.created':
+      draft.apps.set(event.app, { app: event.app, project: event.project, createdAt: entry.at, revisions: [] });
+      return;
+    case 'environment.created':
+      draft.environments.set(event.environment, {
+        environment: event.environment,
+        app: event.app,
+        selector: event.selector,
+        config: event.config,
+        createdAt: entry.at,
+        seq: 0,
+        orderSeq: 0,
+        waiting: [],
+        good: [],
+      });
+      return;
+    case 'environment.changed': {
+      const environment = draft.environments.edit(event.environment);
+      if (environment === undefined) return;
+      environment.selector = event.selector;
+      environment.config = event.config;
+      return;
+    }
+    case 'token.created': {
+      const { kind: _kind, ...token } = event;
+      draft.tokens.set(event.token, { ...token, uses: 0, createdAt: entry.at, revoked: false });
+      return;
+    }
+    case 'token.revoked': {
+      const token = draft.tokens.edit(event.token);
+      if (token !== undefined) token.revoked = true;
+      return;
+    }
+    case 'revision.created': {
+      const { kind: _kind, proxy: _proxy, ...revision } = event;
+      if (draft.apps.get(event.app) === undefined) return;
+      draft.revisions(event.app).push({ ...revision, createdAt: entry.at, createdBy: entry.actor });
+      return;
+    }
+    case 'member.enrolled':
+    case 'member.located':
+    case 'member.renewed':
+    case 'member.revoked':
+      foldMember(draft, entry);
+      return;
+    case 'promotion.created':
+    case 'promotion.finished':
+      foldPromotion(draft, entry);
+      return;
+    case 'deployment.started':
+    case 'batch.started':
+    case 'batch.finished':
+    case 'deployment.rolling-back':
+    case 'deployment.finished':
+    case 'target.reported':
+    case 'target.lost':
+    case 'role.published':
+    case 'order.issued':
+      foldDeployment(draft, event, entry.at);
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+function foldMember(draft: Draft, { at, event }: JournalEntry): void {
+  if (event.kind === 'member.enrolled') {
+    const { kind: _kind, ...member } = event;
+    draft.members.set(event.member, { ...member, enrolledAt: at, renewedAt: at, addresses: [], revoked: false, running: {}, work: {} });
+    const used = draft.tokens.edit(event.token);
+    if (used !== undefined) used.uses += 1;
+    draft.rosterEpoch += 1;
+  } else if (event.kind === 'member.located') {
+    const member = draft.members.edit(event.member);
+    if (member === undefined) return;
+    member.addresses = event.addresses;
+    if (event.uploadUrl === undefined) delete member.uploadUrl;
+    else member.uploadUrl = event.uploadUrl;
+    draft.rosterEpoch += 1;
+  } else if (event.kind === 'member.renewed') {
+    const member = draft.members.edit(event.member);
+    if (member === undefined) return;
+    member.serial = event.serial;
+    member.renewedAt = at;
+  } else if (event.kind === 'member.revoked') {
+    const member = draft.members.edit(event.member);
+    if (member === undefined) return;
+    member.revoked = true;
+    draft.rosterEpoch += 1;
+    foldMemberRevoked(draft, event.member, at);
+  }
+}
+
+function foldPromotion(draft: Draft, { at, actor, event }: JournalEntry): void {
+  if (event.kind === 'promotion.created') {
+    const { kind: _kind, ...promotion } = event;
+    draft.promotions.set(event.promotion, { ...promotion, phase: 'waiting', by: actor, createdAt: at });
+    const environment = draft.environments.edit(event.environment);
+    if (environment !== undefined) environment.waiting = [...environment.waiting, event.promotion];
+  } else if (event.kind === 'promotion.finished') {
+    const promotion = draft.promotions.edit(event.promotion);
+    if (promotion === undefined || promotion.finishedAt !== undefined) return;
+    promotion.phase = event.phase;
+    promotion.finishedAt = at;
+    if (event.reason !== undefined) promotion.outcome = event.reason;
+    const environment = draft.environments.edit(promotion.environment);
+    if (environment !== undefined) environment.waiting = environment.waiting.filter((id) => id !== event.promotion);
+  }
+}

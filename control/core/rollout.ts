@@ -1,0 +1,90 @@
+// The way forward of one deployment (control-plane.md 1.7): prefetch everywhere, then batch by batch within `maxParallel` and
+// `minHealthy`; bake; stop at the failure threshold or the progress deadline. The way back is rollback.ts.
+
+import type { Event } from '../../proto/events.ts';
+import { allowed, balanceOf, failuresToStop } from './arithmetic.ts';
+import type { Batch, Deployment, Environment, State, TargetDeployment } from './model.ts';
+import { hasFailed, isDone } from './phases.ts';
+import { rollbackTo, triedTargets } from './rollback.ts';
+import type { Observed } from './select.ts';
+import { deadlineOf, finished, lostTargets, nothing, orderEffect, roleEffect } from './step.ts';
+import type { Step } from './step.ts';
+
+/** The next step of a deployment that is running or baking. */
+export function stepRollout(state: State, environment: Environment, deployment: Deployment, observed: Observed): Step {
+  const targets = Object.values(deployment.targets);
+  const failed = targets.filter(hasFailed);
+  const limit = failuresToStop(deployment.config, targets.length);
+  if (failed.length >= limit) return stop(state, deployment, thresholdReason(state, failed, targets.length, limit));
+  const index = deployment.batches.findIndex((batch) => batch.phase !== 'succeeded');
+  const batch = deployment.batches[index];
+  if (batch === undefined) return { events: finished(state, deployment, 'succeeded'), effects: [] };
+  if (batch.phase === 'baking') return stepBake(state, deployment, index, batch, observed);
+  const role = roleEffect(environment, deployment.to);
+  if (role !== undefined) return { events: [], effects: [role] };
+  const unordered = targets.filter((target) => target.order === undefined && !isDone(target));
+  if (unordered.length > 0 && deployment.type !== 'rollback') {
+    const prefetch = orderEffect(state, environment, deployment, 'prefetch', unordered.map((target) => target.member));
+    return { events: [], effects: prefetch === undefined ? [] : [prefetch] };
+  }
+  if (batch.phase === 'pending') return { events: [{ kind: 'batch.started', deployment: deployment.deployment, batch: index }], effects: [] };
+  return stepBatch(state, environment, deployment, index, observed);
+}
+
+function stepBatch(state: State, environment: Environment, deployment: Deployment, index: number, observed: Observed): Step {
+  const members = deployment.batches[index]?.targets ?? [];
+  const open = members.flatMap((member) => {
+    const target = deployment.targets[member];
+    return target === undefined || isDone(target) ? [] : [target];
+  });
+  const lost = lostTargets(deployment, open, observed);
+  if (lost.events.length > 0) return lost;
+  const candidates = open.filter((target) => target.order?.action !== 'activate').map((target) => target.member);
+  const next = allowed(deployment, balanceOf(state, deployment), candidates);
+  const order = orderEffect(state, environment, deployment, 'activate', next, index);
+  if (order !== undefined) return { ...lost, effects: [order] };
+  const deadline = deadlineOf(deployment);
+  if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity) };
+  return stop(state, deployment, `batch ${index + 1} of ${deployment.batches.length} made no progress for ${seconds(deployment.config.progressDeadlineMs)}`);
+}
+
+/** A batch succeeds when it has baked; the last one need not, since nothing comes after it. */
+function stepBake(state: State, deployment: Deployment, index: number, batch: Batch, observed: Observed): Step {
+  const last = index === deployment.batches.length - 1;
+  const until = (batch.bakingSince ?? observed.now) + (last ? 0 : deployment.config.bakeMs);
+  if (observed.now < until) return { ...nothing, nextCheckAt: until };
+  const events: Event[] = [{ kind: 'batch.finished', deployment: deployment.deployment, batch: index, phase: 'succeeded' }];
+  if (last) events.push(...finished(state, deployment, 'succeeded'));
+  return { events, effects: [] };
+}
+
+/** Stops a deployment for good: back to the last good set when that is allowed and there is anything to undo, else it failed. */
+function stop(state: State, deployment: Deployment, reason: string): Step {
+  const events: Event[] = [];
+  deployment.batches.forEach((batch, index) => {
+    if (batch.phase === 'running' || batch.phase === 'baking') {
+      events.push({ kind: 'batch.finished', deployment: deployment.deployment, batch: index, phase: 'failed' });
+    }
+  });
+  const back = rollbackTo(state, deployment);
+  const tried = triedTargets(deployment);
+  if (back === undefined || tried.length === 0) events.push(...finished(state, deployment, 'failed', reason));
+  else {
+    const { revision: to, number } = back;
+    events.push({ kind: 'deployment.rolling-back', deployment: deployment.deployment, reason, targets: tried, to, number });
+  }
+  return { events, effects: [] };
+}
+
+function thresholdReason(state: State, failed: readonly TargetDeployment[], total: number, limit: number): string {
+  const names = failed.slice(0, 5).map((target) => {
+    const name = state.members.get(target.member)?.name ?? target.member;
+    return target.code === undefined ? `${name} ${target.phase}` : `${name} ${target.phase}: ${target.code}`;
+  });
+  const more = failed.length > names.length ? ', …' : '';
+  return `${failed.length} of ${total} targets failed (${names.join(', ')}${more}); ${limit} stop a deployment`;
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}

@@ -1,0 +1,167 @@
+// Questions about the state: which revision a text names, which members are an environment's targets, how far a deployment is.
+// Nothing is decided here.
+
+import { isDigest } from '../../proto/cid.ts';
+import type { Digest } from '../../proto/cid.ts';
+import type { Labels } from '../../proto/events.ts';
+import type { TargetPhase, Transfer } from '../../proto/fleet.ts';
+import type { Role } from '../../proto/statement.ts';
+import type { Deployment, Environment, Member, RevisionRecord, RunningRelease, State } from './model.ts';
+import { hasFailed, isDone, isInFlight, isServing } from './phases.ts';
+
+/** What the shell observed and no journal holds. Milliseconds since 1970. */
+export interface Observed {
+  readonly now: number;
+  /** When each member was last heard. */
+  readonly lastSeen: ReadonlyMap<string, number>;
+  /** When this process began to listen: before `since + lostAfterMs` silence proves nothing. */
+  readonly since: number;
+}
+
+/**
+ * The revision that `text` names in an application: `latest`, a number (`41` or `web@41`), a digest in hex, a CID, or an alias;
+ * undefined when there is none.
+ */
+export function findRevision(state: State, app: string, text: string): RevisionRecord | undefined {
+  const revisions = state.apps.get(app)?.revisions ?? [];
+  const name = text.startsWith(`${app}@`) ? text.slice(app.length + 1) : text;
+  if (name === 'latest') return revisions.at(-1);
+  if (/^[0-9]{1,15}$/.test(name)) return revisions[Number(name) - 1];
+  if (isDigest(name)) return revisions.find((revision) => revision.revision === name);
+  return revisions.find((revision) => revision.alias === name || revision.cid === name);
+}
+
+/** The record of a digest in an application. */
+export function revisionOf(state: State, app: string, digest: Digest): RevisionRecord | undefined {
+  return state.apps.get(app)?.revisions.find((revision) => revision.revision === digest);
+}
+
+/** Whether every label of the selector has that value. An empty selector matches everything. */
+export function matches(labels: Labels, selector: Labels): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+/** Whether a member is a target: an agent, not revoked, certified for the environment, with the labels that select it (N-7: labels only). */
+export function isTarget(member: Member, environment: Environment): boolean {
+  return (
+    !member.revoked &&
+    member.roles.includes('agent') &&
+    member.environments.includes(environment.environment) &&
+    matches(member.labels, environment.selector)
+  );
+}
+
+/** The targets of an environment, by name. */
+export function targetsOf(state: State, environment: Environment): readonly Member[] {
+  return [...state.members.values()].filter((member) => isTarget(member, environment)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** When a member was last heard, as far as that proves silence: at least when this process began to listen. */
+export function heardAt(observed: Observed, member: string): number {
+  return Math.max(observed.since, observed.lastSeen.get(member) ?? 0);
+}
+
+/** Whether nothing was heard of a member for `lostAfterMs`. */
+export function isSilent(observed: Observed, member: string, lostAfterMs: number): boolean {
+  return observed.now - heardAt(observed, member) >= lostAfterMs;
+}
+
+export interface FleetFilter {
+  readonly environment?: string;
+  readonly labels?: Labels;
+  readonly role?: Role;
+  /** Also members that were revoked. */
+  readonly revoked?: boolean;
+}
+
+/** Members that pass the filter, by name. */
+export function fleet(state: State, filter: FleetFilter): readonly Member[] {
+  return [...state.members.values()]
+    .filter(
+      (member) =>
+        (filter.revoked === true || !member.revoked) &&
+        (filter.role === undefined || member.roles.includes(filter.role)) &&
+        (filter.environment === undefined || member.environments.includes(filter.environment)) &&
+        matches(member.labels, filter.labels ?? {}),
+    )
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** One target as people see it. */
+export interface TargetView {
+  readonly member: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly running?: RunningRelease;
+  /** `serving` a committed release, `changing` it, or serving `nothing`. */
+  readonly health: 'serving' | 'changing' | 'nothing';
+  /** When it was last heard; absent when not since the control plane started. */
+  readonly lastSeen?: number;
+  /** Its part in the newest deployment, when it has one. */
+  readonly deployment?: string;
+  readonly phase?: TargetPhase;
+  readonly code?: string;
+  readonly detail?: string;
+}
+
+/** The targets of an environment with what they run and do. */
+export function targetViews(state: State, environment: Environment, observed: Observed): readonly TargetView[] {
+  const newest = environment.newestDeployment === undefined ? undefined : state.deployments.get(environment.newestDeployment);
+  return targetsOf(state, environment).map((member) => {
+    const running = member.running[environment.app];
+    const work = member.work[environment.app];
+    const target = newest?.targets[member.member];
+    const lastSeen = observed.lastSeen.get(member.member);
+    const changing = work !== undefined && !work.settled;
+    return {
+      member: member.member,
+      name: member.name,
+      labels: member.labels,
+      health: isServing(member, environment.app) ? 'serving' : changing ? 'changing' : 'nothing',
+      ...(running === undefined ? {} : { running }),
+      ...(lastSeen === undefined ? {} : { lastSeen }),
+      ...(newest === undefined || target === undefined ? {} : { deployment: newest.deployment, phase: target.phase }),
+      ...(target?.code === undefined ? {} : { code: target.code }),
+      ...(target?.detail === undefined ? {} : { detail: target.detail }),
+    };
+  });
+}
+
+/** How far a deployment is. The counts by phase add up to `total`. */
+export interface DeploymentProgress {
+  readonly total: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly inFlight: number;
+  readonly byPhase: Readonly<Partial<Record<TargetPhase, number>>>;
+  /** Batch under way, from 0; the number of batches when all are over. */
+  readonly batch: number;
+  readonly batches: number;
+  /** Sums over the targets that said so. */
+  readonly transfer: Transfer;
+}
+
+/** Counts the targets of a deployment. */
+export function deploymentProgress(deployment: Deployment): DeploymentProgress {
+  const targets = Object.values(deployment.targets);
+  const byPhase: Partial<Record<TargetPhase, number>> = {};
+  const transfer = { originBytes: 0, peerBytes: 0, reusedBytes: 0, wastedBytes: 0 };
+  for (const target of targets) {
+    byPhase[target.phase] = (byPhase[target.phase] ?? 0) + 1;
+    transfer.originBytes += target.transfer?.originBytes ?? 0;
+    transfer.peerBytes += target.transfer?.peerBytes ?? 0;
+    transfer.reusedBytes += target.transfer?.reusedBytes ?? 0;
+    transfer.wastedBytes += target.transfer?.wastedBytes ?? 0;
+  }
+  const open = deployment.batches.findIndex((batch) => batch.phase === 'pending' || batch.phase === 'running' || batch.phase === 'baking');
+  return {
+    total: targets.length,
+    done: targets.filter(isDone).length,
+    failed: targets.filter(hasFailed).length,
+    inFlight: targets.filter(isInFlight).length,
+    byPhase,
+    batch: open < 0 ? deployment.batches.length : open,
+    batches: deployment.batches.length,
+    transfer,
+  };
+}

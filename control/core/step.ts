@@ -1,0 +1,91 @@
+// One step of one environment, and the pieces that roll-out, rollback and catch-up share: effects that bring the role and
+// the orders up to what a deployment wants, lost targets, and how a deployment ends.
+
+import type { Digest } from '../../proto/cid.ts';
+import type { DeploymentPhase, Event } from '../../proto/events.ts';
+import type { OrderAction } from '../../proto/statement.ts';
+import { orderTargetsMax } from './effects.ts';
+import type { Effect } from './effects.ts';
+import type { Deployment, Environment, State, TargetDeployment } from './model.ts';
+import { heardAt, revisionOf } from './select.ts';
+import type { Observed } from './select.ts';
+
+/** What to do about one environment now. */
+export interface Step {
+  readonly events: readonly Event[];
+  readonly effects: readonly Effect[];
+  readonly nextCheckAt?: number;
+}
+
+/** Nothing to do until something is appended. */
+export const nothing: Step = { events: [], effects: [] };
+
+/** The effect that makes the environment's role name `revision`, when it does not: no order can before. */
+export function roleEffect(environment: Environment, revision: Digest): Effect | undefined {
+  if (environment.role?.revisions[environment.app] === revision) return undefined;
+  return { kind: 'publish-role', environment: environment.environment, revisions: { [environment.app]: revision } };
+}
+
+/** The next order of an environment: it names what the role names now, and the order before it (P-6). */
+export function orderEffect(
+  state: State,
+  environment: Environment,
+  deployment: Deployment,
+  action: OrderAction,
+  members: readonly string[],
+  batch = 0,
+): Effect | undefined {
+  const role = environment.role;
+  const revision = role?.revisions[environment.app];
+  if (role === undefined || revision === undefined || members.length === 0) return undefined;
+  const record = revisionOf(state, environment.app, revision);
+  if (record === undefined) return undefined;
+  return {
+    kind: 'sign-order',
+    order: {
+      environment: environment.environment,
+      app: environment.app,
+      seq: environment.orderSeq + 1,
+      deployment: deployment.deployment,
+      action,
+      revision,
+      revisionNumber: record.number,
+      roleVersion: role.version,
+      targets: members.slice(0, orderTargetsMax),
+      batch,
+      ...(environment.orderDigest === undefined ? {} : { previous: environment.orderDigest }),
+    },
+  };
+}
+
+/** Facts about targets that have been silent for too long since they were told to act, and when the next one would be. */
+export function lostTargets(deployment: Deployment, targets: readonly TargetDeployment[], observed: Observed): Step {
+  const events: Event[] = [];
+  let nextCheckAt = Infinity;
+  for (const target of targets) {
+    if (target.order === undefined) continue;
+    const batch = deployment.batches[target.batch];
+    const answeredAt = Math.max(heardAt(observed, target.member), target.reportedAt, target.order.at, batch?.startedAt ?? 0);
+    const lostAt = answeredAt + deployment.config.lostAfterMs;
+    if (observed.now >= lostAt) events.push({ kind: 'target.lost', member: target.member, deployment: deployment.deployment });
+    else nextCheckAt = Math.min(nextCheckAt, lostAt);
+  }
+  return { events, effects: [], ...(nextCheckAt === Infinity ? {} : { nextCheckAt }) };
+}
+
+type End = Exclude<DeploymentPhase, 'running' | 'baking' | 'rolling-back'>;
+
+/** The facts that end a deployment, and its promotion with it. */
+export function finished(state: State, deployment: Deployment, phase: End, reason?: string): readonly Event[] {
+  const why = reason === undefined ? {} : { reason };
+  const ended: Event = { kind: 'deployment.finished', deployment: deployment.deployment, phase, ...why };
+  // A catch-up is for a promotion that has ended long ago.
+  if (state.promotions.get(deployment.promotion)?.phase !== 'deploying' || deployment.type === 'catch-up') return [ended];
+  const outcome = phase === 'succeeded' ? 'succeeded' : phase === 'aborted' ? 'aborted' : 'failed';
+  return [ended, { kind: 'promotion.finished', promotion: deployment.promotion, phase: outcome, ...why }];
+}
+
+/** When a deployment that makes no more progress fails. */
+export function deadlineOf(deployment: Deployment): number {
+  return deployment.progressedAt + deployment.config.progressDeadlineMs;
+}
