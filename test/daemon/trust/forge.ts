@@ -85,6 +85,12 @@ export interface WorldSpec {
   readonly devKey?: SigningKey;
   /** Laid over the delegation of `dev`. */
   readonly delegation?: object;
+  /** Laid over the signed part of a file. */
+  readonly lay?: Readonly<Partial<Record<'timestamp' | 'snapshot' | 'targets' | 'dev', object>>>;
+  /** Whether files name one another by version alone, as the specification allows. */
+  readonly bare?: boolean;
+  /** Versions as the file above announces them, when they are not those that the files have. */
+  readonly announced?: Readonly<Partial<Record<'snapshot' | 'targets' | 'dev', number>>>;
 }
 
 /** The files of a consistent repository with the environment `dev`, all but the roots. */
@@ -97,11 +103,15 @@ export function world(spec: WorldSpec = {}): Record<string, string> {
     version: versions[name],
     expires: at(spec.expires?.[name] ?? now + lifeMs),
   });
+  const named = (text: string, name: 'snapshot' | 'targets' | 'dev') => {
+    const version = spec.announced?.[name] ?? versions[name];
+    return spec.bare === true ? { version } : described(text, version);
+  };
   const signers = (name: 'timestamp' | 'snapshot' | 'targets' | 'dev') => spec.signers?.[name] ?? [key(name)];
   const devKey = spec.devKey ?? key('dev');
   const keys = keysText('acme', { membership: key('membership'), orders: key('orders') });
   const { version: _version, ...keysInfo } = described(keys, 1);
-  const dev = signFile({ ...body('targets', 'dev', 30 * dayMs), targets: revisionTargets(spec.revisions ?? { web: {} }) }, ...signers('dev'));
+  const dev = signFile({ ...body('targets', 'dev', 30 * dayMs), targets: revisionTargets(spec.revisions ?? { web: {} }), ...spec.lay?.dev }, ...signers('dev'));
   const targets = signFile(
     {
       ...body('targets', 'targets', 365 * dayMs),
@@ -110,22 +120,24 @@ export function world(spec: WorldSpec = {}): Record<string, string> {
         keys: { [devKey.id]: tufKeyJson(devKey.publicHex) },
         roles: [{ name: 'env-dev', keyids: [devKey.id], threshold: 1, terminating: true, paths: ['env/dev/*'], ...spec.delegation }],
       },
+      ...spec.lay?.targets,
     },
     ...signers('targets'),
   );
   const snapshot = signFile(
     {
       ...body('snapshot', 'snapshot', 30 * dayMs),
-      meta: { 'targets.json': described(targets, versions.targets), 'env-dev.json': described(dev, versions.dev) },
+      meta: { 'targets.json': named(targets, 'targets'), 'env-dev.json': named(dev, 'dev') },
+      ...spec.lay?.snapshot,
     },
     ...signers('snapshot'),
   );
-  const timestamp = timestampFile({ ...body('timestamp', 'timestamp', dayMs), signed_at: at(now) }, described(snapshot, versions.snapshot), signers('timestamp'));
+  const timestamp = timestampFile({ ...body('timestamp', 'timestamp', dayMs), signed_at: at(now), ...spec.lay?.timestamp }, named(snapshot, 'snapshot'), signers('timestamp'));
   return { 'timestamp.json': timestamp, 'snapshot.json': snapshot, 'targets.json': targets, 'env-dev.json': dev, 'trust/keys.json': keys };
 }
 
 export function timestampFile(body: object, snapshot: object, signers: readonly SigningKey[]): string {
-  return signFile({ ...body, meta: { 'snapshot.json': snapshot } }, ...signers);
+  return signFile({ meta: { 'snapshot.json': snapshot }, ...body }, ...signers);
 }
 
 function revisionTargets(revisions: Readonly<Record<string, RevisionSpec>>) {
