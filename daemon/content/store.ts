@@ -1,13 +1,16 @@
 // The chunk store's port: what holds chunks, whatever it is made of. Implementations: memory.ts, pack.ts (seeds and proxies) and
-// installed.ts (the releases on a target's disk, read-only). Policies wrap: verified(source).
+// installed.ts (the releases on a target's disk, read-only). Policies wrap: verified(source). Beside it, how a release is built
+// from chunks: materialize.ts.
 
+import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
+import type { Tree } from '../../proto/tree.ts';
 
 /** Reads chunks. Absence is `undefined`, never an error. */
 export interface ChunkSource {
   /** For each id, in order, whether a chunk is held. A hint: `get` may still come back empty. */
   has(ids: readonly Digest[]): Promise<readonly boolean[]>;
-  /** @throws {DaemonError} STORAGE_FAILED when the disk fails; CORRUPT_CHUNK when a verified source finds other bytes. */
+  /** @throws {DaemonError} STORAGE_FAILED when the disk fails; ABORTED. A verified source takes other bytes for absence. */
   get(id: Digest, options: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined>;
 }
 
@@ -17,14 +20,65 @@ export interface Chunk {
   readonly bytes: Uint8Array;
 }
 
-/** Holds chunks durably. */
+/** Holds chunks: durably, unless it says otherwise. */
 export interface ChunkStore extends ChunkSource, AsyncDisposable {
   /**
    * Adds chunks; resolves when all of them are synced. Adding what is there is nothing.
    * @throws {DaemonError} NO_SPACE or STORAGE_FAILED; then none of them counts as held.
    */
   put(chunks: readonly Chunk[], options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Forgets chunks that were found damaged, so that adding them again writes them anew. Resolves when that is synced. */
+  drop(ids: readonly Digest[]): Promise<void>;
   /** Bytes and chunks held. */
   usage(): { readonly chunks: number; readonly bytes: number };
   close(): Promise<void>;
 }
+
+/** A tree that lies in a directory. `except` are paths in it that hold something else by now, such as links to shared directories. */
+export interface TreeOnDisk {
+  readonly tree: Tree;
+  readonly directory: string;
+  readonly except?: readonly string[];
+}
+
+/** The releases on a machine's disk as a source of chunks. Bytes that it gives out have been hashed, or their file has not changed since they were. */
+export interface InstalledTrees extends ChunkSource {
+  add(tree: Tree, directory: string, options?: { readonly except?: readonly string[] }): Promise<void>;
+  remove(directory: string): void;
+}
+
+/** A release under construction. Disposing leaves what was written, to be taken up again, except after {@link abandon} or a full disk. */
+export interface ReleaseBuild extends AsyncDisposable {
+  /** A copy: the ordinals that are in place, those that came from this machine included. */
+  held(): Bitmap;
+  /** Keeps a verified chunk at every place where the tree has it. @throws {DaemonError} NO_SPACE, STORAGE_FAILED, CORRUPT_CHUNK. */
+  write(ordinal: number, bytes: Uint8Array): Promise<void>;
+  /** A chunk that is in place; `undefined` when it is not, or is damaged. */
+  read(ordinal: number, options: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined>;
+  /**
+   * Resolves when the directory is the tree, verified from disk, read-only and synced.
+   * @throws {DaemonError} INCOMPLETE when chunks are missing; CORRUPT_CHUNK, NO_SPACE, STORAGE_FAILED, ABORTED.
+   */
+  finish(options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Removes the directory. */
+  abandon(): Promise<void>;
+}
+
+/** How an unchanged file gets into a new release. `auto`: a hard link where that is safe, else as `reflink`, which copies where it must. */
+export type LinkMode = 'auto' | 'reflink' | 'hardlink' | 'copy';
+
+export interface MaterializeOptions {
+  readonly tree: Tree;
+  /** `<releases>/<id>.tmp`: made when it is absent, taken up when it is there. */
+  readonly directory: string;
+  readonly local: ChunkSource;
+  readonly previous?: TreeOnDisk;
+  readonly links: LinkMode;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Begins a release and takes from this machine what it has of it.
+ * @throws {DaemonError} NO_SPACE with both figures before anything is written; STORAGE_FAILED, ABORTED.
+ */
+export type Materialize = (options: MaterializeOptions) => Promise<ReleaseBuild>;
