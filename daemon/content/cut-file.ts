@@ -1,0 +1,88 @@
+// Reads one file and cuts it: its chunks' identifiers and its own digest, through one buffer that is used for every file.
+// A file that changes while it is read is noticed, never published half old and half new.
+
+import { createHash, hash } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
+import { chunkBytes, cut, isSingleChunk } from '../../proto/chunker.ts';
+import type { Digest } from '../../proto/cid.ts';
+import { quoted } from '../../proto/path.ts';
+import type { ChunkRef } from '../../proto/tree.ts';
+import { DaemonError } from '../errors.ts';
+
+/** What is in a file. */
+export interface CutFile {
+  readonly size: number;
+  readonly digest: Digest;
+  readonly chunks: readonly ChunkRef[];
+}
+
+/** Bytes read ahead: enough for several chunks, so that the part carried over is copied seldom. */
+export const bufferBytes = 16 * chunkBytes.max;
+
+/**
+ * Cuts the file at `absolute`, called `path` in messages. `buffer` has {@link bufferBytes} and may be shared by calls one after the other.
+ * `onBytes` may throw to give up. @throws {DaemonError} FILE_CHANGED; system errors of opening and reading as they are.
+ */
+export function cutFile(absolute: string, path: string, buffer: Uint8Array, onBytes: (bytes: number) => void): CutFile {
+  const file = openSync(absolute, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const before = fstatSync(file, { bigint: true });
+    const size = Number(before.size);
+    const result = isSingleChunk(size) ? small(file, size, buffer) : large(file, size, buffer, onBytes);
+    onBytes(isSingleChunk(size) ? size : 0);
+    if (result === undefined || changed(before, fstatSync(file, { bigint: true }))) {
+      throw new DaemonError('FILE_CHANGED', `${quoted(path)} changed while it was read: publish a directory that nobody writes to`);
+    }
+    return result;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function changed(before: BigIntStats, after: BigIntStats): boolean {
+  return before.size !== after.size || before.mtimeNs !== after.mtimeNs || before.ino !== after.ino;
+}
+
+/** `undefined` when there are not exactly `size` bytes. */
+function small(file: number, size: number, buffer: Uint8Array): CutFile | undefined {
+  // One byte more than expected is asked for, to notice growth without another call.
+  const read = fill(file, buffer, 0, size + 1);
+  if (read !== size) return undefined;
+  const digest = hash('sha256', buffer.subarray(0, size));
+  return { size, digest, chunks: size === 0 ? [] : [{ id: digest, length: size }] };
+}
+
+function large(file: number, size: number, buffer: Uint8Array, onBytes: (bytes: number) => void): CutFile | undefined {
+  const whole = createHash('sha256');
+  const chunks: ChunkRef[] = [];
+  let held = 0;
+  let total = 0;
+  for (let ended = false; !ended; ) {
+    const read = fill(file, buffer, held, buffer.length - held);
+    ended = read < buffer.length - held;
+    whole.update(buffer.subarray(held, held + read));
+    held += read;
+    total += read;
+    if (total > size) return undefined;
+    let start = 0;
+    for (let length = cut(buffer, start, held, ended); length > 0; length = cut(buffer, start, held, ended)) {
+      chunks.push({ id: hash('sha256', buffer.subarray(start, start + length)), length });
+      start += length;
+    }
+    buffer.copyWithin(0, start, held);
+    held -= start;
+    onBytes(read);
+  }
+  return total === size ? { size, digest: whole.digest('hex'), chunks } : undefined;
+}
+
+/** Reads up to `length` bytes to `buffer[offset…]`; fewer only at the end of the file. */
+function fill(file: number, buffer: Uint8Array, offset: number, length: number): number {
+  let filled = 0;
+  while (filled < length) {
+    const read = readSync(file, buffer, offset + filled, length - filled, null);
+    if (read === 0) break;
+    filled += read;
+  }
+  return filled;
+}

@@ -1,0 +1,31 @@
+// A chunk store in memory, for tests and for what need not outlive the process. Durable in the sense of the port only while it lives.
+
+import type { Digest } from '../../proto/cid.ts';
+import type { ChunkStore } from './store.ts';
+
+/** An empty store. */
+export function createMemoryStore(): ChunkStore {
+  const chunks = new Map<Digest, Uint8Array>();
+  let bytes = 0;
+  return {
+    has: async (ids) => await Promise.resolve(ids.map((id) => chunks.has(id))),
+    async get(id, { signal }) {
+      signal.throwIfAborted();
+      return await Promise.resolve(chunks.get(id));
+    },
+    async put(added, { signal }) {
+      signal.throwIfAborted();
+      await Promise.resolve();
+      for (const chunk of added) {
+        if (chunks.has(chunk.id)) continue;
+        chunks.set(chunk.id, chunk.bytes.slice());
+        bytes += chunk.bytes.length;
+      }
+    },
+    usage: () => ({ chunks: chunks.size, bytes }),
+    close: async () => await Promise.resolve(),
+    async [Symbol.asyncDispose]() {
+      await this.close();
+    },
+  };
+}

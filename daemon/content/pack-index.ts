@@ -1,0 +1,134 @@
+// The index of a pack store in `level`: where each chunk lies, how far the packs are valid, and what each project has proved to possess.
+// Every write is synced. LevelDB's lock is also what keeps a second process out of the directory.
+
+import { Level } from 'level';
+import { digestToBytes, type Digest } from '../../proto/cid.ts';
+import { DaemonError } from '../errors.ts';
+
+/** Where a chunk lies. */
+export interface Place {
+  readonly pack: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What is valid: the newest pack up to `end`, and the sums. */
+export interface Extent {
+  readonly pack: number;
+  readonly end: number;
+  readonly chunks: number;
+  readonly bytes: number;
+}
+
+type Database = Level<Uint8Array, Uint8Array>;
+
+/** The index, open. */
+export interface PackIndex {
+  places(ids: readonly Digest[]): Promise<readonly (Place | undefined)[]>;
+  extent(): Promise<Extent>;
+  /** Resolves when synced. @throws {DaemonError} NO_SPACE or STORAGE_FAILED: nothing of it counts. */
+  record(added: readonly { readonly id: Digest; readonly place: Place }[], extent: Extent): Promise<void>;
+  owns(project: string, ids: readonly Digest[]): Promise<readonly boolean[]>;
+  addOwned(project: string, ids: readonly Digest[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+const placeBytes = 12;
+const extentKey = Buffer.from('extent');
+
+function chunkKey(id: Digest): Uint8Array {
+  return Buffer.concat([Buffer.from('c'), digestToBytes(id)]);
+}
+
+function ownedKey(project: string, id: Digest): Uint8Array {
+  return Buffer.concat([Buffer.from(`o${project}\0`), digestToBytes(id)]);
+}
+
+/** @throws {DaemonError} DATA_DIRECTORY_IN_USE when another process has it open; STORAGE_FAILED. */
+export async function openPackIndex(directory: string): Promise<PackIndex> {
+  let database = await openDatabase(directory);
+
+  const write = async (operations: { type: 'put'; key: Uint8Array; value: Uint8Array }[]): Promise<void> => {
+    try {
+      await database.batch(operations, { sync: true });
+    } catch (cause) {
+      // After a full disk the handle refuses every write until it is opened anew, even when there is space again.
+      await database.close().catch(() => undefined);
+      database = await openDatabase(directory);
+      throw storageFailure(`cannot write to the index ${directory}`, cause);
+    }
+  };
+
+  return {
+    async places(ids) {
+      const values = await database.getMany(ids.map(chunkKey));
+      return values.map((value) => (value === undefined ? undefined : decodePlace(value)));
+    },
+    async extent() {
+      const value = await database.get(extentKey);
+      return value === undefined ? { pack: 1, end: 0, chunks: 0, bytes: 0 } : decodeExtent(value);
+    },
+    async record(added, extent) {
+      await write([
+        ...added.map(({ id, place }) => ({ type: 'put' as const, key: chunkKey(id), value: encodePlace(place) })),
+        { type: 'put', key: extentKey, value: encodeExtent(extent) },
+      ]);
+    },
+    async owns(project, ids) {
+      const values = await database.getMany(ids.map((id) => ownedKey(project, id)));
+      return values.map((value) => value !== undefined);
+    },
+    async addOwned(project, ids) {
+      await write(ids.map((id) => ({ type: 'put', key: ownedKey(project, id), value: new Uint8Array() })));
+    },
+    async close() {
+      await database.close();
+    },
+  };
+}
+
+/** What a full or failing disk is to the daemon. */
+export function storageFailure(what: string, cause: unknown): DaemonError {
+  const text = cause instanceof Error ? `${cause.message} ${cause.cause instanceof Error ? cause.cause.message : ''}` : String(cause);
+  if (/ENOSPC|No space left/.test(text)) return new DaemonError('NO_SPACE', `${what}: the disk is full; free some space and try again`, { cause });
+  return new DaemonError('STORAGE_FAILED', `${what}: ${text.trim()}`, { cause });
+}
+
+async function openDatabase(directory: string): Promise<Database> {
+  const database: Database = new Level(directory, { keyEncoding: 'view', valueEncoding: 'view' });
+  try {
+    await database.open();
+    return database;
+  } catch (cause) {
+    const locked = cause instanceof Error && cause.cause instanceof Error && 'code' in cause.cause && cause.cause.code === 'LEVEL_LOCKED';
+    if (locked) throw new DaemonError('DATA_DIRECTORY_IN_USE', `another process works on ${directory}: stop it, or choose another data directory`, { cause });
+    throw storageFailure(`cannot open the index ${directory}`, cause);
+  }
+}
+
+function encodePlace({ pack, offset, length }: Place): Uint8Array {
+  const bytes = Buffer.alloc(placeBytes);
+  bytes.writeUInt32BE(pack, 0);
+  bytes.writeUInt32BE(offset, 4);
+  bytes.writeUInt32BE(length, 8);
+  return bytes;
+}
+
+function decodePlace(value: Uint8Array): Place {
+  const view = Buffer.from(value.buffer, value.byteOffset, value.length);
+  return { pack: view.readUInt32BE(0), offset: view.readUInt32BE(4), length: view.readUInt32BE(8) };
+}
+
+function encodeExtent({ pack, end, chunks, bytes }: Extent): Uint8Array {
+  const value = Buffer.alloc(24);
+  value.writeUInt32BE(pack, 0);
+  value.writeUInt32BE(end, 4);
+  value.writeDoubleBE(chunks, 8);
+  value.writeDoubleBE(bytes, 16);
+  return value;
+}
+
+function decodeExtent(value: Uint8Array): Extent {
+  const view = Buffer.from(value.buffer, value.byteOffset, value.length);
+  return { pack: view.readUInt32BE(0), end: view.readUInt32BE(4), chunks: view.readDoubleBE(8), bytes: view.readDoubleBE(16) };
+}

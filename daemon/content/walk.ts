@@ -1,0 +1,103 @@
+// Walks a directory that is to be published: which directories, links and files it holds, in path order within each directory, and
+// everything that is wrong with their names and kinds. What is in the files is read elsewhere.
+
+import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { ProtocolError } from '../../proto/errors.ts';
+import { limits } from '../../proto/limits.ts';
+import { checkPath, checkSymlink, quoted } from '../../proto/path.ts';
+import { DaemonError } from '../errors.ts';
+import { readFailure, systemCode, type Problems } from './problems.ts';
+
+/** Something in the directory. `absolute` is where to read it. */
+export type Found =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'symlink'; readonly path: string; readonly target: string }
+  | { readonly kind: 'file'; readonly path: string; readonly absolute: string; readonly executable: boolean };
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * Everything under `root`, each directory before what is in it. What cannot be published goes to `problems` and is left out.
+ * @throws {DaemonError} UNREADABLE_FILE when `root` is no directory that can be read; TREE_TOO_LARGE.
+ */
+export function* walk(root: string, problems: Problems): Generator<Found> {
+  checkRoot(root);
+  const waiting: string[] = [''];
+  let entries = 0;
+  for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
+    const below: string[] = [];
+    for (const name of list(root, directory, problems)) {
+      const path = directory === '' ? name : `${directory}/${name}`;
+      const found = look(root, path, problems);
+      if (found === undefined) continue;
+      entries += 1;
+      if (entries > limits.treeEntriesMax) throw new DaemonError('TREE_TOO_LARGE', `${root} has more than ${limits.treeEntriesMax} entries; publish a smaller tree, or several applications`);
+      if (found.kind === 'directory') below.push(path);
+      yield found;
+    }
+    waiting.push(...below.toReversed());
+  }
+}
+
+function checkRoot(root: string): void {
+  let stats: Stats | undefined;
+  try {
+    stats = lstatSync(`${root}/`);
+  } catch (cause) {
+    const missing = systemCode(cause) === 'ENOENT';
+    throw new DaemonError('UNREADABLE_FILE', missing ? `there is no directory ${root}; name the directory to publish` : `${root} cannot be read as a directory: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  if (!stats.isDirectory()) throw new DaemonError('UNREADABLE_FILE', `${root} is not a directory; name the directory to publish`);
+}
+
+/** Names in one directory, sorted; read as bytes, since a name need not be text. */
+function list(root: string, directory: string, problems: Problems): string[] {
+  let names: Buffer[];
+  try {
+    names = readdirSync(directory === '' ? root : `${root}/${directory}`, { encoding: 'buffer' });
+  } catch (cause) {
+    const { code, message } = readFailure(directory || root, cause);
+    problems.add(code, message);
+    return [];
+  }
+  const texts: string[] = [];
+  for (const name of names) {
+    try {
+      texts.push(strictUtf8.decode(name));
+    } catch {
+      problems.add('INVALID_PATH', `in ${quoted(directory || '.')}: the name ${quoted(name.toString('latin1'))} is not UTF-8; rename it`);
+    }
+  }
+  return texts.toSorted();
+}
+
+function look(root: string, path: string, problems: Problems): Found | undefined {
+  const absolute = `${root}/${path}`;
+  try {
+    checkPath(path);
+    const stats = lstatSync(absolute);
+    if (stats.isDirectory()) return { kind: 'directory', path };
+    if (stats.isFile()) return { kind: 'file', path, absolute, executable: (stats.mode & 0o100) !== 0 };
+    if (stats.isSymbolicLink()) {
+      const target = strictUtf8.decode(readlinkSync(absolute, { encoding: 'buffer' }));
+      checkSymlink(path, target);
+      return { kind: 'symlink', path, target };
+    }
+    problems.add('UNSUPPORTED_FILE', `${quoted(path)} is a ${kindOf(stats)}; only files, directories and symbolic links can be published: leave it out`);
+  } catch (cause) {
+    if (cause instanceof ProtocolError) problems.add('INVALID_PATH', cause.message);
+    else if (cause instanceof TypeError) problems.add('INVALID_PATH', `${quoted(path)} points to a name that is not UTF-8`);
+    else {
+      const { code, message } = readFailure(path, cause);
+      problems.add(code, message);
+    }
+  }
+  return undefined;
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isSocket()) return 'socket';
+  if (stats.isFIFO()) return 'named pipe';
+  if (stats.isBlockDevice() || stats.isCharacterDevice()) return 'device';
+  return 'special file';
+}
