@@ -15,14 +15,12 @@ import { quoted } from '../../proto/path.ts';
 import type { ChunkRef, Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
 import { bufferBytes, cutFile } from './cut-file.ts';
+import { firstPlaces } from './places.ts';
 import { createProblems, readFailure, type Problems } from './problems.ts';
 import { walk, type Found } from './walk.ts';
 
 /** Longest slice of synchronous reading, in milliseconds: an interrupt or a progress bar waits no longer. */
 const sliceMs = 20;
-const fileMode = 0o644;
-const executableMode = 0o755;
-const directoryMode = 0o755;
 
 export interface IngestOptions {
   readonly signal: AbortSignal;
@@ -48,7 +46,7 @@ export interface Ingested {
 }
 
 /**
- * Reads the tree under `directory`. Modes are normalised to 0755 and 0644, times and owners left out.
+ * Reads the tree under `directory`. Modes keep their bits within 0755; times and owners are left out.
  * @throws {DaemonError} UNREADABLE_FILE, FILE_CHANGED, UNSUPPORTED_FILE, INVALID_PATH, PATH_COLLISION or TREE_TOO_LARGE with every problem found, a line
  * each; ABORTED when the signal fires.
  */
@@ -104,14 +102,14 @@ function abandoned(directory: string): DaemonError {
 function addEntry(builder: TreeBuilder, found: Found, buffer: Uint8Array, problems: Problems, onBytes: (bytes: number) => void): void {
   switch (found.kind) {
     case 'directory':
-      builder.add({ kind: 'directory', path: found.path, mode: directoryMode });
+      builder.add({ kind: 'directory', path: found.path, mode: found.mode });
       return;
     case 'symlink':
       builder.add(found);
       return;
     case 'file':
       try {
-        builder.add({ kind: 'file', path: found.path, mode: found.executable ? executableMode : fileMode, ...cutFile(found.absolute, found.path, buffer, onBytes) });
+        builder.add({ kind: 'file', path: found.path, mode: found.mode, ...cutFile(found.absolute, found.path, buffer, onBytes) });
       } catch (cause) {
         if (cause instanceof DaemonError && cause.code === 'ABORTED') throw cause;
         const { code, message } = cause instanceof DaemonError ? cause : readFailure(found.path, cause);
@@ -141,34 +139,15 @@ function cutIndex(index: Uint8Array): ChunkRef[] {
   });
 }
 
-interface Place {
-  readonly path: string;
-  readonly offset: number;
-}
-
-/** Where each chunk was first found: an entry and a byte offset for each, in 12 bytes a chunk. */
 function reader(directory: string, tree: Tree): (ordinal: number) => Promise<Uint8Array> {
-  const entryOf = new Uint32Array(tree.chunkCount);
-  const offsetOf = new Float64Array(tree.chunkCount);
-  let next = 0;
-  for (let position = 0; position < tree.entryCount && next < tree.chunkCount; position += 1) {
-    const entry = tree.entry(position);
-    if (entry.kind !== 'file') continue;
-    let offset = 0;
-    for (const ordinal of entry.chunks) {
-      if (ordinal === next) {
-        entryOf[next] = position;
-        offsetOf[next] = offset;
-        next += 1;
-      }
-      offset += tree.chunk(ordinal).length;
-    }
-  }
-  const place = (ordinal: number): Place => ({ path: tree.entry(entryOf[ordinal] ?? 0).path, offset: offsetOf[ordinal] ?? 0 });
-  return async (ordinal) => await readPlace(directory, place(ordinal), tree.chunk(ordinal));
+  const places = firstPlaces(tree);
+  return async (ordinal) => {
+    const { entry, offset } = places.of(ordinal);
+    return await readAgain(directory, tree.entry(entry).path, offset, tree.chunk(ordinal));
+  };
 }
 
-async function readPlace(directory: string, { path, offset }: Place, { id, length }: ChunkRef): Promise<Uint8Array> {
+async function readAgain(directory: string, path: string, offset: number, { id, length }: ChunkRef): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(length);
   try {
     const file = await open(`${directory}/${path}`, 'r');

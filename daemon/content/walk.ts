@@ -10,9 +10,12 @@ import { readFailure, systemCode, type Problems } from './problems.ts';
 
 /** Something in the directory. `absolute` is where to read it. */
 export type Found =
-  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'directory'; readonly path: string; readonly mode: number }
   | { readonly kind: 'symlink'; readonly path: string; readonly target: string }
-  | { readonly kind: 'file'; readonly path: string; readonly absolute: string; readonly executable: boolean };
+  | { readonly kind: 'file'; readonly path: string; readonly absolute: string; readonly mode: number };
+
+/** What a tree says of rights: no writing for others, no set-user-id. The owner can always read, and enter and fill directories. */
+const modeMask = 0o755;
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -76,8 +79,8 @@ function look(root: string, path: string, problems: Problems): Found | undefined
   try {
     checkPath(path);
     const stats = lstatSync(absolute);
-    if (stats.isDirectory()) return { kind: 'directory', path };
-    if (stats.isFile()) return { kind: 'file', path, absolute, executable: (stats.mode & 0o100) !== 0 };
+    if (stats.isDirectory()) return { kind: 'directory', path, mode: (stats.mode & modeMask) | 0o700 };
+    if (stats.isFile()) return { kind: 'file', path, absolute, mode: (stats.mode & modeMask) | 0o400 };
     if (stats.isSymbolicLink()) {
       const target = strictUtf8.decode(readlinkSync(absolute, { encoding: 'buffer' }));
       checkSymlink(path, target);
