@@ -3,9 +3,7 @@
 // from chunks: materialize.ts.
 
 import type { Bitmap } from '../../proto/bitmap.ts';
-import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
-import type { Tree } from '../../proto/tree.ts';
 import type { Tree } from '../../proto/tree.ts';
 
 /** Reads chunks. Absence is `undefined`, never an error. */
@@ -82,51 +80,3 @@ export interface MaterializeOptions {
  * @throws {DaemonError} NO_SPACE with both figures before anything is written; STORAGE_FAILED, ABORTED.
  */
 export type Materialize = (options: MaterializeOptions) => Promise<ReleaseBuild>;
-
-/** The releases on this machine's disk as a source of chunks: what is installed is what is served. */
-export interface InstalledTrees extends ChunkSource {
-  /** From now on chunks of `tree` may be read out of `directory`. Adding a directory again replaces it. */
-  add(tree: Tree, directory: string): void;
-  remove(directory: string): void;
-}
-
-/** A release on disk to take unchanged files from. */
-export interface PreviousRelease {
-  readonly tree: Tree;
-  readonly directory: string;
-}
-
-/** How unchanged files come into a new release. `auto`: shared blocks where the file system can, else hard links, else copies. */
-export type LinkMode = 'auto' | 'reflink' | 'hardlink' | 'copy';
-
-export interface MaterializeOptions {
-  readonly tree: Tree;
-  /** The staging directory; what an earlier attempt left in it is checked and used. */
-  readonly directory: string;
-  /** Where chunks may be on this machine already. */
-  readonly local: ChunkSource;
-  readonly previous?: PreviousRelease;
-  readonly links: LinkMode;
-  readonly signal: AbortSignal;
-}
-
-/** A release that is being built. Nothing outside its directory is written. */
-export interface Staging extends AsyncDisposable {
-  /** The ordinals whose bytes are in place, or will be without being fetched. A copy. */
-  held(): Bitmap;
-  /**
-   * Puts a verified chunk wherever it belongs. When it resolves, `read` finds it.
-   * @throws {DaemonError} NO_SPACE, STORAGE_FAILED, CORRUPT_CHUNK when a file that is whole now does not hash to its digest.
-   */
-  write(ordinal: number, bytes: Uint8Array): Promise<void>;
-  /** A chunk out of what is in place; `undefined` when it is not, or is damaged. */
-  read(ordinal: number, options: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined>;
-  /**
-   * Completes it: every file checked, links made, modes and times set, everything synced.
-   * @throws {DaemonError} INCOMPLETE when chunks are missing; CORRUPT_CHUNK, NO_SPACE, STORAGE_FAILED.
-   */
-  finish(options: { readonly signal: AbortSignal }): Promise<void>;
-}
-
-/** Begins or resumes a release. @throws {DaemonError} NO_SPACE before anything is written, STORAGE_FAILED, ABORTED. */
-export type Materialize = (options: MaterializeOptions) => Promise<Staging>;

@@ -1,0 +1,114 @@
+// The installed trees as a chunk source. An index of 8-byte identifier prefixes says where a chunk should be; what is read is hashed
+// before it is given out, so a file that somebody changed is noticed (drift), never passed on.
+
+import { hash } from 'node:crypto';
+import { constants, open } from 'node:fs/promises';
+import type { Digest } from '../../proto/cid.ts';
+import type { Tree } from '../../proto/tree.ts';
+import { firstPlaces, type FirstPlaces } from './places.ts';
+import type { InstalledTrees } from './store.ts';
+
+interface Installed {
+  readonly tree: Tree;
+  readonly directory: string;
+  readonly places: FirstPlaces;
+  /** Identifier prefixes, ascending, and the ordinal of each. */
+  readonly prefixes: BigUint64Array;
+  readonly ordinals: Uint32Array;
+  /** Entries whose file is not what it was. */
+  readonly drifted: Set<number>;
+}
+
+/** `onDrift` is told the absolute path of each file that was found changed, once. */
+export function createInstalledTrees(onDrift: (path: string) => void): InstalledTrees {
+  const trees = new Map<string, Installed>();
+
+  const find = (id: Digest): { readonly installed: Installed; readonly ordinal: number } | undefined => {
+    for (const installed of trees.values()) {
+      const ordinal = ordinalOf(installed, id);
+      if (ordinal !== undefined && !installed.drifted.has(installed.places.of(ordinal).entry)) return { installed, ordinal };
+    }
+    return undefined;
+  };
+
+  return {
+    async add(tree, directory, { except } = {}) {
+      await Promise.resolve();
+      trees.set(directory, { tree, directory, places: firstPlaces(tree), ...sortedPrefixes(tree), drifted: replaced(tree, except ?? []) });
+    },
+    remove(directory) {
+      trees.delete(directory);
+    },
+    has: async (ids) => await Promise.resolve(ids.map((id) => find(id) !== undefined)),
+    async get(id, { signal }) {
+      // Each round either returns or rules one file out, so this ends.
+      for (let found = find(id); found !== undefined; found = find(id)) {
+        signal.throwIfAborted();
+        const { installed, ordinal } = found;
+        const { entry, offset } = installed.places.of(ordinal);
+        const path = `${installed.directory}/${installed.tree.entry(entry).path}`;
+        const bytes = await readAt(path, offset, installed.tree.chunk(ordinal).length);
+        if (bytes !== undefined && hash('sha256', bytes) === id) return bytes;
+        installed.drifted.add(entry);
+        // A release that has just been removed is not drift.
+        if (trees.has(installed.directory)) onDrift(path);
+      }
+      return undefined;
+    },
+  };
+}
+
+/** Entries at or under a path that holds something else by now. */
+function replaced(tree: Tree, except: readonly string[]): Set<number> {
+  const entries = new Set<number>();
+  if (except.length === 0) return entries;
+  for (let position = 0; position < tree.entryCount; position += 1) {
+    const { path } = tree.entry(position);
+    if (except.some((other) => path === other || path.startsWith(`${other}/`))) entries.add(position);
+  }
+  return entries;
+}
+
+function sortedPrefixes(tree: Tree): { readonly prefixes: BigUint64Array; readonly ordinals: Uint32Array } {
+  const byOrdinal = new BigUint64Array(tree.chunkCount);
+  for (let ordinal = 0; ordinal < tree.chunkCount; ordinal += 1) byOrdinal[ordinal] = prefixOf(tree.chunk(ordinal).id);
+  const at = (ordinal: number): bigint => byOrdinal[ordinal] ?? 0n;
+  const ordinals = Uint32Array.from(byOrdinal.keys()).sort((a, b) => (at(a) < at(b) ? -1 : 1));
+  return { ordinals, prefixes: BigUint64Array.from(ordinals, at) };
+}
+
+function prefixOf(id: Digest): bigint {
+  return BigInt(`0x${id.slice(0, 16)}`);
+}
+
+function ordinalOf({ tree, prefixes, ordinals }: Installed, id: Digest): number | undefined {
+  const wanted = prefixOf(id);
+  let low = 0;
+  let high = prefixes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((prefixes[middle] ?? 0n) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  for (let at = low; at < prefixes.length && prefixes[at] === wanted; at += 1) {
+    const ordinal = ordinals[at];
+    if (ordinal !== undefined && tree.chunk(ordinal).id === id) return ordinal;
+  }
+  return undefined;
+}
+
+/** `undefined` when the file is not there or too short: to the caller the same as other bytes. */
+async function readAt(path: string, offset: number, length: number): Promise<Uint8Array | undefined> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const bytes = Buffer.allocUnsafe(length);
+      const { bytesRead } = await file.read(bytes, 0, length, offset);
+      return bytesRead === length ? bytes : undefined;
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
