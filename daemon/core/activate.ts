@@ -4,7 +4,7 @@
 import type { LifecycleEvent } from '../../proto/deploy-spec.ts';
 
 /** Directory name of a release: `<number>-<first 12 hex digits of the revision>`. */
-export type ReleaseId = string;
+export type ReleaseId = `${number}-${string}`;
 
 /** Name of the directory of a revision. */
 export function releaseId(revisionNumber: number, revision: string): ReleaseId {
@@ -12,7 +12,7 @@ export function releaseId(revisionNumber: number, revision: string): ReleaseId {
 }
 
 /** Whether a directory name is one that `releaseId` makes. */
-export function isReleaseId(name: string): boolean {
+export function isReleaseId(name: string): name is ReleaseId {
   return /^[1-9]\d{0,15}-[0-9a-f]{12}$/.test(name);
 }
 
@@ -184,16 +184,21 @@ export function planRecovery(state: InstallState, found: Found): Recovery {
   return planInterrupted(state.inFlight, found);
 }
 
+function wholeCurrent({ current, complete }: Found): ReleaseId | undefined {
+  return current !== 'nothing' && current !== 'foreign' && complete.has(current) ? current : undefined;
+}
+
 /** A journal that cannot be read says nothing about a switch: only a release known from elsewhere may stay. */
 function planDamaged(found: Found): Recovery {
-  const whole = found.complete.has(found.current);
-  const known = whole && (found.current === found.stable || found.current === found.previous);
-  const release = known ? found.current : (fallback(found) ?? (whole ? found.current : undefined));
+  const current = wholeCurrent(found);
+  const known = current !== undefined && (current === found.stable || current === found.previous);
+  const release = known ? current : (fallback(found) ?? current);
   return restore(release, 'the journal has a record that cannot be read');
 }
 
 function planQuiet(state: InstallState, found: Found): Recovery {
-  if (found.complete.has(found.current)) return { kind: 'run', release: found.current };
+  const current = wholeCurrent(found);
+  if (current !== undefined) return { kind: 'run', release: current };
   const ran = state.last?.result === 'committed' || state.last?.from !== undefined;
   if (found.current === 'nothing' && !ran && found.stable === undefined && found.previous === undefined) return { kind: 'idle' };
   const committed = state.last?.result === 'committed' && found.complete.has(state.last.to) ? state.last.to : undefined;
@@ -201,8 +206,8 @@ function planQuiet(state: InstallState, found: Found): Recovery {
 }
 
 function planInterrupted(inFlight: InFlight, found: Found): Recovery {
-  const at = found.current === 'nothing' ? undefined : found.current;
-  const usable = at === undefined || found.complete.has(at);
+  const at = wholeCurrent(found);
+  const usable = at !== undefined || found.current === 'nothing';
   if (!usable || (at !== inFlight.from && at !== inFlight.to)) {
     const from = inFlight.from !== undefined && found.complete.has(inFlight.from) ? inFlight.from : undefined;
     return restore(fallback(found) ?? from, wrongCurrent(found));

@@ -12,7 +12,7 @@ export interface Keepable {
 
 /** What must stay whatever its age: removing the new or the stable directory was CodeDeploy's bug #57. */
 export interface Protected {
-  readonly current?: ReleaseId | undefined;
+  readonly current?: string | undefined;
   readonly previous?: ReleaseId | undefined;
   readonly stable?: ReleaseId | undefined;
   readonly inFlight?: readonly (ReleaseId | undefined)[];
@@ -20,7 +20,7 @@ export interface Protected {
 
 /** Releases to delete so that `keep` remain, newest revisions first; more remain when more are protected. Oldest first. */
 export function expendable(releases: readonly Keepable[], keep: number, protect: Protected): readonly ReleaseId[] {
-  const safe = new Set([protect.current, protect.previous, protect.stable, ...(protect.inFlight ?? [])]);
+  const safe = new Set<string | undefined>([protect.current, protect.previous, protect.stable, ...(protect.inFlight ?? [])]);
   const kept = releases.filter(({ id }) => safe.has(id)).length;
   const candidates = releases.filter(({ id }) => !safe.has(id)).toSorted((a, b) => a.revisionNumber - b.revisionNumber);
   const good = candidates.filter(({ bad }) => !bad);

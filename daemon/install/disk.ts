@@ -1,7 +1,7 @@
 // The installer's hand on the file system: each method that changes something is one step that may be the last before a
 // crash, so that a test can stop at every one of them. Reading the content of releases is not here.
 
-import { appendFile, lstat, mkdir, open, readFile, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { appendFile, copyFile, lstat, mkdir, open, readFile, readdir, readlink, rename, rm, symlink, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DaemonError } from '../errors.ts';
 
@@ -31,6 +31,8 @@ export interface Disk {
   /** Appends without syncing: for logs. */
   append(path: string, text: string): Promise<void>;
   truncate(path: string, bytes: number): Promise<void>;
+  /** Moves the content to `<path>.1` and empties the file in place, for a log that another process goes on appending to. */
+  rotate(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   symlink(target: string, path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
@@ -133,6 +135,10 @@ export const systemDisk: Disk = {
       await file.sync();
     });
     await done('shorten', path, work);
+  },
+  rotate: async (path) => {
+    await done('copy', path, copyFile(path, `${path}.1`));
+    await done('empty', path, truncate(path));
   },
   rename: async (from, to) => {
     await done(`rename ${from} to`, to, rename(from, to));

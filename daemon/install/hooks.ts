@@ -4,8 +4,10 @@
 import { join } from 'node:path';
 import type { Hook, LifecycleEvent } from '../../proto/deploy-spec.ts';
 import { limits } from '../../proto/limits.ts';
-import { hookRules, type JournalledOrder, type ReleaseId, retryLaterExitCodes } from '../core/activate.ts';
+import { hookRules, type JournalledOrder, retryLaterExitCodes } from '../core/activate.ts';
 import type { Clock } from '../clock.ts';
+import { DaemonError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import type { Disk } from './disk.ts';
 import type { Layout } from './layout.ts';
 import { installLimits } from './limits.ts';
@@ -31,6 +33,7 @@ export interface HookTools {
   readonly disk: Disk;
   readonly processes: Processes;
   readonly clock: Clock;
+  readonly log: Logger;
   /** Begins the tags of all that belongs to this root. */
   readonly tag: string;
   /** `PATH` of the programs that are started. */
@@ -109,15 +112,20 @@ async function runHook(event: LifecycleEvent, hook: Hook, program: Program, tool
   }
 }
 
-/** Appends to the hooks' log of this root, which keeps its last two files. */
-async function keepOutput({ disk, at }: HookTools, text: string): Promise<void> {
-  const log = join(at.state, 'hooks.log');
-  if ((await disk.size(log)) > installLimits.logBytesMax) await disk.rename(log, `${log}.1`);
-  await disk.append(log, text);
+/** Appends to the hooks' log of this root, which keeps its last two files. A full disk must not keep a rollback from happening. */
+async function keepOutput({ disk, at, log }: HookTools, text: string): Promise<void> {
+  const path = join(at.state, 'hooks.log');
+  try {
+    if ((await disk.size(path)) > installLimits.logBytesMax) await disk.rename(path, `${path}.1`);
+    await disk.append(path, text);
+  } catch (error) {
+    if (!(error instanceof DaemonError)) throw error;
+    log.warn({ path, err: error }, 'cannot keep the output of a hook');
+  }
 }
 
 /** Ends hooks that a daemon which was killed left running. */
-export function endStrayHooks({ processes, tag }: Pick<HookTools, 'processes' | 'tag'>): readonly ReleaseId[] {
+export function endStrayHooks({ processes, tag }: Pick<HookTools, 'processes' | 'tag'>): readonly string[] {
   const strays = processes.tagged(`${tag}:hook:`);
   for (const stray of strays) processes.signal(stray, 'SIGKILL');
   return strays.map(({ tag: found }) => found);

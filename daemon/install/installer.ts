@@ -81,11 +81,13 @@ export interface Installer extends AsyncDisposable {
   /** Every configured application, by name. Asks the service manager, so it may take milliseconds. */
   status(): Promise<readonly InstalledApp[]>;
   /**
-   * Where to build the staging directory of a revision (`releases/<id>.tmp`, does not have to exist), or that the
-   * finished release is on disk already and `install` may be called without one.
+   * Where to build the staging directory of a revision (`releases/<id>.tmp`, does not have to exist), and the name that it
+   * will get. A crash leaves at most one staging directory per application: that which changed last.
    * @throws {DaemonError} ORDER_REFUSED when this machine's configuration does not name the application.
    */
-  staging(order: Pick<InstallOrder, 'app' | 'revision' | 'revisionNumber'>): { readonly directory: string; readonly installed: boolean };
+  staging(order: Pick<InstallOrder, 'app' | 'revision' | 'revisionNumber'>): { readonly directory: string; readonly release: string };
+  /** Whether the finished release is on disk already, so that `install` may be called without a staged directory. */
+  installed(order: Pick<InstallOrder, 'app' | 'revision' | 'revisionNumber'>): Promise<boolean>;
   /**
    * Activates a staged directory, complete and synced, or a release that is on disk already (`staged` absent).
    * Reports `staged`, `activating`, `health-checking` and the end. Resolves when it is over; a failure is an outcome.

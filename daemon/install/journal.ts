@@ -18,6 +18,8 @@ export interface JournalEntry {
 }
 
 const text = Type.String();
+/** As `isReleaseId` has it. */
+const release = Type.String({ pattern: '^[1-9]\\d{0,15}-[0-9a-f]{12}$' });
 const optionalText = Type.Optional(text);
 const order = Type.Object({
   app: text,
@@ -30,7 +32,7 @@ const order = Type.Object({
   notAfterMs: Type.Optional(Type.Number()),
 });
 const step = Type.Union([
-  Type.Object({ kind: Type.Literal('begin'), order, to: text, from: optionalText, rollback: Type.Boolean() }),
+  Type.Object({ kind: Type.Literal('begin'), order, to: release, from: Type.Optional(release), rollback: Type.Boolean() }),
   Type.Object({ kind: Type.Union([Type.Literal('staged'), Type.Literal('activate'), Type.Literal('paused')]) }),
   Type.Object({ kind: Type.Literal('roll-back'), code: text, detail: text }),
   Type.Object({ kind: Type.Literal('attempt'), step: Type.Union([Type.Literal('activate'), Type.Literal('roll-back')]) }),

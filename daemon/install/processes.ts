@@ -97,7 +97,7 @@ function findTagged(prefix: string): readonly TaggedProcess[] {
 }
 
 /** Keeps the last bytes of a stream of chunks. */
-function tail(bytesMax: number): { add(chunk: Buffer): void; text(): string } {
+function tail(bytesMax: number): { readonly add: (chunk: Buffer) => void; readonly text: () => string } {
   let chunks: Buffer[] = [];
   let bytes = 0;
   return {

@@ -1,0 +1,38 @@
+// What the supervisor wrote down about its processes, read back by a later daemon. Text that does not read as such counts
+// as nothing written: the processes are then found by their tags.
+
+import { join } from 'node:path';
+import type { Disk } from './disk.ts';
+import type { Layout } from './layout.ts';
+import type { ProcessIdentity } from './processes.ts';
+
+export interface Supervised {
+  readonly instances: readonly (ProcessIdentity & { readonly tag: string })[];
+  /** The release to which the front passes connections. */
+  readonly active: string | undefined;
+}
+
+/** A member of a JSON value of unknown shape. */
+export function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
+}
+
+/** A JSON file of unknown shape; `undefined` when it is absent or not JSON. */
+export async function readJson(disk: Disk, path: string): Promise<unknown> {
+  const text = await disk.readText(path);
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export async function readSupervised(disk: Disk, at: Layout): Promise<Supervised> {
+  const written = member(await readJson(disk, join(at.state, 'process.json')), 'instances');
+  const active = member(await readJson(disk, join(at.state, 'backend.json')), 'release');
+  const instances = (Array.isArray(written) ? written : []).flatMap((entry: unknown) => {
+    const [pid, startTime, tag] = ['pid', 'startTime', 'tag'].map((name) => member(entry, name));
+    return typeof pid === 'number' && typeof startTime === 'string' && typeof tag === 'string' ? [{ pid, startTime, tag }] : [];
+  });
+  return { instances, active: typeof active === 'string' ? active : undefined };
+}
