@@ -1,16 +1,14 @@
 // Carries out verified orders: brings the content, activates it, goes back. One application does one thing at a time, in the order in
 // which orders came; a newer order for another revision ends the fetch that is under way for an older one.
 
-import type { Progress, Transfer } from '../../proto/fleet.ts';
+import type { Progress, TargetPhase, Transfer } from '../../proto/fleet.ts';
 import type { Order } from '../../proto/statement.ts';
-import type { Clock } from '../clock.ts';
 import type { Manifest } from '../content/manifests.ts';
 import { DaemonError } from '../errors.ts';
 import type { InstallOrder, Installer, Outcome, ReportDetails } from '../install/installer.ts';
 import type { Logger } from '../log.ts';
 import type { DaemonMetrics } from '../metrics.ts';
 import type { Trust } from '../trust/trust.ts';
-import type { TargetPhase } from '../../proto/fleet.ts';
 
 /** Orders that may wait for one application. The control plane sends one batch at a time; more than this is a fault of ours or an attack. */
 const waitingMax = 32;
@@ -33,7 +31,6 @@ export interface OrdersDeps {
   readonly installer: Installer;
   readonly trust: Pick<Trust, 'acceptOrder' | 'acceptedOrders'>;
   readonly builder: Builder;
-  readonly clock: Clock;
   readonly metrics: DaemonMetrics;
   readonly log: Logger;
   /** There are new reports to send. */
@@ -171,7 +168,7 @@ interface Context {
 async function switchRelease(deps: OrdersDeps, lane: Lane, order: Order, { fetching, stopping, report, progress }: Context): Promise<Outcome> {
   const { app, environment, deployment, seq, revision, revisionNumber } = order;
   const subject = { app, environment, deployment, seq, revision, revisionNumber, notAfterMs: order.notAfter * 1000 };
-  if (order.action === 'rollback' && deps.installer.staging(order).installed) {
+  if (order.action === 'rollback' && (await deps.installer.installed(order))) {
     return await deps.installer.rollback(subject, { signal: stopping });
   }
   const staged = await stage(deps, lane, order, fetching, report, progress);
@@ -187,7 +184,8 @@ async function switchRelease(deps: OrdersDeps, lane: Lane, order: Order, { fetch
 
 /** The complete staging directory of the order's revision; `undefined` when the release is on disk already. */
 async function stage(deps: OrdersDeps, lane: Lane, order: Order, signal: AbortSignal, report: Reporting, progress: Map<string, Progress>): Promise<string | undefined> {
-  const { directory, installed } = deps.installer.staging(order);
+  const { directory } = deps.installer.staging(order);
+  const installed = await deps.installer.installed(order);
   if (installed || lane.staged.has(order.revision)) {
     if (order.action === 'prefetch') await report('verified');
     return installed ? undefined : directory;

@@ -1,0 +1,57 @@
+// The role of an agent: installed releases that are shared with the swarm, orders carried out, reports sent.
+
+import { join } from 'node:path';
+import { createInstalledTrees } from './content/installed.ts';
+import { materialize } from './content/materialize.ts';
+import type { RoleDeps } from './daemon-seed.ts';
+import type { Installer } from './install/installer.ts';
+import { systemProcesses } from './install/processes.ts';
+import { createInstaller } from './install/releases.ts';
+import { createBuilder } from './run/build.ts';
+import { createOrders, type Orders } from './run/orders.ts';
+import { createReporter } from './run/reports.ts';
+
+/** The agent of one daemon. */
+export interface AgentRole extends AsyncDisposable {
+  readonly installer: Installer;
+  readonly orders: Orders;
+}
+
+/** What an agent needs besides. */
+export interface AgentDeps extends RoleDeps {
+  readonly execPath: string;
+  /** `PATH` of applications and hooks. */
+  readonly searchPath: string;
+}
+
+/** @throws {DaemonError} DATA_DIRECTORY_IN_USE, STORAGE_FAILED. */
+export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
+  await using stack = new AsyncDisposableStack();
+  const { config, trust, manifests, library, link, metrics, clock, random, stop } = deps;
+  const log = deps.log.child({ component: 'agent' });
+  const apps = Object.fromEntries(Object.entries(config.apps).map(([app, { root, host, port }]) => [app, { root, host, ...(port === undefined ? {} : { port }) }]));
+  const installer = stack.use(
+    createInstaller({
+      apps,
+      stateDirectory: join(config.dataDir, 'installer'),
+      clock,
+      log: log.child({ component: 'installer' }),
+      processes: systemProcesses,
+      node: deps.execPath,
+      searchPath: deps.searchPath,
+      onStop: config.supervisor.onStop,
+    }),
+  );
+  await installer.recover({ signal: stop });
+  const installed = createInstalledTrees((path) => log.warn({ path }, 'an installed file is not what was installed; it is no longer shared'));
+  const builder = createBuilder({ installer, installed, materialize, manifests, library, log });
+  await builder.refresh();
+
+  const reporter = createReporter({ installer, link, clock, random: () => random.unit(), metrics, log });
+  const reporting = reporter.run(stop);
+  stack.defer(async () => await reporting);
+  const orders = createOrders({ installer, trust, builder, metrics, log, onReport: () => reporter.wake() });
+  stack.defer(async () => await orders.close());
+  const owned = stack.move();
+  return { installer, orders, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+}

@@ -1,0 +1,73 @@
+// The roles of seed and proxy: a store of chunks that is shared with the swarm, and, on a proxy, the upload API that fills it.
+
+import { join } from 'node:path';
+import type { Registry } from 'prom-client';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Manifests } from './content/manifests.ts';
+import { openPackStore } from './content/pack.ts';
+import { createServer, listen } from './http/server.ts';
+import type { Link } from './link/link.ts';
+import type { Logger } from './log.ts';
+import type { DaemonMetrics } from './metrics.ts';
+import type { Random } from './random.ts';
+import type { Library } from './run/library.ts';
+import { createSeed } from './run/seed.ts';
+import type { Trust } from './trust/trust.ts';
+import { uploadRoutes } from './upload/routes.ts';
+import { createUploads } from './upload/sessions.ts';
+
+/** What the roles of one daemon share. */
+export interface RoleDeps {
+  readonly config: Config;
+  readonly trust: Trust;
+  readonly manifests: Manifests;
+  readonly library: Library;
+  readonly link: Link;
+  readonly metrics: DaemonMetrics;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly stop: AbortSignal;
+}
+
+/** The seed, and the proxy beside it. */
+export interface SeedRole extends AsyncDisposable {
+  /** Where clients upload; absent on a seed that is no proxy. */
+  readonly uploadUrl: string | undefined;
+  /** Metadata changed. */
+  refresh(): void;
+}
+
+const sessionIdBytes = 16;
+
+/** @throws {DaemonError} DATA_DIRECTORY_IN_USE, PORT_IN_USE, STORAGE_FAILED. */
+export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
+  await using stack = new AsyncDisposableStack();
+  const { config, manifests, library, trust, metrics, stop } = deps;
+  const log = deps.log.child({ component: 'seed' });
+  const store = stack.use(await openPackStore(join(config.dataDir, 'store')));
+  const seed = createSeed({ store, manifests, library, trust, metrics, log, signal: stop });
+
+  let uploadUrl: string | undefined;
+  if (config.roles.includes('proxy')) {
+    const uploads = createUploads({
+      store,
+      ownership: store.ownership,
+      manifests,
+      link: deps.link,
+      clock: deps.clock,
+      newId: () => Buffer.from(deps.random.bytes(sessionIdBytes)).toString('hex'),
+      onRevision: (manifest) => seed.add(manifest),
+      onReceived: (bytes) => metrics.uploadedBytes.inc(bytes),
+    });
+    const server = createServer(log);
+    stack.defer(async () => await server.close());
+    uploadRoutes(server, { uploads, verifyGrant: async (compact) => await trust.verifyGrant(compact), signal: stop });
+    const listening = await listen(server, config.upload, 'uploads');
+    uploadUrl = config.upload.url ?? listening;
+  }
+  const owned = stack.move();
+  return { uploadUrl, refresh: () => seed.refresh(), [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+}

@@ -1,0 +1,182 @@
+// The composition root of the daemon, top to bottom: identity and trust, the swarm, the roles, the loops. Nothing is decided here.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Registry } from 'prom-client';
+import type { Running } from '../proto/fleet.ts';
+import type { Certificate } from '../proto/statement.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import { openAgent, type AgentRole } from './daemon-agent.ts';
+import { readMembership, writeMembership, type Membership } from './daemon-join.ts';
+import { openSeed, type SeedRole } from './daemon-seed.ts';
+import { openManifests } from './content/manifests.ts';
+import { DaemonError } from './errors.ts';
+import { createServer, listen, localRoutes } from './http/server.ts';
+import { createHttpLink } from './link/http-link.ts';
+import type { Logger } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import type { Random } from './random.ts';
+import { createLibrary } from './run/library.ts';
+import { syncLoop } from './run/sync.ts';
+import { openSwarm } from './daemon-swarm.ts';
+import { openTrust } from './trust/file-trust.ts';
+import { createIdentity } from './trust/identity.ts';
+import { createRequestSigner } from './trust/member-request.ts';
+
+/** What the world gives a daemon. */
+export interface DaemonDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** The runtime, for the processes that the daemon starts. */
+  readonly execPath: string;
+  /** `PATH` of applications and hooks. */
+  readonly searchPath: string;
+  readonly version: string;
+  readonly nodeVersion: string;
+}
+
+/** A daemon that runs. */
+export interface Daemon {
+  readonly member: string;
+  readonly addresses: readonly string[];
+  readonly httpUrl: string;
+  /** Stops the loops, then what they used, in reverse order. */
+  close(): Promise<void>;
+}
+
+/** @throws {DaemonError} CONFIG_INVALID when this machine is no member yet; PORT_IN_USE; DATA_DIRECTORY_IN_USE; STORAGE_FAILED. */
+export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Daemon> {
+  await using stack = new AsyncDisposableStack();
+  const stop = new AbortController();
+  const { clock, random, log } = deps;
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const registry = new Registry();
+  const metrics = createMetrics(registry, deps);
+
+  const identity = await createIdentity(config.dataDir);
+  const trust = await openTrust({ dataDir: config.dataDir, pin: undefined, now: () => clock.now() });
+  let membership = await requireMembership(config.dataDir, trust.isPinned());
+  metrics.enrolled.set(1);
+  const link = createHttpLink(membership.url, createRequestSigner(identity, { now: () => clock.now(), random: (length) => random.bytes(length) }));
+  const certificate = await firstCertificate(membership, { trust, link, member: identity.member, log, clock, signal: stop.signal });
+
+  const manifests = await openManifests(join(config.dataDir, 'manifests'));
+  const swarm = stack.use(await openSwarm(config, { identity, trust, manifests, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => membership.certificate }));
+  const library = createLibrary({ manifests, swarm: swarm.swarm, link, log });
+  stack.defer(() => library.close());
+  const shared = { config, trust, manifests, library, link, metrics, clock, random, registry, stop: stop.signal, log };
+
+  const seed: SeedRole | undefined = isSeed(config) ? stack.use(await openSeed(shared)) : undefined;
+  const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath })) : undefined;
+
+  let synced = false;
+  const loop = syncLoop(
+    {
+      link, trust, clock, metrics, log, random: () => random.unit(),
+      audience: () => ({ member: identity.member, environments: certificate.current().environments }),
+      describe: async () => ({
+        addresses: [...swarm.swarm.addresses()],
+        ...(seed?.uploadUrl === undefined ? {} : { uploadUrl: seed.uploadUrl }),
+        running: await running(agent),
+        progress: [...(agent?.orders.progress() ?? [])],
+        version: deps.version,
+      }),
+      onRoster: (roster) => swarm.swarm.setRoster(roster),
+      onCertificate: async (compact) => {
+        certificate.replace(await trust.verifyCertificate(compact, identity.member));
+        membership = { ...membership, certificate: compact };
+        await writeMembership(config.dataDir, membership);
+      },
+      onMetadata: () => {
+        synced = true;
+        seed?.refresh();
+      },
+      onOrder: async (order) => await agent?.orders.accept(order),
+      onRefused: (_compact, error) => log.warn({ code: error.code, reason: error.message }, 'an order was refused'),
+    },
+    stop.signal,
+  );
+  stack.defer(async () => await loop);
+
+  const http = createServer(log);
+  stack.defer(async () => await http.close());
+  localRoutes(http, registry, {
+    unready: () => (synced || trust.roster() !== undefined ? [] : ['the first answer of the control plane']),
+    status: async () => ({
+      member: identity.member,
+      name: config.name,
+      roles: config.roles,
+      version: deps.version,
+      controlPlane: membership.url,
+      freshness: trust.freshness(),
+      addresses: swarm.swarm.addresses(),
+      neighbours: swarm.swarm.neighbours(),
+      apps: (await agent?.installer.status()) ?? [],
+      uploadUrl: seed?.uploadUrl,
+    }),
+  });
+  const httpUrl = await listen(http, config.http, 'the local API');
+  await writeFile(join(config.dataDir, 'http.url'), `${httpUrl}\n`);
+  seed?.refresh();
+  await agent?.orders.resume();
+
+  stack.defer(() => stop.abort(new DaemonError('ABORTED', 'the daemon is stopping')));
+  const owned = stack.move();
+  return { member: identity.member, addresses: swarm.swarm.addresses(), httpUrl, close: async () => await owned.disposeAsync() };
+}
+
+function isSeed(config: Config): boolean {
+  return config.roles.includes('seed') || config.roles.includes('proxy');
+}
+
+async function requireMembership(dataDir: string, pinned: boolean): Promise<Membership> {
+  const membership = await readMembership(dataDir);
+  if (membership === undefined || !pinned) {
+    throw new DaemonError('CONFIG_INVALID', `this machine is not a member yet (${dataDir} holds no membership): run \`starlingd join URL --token-file FILE\` first; \`starling token create --join\` makes the token`);
+  }
+  return membership;
+}
+
+async function running(agent: AgentRole | undefined): Promise<Running[]> {
+  const apps = (await agent?.installer.status()) ?? [];
+  return apps.flatMap(({ app, current }) =>
+    current === undefined ? [] : [{ app, environment: current.environment, revision: current.revision, revisionNumber: current.revisionNumber, healthy: current.healthy }]);
+}
+
+interface FirstCertificateDeps {
+  readonly trust: Awaited<ReturnType<typeof openTrust>>;
+  readonly link: ReturnType<typeof createHttpLink>;
+  readonly member: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+interface CurrentCertificate {
+  current(): Certificate;
+  replace(certificate: Certificate): void;
+}
+
+/** Before the first metadata is here nothing can be verified, our own certificate included: it is fetched first, as long as it takes. */
+async function firstCertificate(membership: Membership, { trust, link, member, clock, log, signal }: FirstCertificateDeps): Promise<CurrentCertificate> {
+  const retryMs = 1_000;
+  while (trust.versions()['targets'] === undefined) {
+    try {
+      const reply = await link.sync({ seqSeen: {}, metadata: { ...trust.versions() }, rosterEpoch: 0, addresses: [], running: [], progress: [], waitMs: 0, version: '' }, { signal });
+      const { refused } = await trust.update(reply.metadata);
+      if (refused !== undefined) throw refused;
+    } catch (cause) {
+      log.warn({ err: cause }, 'the first metadata is not here yet');
+      await clock.wait(retryMs, { signal });
+    }
+  }
+  let certificate = await trust.verifyCertificate(membership.certificate, member);
+  return {
+    current: () => certificate,
+    replace: (newer) => {
+      certificate = newer;
+    },
+  };
+}

@@ -1,0 +1,142 @@
+#!/usr/bin/env node
+// `starlingd`: the daemon of a target, a seed or a proxy. Reads the process (arguments, environment, signals) and hands values over;
+// what a daemon is made of is in daemon.ts.
+
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { arch, hostname, platform, release } from 'node:os';
+import { Command, CommanderError } from 'commander';
+import pino from 'pino';
+import { systemClock } from './clock.ts';
+import { readConfig, type Config } from './config.ts';
+import { joinFleet } from './daemon-join.ts';
+import { startDaemon } from './daemon.ts';
+import { DaemonError } from './errors.ts';
+
+/** Exit codes, as `starling` has them. */
+const exitCodes = { failed: 1, usage: 2, auth: 4, unreachable: 69, interrupted: 130 } as const;
+const defaultConfigFile = '/etc/starling/agent.yaml';
+/** A stop that takes longer is given up: systemd would kill us at about the same time. */
+const stopTimeoutMs = 20_000;
+
+interface CommonOptions {
+  readonly config?: string;
+  readonly dataDir?: string;
+  readonly name?: string;
+  readonly roles?: string;
+  readonly logLevel?: string;
+}
+
+const program = new Command('starlingd')
+  .description('The daemon of Starling: fetches, verifies, installs and shares what the control plane orders.')
+  .version('0.1.0')
+  .showSuggestionAfterError()
+  .exitOverride();
+
+function command(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('-c, --config <file>', `settings (default: ${defaultConfigFile} when it exists)`)
+    .option('--data-dir <directory>', 'keys, state and chunks')
+    .option('--name <name>', 'what people call this machine')
+    .option('--roles <roles>', 'agent, seed, proxy: separated by commas')
+    .option('--log-level <level>', 'debug, info, warn or error');
+}
+
+command('join', 'enrol this machine with a control plane')
+  .argument('<url>', 'base URL of the control plane')
+  .requiredOption('--token-file <file>', "file with the join token, '-' for standard input")
+  .action(async (url: string, options: CommonOptions & { readonly tokenFile: string }) => {
+    const config = await load(options);
+    const attributes = { os: platform(), arch: arch(), kernel: release(), node: process.version };
+    const { member, environments } = await joinFleet(config, url, await readToken(options.tokenFile), { clock: systemClock, attributes, signal: interrupt().signal });
+    process.stdout.write(`${config.name} is member ${member} of ${environments.join(', ') || 'no environment yet'}\n`);
+  });
+
+command('run', 'run the daemon').action(async (options: CommonOptions) => {
+  const config = await load(options);
+  const log = pino({ level: config.log.level, base: { name: config.name } }, pino.destination({ fd: 2, sync: false }));
+  process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'an error was not handled; the daemon goes on'));
+  const stop = interrupt();
+  const daemon = await startDaemon(config, { clock: systemClock, random: { unit: Math.random, bytes: (length) => randomBytes(length) }, log, execPath: process.execPath, searchPath: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', version: '0.1.0', nodeVersion: process.version });
+  log.info({ member: daemon.member, http: daemon.httpUrl, addresses: daemon.addresses }, 'the daemon runs');
+  await new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
+  log.info({}, 'the daemon stops');
+  setTimeout(() => process.exit(exitCodes.failed), stopTimeoutMs).unref();
+  await daemon.close();
+  log.info({}, 'the daemon has stopped');
+});
+
+for (const [name, description] of [['status', 'what this daemon knows of itself'], ['releases', 'what is installed here']] as const) {
+  command(name, description).action(async (options: CommonOptions) => {
+    const config = await load(options);
+    const url = (await readFile(`${config.dataDir}/http.url`, 'utf8').catch(() => `http://${config.http.host}:${config.http.port}`)).trim();
+    const status = await readStatus(url);
+    const shown = name === 'releases' && typeof status === 'object' && status !== null && 'apps' in status ? status.apps : status;
+    process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+  });
+}
+
+async function readStatus(url: string): Promise<unknown> {
+  try {
+    const response = await fetch(`${url}/v1/status`, { signal: AbortSignal.timeout(10_000) });
+    return await response.json();
+  } catch (cause) {
+    throw new DaemonError('CONTROL_UNREACHABLE', `the daemon does not answer at ${url}; is it running? (starlingd run)`, { cause });
+  }
+}
+
+async function load(options: CommonOptions): Promise<Config> {
+  const path = options.config ?? defaultConfigFile;
+  let text: string | undefined;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if (options.config !== undefined) throw new DaemonError('CONFIG_INVALID', `cannot read the configuration ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  return readConfig({
+    ...(text === undefined ? {} : { file: { path, text } }),
+    environment: process.env,
+    flags: {
+      ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...(options.roles === undefined ? {} : { roles: options.roles.split(',') }),
+      ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
+    },
+    hostname: hostname(),
+  });
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+  } catch (cause) {
+    throw new DaemonError('CONFIG_INVALID', `cannot read the join token from ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+function interrupt(): AbortController {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => controller.abort());
+  return controller;
+}
+
+function exitCode(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+  if (!(error instanceof DaemonError)) return exitCodes.failed;
+  if (error.code === 'CONFIG_INVALID') return exitCodes.usage;
+  if (error.code === 'WRONG_TRUST_ROOT' || error.code === 'CONTROL_REFUSED') return exitCodes.auth;
+  if (error.code === 'CONTROL_UNREACHABLE') return exitCodes.unreachable;
+  return error.code === 'ABORTED' ? exitCodes.interrupted : exitCodes.failed;
+}
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  if (!(error instanceof CommanderError)) {
+    const text = error instanceof DaemonError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`starlingd: ${text}\n`);
+  }
+  process.exitCode = exitCode(error);
+}

@@ -1,0 +1,101 @@
+// Builds a release in its staging directory: what this machine holds is taken from disk, the rest comes from the swarm, and
+// everything is shared with neighbours from the first chunk on.
+
+import { createBitmap, type Bitmap } from '../../proto/bitmap.ts';
+import type { Digest } from '../../proto/cid.ts';
+import type { Order } from '../../proto/statement.ts';
+import type { Manifest, Manifests } from '../content/manifests.ts';
+import type { InstalledTrees, Materialize } from '../content/store.ts';
+import type { InstalledApp, Installer } from '../install/installer.ts';
+import type { Logger } from '../log.ts';
+import type { Library } from './library.ts';
+import type { Builder } from './orders.ts';
+
+/** What building needs. */
+export interface BuilderDeps {
+  readonly installer: Pick<Installer, 'status'>;
+  readonly installed: InstalledTrees;
+  readonly materialize: Materialize;
+  readonly manifests: Manifests;
+  readonly library: Library;
+  readonly log: Logger;
+}
+
+/** A builder over the releases of one machine. */
+export function createBuilder(deps: BuilderDeps): Builder {
+  /** Directories whose trees are in the location index, with their revision. */
+  const known = new Map<string, Digest>();
+
+  return {
+    manifest: async (order, { signal }) => await deps.library.obtain(order.revision, [order.environment], { signal }),
+
+    async build(order, manifest, directory, { signal, onProgress }) {
+      const previous = await previousRelease(deps, order);
+      await using release = await deps.materialize({ tree: manifest.tree, directory, local: deps.installed, ...(previous === undefined ? {} : { previous }), links: manifest.revision.spec.install.links ?? 'auto', signal });
+      const held = release.held();
+      const sharing = deps.library.share(manifest, [order.environment], {
+        held,
+        read: async (ordinal, options) => (await deps.installed.get(manifest.tree.chunk(ordinal).id, options)) ?? (await release.read(ordinal, options)),
+      });
+      const wanted = complement(held);
+      const reusedBytes = bytesOf(manifest, held);
+      const transfer = await sharing.fetch({
+        wanted,
+        write: async (ordinal, bytes) => await release.write(ordinal, bytes),
+        signal,
+        onProgress: ({ haveBytes }) => onProgress({ haveBytes: haveBytes + reusedBytes, totalBytes: bytesOf(manifest, undefined) }),
+      });
+      await release.finish({ signal });
+      return { ...transfer, reusedBytes };
+    },
+
+    async refresh() {
+      const apps = await deps.installer.status();
+      const present = new Map(apps.flatMap(({ releases }) => releases.map((release) => [release.directory, release] as const)));
+      for (const [directory, revision] of known) {
+        if (present.has(directory)) continue;
+        known.delete(directory);
+        deps.installed.remove(directory);
+        deps.library.unshare(revision);
+        await deps.manifests.drop(revision);
+      }
+      for (const [directory, { revision, environment }] of present) {
+        if (known.has(directory)) continue;
+        const manifest = await deps.manifests.get(revision);
+        if (manifest === undefined) {
+          deps.log.warn({ directory }, 'the manifest of a release is gone; it is not shared until it is installed anew');
+          continue;
+        }
+        known.set(directory, revision);
+        await deps.installed.add(manifest.tree, directory);
+        deps.library.share(manifest, [environment], {
+          held: complement(createBitmap(manifest.tree.chunkCount)),
+          read: async (ordinal, options) => await deps.installed.get(manifest.tree.chunk(ordinal).id, options),
+        });
+      }
+    },
+  };
+}
+
+/** The release that runs now: most of what is wanted is likely to be in it. */
+async function previousRelease(deps: BuilderDeps, order: Order): Promise<{ readonly tree: Manifest['tree']; readonly directory: string } | undefined> {
+  const app: InstalledApp | undefined = (await deps.installer.status()).find((candidate) => candidate.app === order.app);
+  if (app?.current === undefined) return undefined;
+  const manifest = await deps.manifests.get(app.current.revision);
+  return manifest === undefined ? undefined : { tree: manifest.tree, directory: app.current.directory };
+}
+
+function complement(held: Bitmap): Bitmap {
+  const rest = createBitmap(held.size);
+  for (const { from, to } of held.missing()) rest.setRange(from, to);
+  return rest;
+}
+
+/** Bytes of the given ordinals, or of all distinct chunks. */
+function bytesOf({ tree }: Manifest, ordinals: Bitmap | undefined): number {
+  let bytes = 0;
+  for (const { from, to } of ordinals?.ranges() ?? [{ from: 0, to: tree.chunkCount }]) {
+    for (let ordinal = from; ordinal < to; ordinal += 1) bytes += tree.chunk(ordinal).length;
+  }
+  return bytes;
+}
