@@ -162,6 +162,8 @@ function endTargets(draft: Draft, deployment: Mutable<Deployment>, which: (targe
   const targets = draft.targets(deployment.deployment);
   for (const target of Object.values(targets)) {
     if (!which(target) || isDone(target)) continue;
+    // A prefetch that failed is a better last word than that it was cancelled.
+    if (target.order?.action === 'prefetch' && isFinal(target.phase)) continue;
     if (target.order !== undefined) told.push(target.member);
     const unanswered = silent === 'failed' && isInFlight(target);
     targets[target.member] = unanswered

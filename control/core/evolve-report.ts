@@ -30,7 +30,9 @@ export function foldReport(draft: Draft, { member: id, report }: Extract<Event, 
 function reported(target: TargetDeployment, report: Report, at: number, over: boolean): TargetDeployment {
   const { phase, code: _code, detail: _detail, output: _output, ...kept } = target;
   const final = isFinal(report.phase);
-  const counts = final || (!over && !target.settled && target.phase !== 'cancelled');
+  // A word of farewell after the last word (`cancelled` after `committed`) takes nothing back.
+  const farewell = report.phase === 'cancelled' && target.settled;
+  const counts = final ? !farewell : !over && !target.settled && target.phase !== 'cancelled';
   return {
     ...kept,
     phase: counts ? report.phase : phase,
@@ -53,10 +55,9 @@ function foldRunning(member: Mutable<Member>, deployment: Deployment, target: Ta
   const { app } = deployment;
   const back = answersRollback(deployment, target, report);
   const work = member.work[app];
-  if (work === undefined || report.seq >= work.seq) {
-    const revision = back && deployment.rollback !== undefined ? deployment.rollback.to : deployment.to;
-    const { environment, seq, phase } = report;
-    member.work = { ...member.work, [app]: { environment, deployment: deployment.deployment, seq, revision, phase, settled: true } };
+  const answers = work?.deployment === deployment.deployment && report.seq >= work.seq;
+  if (work !== undefined && answers && !(work.settled && report.phase === 'cancelled')) {
+    member.work = { ...member.work, [app]: { ...work, phase: report.phase, settled: true } };
   }
   const running = member.running[app];
   if (running !== undefined && report.seq < running.seq) return;

@@ -38,9 +38,13 @@ export function isInFlight(target: TargetDeployment): boolean {
   return (action === 'activate' || action === 'rollback') && !target.settled && target.phase !== 'lost' && target.phase !== 'cancelled';
 }
 
-/** Whether the target has come to an end in its deployment, as far as ordered. */
+/**
+ * Whether the target has come to an end in its deployment, as far as ordered. A prefetch that failed ends nothing: content
+ * that could not be had early may be had when its turn comes, and only then does it count.
+ */
 export function isDone(target: TargetDeployment): boolean {
   if (target.phase === 'lost' || target.phase === 'cancelled') return true;
+  if (target.order?.action === 'prefetch' && isFailure(target.phase)) return false;
   return isFinal(target.phase) && (target.order === undefined || target.settled);
 }
 

@@ -1,0 +1,220 @@
+// The journal on LevelDB, by `level`: one process, synced group commits. Appends that wait while the disk is busy go
+// into one synced batch together. After a failed write LevelDB refuses every other until it is opened anew: we do that.
+
+import { mkdir } from 'node:fs/promises';
+import { Level } from 'level';
+import type { JournalEntry } from '../../proto/events.ts';
+import { ControlError } from '../errors.ts';
+import { decodeEntry, encodeEntry, Followers, isWhole, keyOf, numbered, seqOf, unreadable } from './entries.ts';
+import type { Append, AppendResult, Journal } from './journal.ts';
+
+type Database = Level<Uint8Array, Uint8Array>;
+
+export interface LevelJournalOptions {
+  /** Makes the database of a directory; for tests of a disk that fails. */
+  readonly database?: (directory: string) => Database;
+}
+
+/** Appends that may wait for the disk at once; a caller beyond it is told to come again. */
+const waitingMax = 4096;
+/** Appends in one synced batch: more would make the first ones wait for the encoding of the last ones. */
+const groupMax = 512;
+/** Entries that opening looks at in one go. */
+const scanStep = 1000;
+
+interface Waiting {
+  readonly batch: Append;
+  readonly expected: number;
+  readonly resolve: (result: AppendResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Opens the journal in `directory`, makes it when there is none, and checks every entry.
+ * @throws {ControlError} DATA_DIRECTORY_IN_USE when another process has it open.
+ * @throws {ControlError} STORAGE_FAILED when an entry is missing or damaged, or the directory cannot be used.
+ */
+export async function openLevelJournal(directory: string, options: LevelJournalOptions = {}): Promise<Journal> {
+  const make = options.database ?? ((path: string) => new Level<Uint8Array, Uint8Array>(path, { keyEncoding: 'view', valueEncoding: 'view' }));
+  const database = await opened(directory, make);
+  try {
+    return new LevelJournal(directory, make, database, await checkedHead(database, directory));
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function opened(directory: string, make: (path: string) => Database): Promise<Database> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const database = make(directory);
+    await database.open();
+    return database;
+  } catch (cause) {
+    if (causes(cause).some((error) => 'code' in error && error.code === 'LEVEL_LOCKED')) {
+      throw new ControlError('DATA_DIRECTORY_IN_USE', `'${directory}' is in use by another process; stop that one, or choose another data directory`, { cause });
+    }
+    throw new ControlError('STORAGE_FAILED', `the journal in '${directory}' could not be opened: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** The error and what caused it: LevelDB's own reason is always one or two below. */
+function causes(error: unknown): readonly Error[] {
+  return error instanceof Error ? [error, ...causes(error.cause)] : [];
+}
+
+function reasonOf(error: unknown): string {
+  return causes(error).at(-1)?.message ?? String(error);
+}
+
+async function checkedHead(database: Database, directory: string): Promise<number> {
+  const iterator = database.iterator();
+  let head = 0;
+  try {
+    for (let entries = await iterator.nextv(scanStep); entries.length > 0; entries = await iterator.nextv(scanStep)) {
+      for (const [key, value] of entries) {
+        const seq = seqOf(key);
+        if (seq !== head + 1) {
+          throw new ControlError('STORAGE_FAILED', `entry ${head + 1} is missing from the journal in '${directory}', which goes on with ${seq}; restore it from a backup`);
+        }
+        if (!isWhole(value)) throw unreadable(seq);
+        head = seq;
+      }
+    }
+    return head;
+  } catch (cause) {
+    if (cause instanceof ControlError) throw cause;
+    throw new ControlError('STORAGE_FAILED', `the journal in '${directory}' cannot be read after entry ${head}: ${reasonOf(cause)}`, { cause });
+  } finally {
+    await iterator.close();
+  }
+}
+
+class LevelJournal implements Journal {
+  readonly #directory: string;
+  readonly #make: (directory: string) => Database;
+  readonly #followers = new Followers();
+  readonly #waiting: Waiting[] = [];
+  #database: Database | undefined;
+  #head: number;
+  /** Set when a write failed: what was written of it is unknown until the database is opened anew. */
+  #suspect = false;
+  #writing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(directory: string, make: (directory: string) => Database, database: Database, head: number) {
+    this.#directory = directory;
+    this.#make = make;
+    this.#database = database;
+    this.#head = head;
+  }
+
+  head(): number {
+    return this.#head;
+  }
+
+  append(batch: Append, expected: number): Promise<AppendResult> {
+    if (this.#closed) return Promise.reject(new ControlError('STORAGE_FAILED', 'the journal is closed'));
+    if (this.#waiting.length >= waitingMax) {
+      return Promise.reject(new ControlError('TOO_MANY_REQUESTS', `${waitingMax} appends are waiting for the disk; come again later`));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ batch, expected, resolve, reject });
+      this.#writing ??= this.#writeAll();
+    });
+  }
+
+  async read(after: number, limit: number): Promise<readonly JournalEntry[]> {
+    // What is above the head was never acknowledged, whatever the disk says.
+    const last = Math.min(this.#head, after + limit);
+    if (this.#closed) throw new ControlError('STORAGE_FAILED', 'the journal is closed');
+    if (last <= after) return [];
+    const database = this.#database;
+    if (database === undefined) throw new ControlError('STORAGE_FAILED', `the journal in '${this.#directory}' is not open after a failed write; free some space`);
+    try {
+      const found = await database.iterator({ gt: keyOf(after), lte: keyOf(last) }).all();
+      return found.map(([key, value]) => decodeEntry(seqOf(key), value));
+    } catch (cause) {
+      if (cause instanceof ControlError) throw cause;
+      throw new ControlError('STORAGE_FAILED', `entries ${after + 1} to ${last} of the journal could not be read: ${reasonOf(cause)}`, { cause });
+    }
+  }
+
+  follow(listener: (entries: readonly JournalEntry[]) => void): () => void {
+    return this.#followers.add(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#writing;
+    const database = this.#database;
+    this.#database = undefined;
+    await database?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #writeAll(): Promise<void> {
+    // Whoever asks in this turn of the event loop goes into the first group.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) await this.#writeGroup(this.#waiting.splice(0, groupMax));
+    this.#writing = undefined;
+  }
+
+  /** Never rejects: each append of the group is told how it ended. */
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    const entries: JournalEntry[] = [];
+    const accepted: { readonly waiting: Waiting; readonly head: number }[] = [];
+    const conflicts: Waiting[] = [];
+    for (const waiting of group) {
+      const head = this.#head + entries.length;
+      if (waiting.expected === head) {
+        entries.push(...numbered(waiting.batch, head));
+        accepted.push({ waiting, head: this.#head + entries.length });
+      } else conflicts.push(waiting);
+    }
+    try {
+      await this.#write(entries);
+    } catch (cause) {
+      const error = cause instanceof ControlError ? cause : new ControlError('STORAGE_FAILED', `the journal in '${this.#directory}' could not be written: ${reasonOf(cause)}`, { cause });
+      for (const { waiting } of accepted) waiting.reject(error);
+      for (const waiting of conflicts) waiting.resolve({ kind: 'conflict', head: this.#head });
+      return;
+    }
+    this.#head += entries.length;
+    this.#followers.tell(entries);
+    for (const { waiting, head } of accepted) waiting.resolve({ kind: 'appended', head });
+    for (const waiting of conflicts) waiting.resolve({ kind: 'conflict', head: this.#head });
+  }
+
+  async #write(entries: readonly JournalEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const database = this.#suspect || this.#database === undefined ? await this.#reopen() : this.#database;
+    try {
+      await database.batch(entries.map((entry) => ({ type: 'put', key: keyOf(entry.seq), value: encodeEntry(entry) })), { sync: true });
+    } catch (error) {
+      this.#suspect = true;
+      throw error;
+    }
+  }
+
+  /**
+   * Opens anew and removes what a failed write left above the head, synced, before anything is put there. The old handle
+   * serves reads until then. Known hole: when the process dies between such a write and this, the next one cannot tell it
+   * from an append whose acknowledgement was lost, and keeps it.
+   */
+  async #reopen(): Promise<Database> {
+    const old = this.#database;
+    this.#database = undefined;
+    await old?.close();
+    const database = await opened(this.#directory, this.#make);
+    this.#database = database;
+    const leftover = await database.keys({ gt: keyOf(this.#head) }).all();
+    if (leftover.length > 0) await database.batch(leftover.map((key) => ({ type: 'del', key })), { sync: true });
+    this.#suspect = false;
+    return database;
+  }
+}
