@@ -3,7 +3,7 @@
 
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { LineCounter, parseDocument as parseYaml, type Document } from 'yaml';
+import { isMap, isScalar, LineCounter, parseDocument as parseYaml, type Document } from 'yaml';
 import { ProtocolError } from './errors.ts';
 
 /** Problems shown at once: a file that has more is not read to its end anyway. */
@@ -42,8 +42,13 @@ function at(name: string, lines: LineCounter, position: number): string {
   return `${name}:${line}:${col}`;
 }
 
-/** Where the value at `path` begins: of its deepest part that the document has. */
+/** Where the key at `path` begins, or else the deepest part of `path` that the document has. */
 function offset(document: Document.Parsed, path: readonly string[]): number {
+  const parent: unknown = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+  if (isMap(parent)) {
+    const key: unknown = parent.items.find((pair) => isScalar(pair.key) && pair.key.value === path.at(-1))?.key;
+    if (isScalar(key) && key.range) return key.range[0];
+  }
   for (let depth = path.length; depth >= 0; depth -= 1) {
     const node: unknown = depth === 0 ? document.contents : document.getIn(path.slice(0, depth), true);
     if (typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range)) {
@@ -63,6 +68,8 @@ interface ValidationError {
 
 function describe(errors: readonly ValidationError[], schema: TSchema): Problem[] {
   return errors.flatMap((error) => {
+    // Of an unknown key the validator speaks twice; this is the half that says nothing.
+    if (error.keyword === 'boolean') return [];
     const path = error.instancePath.split('/').slice(1);
     const where = path.length === 0 ? 'the document' : `'${path.join('.')}'`;
     if (error.keyword === 'additionalProperties' && 'additionalProperties' in error.params && Array.isArray(error.params.additionalProperties)) {
