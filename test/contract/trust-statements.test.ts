@@ -11,6 +11,8 @@ import { newKey } from '../daemon/trust/forge.ts';
 import { codeOf, createStage, hourMs, revisionOf, type Stage } from './trust-fixture.ts';
 
 const minute = 60;
+/** When the story of every stage begins, in seconds. */
+const now = Date.UTC(2026, 0, 1) / 1000;
 
 async function ownKey(stage: Stage, name: 'membership' | 'orders' | 'targets'): Promise<SigningKey> {
   return await (await openKeyring(join(stage.directory, 'control/keys')))(name);
@@ -29,7 +31,6 @@ describe('a certificate', () => {
     expect(await codeOf(() => stage.trust.verifyCertificate(stage.repository.signCertificate(stage.certificate()), thief.member))).toBe('STATEMENT_REFUSED');
   });
 
-  const now = Date.UTC(2026, 0, 1) / 1000;
   test.each<[string, object]>([
     ['another organisation', { org: 'other' }],
     ['another member', { member: '12D3KooWother' }],
@@ -93,10 +94,39 @@ describe('a certificate', () => {
     expect(await codeOf(() => stage.trust.verifyOrder(grant, { member: stage.identity.member, environments: ['dev'] }))).toBe('STATEMENT_REFUSED');
   });
 
+  test('is one text only: its signature cannot be written in another way', async () => {
+    const stage = await createStage();
+    const compact = stage.repository.signCertificate(stage.certificate());
+    // The last letter of 64 bytes in base64url carries two bits; the letter after it carries the same two.
+    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const twin = compact.slice(0, -1) + letters.charAt(letters.indexOf(compact.slice(-1)) + 1);
+    const signature = (text: string) => Buffer.from(text.slice(text.lastIndexOf('.') + 1), 'base64url');
+    expect(signature(twin)).toEqual(signature(compact));
+    await expect(stage.trust.verifyCertificate(twin, stage.identity.member)).rejects.toThrow('not canonical base64url');
+  });
+
+  test('of more bytes than allowed is not even opened', async () => {
+    const stage = await createStage();
+    await expect(stage.trust.verifyCertificate('x'.repeat(70_000), stage.identity.member)).rejects.toThrow('has 70000 bytes, at most 65536 are allowed');
+  });
+
   test.each(['', '.', '..', 'a.b.c', '…', 'x'.repeat(70_000)])('that is no statement at all is refused (%#)', async (text) => {
     const stage = await createStage();
     expect(await codeOf(() => stage.trust.verifyCertificate(text, stage.identity.member))).toBe('STATEMENT_REFUSED');
   });
+});
+
+test('an order, a grant or a roster with a field that nobody knows is refused', async () => {
+  const stage = await createStage();
+  const [orders, membership] = [await ownKey(stage, 'orders'), await ownKey(stage, 'membership')];
+  const audience = { member: stage.identity.member, environments: ['dev'] };
+  const order = signCompact('order', { ...stage.order(), force: true }, orders);
+  expect(await codeOf(() => stage.trust.verifyOrder(order, audience))).toBe('STATEMENT_REFUSED');
+  const grant = signCompact('grant', { id: 'grant-0001', project: 'p', app: 'web', user: 'u', notBefore: now, notAfter: now + minute, force: true }, orders);
+  expect(await codeOf(() => stage.trust.verifyGrant(grant))).toBe('STATEMENT_REFUSED');
+  expect(await codeOf(() => stage.repository.verifyGrant(grant))).toBe('UNAUTHENTICATED');
+  const roster = signCompact('roster', { epoch: 1, members: [], revoked: [], force: true }, membership);
+  expect(await codeOf(() => stage.trust.verifyRoster(roster))).toBe('STATEMENT_REFUSED');
 });
 
 describe('an order', () => {
@@ -110,12 +140,19 @@ describe('an order', () => {
     ['to roll back to a revision that the role does not authorise', { action: 'rollback', revision: revisionOf('b') }, 'ORDER_REFUSED'],
     ['with another number', { revisionNumber: 2 }, 'ORDER_REFUSED'],
     ['by a role version that is not held', { roleVersion: 2 }, 'ORDER_REFUSED'],
-    ['that is over', { notAfter: Date.UTC(2026, 0, 1) / 1000 - 11 * minute }, 'STATEMENT_REFUSED'],
-    ['that is to come', { notBefore: Date.UTC(2026, 0, 1) / 1000 + 11 * minute }, 'STATEMENT_REFUSED'],
+    ['that is over', { notAfter: now - 11 * minute }, 'STATEMENT_REFUSED'],
+    ['that is to come', { notBefore: now + 11 * minute }, 'STATEMENT_REFUSED'],
   ])('%s is refused', async (_what, change, code) => {
     const stage = await createStage();
     const compact = stage.repository.signOrder(stage.order(change));
     expect(await codeOf(() => stage.trust.verifyOrder(compact, audience(stage)))).toBe(code);
+  });
+
+  test('for an environment that the member is not in is refused, whatever its role says (threat M15)', async () => {
+    const stage = await createStage();
+    await expect(stage.trust.verifyOrder(stage.repository.signOrder(stage.order()), { ...audience(stage), environments: ['prod'] })).rejects.toThrow(
+      'is for an environment that this member is not in',
+    );
   });
 
   test('for an environment without a role is refused', async () => {
@@ -199,7 +236,6 @@ describe('a roster', () => {
 describe('a grant', () => {
   test('is checked by the control plane that signed it, and ends', async () => {
     const stage = await createStage();
-    const now = stage.clock.now / 1000;
     const grant = { id: 'grant-0001', project: 'p', app: 'web', user: 'u', notBefore: now, notAfter: now + 3600 };
     const compact = stage.repository.signGrant(grant);
     expect(stage.repository.verifyGrant(compact)).toEqual(grant);
