@@ -36,9 +36,10 @@ describe('createJoinToken()', () => {
 });
 
 describe('parseToken()', () => {
-  const { text } = createApiToken(() => new Uint8Array(20));
+  const { text } = createApiToken((length) => new Uint8Array(length));
 
   test('notices every letter of an API token that was changed or lost', () => {
+    expect(parseToken(text).use).toBe('api');
     for (let index = 0; index < text.length; index += 1) {
       const changed = `${text.slice(0, index)}${text.charAt(index) === 'b' ? 'c' : 'b'}${text.slice(index + 1)}`;
       expect(() => parseToken(changed)).toThrow('this is not a whole token');
