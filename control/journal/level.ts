@@ -8,7 +8,13 @@ import { ControlError } from '../errors.ts';
 import { decodeEntry, encodeEntry, Followers, isWhole, keyOf, numbered, seqOf, unreadable } from './entries.ts';
 import type { Append, AppendResult, Journal } from './journal.ts';
 
-type Database = Level<Uint8Array, Uint8Array>;
+type Operation = { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array } | { readonly type: 'del'; readonly key: Uint8Array };
+
+/** What the journal needs of LevelDB. */
+export interface Database extends Pick<Level<Uint8Array, Uint8Array>, 'close' | 'iterator' | 'keys'> {
+  open(): Promise<void>;
+  batch(operations: Operation[], options: { readonly sync: true }): Promise<void>;
+}
 
 export interface LevelJournalOptions {
   /** Makes the database of a directory; for tests of a disk that fails. */

@@ -1,0 +1,124 @@
+// "Why is it not moving?" The answer for one environment or one promotion, from the same functions that decide.
+// Blockers are what holds a promotion that waits; `waits` is what a deployment under way is waiting for.
+
+import type { DeploymentPhase, PromotionPhase } from '../../proto/events.ts';
+import { allowed, balanceOf, maxParallelOf, minHealthyOf } from './arithmetic.ts';
+import { evaluateGates } from './gates.ts';
+import type { Blocker } from './gates.ts';
+import type { Deployment, Environment, Promotion, State } from './model.ts';
+import { isDone, isInFlight } from './phases.ts';
+import { deploymentProgress } from './select.ts';
+import type { DeploymentProgress, Observed } from './select.ts';
+import { deadlineOf, roleEffect } from './step.ts';
+
+/** One thing that a deployment under way waits for. */
+export interface Wait {
+  readonly reason: string;
+  /** When it ends by itself, or when the deployment gives up on it; milliseconds since 1970. */
+  readonly until?: number;
+}
+
+export interface Explanation {
+  readonly subject: { readonly kind: 'environment' | 'promotion'; readonly id: string };
+  /** One sentence. */
+  readonly summary: string;
+  /** What holds the promotion that waits; empty when nothing waits. Exit code 6 when there are any. */
+  readonly blockers: readonly Blocker[];
+  readonly waits: readonly Wait[];
+  /** When something may change by time alone. */
+  readonly nextCheckAt?: number;
+  readonly promotion?: { readonly promotion: string; readonly phase: PromotionPhase };
+  readonly deployment?: { readonly deployment: string; readonly phase: DeploymentPhase; readonly reason?: string; readonly progress: DeploymentProgress };
+}
+
+/** Explains the promotion or the environment with this id; undefined when there is neither. Ids of promotions come first. */
+export function explain(state: State, observed: Observed, id: string): Explanation | undefined {
+  const promotion = state.promotions.get(id);
+  if (promotion !== undefined) return explainPromotion(state, observed, promotion);
+  const environment = state.environments.get(id);
+  return environment === undefined ? undefined : explainEnvironment(state, observed, environment);
+}
+
+function explainEnvironment(state: State, observed: Observed, environment: Environment): Explanation {
+  const subject = { kind: 'environment', id: environment.environment } as const;
+  const waiting = state.promotions.get(environment.waiting[0] ?? '');
+  if (waiting !== undefined) return { ...explainPromotion(state, observed, waiting), subject };
+  const newest = state.deployments.get(environment.newestDeployment ?? '');
+  if (newest === undefined) return { subject, summary: `nothing was ever promoted to '${environment.environment}'`, blockers: [], waits: [] };
+  const promotion = state.promotions.get(newest.promotion);
+  const about = promotion === undefined || newest.type === 'catch-up' ? {} : { promotion: { promotion: promotion.promotion, phase: promotion.phase } };
+  return { subject, ...about, ...explainDeployment(state, observed, environment, newest) };
+}
+
+function explainPromotion(state: State, observed: Observed, promotion: Promotion): Explanation {
+  const subject = { kind: 'promotion', id: promotion.promotion } as const;
+  const about = { promotion: { promotion: promotion.promotion, phase: promotion.phase } };
+  const what = `${promotion.app}@${promotion.number}`;
+  const environment = state.environments.get(promotion.environment);
+  if (promotion.phase === 'waiting') {
+    const { blockers, nextCheckAt } = evaluateGates(state, promotion, observed);
+    const summary = blockers.length === 0 ? `${what} starts in '${promotion.environment}' now` : `${what} waits for '${promotion.environment}': ${blockers[0]?.type}`;
+    return { subject, summary, blockers, waits: [], ...about, ...(nextCheckAt === undefined ? {} : { nextCheckAt }) };
+  }
+  const deployment = state.deployments.get(promotion.deployment ?? '');
+  if (environment !== undefined && deployment !== undefined) return { subject, ...about, ...explainDeployment(state, observed, environment, deployment) };
+  const why = promotion.outcome === undefined ? '' : `: ${promotion.outcome}`;
+  return { subject, summary: `${what} was ${promotion.phase}${why}`, blockers: [], waits: [], ...about };
+}
+
+type About = Pick<Explanation, 'summary' | 'blockers' | 'waits' | 'nextCheckAt' | 'deployment'>;
+
+function explainDeployment(state: State, observed: Observed, environment: Environment, deployment: Deployment): About {
+  const progress = deploymentProgress(deployment);
+  const { deployment: id, phase, reason } = deployment;
+  const waits = deployment.finishedAt === undefined ? waitsOf(state, observed, environment, deployment) : [];
+  const nextCheckAt = Math.min(Infinity, ...waits.flatMap((wait) => wait.until ?? []));
+  const why = reason === undefined ? '' : `: ${reason}`;
+  return {
+    summary: `deployment ${id} of ${deployment.app}@${deployment.number} in '${deployment.environment}' is ${phase}${why}`,
+    blockers: [],
+    waits,
+    deployment: { deployment: id, phase, progress, ...(reason === undefined ? {} : { reason }) },
+    ...(nextCheckAt === Infinity ? {} : { nextCheckAt }),
+  };
+}
+
+function waitsOf(state: State, observed: Observed, environment: Environment, deployment: Deployment): readonly Wait[] {
+  const wanted = deployment.rollback?.to ?? deployment.to;
+  if (roleEffect(environment, wanted) !== undefined) return [{ reason: `the signed role of '${environment.environment}' does not name the revision yet` }];
+  const baking = deployment.batches.findIndex((batch) => batch.phase === 'baking');
+  if (baking >= 0 && baking < deployment.batches.length - 1) {
+    const until = (deployment.batches[baking]?.bakingSince ?? observed.now) + deployment.config.bakeMs;
+    return [{ reason: `batch ${baking + 1} of ${deployment.batches.length} is baking`, until }];
+  }
+  const until = deadlineOf(deployment);
+  const waits: Wait[] = [];
+  const busy = Object.values(deployment.targets).filter(isInFlight);
+  for (const target of busy.slice(0, 10)) {
+    waits.push({ reason: `${nameOf(state, target.member)} is ${target.phase}`, until });
+  }
+  if (busy.length > waits.length) waits.push({ reason: `${busy.length - waits.length} more targets are changing`, until });
+  const held = heldBack(state, deployment);
+  return held === undefined ? waits : [...waits, { reason: held, until }];
+}
+
+/** Why targets whose turn it is are not told to act. */
+function heldBack(state: State, deployment: Deployment): string | undefined {
+  const batch = deployment.batches.find((one) => one.phase === 'running');
+  const turn = deployment.rollback?.targets ?? batch?.targets ?? [];
+  const action = deployment.rollback === undefined ? 'activate' : 'rollback';
+  const pending = turn.filter((member) => {
+    const target = deployment.targets[member];
+    return target !== undefined && target.order?.action !== action && (deployment.rollback !== undefined || !isDone(target));
+  });
+  const balance = balanceOf(state, deployment);
+  if (pending.length === 0 || allowed(deployment, balance, pending).length > 0) return undefined;
+  const parallel = maxParallelOf(deployment.config, balance.total);
+  if (balance.inFlight.size >= parallel) return `${pending.length} targets wait for their turn: ${parallel} may change at once (maxParallel)`;
+  const healthy = minHealthyOf(deployment.config, balance.total);
+  return `${pending.length} targets wait: ${balance.serving.size} of ${balance.total} serve, and ${healthy} must (minHealthy)`;
+}
+
+function nameOf(state: State, member: string): string {
+  return state.members.get(member)?.name ?? member;
+}

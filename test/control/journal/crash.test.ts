@@ -1,0 +1,42 @@
+// The journal's promise under SIGKILL: what a process said was appended is there when it is opened again.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { openLevelJournal } from '../../../control/journal/level.ts';
+import { names } from '../../contract/journal-contract.ts';
+import { temporaryDirectory } from './fixtures.ts';
+
+const child = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
+const kills = 12;
+
+/** Runs the child until it has acknowledged `lines` appends, kills it, and answers all that it acknowledged. */
+async function appendedUntilKilled(directory: string, run: number, lines: number): Promise<readonly string[]> {
+  const running = spawn(process.execPath, [child, directory, String(run)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  running.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+    if (text.split('\n').length > lines) running.kill('SIGKILL');
+  });
+  await once(running, 'close');
+  // The last line may be cut off by the kill.
+  return text.split('\n').slice(0, -1);
+}
+
+it('keeps every acknowledged entry over many SIGKILLs at random points', { timeout: 60_000 }, async () => {
+  const directory = await temporaryDirectory();
+  const acknowledged = new Map<number, string>();
+  for (let run = 0; run < kills; run += 1) {
+    const lines = 1 + Math.floor(Math.random() * 60);
+    for (const line of await appendedUntilKilled(directory, run, lines)) {
+      const [seq = '', app = ''] = line.split(' ');
+      acknowledged.set(Number(seq), app);
+    }
+    await using journal = await openLevelJournal(directory);
+    const found = names(await journal.read(0, journal.head()));
+    const missing = [...acknowledged].filter(([seq, app]) => found[seq - 1] !== app);
+    expect(missing, `run ${run}, killed after ${lines} lines`).toEqual([]);
+  }
+  expect(acknowledged.size).toBeGreaterThanOrEqual(kills);
+});

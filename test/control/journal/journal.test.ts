@@ -1,0 +1,141 @@
+// Both journals against their contract, and what only one on a disk can do: survive, refuse, recover.
+
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { keyOf } from '../../../control/journal/entries.ts';
+import { openLevelJournal } from '../../../control/journal/level.ts';
+import { MemoryJournal } from '../../../control/journal/memory.ts';
+import { batch, journalContract, names } from '../../contract/journal-contract.ts';
+import { FailingDisk, plainDatabase, temporaryDirectory } from './fixtures.ts';
+import type { Failure } from './fixtures.ts';
+
+describe('memory', () => journalContract(async () => new MemoryJournal()));
+describe('level', () => journalContract(async () => await openLevelJournal(await temporaryDirectory())));
+describe.each<Failure>(['not-applied', 'applied'])('level, after a write failed (%s)', (failure) => {
+  journalContract(async () => {
+    const disk = new FailingDisk();
+    const journal = await openLevelJournal(await temporaryDirectory(), { database: disk.database });
+    disk.failNext(failure);
+    await expect(journal.append(batch('lost', 'lost-too'), 0)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    return journal;
+  });
+});
+
+describe('level on its disk', () => {
+  it('keeps what was acknowledged when it is opened again, in a directory that it makes', async () => {
+    const directory = join(await temporaryDirectory(), 'deep', 'journal');
+    {
+      await using journal = await openLevelJournal(directory);
+      await journal.append(batch('a', 'b'), 0);
+    }
+    await using journal = await openLevelJournal(directory);
+    expect(journal.head()).toBe(2);
+    expect(names(await journal.read(0, 10))).toEqual(['a', 'b']);
+  });
+
+  it('says that the directory is in use, and names it', async () => {
+    const directory = await temporaryDirectory();
+    await using _journal = await openLevelJournal(directory);
+    const error = expect(openLevelJournal(directory)).rejects;
+    await error.toMatchObject({ code: 'DATA_DIRECTORY_IN_USE', message: expect.stringContaining(directory) });
+  });
+
+  it.each<Failure>(['not-applied', 'applied'])('never reads what a failed write left (%s), and later appends take its place', async (failure) => {
+    const directory = await temporaryDirectory();
+    const disk = new FailingDisk();
+    {
+      await using journal = await openLevelJournal(directory, { database: disk.database });
+      const seen: string[] = [];
+      journal.follow((entries) => seen.push(...names(entries)));
+      await journal.append(batch('a'), 0);
+      disk.failNext(failure);
+      await expect(journal.append(batch('x', 'y', 'z'), 1)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+      expect(journal.head()).toBe(1);
+      expect(names(await journal.read(0, 10))).toEqual(['a']);
+      expect(await journal.append(batch('b'), 1)).toEqual({ kind: 'appended', head: 2 });
+      expect(seen).toEqual(['a', 'b']);
+      expect(disk.opened).toBe(2);
+    }
+    await using journal = await openLevelJournal(directory);
+    expect(names(await journal.read(0, 10))).toEqual(['a', 'b']);
+  });
+
+  it('works again after the disk stayed full for several tries', async () => {
+    const disk = new FailingDisk();
+    await using journal = await openLevelJournal(await temporaryDirectory(), { database: disk.database });
+    // The second failure meets the removal of what the first one left.
+    disk.failNext('applied', 'not-applied', 'applied');
+    for (let tries = 0; tries < 3; tries += 1) {
+      await expect(journal.append(batch('x'), 0)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    }
+    expect(await journal.append(batch('a'), 0)).toEqual({ kind: 'appended', head: 1 });
+    expect(names(await journal.read(0, 10))).toEqual(['a']);
+  });
+
+  it('tells every append of a failed group, and conflicts stay conflicts', async () => {
+    const disk = new FailingDisk();
+    await using journal = await openLevelJournal(await temporaryDirectory(), { database: disk.database });
+    disk.failNext('not-applied');
+    const results = await Promise.allSettled([journal.append(batch('a'), 0), journal.append(batch('b'), 1), journal.append(batch('c'), 9)]);
+    expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected', 'fulfilled']);
+    expect(journal.head()).toBe(0);
+  });
+
+  it('refuses more waiting appends than its bound', async () => {
+    await using journal = await openLevelJournal(await temporaryDirectory());
+    const results = await Promise.allSettled(Array.from({ length: 4200 }, (_, index) => journal.append(batch('a'), index)));
+    const refused = results.filter((result) => result.status === 'rejected');
+    expect(refused).toHaveLength(4200 - 4096);
+    expect(refused[0]).toMatchObject({ reason: { code: 'TOO_MANY_REQUESTS' } });
+    expect(journal.head()).toBe(4096);
+  });
+
+  it('refuses to open with an entry missing, and says which', async () => {
+    const directory = await filled();
+    await changed(directory, async (database) => await database.del(keyOf(2)));
+    await expect(openLevelJournal(directory)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('entry 2 is missing') });
+  });
+
+  it('refuses to open with any bit of an entry flipped, and says which', async () => {
+    const directory = await filled();
+    let value: Uint8Array = new Uint8Array();
+    await changed(directory, async (database) => {
+      value = (await database.get(keyOf(2))) ?? value;
+    });
+    for (let index = 0; index < value.length; index += 5) {
+      const damaged = Uint8Array.from(value);
+      damaged[index] = (damaged[index] ?? 0) ^ (1 << (index % 8));
+      await changed(directory, async (database) => await database.put(keyOf(2), damaged));
+      await expect(openLevelJournal(directory)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('entry 2 ') });
+    }
+    await changed(directory, async (database) => await database.put(keyOf(2), value));
+    await using journal = await openLevelJournal(directory);
+    expect(journal.head()).toBe(3);
+  });
+
+  it('refuses a place that is not a directory', async () => {
+    await expect(openLevelJournal('/dev/null/journal')).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+  });
+
+  it('finishes what waits when it is closed', async () => {
+    const directory = await temporaryDirectory();
+    const journal = await openLevelJournal(directory);
+    const appended = journal.append(batch('a'), 0);
+    await journal.close();
+    expect(await appended).toEqual({ kind: 'appended', head: 1 });
+  });
+});
+
+async function filled(): Promise<string> {
+  const directory = await temporaryDirectory();
+  await using journal = await openLevelJournal(directory);
+  await journal.append(batch('a', 'b', 'c'), 0);
+  return directory;
+}
+
+async function changed(directory: string, change: (database: ReturnType<typeof plainDatabase>) => Promise<void>): Promise<void> {
+  const database = plainDatabase(directory);
+  onTestFinished(async () => await database.close());
+  await change(database);
+  await database.close();
+}
