@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { describe, expect, test } from 'vitest';
 import { memberIdOf, verifyEnrolment } from '../../control/trust/enrolment.ts';
+import { signCompact } from '../../control/trust/jws.ts';
+import { publicKeyOf } from '../../control/trust/keys.ts';
 import { createRequestVerifier, noncesPerMemberMax } from '../../control/trust/member-request.ts';
 import { createJoinToken } from '../../control/trust/tokens.ts';
 import { enrolmentProof, parseJoinToken } from '../../daemon/trust/enrolment.ts';
@@ -135,6 +137,16 @@ describe('a member request', () => {
       flipped[index] = (bytes[index] ?? 0) ^ 1;
       expect(await codeOf(() => verifier.verify(flipped.toString(), request))).toBe('UNAUTHENTICATED');
     }
+  });
+
+  test('with a field that nobody knows, or without a nonce, is refused', async () => {
+    const { identity, verifier } = await conversation();
+    const statement = { member: identity.member, ...request, issuedAt: start / 1000, nonce: 'n'.repeat(22) };
+    const signer = { id: identity.keyId, publicHex: identity.publicKey, publicKey: publicKeyOf(identity.publicKey), sign: identity.sign };
+    const { nonce: _nonce, ...rest } = statement;
+    expect(await codeOf(() => verifier.verify(`Starling ${signCompact('request', { ...statement, admin: true }, signer)}`, request))).toBe('UNAUTHENTICATED');
+    expect(await codeOf(() => verifier.verify(`Starling ${signCompact('request', rest, signer)}`, request))).toBe('UNAUTHENTICATED');
+    expect(await codeOf(() => verifier.verify(`Starling ${signCompact('request', statement, signer)}`, request))).toBeUndefined();
   });
 
   test.each([undefined, '', 'Starling', 'Starling ', 'Bearer x', 'Starling a.b.c', `Starling ${'x'.repeat(9000)}`])('that is none is refused (%#)', async (header) => {
