@@ -1,0 +1,81 @@
+// Who was heard when, and what they said of themselves: observations, kept in memory only and lost with the process.
+// What follows from silence is core's.
+
+import type { Progress, Running, SyncRequest } from '../../proto/fleet.ts';
+
+/** What a member last said. */
+export interface Heard {
+  readonly at: number;
+  readonly version: string;
+  readonly running: readonly Running[];
+  readonly progress: readonly Progress[];
+}
+
+/** By the last time that a member was heard. */
+export type Connectivity = 'online' | 'stale' | 'offline';
+
+/** One long poll and the pause after it; a member is online for two of them, stale for ten (control-plane.md, section 1.2). */
+const intervalMs = 60_000;
+const onlineIntervals = 2;
+const staleIntervals = 10;
+
+/** Observations of enrolled members: bounded by their number, since only requests that a member's key signed get here. */
+export class Presence {
+  readonly #heard = new Map<string, Heard>();
+  readonly #lastSeen = new Map<string, number>();
+  /** Long polls open at this moment: as long as one is open, its member is there. */
+  readonly #listening = new Map<string, number>();
+  readonly #now: () => number;
+
+  /** `now` is milliseconds since 1970. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  heard(member: string, { version, running, progress }: Pick<SyncRequest, 'version' | 'running' | 'progress'>): void {
+    this.#lastSeen.set(member, this.#now());
+    this.#heard.set(member, { at: this.#now(), version, running, progress });
+  }
+
+  /** Heard, but with nothing to say of itself: a report, an upload. */
+  seen(member: string): void {
+    this.#lastSeen.set(member, this.#now());
+  }
+
+  /** Marks a long poll open; returns how to say that it ended. */
+  listen(member: string): () => void {
+    this.#listening.set(member, (this.#listening.get(member) ?? 0) + 1);
+    return () => {
+      const left = (this.#listening.get(member) ?? 1) - 1;
+      if (left > 0) this.#listening.set(member, left);
+      else this.#listening.delete(member);
+      this.seen(member);
+    };
+  }
+
+  forget(member: string): void {
+    this.#heard.delete(member);
+    this.#lastSeen.delete(member);
+  }
+
+  of(member: string): Heard | undefined {
+    return this.#heard.get(member);
+  }
+
+  /** When each member was last heard, milliseconds since 1970. */
+  lastSeen(): ReadonlyMap<string, number> {
+    for (const member of this.#listening.keys()) this.#lastSeen.set(member, this.#now());
+    return this.#lastSeen;
+  }
+
+  seenAt(member: string): number | undefined {
+    return this.#listening.has(member) ? this.#now() : this.#lastSeen.get(member);
+  }
+
+  connectivity(member: string): Connectivity {
+    const at = this.seenAt(member);
+    const silent = at === undefined ? Infinity : this.#now() - at;
+    if (silent < onlineIntervals * intervalMs) return 'online';
+    return silent < staleIntervals * intervalMs ? 'stale' : 'offline';
+  }
+}

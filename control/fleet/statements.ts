@@ -1,0 +1,62 @@
+// What the control plane tells members in signed form: certificates and the roster. How they are signed is control/trust.
+
+import type { Certificate, Roster } from '../../proto/statement.ts';
+import type { Member, State } from '../core/model.ts';
+import type { TrustRepository } from '../trust/repository.ts';
+
+/** Life of a certificate (trust.md, section 2). Revocation reaches members through the roster long before that. */
+export const certificateLifeMs = 7 * 86_400_000;
+/** A certificate is renewed when two thirds of its life have passed; the last third is for being away. */
+const renewAfterMs = (certificateLifeMs * 2) / 3;
+
+/** The certificate of a member: the same text whenever it is asked for, until it is renewed. */
+export function certificateOf(member: Member, org: string, repository: TrustRepository): string {
+  const notBefore = Math.floor(member.renewedAt / 1000);
+  const certificate: Certificate = {
+    org,
+    member: member.member,
+    name: member.name,
+    roles: [...member.roles],
+    environments: [...member.environments],
+    labels: { ...member.labels },
+    serial: member.serial,
+    notBefore,
+    notAfter: notBefore + certificateLifeMs / 1000,
+  };
+  return repository.signCertificate(certificate);
+}
+
+export function renewalDue(member: Member, now: number): boolean {
+  return now - member.renewedAt >= renewAfterMs;
+}
+
+/** Whether the member may not have its newest certificate yet: the answer that carried it may have been lost. */
+export function recentlyRenewed(member: Member, now: number): boolean {
+  return member.serial > 1 && now - member.renewedAt < certificateLifeMs - renewAfterMs;
+}
+
+/** The signed roster of the newest epoch, signed once for all. */
+export function rosterSigner(repository: TrustRepository): (state: State) => string {
+  let signed: { readonly epoch: number; readonly compact: string } | undefined;
+  return (state) => {
+    if (signed?.epoch !== state.rosterEpoch) signed = { epoch: state.rosterEpoch, compact: repository.signRoster(rosterOf(state)) };
+    return signed.compact;
+  };
+}
+
+function rosterOf(state: State): Roster {
+  const members = [...state.members.values()].toSorted((a, b) => (a.member < b.member ? -1 : 1));
+  return {
+    epoch: state.rosterEpoch,
+    members: members
+      .filter((member) => !member.revoked)
+      .map(({ member, addresses, roles, environments, labels, attributes }) => ({
+        member,
+        addresses: [...addresses],
+        roles: [...roles],
+        environments: [...environments],
+        zone: (labels['zone'] ?? attributes['zone'] ?? 'default').slice(0, 64),
+      })),
+    revoked: members.filter((member) => member.revoked).map(({ member }) => member),
+  };
+}

@@ -1,0 +1,169 @@
+// The conversation with one member: what is new to it, told at once or as soon as there is something.
+
+import type { JournalEntry } from '../../proto/events.ts';
+import type { SyncReply, SyncRequest } from '../../proto/fleet.ts';
+import type { Clock } from '../clock.ts';
+import type { Member, State } from '../core/model.ts';
+import { ControlError } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import type { RandomBytes } from '../random.ts';
+import type { TrustRepository } from '../trust/repository.ts';
+import { submit, type Facts } from './facts.ts';
+import { Polls } from './polls.ts';
+import type { Presence } from './presence.ts';
+import { certificateOf, recentlyRenewed, renewalDue, rosterSigner } from './statements.ts';
+
+export interface SyncOptions {
+  readonly facts: Facts;
+  readonly repository: TrustRepository;
+  readonly presence: Presence;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly metrics: Metrics;
+  readonly org: string;
+  /** Ends every wait when the control plane stops. */
+  readonly signal: AbortSignal;
+}
+
+/** Orders in one answer; the member comes again for the rest. */
+const ordersMax = 64;
+/** Changes of membership are told together: each of them is new to everybody. */
+const rosterDelayMs = 200;
+/** A member whose address flaps is written down once in this time. */
+const locateEveryMs = 5_000;
+/** An empty answer is followed by the next poll within this time, at random, so that a fleet does not come in step. */
+const jitterMs = 500;
+
+export class Conversations {
+  readonly #options: SyncOptions;
+  readonly #polls: Polls;
+  readonly #roster: (state: State) => string;
+  readonly #locatedAt = new Map<string, number>();
+  readonly #stop: () => void;
+  #rosterDue = false;
+
+  constructor(options: SyncOptions) {
+    this.#options = options;
+    this.#polls = new Polls(options.clock);
+    this.#roster = rosterSigner(options.repository);
+    this.#stop = options.facts.onChange((entries) => this.#hear(entries));
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  async sync(id: string, request: SyncRequest, { signal }: { readonly signal: AbortSignal }): Promise<SyncReply> {
+    const { presence, facts, clock, metrics } = this.#options;
+    const member = memberOf(facts.state(), id);
+    presence.heard(id, request);
+    await this.#locate(member, request);
+    const renewed = await this.#renew(member);
+    const poll = this.#polls.open(id);
+    const gone = presence.listen(id);
+    metrics.eventStreams.inc({ kind: 'agent' });
+    try {
+      const until = clock.monotonic() + request.waitMs;
+      const ends = AbortSignal.any([signal, this.#options.signal]);
+      for (;;) {
+        const news = this.#news(id, request, renewed);
+        const left = until - clock.monotonic();
+        if (news !== undefined) return { ...news, pollAfterMs: 0 };
+        if (left <= 0 || ends.aborted) return this.#nothing();
+        if ((await poll.wait(left, { signal: ends })) !== 'news') return this.#nothing();
+      }
+    } finally {
+      metrics.eventStreams.dec({ kind: 'agent' });
+      gone();
+      poll.end();
+    }
+  }
+
+  #nothing(): SyncReply {
+    const draw = (this.#options.random(1)[0] ?? 0) / 256;
+    return { orders: [], metadata: {}, pollAfterMs: Math.round(draw * jitterMs) };
+  }
+
+  /** What the member does not have yet; undefined when that is nothing. */
+  #news(id: string, request: SyncRequest, renewed: boolean): Omit<SyncReply, 'pollAfterMs'> | undefined {
+    const { facts, repository, org, clock } = this.#options;
+    const state = facts.state();
+    const member = memberOf(state, id);
+    const environments = member.roles.includes('seed') || member.roles.includes('proxy') ? 'all' : member.environments;
+    const orders = ordersFor(state, member, request);
+    const metadata = repository.files(request.metadata, environments);
+    const roster = state.rosterEpoch > request.rosterEpoch ? { roster: this.#roster(state) } : {};
+    if (orders.length === 0 && Object.keys(metadata).length === 0 && !('roster' in roster) && !renewed) return undefined;
+    const certificate = renewed || recentlyRenewed(member, clock.now()) ? { certificate: certificateOf(member, org, repository) } : {};
+    return { orders, metadata, ...roster, ...certificate };
+  }
+
+  async #locate(member: Member, { addresses, uploadUrl }: SyncRequest): Promise<void> {
+    const { facts, clock } = this.#options;
+    const same = member.uploadUrl === uploadUrl && member.addresses.length === addresses.length && addresses.every((address, index) => member.addresses[index] === address);
+    const now = clock.monotonic();
+    if (same || now - (this.#locatedAt.get(member.member) ?? -Infinity) < locateEveryMs) return;
+    this.#locatedAt.set(member.member, now);
+    const url = uploadUrl === undefined ? {} : { uploadUrl };
+    await submit(facts, `member:${member.member}`, { kind: 'locate-member', member: member.member, addresses, ...url }, clock);
+  }
+
+  /** Whether the member has just got a new certificate. */
+  async #renew(member: Member): Promise<boolean> {
+    const { facts, clock } = this.#options;
+    if (!renewalDue(member, clock.now())) return false;
+    const { kind } = await submit(facts, 'system', { kind: 'renew-member', member: member.member }, clock);
+    return kind === 'accepted';
+  }
+
+  /** Wakes those for whom something is new. */
+  #hear(entries: readonly JournalEntry[]): void {
+    const state = this.#options.facts.state();
+    for (const { event } of entries) {
+      if (event.kind === 'order.issued') for (const target of event.targets) this.#polls.wake(target);
+      else if (event.kind === 'role.published') this.#wakeEnvironment(state, event.environment);
+      else if (event.kind === 'member.enrolled' || event.kind === 'member.located') this.#wakeAllSoon();
+      else if (event.kind === 'member.revoked') {
+        this.#options.presence.forget(event.member);
+        this.#locatedAt.delete(event.member);
+        this.#wakeAllSoon();
+      }
+    }
+  }
+
+  #wakeEnvironment(state: State, environment: string): void {
+    for (const id of this.#polls.members()) {
+      const member = state.members.get(id);
+      if (member?.roles.some((role) => role !== 'agent') === true || member?.environments.includes(environment) === true) this.#polls.wake(id);
+    }
+  }
+
+  #wakeAllSoon(): void {
+    if (this.#rosterDue) return;
+    this.#rosterDue = true;
+    const { clock, signal } = this.#options;
+    const wakeAll = (): void => {
+      this.#rosterDue = false;
+      for (const id of this.#polls.members()) this.#polls.wake(id);
+    };
+    void clock.wait(rosterDelayMs, { signal }).then(wakeAll, wakeAll);
+  }
+}
+
+/** The member, if it still is one. @throws {ControlError} UNAUTHENTICATED. */
+export function memberOf(state: State, id: string): Member {
+  const member = state.members.get(id);
+  if (member === undefined || member.revoked) throw new ControlError('UNAUTHENTICATED', `${id} is not a member any more: join again with a new token and a new key`);
+  return member;
+}
+
+/** Orders above what the member has seen that name it, oldest first. */
+function ordersFor(state: State, member: Member, { seqSeen }: SyncRequest): string[] {
+  return member.environments
+    .flatMap((environment) => {
+      const seen = Object.hasOwn(seqSeen, environment) ? (seqSeen[environment] ?? 0) : 0;
+      return (state.orders.get(environment) ?? []).filter((order) => order.seq > seen && order.targets.includes(member.member));
+    })
+    .slice(0, ordersMax)
+    .map((order) => order.compact);
+}

@@ -1,0 +1,138 @@
+// The one loop that moves environments: decide, append, perform, and again until nothing comes. It runs when the journal grows,
+// when somebody is heard, and when a decision said that time alone will change it. What is decided is control/core/decide.ts.
+
+import type { Event } from '../../proto/events.ts';
+import { decide } from '../core/decide.ts';
+import type { Decision } from '../core/decide.ts';
+import type { Effect } from '../core/effects.ts';
+import type { State } from '../core/model.ts';
+import type { Observed } from '../core/select.ts';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics, words } from '../metrics.ts';
+import type { TrustRepository } from '../trust/repository.ts';
+import { perform, stillWanted } from './perform.ts';
+import type { Projection } from './projection.ts';
+
+export interface ReconcileOptions {
+  readonly projection: Projection;
+  readonly repository: TrustRepository;
+  /** What the shell knows beside the journal, now. */
+  readonly observed: () => Observed;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Ends the loop. */
+  readonly signal: AbortSignal;
+}
+
+export interface Reconciler {
+  /** Asks for a round soon; cheap, and many at once are one. */
+  wake(): void;
+  /** Decides and performs until nothing comes; says when to come again, in milliseconds since 1970. For the loop, and for tests. */
+  settle(): Promise<number>;
+  /** The loop: resolves when the signal is aborted. */
+  run(): Promise<void>;
+}
+
+/** At the latest after this long the loop looks again, whatever was said. */
+const checkEveryMs = 60_000;
+/** An effect that failed is tried again after this long. */
+const retryAfterMs = 5_000;
+/** Rounds without rest: each takes one step of each environment, so that more than this is a decision that never comes to rest. */
+const roundsMax = 10_000;
+
+/** The loop, not yet running. */
+export function createReconciler(options: ReconcileOptions): Reconciler {
+  const { projection, clock, log, metrics, signal } = options;
+  let awake = false;
+  let rouse: (() => void) | undefined;
+
+  const wake = (): void => {
+    awake = true;
+    rouse?.();
+  };
+
+  const settle = async (): Promise<number> => {
+    for (let round = 0; round < roundsMax && !signal.aborted; round += 1) {
+      const startedAt = clock.monotonic();
+      const { result, state } = await projection.transact('system', (before) => {
+        const decision = decide(before, options.observed());
+        return { events: decision.events, result: decision };
+      });
+      count(metrics, result);
+      const failures = await performAll(result.effects, state, options);
+      metrics.decisionDuration.observe((clock.monotonic() - startedAt) / 1000);
+      metrics.decisionLastSuccess.set(clock.now() / 1000);
+      if (failures > 0) return clock.now() + retryAfterMs;
+      if (result.events.length === 0 && result.effects.length === 0) return result.nextCheckAt ?? Infinity;
+    }
+    if (!signal.aborted) log.error({ rounds: roundsMax }, 'decisions do not come to rest');
+    return clock.now() + retryAfterMs;
+  };
+
+  const run = async (): Promise<void> => {
+    const stop = projection.onChange(wake);
+    try {
+      while (!signal.aborted) {
+        awake = false;
+        const next = await settle().catch((error: unknown) => {
+          if (!signal.aborted) log.error({ err: error }, 'deciding failed');
+          return clock.now() + retryAfterMs;
+        });
+        if (signal.aborted || awake) continue;
+        await rest(clock, Math.max(0, Math.min(next - clock.now(), checkEveryMs)), signal, (resume) => {
+          rouse = resume;
+        });
+        rouse = undefined;
+      }
+    } finally {
+      stop();
+    }
+  };
+  return { wake, settle, run };
+}
+
+/** Waits until the time has passed, somebody calls what `hand` was given, or the signal is aborted. */
+async function rest(clock: Clock, ms: number, signal: AbortSignal, hand: (resume: () => void) => void): Promise<void> {
+  const roused = new AbortController();
+  hand(() => roused.abort());
+  await clock.wait(ms, { signal: AbortSignal.any([signal, roused.signal]) }).catch((error: unknown) => {
+    if (!signal.aborted && !roused.signal.aborted) throw error;
+  });
+}
+
+/** Performs each effect and appends its fact; one that fails holds up no other. Says how many failed. */
+async function performAll(effects: readonly Effect[], state: State, options: ReconcileOptions): Promise<number> {
+  const { projection, repository, clock, log, metrics } = options;
+  let failures = 0;
+  for (const effect of effects) {
+    try {
+      const fact = await perform(effect, state, repository, clock.now());
+      metrics.manifestsSigned.inc({ result: 'success' });
+      await projection.transact('system', (now) => ({ events: stillWanted(effect, state, now) ? [fact] : [], result: undefined }));
+    } catch (error) {
+      failures += 1;
+      metrics.manifestsSigned.inc({ result: 'failure' });
+      log.error({ err: error, effect: effect.kind, environment: effect.kind === 'sign-order' ? effect.order.environment : effect.environment }, 'an effect failed; it is tried again');
+    }
+  }
+  return failures;
+}
+
+function count(metrics: Metrics, decision: Decision): void {
+  for (const event of decision.events) {
+    const name = decisionNames[event.kind];
+    if (name !== undefined) metrics.decisions.inc({ decision: name });
+  }
+  if (decision.events.length === 0 && decision.effects.length === 0) metrics.decisions.inc({ decision: 'none' });
+}
+
+/** What decided facts are called in `decisions_total`; the others are details of these. */
+const decisionNames: Partial<Record<Event['kind'], (typeof words.decision)[number]>> = {
+  'deployment.started': 'start',
+  'batch.started': 'batch',
+  'deployment.rolling-back': 'rollback',
+  'deployment.finished': 'finish',
+  'target.lost': 'lost',
+};
