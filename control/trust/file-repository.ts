@@ -27,6 +27,8 @@ export interface RepositoryOptions {
 export const timestampAgeMs = 10 * 60_000;
 /** Targets and delegations per role (trust.md, section 3: `@tufjs/models` is quadratic in them). */
 export const roleEntriesMax = 500;
+/** The snapshot lists targets.json besides the file of each environment, and is such a role itself. */
+export const environmentsMax = roleEntriesMax - 1;
 
 const namePattern = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/;
 const digestPattern = /^[0-9a-f]{64}$/;
@@ -90,8 +92,8 @@ async function createRepository(opened: Opened): Promise<TrustRepository> {
     checkRole(environment, revisions);
     const role = generation.environments.get(environment);
     if (role !== undefined && sayTheSame(role.entries, revisions)) return { version: role.version };
-    if (role === undefined && generation.environments.size >= roleEntriesMax) {
-      throw new ControlError('SIGNING_FAILED', `there are ${roleEntriesMax} environments already, the most that one repository delegates to`);
+    if (role === undefined && generation.environments.size >= environmentsMax) {
+      throw new ControlError('SIGNING_FAILED', `there are ${environmentsMax} environments already, the most that one repository delegates to`);
     }
     environments.set(environment, await keyring(roleName(environment)));
     await advance({ environments: new Map([[environment, entriesAfter(role, revisions)]]) });

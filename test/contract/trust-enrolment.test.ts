@@ -142,7 +142,7 @@ describe('a member request', () => {
   test('with a field that nobody knows, or without a nonce, is refused', async () => {
     const { identity, verifier } = await conversation();
     const statement = { member: identity.member, ...request, issuedAt: start / 1000, nonce: 'n'.repeat(22) };
-    const signer = { id: identity.keyId, publicHex: identity.publicKey, publicKey: publicKeyOf(identity.publicKey), sign: identity.sign };
+    const signer = { id: identity.keyId, publicHex: identity.publicKey, publicKey: publicKeyOf(identity.publicKey), sign: (bytes: Uint8Array) => identity.sign(bytes) };
     const { nonce: _nonce, ...rest } = statement;
     expect(await codeOf(() => verifier.verify(`Starling ${signCompact('request', { ...statement, admin: true }, signer)}`, request))).toBe('UNAUTHENTICATED');
     expect(await codeOf(() => verifier.verify(`Starling ${signCompact('request', rest, signer)}`, request))).toBe('UNAUTHENTICATED');
