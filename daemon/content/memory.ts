@@ -1,6 +1,7 @@
 // A chunk store in memory, for tests and for what need not outlive the process. Durable in the sense of the port only while it lives.
 
 import type { Digest } from '../../proto/cid.ts';
+import { throwIfAborted } from './abort.ts';
 import type { ChunkStore } from './store.ts';
 
 /** An empty store. */
@@ -10,15 +11,16 @@ export function createMemoryStore(): ChunkStore {
   return {
     has: async (ids) => await Promise.resolve(ids.map((id) => chunks.has(id))),
     async get(id, { signal }) {
-      signal.throwIfAborted();
+      throwIfAborted(signal, 'reading a chunk');
       return await Promise.resolve(chunks.get(id));
     },
     async put(added, { signal }) {
-      signal.throwIfAborted();
+      throwIfAborted(signal, 'adding chunks');
       await Promise.resolve();
       for (const chunk of added) {
         if (chunks.has(chunk.id)) continue;
-        chunks.set(chunk.id, chunk.bytes.slice());
+        // Not slice(): of a Buffer that is a view of the caller's memory.
+        chunks.set(chunk.id, Uint8Array.from(chunk.bytes));
         bytes += chunk.bytes.length;
       }
     },

@@ -1,6 +1,7 @@
 // The index of a pack store in `level`: where each chunk lies, how far the packs are valid, and what each project has proved to possess.
 // Every write is synced. LevelDB's lock is also what keeps a second process out of the directory.
 
+import { statfs } from 'node:fs/promises';
 import { Level } from 'level';
 import { digestToBytes, type Digest } from '../../proto/cid.ts';
 import { DaemonError } from '../errors.ts';
@@ -25,15 +26,18 @@ type Database = Level<Uint8Array, Uint8Array>;
 /** The index, open. */
 export interface PackIndex {
   places(ids: readonly Digest[]): Promise<readonly (Place | undefined)[]>;
-  extent(): Promise<Extent>;
-  /** Resolves when synced. @throws {DaemonError} NO_SPACE or STORAGE_FAILED: nothing of it counts. */
-  record(added: readonly { readonly id: Digest; readonly place: Place }[], extent: Extent): Promise<void>;
+  /** `undefined` for an index in which nothing was ever recorded. */
+  extent(): Promise<Extent | undefined>;
+  /** Resolves when synced. Without an extent it does not count yet. @throws {DaemonError} NO_SPACE or STORAGE_FAILED: nothing of it counts. */
+  record(added: readonly { readonly id: Digest; readonly place: Place }[], extent: Extent | undefined): Promise<void>;
   owns(project: string, ids: readonly Digest[]): Promise<readonly boolean[]>;
   addOwned(project: string, ids: readonly Digest[]): Promise<void>;
   close(): Promise<void>;
 }
 
 const placeBytes = 12;
+/** Twice LevelDB's write buffer: what it may write while it opens. */
+const reopenBytesMin = 8 * 1024 * 1024;
 const extentKey = Buffer.from('extent');
 
 function chunkKey(id: Digest): Uint8Array {
@@ -47,41 +51,71 @@ function ownedKey(project: string, id: Digest): Uint8Array {
 /** @throws {DaemonError} DATA_DIRECTORY_IN_USE when another process has it open; STORAGE_FAILED. */
 export async function openPackIndex(directory: string): Promise<PackIndex> {
   let database = await openDatabase(directory);
+  let healing: Promise<void> | undefined;
+  /** After a failed write the handle reads on but refuses every write until it is opened anew, even when there is space again. */
+  let stale = false;
+  let closed = false;
 
+  const reopen = async (): Promise<void> => {
+    // Opening needs room for a log and a table: without it the handle that still reads would be lost as well.
+    const { bavail, bsize } = await statfs(directory);
+    if (database.status === 'open' && bavail * bsize < reopenBytesMin) {
+      throw new DaemonError('NO_SPACE', `the index ${directory} needs ${reopenBytesMin} bytes free on its disk and there are ${bavail * bsize}; free some space and try again`);
+    }
+    await database.close();
+    database = await openDatabase(directory);
+    stale = false;
+  };
+  /** The handle, opened anew where that is needed: by one caller at a time, or they would take each other for a second process. */
+  const usable = async (forWriting: boolean): Promise<Database> => {
+    if (closed) throw new DaemonError('STORAGE_FAILED', `the index ${directory} is closed`);
+    const needed = database.status !== 'open' || (forWriting && stale);
+    if (needed) healing ??= reopen().finally(() => (healing = undefined));
+    await healing;
+    return database;
+  };
+  const read = async <T>(action: (open: Database) => Promise<T>): Promise<T> => {
+    try {
+      return await action(await usable(false));
+    } catch (cause) {
+      throw cause instanceof DaemonError ? cause : storageFailure(`cannot read the index ${directory}`, cause);
+    }
+  };
   const write = async (operations: { type: 'put'; key: Uint8Array; value: Uint8Array }[]): Promise<void> => {
     try {
-      await database.batch(operations, { sync: true });
+      await (await usable(true)).batch(operations, { sync: true });
     } catch (cause) {
-      // After a full disk the handle refuses every write until it is opened anew, even when there is space again.
-      await database.close().catch(() => undefined);
-      database = await openDatabase(directory);
+      if (cause instanceof DaemonError) throw cause;
+      stale = true;
       throw storageFailure(`cannot write to the index ${directory}`, cause);
     }
   };
 
   return {
     async places(ids) {
-      const values = await database.getMany(ids.map(chunkKey));
+      const values = await read(async (open) => await open.getMany(ids.map(chunkKey)));
       return values.map((value) => (value === undefined ? undefined : decodePlace(value)));
     },
     async extent() {
-      const value = await database.get(extentKey);
-      return value === undefined ? { pack: 1, end: 0, chunks: 0, bytes: 0 } : decodeExtent(value);
+      const value = await read(async (open) => await open.get(extentKey));
+      return value === undefined ? undefined : decodeExtent(value);
     },
     async record(added, extent) {
       await write([
         ...added.map(({ id, place }) => ({ type: 'put' as const, key: chunkKey(id), value: encodePlace(place) })),
-        { type: 'put', key: extentKey, value: encodeExtent(extent) },
+        ...(extent === undefined ? [] : [{ type: 'put' as const, key: extentKey, value: encodeExtent(extent) }]),
       ]);
     },
     async owns(project, ids) {
-      const values = await database.getMany(ids.map((id) => ownedKey(project, id)));
+      const values = await read(async (open) => await open.getMany(ids.map((id) => ownedKey(project, id))));
       return values.map((value) => value !== undefined);
     },
     async addOwned(project, ids) {
       await write(ids.map((id) => ({ type: 'put', key: ownedKey(project, id), value: new Uint8Array() })));
     },
     async close() {
+      closed = true;
+      await healing?.catch(() => undefined);
       await database.close();
     },
   };

@@ -1,17 +1,21 @@
 // The chunk store of seeds and proxies: append-only pack files and an index of them. A chunk counts when its pack and then its index
 // entry are synced; what a crash left behind the last indexed byte is cut off at the next start, since nobody was told that it is there.
+// An index that is lost is made anew from the packs (pack-scan.ts); packs are never touched for want of an index.
 
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestToBytes, type Digest } from '../../proto/cid.ts';
 import { DaemonError } from '../errors.ts';
+import { throwIfAborted } from './abort.ts';
 import { openPackIndex, storageFailure, type Extent, type PackIndex, type Place } from './pack-index.ts';
+import { headerBytes, scanPack } from './pack-scan.ts';
 import type { Chunk, ChunkStore } from './store.ts';
 
 /** A pack is closed when it has grown past this: small enough to move about, large enough that a million chunks are few files. */
 const packBytesMax = 64 * 1024 * 1024;
-/** Before each chunk: its digest and its length, so that a pack can be read without the index. */
-const headerBytes = 36;
+/** Bytes that one sync covers at most, and that may wait for theirs. Callers wait for their own, so more is a caller without bounds. */
+const groupBytesMax = 16 * 1024 * 1024;
+const waitingBytesMax = 256 * 1024 * 1024;
 /** Packs held open for reading. */
 const openPacksMax = 64;
 
@@ -26,23 +30,56 @@ export interface PackStore extends ChunkStore {
   readonly ownership: OwnershipIndex;
 }
 
-/** @throws {DaemonError} DATA_DIRECTORY_IN_USE, STORAGE_FAILED. */
+/** @throws {DaemonError} DATA_DIRECTORY_IN_USE, STORAGE_FAILED; CORRUPT_STATE when packs are not what the index says. */
 export async function openPackStore(directory: string): Promise<PackStore> {
-  await mkdir(join(directory, 'packs'), { recursive: true, mode: 0o700 });
-  const index = await openPackIndex(join(directory, 'index'));
+  let index: PackIndex | undefined;
   try {
-    const extent = await index.extent();
+    await mkdir(join(directory, 'packs'), { recursive: true, mode: 0o700 });
+    index = await openPackIndex(join(directory, 'index'));
+    const packs = await listPacks(directory);
+    const extent = (await index.extent()) ?? (await rebuild(directory, index, packs));
+    await using opening = new AsyncDisposableStack();
     const writer = await openPack(directory, extent.pack);
+    opening.defer(async () => await writer.close());
+    checkPacks(directory, packs, extent, (await writer.stat()).size);
     await writer.truncate(extent.end);
+    opening.move();
     return new Packs(directory, index, extent, writer);
   } catch (cause) {
-    await index.close();
+    await index?.close();
     throw cause instanceof DaemonError ? cause : storageFailure(`cannot open the packs in ${directory}`, cause);
   }
 }
 
+async function listPacks(directory: string): Promise<number[]> {
+  const names = await readdir(join(directory, 'packs'));
+  return names.flatMap((name) => /^(\d{8})\.pack$/.exec(name)?.[1] ?? []).map(Number).toSorted((a, b) => a - b);
+}
+
+/** An index in which nothing was recorded, beside packs: it was lost. Counts only when the last batch is in, so a crash starts it over. */
+async function rebuild(directory: string, index: PackIndex, packs: readonly number[]): Promise<Extent> {
+  const known = new Set<Digest>();
+  let extent: Extent = { pack: 1, end: 0, chunks: 0, bytes: 0 };
+  for (const pack of packs) {
+    const { found, end } = await scanPack(packPath(directory, pack));
+    const added = found.filter(({ id }) => !known.has(id) && known.add(id)).map(({ id, offset, length }) => ({ id, place: { pack, offset, length } }));
+    extent = { pack, end, chunks: known.size, bytes: added.reduce((sum, { place }) => sum + place.length, extent.bytes) };
+    await index.record(added, undefined);
+  }
+  if (packs.length > 0) await index.record([], extent);
+  return extent;
+}
+
+function checkPacks(directory: string, packs: readonly number[], extent: Extent, size: number): void {
+  const mend = `move ${join(directory, 'index')} away and start again: what the packs still hold is found in them, the rest is asked for anew`;
+  const missing = Array.from({ length: extent.pack - 1 }, (_, at) => at + 1).find((pack) => !packs.includes(pack));
+  if (missing !== undefined) throw new DaemonError('CORRUPT_STATE', `${packPath(directory, missing)} is missing; ${mend}`);
+  if (size < extent.end) throw new DaemonError('CORRUPT_STATE', `${packPath(directory, extent.pack)} has ${size} bytes, the index knows ${extent.end}; ${mend}`);
+}
+
 interface Waiting {
   readonly chunks: readonly Chunk[];
+  readonly bytes: number;
   readonly resolve: () => void;
   readonly reject: (cause: unknown) => void;
 }
@@ -55,6 +92,10 @@ class Packs implements PackStore {
   #writer: FileHandle;
   readonly #readers = new Map<number, FileHandle>();
   #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #closed = false;
+  /** A sync of the newest pack failed: what the disk has of it is unknown, and a second sync would claim success. */
+  #tainted = false;
   #writing: Promise<void> | undefined;
 
   constructor(directory: string, index: PackIndex, extent: Extent, writer: FileHandle) {
@@ -73,7 +114,7 @@ class Packs implements PackStore {
   }
 
   async get(id: Digest, { signal }: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined> {
-    signal.throwIfAborted();
+    throwIfAborted(signal, 'reading a chunk');
     const [place] = await this.#index.places([id]);
     if (place === undefined) return undefined;
     const bytes = Buffer.allocUnsafe(place.length);
@@ -88,8 +129,14 @@ class Packs implements PackStore {
 
   /** Calls that come while one is being synced share the next sync. */
   async put(chunks: readonly Chunk[], { signal }: { readonly signal: AbortSignal }): Promise<void> {
-    signal.throwIfAborted();
-    const done = new Promise<void>((resolve, reject) => this.#waiting.push({ chunks, resolve, reject }));
+    throwIfAborted(signal, 'adding chunks');
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+    if (this.#closed) throw new DaemonError('STORAGE_FAILED', `the store ${this.#directory} is closed`);
+    if (this.#waitingBytes + bytes > waitingBytesMax) {
+      throw new DaemonError('STORAGE_FAILED', `${this.#waitingBytes} bytes wait to be written to ${this.#directory}, more than its disk keeps up with; try again later`);
+    }
+    this.#waitingBytes += bytes;
+    const done = new Promise<void>((resolve, reject) => this.#waiting.push({ chunks, bytes, resolve, reject }));
     this.#writing ??= this.#drain();
     await done;
   }
@@ -99,6 +146,8 @@ class Packs implements PackStore {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#writing;
     await this.#writer.close();
     for (const file of this.#readers.values()) await file.close();
@@ -112,8 +161,7 @@ class Packs implements PackStore {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const group = this.#waiting;
-      this.#waiting = [];
+      const group = this.#nextGroup();
       try {
         await this.#append(group.flatMap(({ chunks }) => chunks));
         for (const { resolve } of group) resolve();
@@ -124,12 +172,21 @@ class Packs implements PackStore {
     this.#writing = undefined;
   }
 
+  /** At least one, in the order in which they came. */
+  #nextGroup(): Waiting[] {
+    let bytes = 0;
+    const end = this.#waiting.findIndex((waiting, at) => (bytes += waiting.bytes) > groupBytesMax && at > 0);
+    const group = this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
+    for (const waiting of group) this.#waitingBytes -= waiting.bytes;
+    return group;
+  }
+
   async #append(chunks: readonly Chunk[]): Promise<void> {
     const distinct = [...new Map(chunks.map((chunk) => [chunk.id, chunk])).values()];
     const places = await this.#index.places(distinct.map(({ id }) => id));
     const added = distinct.filter((_, at) => places[at] === undefined);
     if (added.length === 0) return;
-    if (this.#extent.end >= packBytesMax) await this.#nextPack();
+    if (this.#tainted || this.#extent.end >= packBytesMax) await this.#nextPack();
     const { pack, end } = this.#extent;
     let offset = end;
     let bytes = 0;
@@ -147,7 +204,7 @@ class Packs implements PackStore {
     const extent = { pack, end: offset, chunks: this.#extent.chunks + added.length, bytes: this.#extent.bytes + bytes };
     try {
       await writeAll(this.#writer, parts, end);
-      await this.#writer.datasync();
+      await this.#sync();
       await this.#index.record(recorded, extent);
     } catch (cause) {
       // What was written past the end is nothing: give the space back, and let the next append go over it.
@@ -157,6 +214,15 @@ class Packs implements PackStore {
     this.#extent = extent;
   }
 
+  async #sync(): Promise<void> {
+    try {
+      await this.#writer.datasync();
+    } catch (cause) {
+      this.#tainted = true;
+      throw cause;
+    }
+  }
+
   async #nextPack(): Promise<void> {
     const pack = this.#extent.pack + 1;
     const writer = await openPack(this.#directory, pack);
@@ -164,6 +230,7 @@ class Packs implements PackStore {
     await this.#writer.close();
     this.#writer = writer;
     this.#extent = { ...this.#extent, pack, end: 0 };
+    this.#tainted = false;
   }
 
   async #reader(pack: number): Promise<FileHandle> {
