@@ -70,11 +70,13 @@ export const ExplanationSchema = Type.Object(
   {
     subject: Type.Object({ kind: oneOf(['environment', 'promotion']), id: Type.String() }, strict),
     environment: Name,
-    /** Phase of the promotion, or `idle` when nothing waits or runs. */
+    /** Phase of the promotion, else of the newest deployment, else `idle`. */
     phase: Type.String(),
     /** One sentence that sums it up. */
     summary: Type.String(),
     blockers: Type.Array(BlockerSchema),
+    /** What a deployment under way waits for. */
+    waits: Type.Array(Type.Object({ reason: Type.String(), until: Type.Optional(Instant) }, strict)),
     nextCheckAt: Type.Optional(Instant),
     promotion: Type.Optional(Id),
     deployment: Type.Optional(Id),

@@ -1,0 +1,47 @@
+// Pages of lists: a cursor names the last item that was shown, so that what is added or goes away meanwhile shifts nothing.
+// Cursors are opaque to callers and trusted for nothing: they only say where to go on.
+
+import { pageItemsDefault, type PageQuery } from '../../proto/api/schema.ts';
+import { ControlError } from '../errors.ts';
+
+/** One page, and the cursor of the next. */
+export interface Page<Item> {
+  readonly items: Item[];
+  readonly next?: string;
+}
+
+/** A page of items in ascending order of `keyOf`, which must be unique. */
+export function pageByKey<Item>(items: readonly Item[], keyOf: (item: Item) => string, query: PageQuery): Page<Item> {
+  const after = query.cursor === undefined ? undefined : decode(query.cursor);
+  const from = after === undefined ? 0 : items.findIndex((item) => keyOf(item) > after);
+  return cut(items, keyOf, from < 0 ? items.length : from, query.limit);
+}
+
+/** A page of items in an order of their own, from which none ever goes away. */
+export function pageById<Item>(items: readonly Item[], idOf: (item: Item) => string, query: PageQuery): Page<Item> {
+  if (query.cursor === undefined) return cut(items, idOf, 0, query.limit);
+  const after = decode(query.cursor);
+  const at = items.findIndex((item) => idOf(item) === after);
+  if (at < 0) throw invalid();
+  return cut(items, idOf, at + 1, query.limit);
+}
+
+function cut<Item>(items: readonly Item[], keyOf: (item: Item) => string, from: number, limit = pageItemsDefault): Page<Item> {
+  const page = items.slice(from, from + limit);
+  const last = page.at(-1);
+  return { items: page, ...(last !== undefined && from + limit < items.length ? { next: encode(keyOf(last)) } : {}) };
+}
+
+function encode(key: string): string {
+  return Buffer.from(`1 ${key}`).toString('base64url');
+}
+
+function decode(cursor: string): string {
+  const text = Buffer.from(cursor, 'base64url').toString('utf8');
+  if (!text.startsWith('1 ') || Buffer.from(text).toString('base64url') !== cursor) throw invalid();
+  return text.slice(2);
+}
+
+function invalid(): ControlError {
+  return new ControlError('INVALID_REQUEST', 'this cursor is not one of this list: begin again without it');
+}
