@@ -78,40 +78,49 @@ function byName(a: Member, b: Member): number {
 export interface Balance {
   readonly total: number;
   readonly serving: ReadonlySet<string>;
+  /** Told to change by this deployment, and not done. */
   readonly inFlight: ReadonlySet<string>;
+  /** Told to change by an earlier one, which was aborted before they had said how that ended. */
+  readonly inherited: ReadonlySet<string>;
 }
 
 /** Counts a deployment's targets. A lost target does not serve and is not being changed: nobody knows. */
 export function balanceOf(state: State, deployment: Deployment): Balance {
   const serving = new Set<string>();
   const inFlight = new Set<string>();
+  const inherited = new Set<string>();
   const targets = Object.values(deployment.targets);
   for (const target of targets) {
     const member = state.members.get(target.member);
     if (member === undefined) continue;
     if (target.phase !== 'lost' && isServing(member, deployment.app)) serving.add(target.member);
-    if (isInFlight(target) || changedElsewhere(target, member, deployment)) inFlight.add(target.member);
+    if (isInFlight(target)) inFlight.add(target.member);
+    else if (changedElsewhere(target, member, deployment)) inherited.add(target.member);
   }
-  return { total: targets.length, serving, inFlight };
+  return { total: targets.length, serving, inFlight, inherited };
 }
 
-/** An earlier deployment was aborted while it changed this target, which has not said how that ended. */
 function changedElsewhere(target: TargetDeployment, member: Member, deployment: Deployment): boolean {
   const work = member.work[deployment.app];
   return work !== undefined && !work.settled && work.deployment !== deployment.deployment && target.phase !== 'lost' && !member.revoked;
 }
 
 /**
- * Who of `candidates` may be changed now, in their order but those that do not serve first: at most `maxParallel` in flight
- * in all, and never so that fewer than `minHealthy` serve. One that is in flight already adds nothing to either.
+ * Who of `candidates` may be changed now, in their order but those that do not serve first: at most `maxParallel` at once
+ * in all, and never so that fewer than `minHealthy` serve. One that changes already, by this deployment or by one before it,
+ * adds nothing to those who change; but the deployment never has more than `maxParallel` of its own.
  */
 export function allowed(deployment: Deployment, balance: Balance, candidates: readonly string[]): readonly string[] {
-  let room = maxParallelOf(deployment.config, balance.total) - balance.inFlight.size;
-  let spare = balance.serving.size - minHealthyOf(deployment.config, balance.total);
-  const waiting = candidates.filter((member) => !balance.inFlight.has(member));
-  const chosen = candidates.filter((member) => balance.inFlight.has(member));
-  for (const member of [...waiting.filter((id) => !balance.serving.has(id)), ...waiting.filter((id) => balance.serving.has(id))]) {
-    const serves = balance.serving.has(member);
+  const { serving, inFlight, inherited } = balance;
+  const most = maxParallelOf(deployment.config, balance.total);
+  let spare = serving.size - minHealthyOf(deployment.config, balance.total);
+  const again = candidates.filter((member) => inFlight.has(member));
+  const takenOver = candidates.filter((member) => inherited.has(member)).slice(0, Math.max(0, most - inFlight.size));
+  const fresh = candidates.filter((member) => !inFlight.has(member) && !inherited.has(member));
+  const chosen = [...again, ...takenOver];
+  let room = most - inFlight.size - inherited.size;
+  for (const member of [...fresh.filter((id) => !serving.has(id)), ...fresh.filter((id) => serving.has(id))]) {
+    const serves = serving.has(member);
     if (room <= 0 || (serves && spare <= 0)) break;
     room -= 1;
     if (serves) spare -= 1;

@@ -4,7 +4,7 @@ import { accepted, refused } from './answer.ts';
 import type { Answer, CreateToken, EnrolMember, LocateMember, RenewMember, ReportCommand, RevokeMember, RevokeToken } from './commands.ts';
 import { labelProblems, nameProblem } from './config.ts';
 import type { State, Token } from './model.ts';
-import { isFinal, isFinished } from './phases.ts';
+import { isNews } from './evolve-report.ts';
 
 const scopePattern = /^[a-z-]+:(\*|[a-z-]+\/(\*|[a-z0-9-]+))$/;
 
@@ -98,6 +98,5 @@ export function report(state: State, { member: id, report: said }: ReportCommand
   // An answer to an order that was never given would settle orders to come.
   const newest = state.environments.get(deployment.environment)?.orderSeq ?? 0;
   if (said.seq > newest) return refused('invalid', `the newest order of '${deployment.environment}' is ${newest}; the report answers ${said.seq}`);
-  if (said.reportNo <= target.reportNo || (isFinished(deployment.phase) && !isFinal(said.phase))) return accepted();
-  return accepted({ kind: 'target.reported', member: id, report: said });
+  return isNews(state, id, said) ? accepted({ kind: 'target.reported', member: id, report: said }) : accepted();
 }

@@ -5,25 +5,36 @@ import type { Digest } from '../../proto/cid.ts';
 import type { Event } from '../../proto/events.ts';
 import type { Report } from '../../proto/fleet.ts';
 import type { Draft, Mutable } from './draft.ts';
-import type { Batch, Deployment, Member, TargetDeployment } from './model.ts';
+import type { Batch, Deployment, Member, State, TargetDeployment } from './model.ts';
 import { isDone, isFinal, isFinished } from './phases.ts';
 
-/** Folds one report. */
+/** Folds one report. One that is not newer changes nothing in the deployment; it may still tell what the member runs. */
 export function foldReport(draft: Draft, { member: id, report }: Extract<Event, { readonly kind: 'target.reported' }>, at: number): void {
   const target = draft.deployments.get(report.deployment)?.targets[id];
-  if (target === undefined || report.reportNo <= target.reportNo) return;
-  const deployment = draft.deployments.edit(report.deployment);
+  const known = draft.deployments.get(report.deployment);
+  if (target === undefined || known === undefined) return;
+  const member = isFinal(report.phase) ? draft.members.edit(id) : undefined;
+  if (member !== undefined) foldAnswer(member, known, target, report, at);
+  const deployment = report.reportNo <= target.reportNo ? undefined : draft.deployments.edit(report.deployment);
   if (deployment === undefined) return;
-  const targets = draft.targets(report.deployment);
   const over = isFinished(deployment.phase);
   const next = reported(target, report, at, over);
-  targets[id] = next;
-  const member = isFinal(report.phase) ? draft.members.edit(id) : undefined;
-  if (member !== undefined) foldRunning(member, deployment, target, report, at);
+  draft.targets(report.deployment)[id] = next;
   if (over) return;
   deployment.progressedAt = at;
   // Only then: looking at a whole batch for each of ten reports of each of ten thousand targets would be a million times too often.
-  if (isDone(next) !== isDone(target)) settleBatches(deployment, at);
+  const returned = target.phase === 'lost' && next.phase !== 'lost';
+  if (returned || isDone(next) !== isDone(target)) settleBatches(deployment, at, returned);
+}
+
+/** Whether a report has anything to say: it is the target's newest, or the answer to a newer order than any before. */
+export function isNews(state: State, id: string, report: Report): boolean {
+  const deployment = state.deployments.get(report.deployment);
+  const target = deployment?.targets[id];
+  const member = state.members.get(id);
+  if (deployment === undefined || target === undefined || member === undefined) return false;
+  if (report.reportNo > target.reportNo) return !isFinished(deployment.phase) || isFinal(report.phase);
+  return saysWhatRuns(deployment, target, report) && report.seq > (member.answered[deployment.app] ?? 0);
 }
 
 /** In a deployment that is over, a target may still come to its end, but it may not come back to life (R-9). */
@@ -51,28 +62,25 @@ function answersRollback(deployment: Deployment, target: TargetDeployment, repor
   return deployment.rollback !== undefined && target.order?.action === 'rollback' && report.seq >= target.order.seq;
 }
 
-function foldRunning(member: Mutable<Member>, deployment: Deployment, target: TargetDeployment, report: Report, at: number): void {
-  const { app } = deployment;
-  const back = answersRollback(deployment, target, report);
-  const work = member.work[app];
-  const answers = work?.deployment === deployment.deployment && report.seq >= work.seq;
-  if (work !== undefined && answers && !(work.settled && report.phase === 'cancelled')) {
-    member.work = { ...member.work, [app]: { ...work, phase: report.phase, settled: true } };
-  }
-  const running = member.running[app];
-  if (running !== undefined && report.seq < running.seq) return;
-  if (report.phase === 'inconsistent') {
-    const { [app]: _gone, ...others } = member.running;
-    member.running = others;
-    return;
-  }
-  const now = servedAfter(deployment, report, back);
-  if (now === undefined) return;
-  const since = running?.revision === now.revision ? running.since : at;
-  member.running = { ...member.running, [app]: { ...now, since, seq: report.seq } };
+/** Whether a final report tells what the target runs: `failed`, `rejected` and the like leave what was. */
+function saysWhatRuns(deployment: Deployment, target: TargetDeployment, report: Report): boolean {
+  return report.phase === 'inconsistent' || servedAfter(deployment, report, answersRollback(deployment, target, report)) !== undefined;
 }
 
-/** What the target serves after a final report; undefined when that is what it served before. */
+function foldAnswer(member: Mutable<Member>, deployment: Deployment, target: TargetDeployment, report: Report, at: number): void {
+  const { app } = deployment;
+  const work = member.work[app];
+  const answers = work?.deployment === deployment.deployment && report.seq >= work.seq && !work.settled;
+  if (work !== undefined && answers) member.work = { ...member.work, [app]: { ...work, phase: report.phase, settled: true } };
+  if (report.seq <= (member.answered[app] ?? 0) || !saysWhatRuns(deployment, target, report)) return;
+  member.answered = { ...member.answered, [app]: report.seq };
+  const now = servedAfter(deployment, report, answersRollback(deployment, target, report));
+  const { [app]: running, ...others } = member.running;
+  if (now === undefined) member.running = others;
+  else member.running = { ...others, [app]: { ...now, since: running?.revision === now.revision ? running.since : at } };
+}
+
+/** What the target serves after a report, when it says so. */
 function servedAfter(deployment: Deployment, report: Report, back: boolean): { readonly revision: Digest; readonly number: number } | undefined {
   const arrived = report.phase === 'committed' || report.phase === 'already-current';
   if (back && deployment.rollback !== undefined && (arrived || report.phase === 'rolled-back')) {
@@ -81,8 +89,11 @@ function servedAfter(deployment: Deployment, report: Report, back: boolean): { r
   return arrived ? { revision: deployment.to, number: deployment.number } : undefined;
 }
 
-/** Moves the batch under way to `baking` when its last target came to an end, and back when a lost one returned. */
-export function settleBatches(deployment: Mutable<Deployment>, at: number): void {
+/**
+ * Moves the batch under way to `baking` when its last target came to an end, and those of the batches before it too: one that
+ * was given up as lost may have come back. `again`: the bake counts from now, since what is to be watched has only now begun.
+ */
+export function settleBatches(deployment: Mutable<Deployment>, at: number, again = false): void {
   if (isFinished(deployment.phase) || deployment.phase === 'rolling-back') return;
   const index = deployment.batches.findIndex((batch) => batch.phase === 'running' || batch.phase === 'baking');
   const batch = deployment.batches[index];
@@ -90,11 +101,13 @@ export function settleBatches(deployment: Mutable<Deployment>, at: number): void
     deployment.phase = 'running';
     return;
   }
-  const done = batch.targets.every((member) => {
-    const target = deployment.targets[member];
-    return target === undefined || isDone(target);
-  });
-  if (done !== (batch.phase === 'baking')) {
+  const done = deployment.batches.slice(0, index + 1).every(({ targets }) =>
+    targets.every((member) => {
+      const target = deployment.targets[member];
+      return target === undefined || isDone(target);
+    }),
+  );
+  if (again || done !== (batch.phase === 'baking')) {
     const { bakingSince: _since, ...rest } = batch;
     const next: Batch = done ? { ...rest, phase: 'baking', bakingSince: at } : { ...rest, phase: 'running' };
     deployment.batches = deployment.batches.with(index, next);

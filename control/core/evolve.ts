@@ -108,7 +108,7 @@ function fold(draft: Draft, entry: JournalEntry): void {
 function foldMember(draft: Draft, { at, event }: JournalEntry): void {
   if (event.kind === 'member.enrolled') {
     const { kind: _kind, ...member } = event;
-    draft.members.set(event.member, { ...member, enrolledAt: at, renewedAt: at, addresses: [], revoked: false, running: {}, work: {} });
+    draft.members.set(event.member, { ...member, enrolledAt: at, renewedAt: at, addresses: [], revoked: false, running: {}, answered: {}, work: {} });
     const used = draft.tokens.edit(event.token);
     if (used !== undefined) used.uses += 1;
     draft.rosterEpoch += 1;

@@ -114,7 +114,7 @@ function heldBack(state: State, deployment: Deployment): string | undefined {
   const balance = balanceOf(state, deployment);
   if (pending.length === 0 || allowed(deployment, balance, pending).length > 0) return undefined;
   const parallel = maxParallelOf(deployment.config, balance.total);
-  if (balance.inFlight.size >= parallel) return `${pending.length} targets wait for their turn: ${parallel} may change at once (maxParallel)`;
+  if (balance.inFlight.size + balance.inherited.size >= parallel) return `${pending.length} targets wait for their turn: ${parallel} may change at once (maxParallel)`;
   const healthy = minHealthyOf(deployment.config, balance.total);
   return `${pending.length} targets wait: ${balance.serving.size} of ${balance.total} serve, and ${healthy} must (minHealthy)`;
 }

@@ -92,6 +92,8 @@ export interface Member {
   readonly revoked: boolean;
   /** What it last reported to have committed, by application. */
   readonly running: Readonly<Record<string, RunningRelease>>;
+  /** The newest order, by application, whose answer told us what it runs: an answer to an older one says nothing new. */
+  readonly answered: Readonly<Record<string, number>>;
   /** The newest change it was ordered to make, by application. */
   readonly work: Readonly<Record<string, Work>>;
 }
@@ -101,8 +103,6 @@ export interface RunningRelease {
   readonly revision: Digest;
   readonly number: number;
   readonly since: number;
-  /** Of the order whose answer told us; an answer to an older order changes nothing. */
-  readonly seq: number;
 }
 
 /** A change that a member was ordered to make, and how far it says it came. */

@@ -32,7 +32,8 @@ export function stepRollout(state: State, environment: Environment, deployment: 
 }
 
 function stepBatch(state: State, environment: Environment, deployment: Deployment, index: number, observed: Observed): Step {
-  const members = deployment.batches[index]?.targets ?? [];
+  // Those of earlier batches too: one that was given up as lost may have come back.
+  const members = deployment.batches.slice(0, index + 1).flatMap((batch) => batch.targets);
   const open = members.flatMap((member) => {
     const target = deployment.targets[member];
     return target === undefined || isDone(target) ? [] : [target];
