@@ -63,16 +63,17 @@ async function checkHttp(check: HttpCheck, timeoutMs: number, { clock, status }:
   const wanted = check.status ?? defaults.status;
   const successes = check.successes ?? defaults.successes;
   let inARow = 0;
-  let last = 'no answer yet';
+  let last: string | undefined;
   for (;;) {
     const now = await status();
     if (now.restarts >= installLimits.healthCrashesMax) return unhealthy(`it ended ${now.restarts} times during its health checks`);
     const url = check.url.replaceAll('${PORT}', String(now.port ?? ''));
     const left = deadline - clock.monotonic();
-    if (left <= 0) return unhealthy(`${url}: ${last}, expected status ${wanted} ${successes} times in a row within ${timeoutMs / 1000} s`);
+    if (left <= 0) return unhealthy(`${url}: ${last ?? 'no answer'}, expected status ${wanted} ${successes} times in a row within ${timeoutMs / 1000} s`);
     const answer = await request(url, Math.min(left, installLimits.healthRequestMs), signal);
     signal.throwIfAborted();
-    last = answer.detail;
+    // An answer that the deadline cut off says less than the one before it.
+    if (answer.status !== undefined || last === undefined || clock.monotonic() < deadline) last = answer.detail;
     inARow = answer.status === wanted ? inARow + 1 : 0;
     if (inARow >= successes) return { kind: 'healthy' };
     const interval = (check.intervalSeconds ?? defaults.intervalSeconds) * 1000;

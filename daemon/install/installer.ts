@@ -89,7 +89,7 @@ export interface Installer extends AsyncDisposable {
   /** Whether the finished release is on disk already, so that `install` may be called without a staged directory. */
   installed(order: Pick<InstallOrder, 'app' | 'revision' | 'revisionNumber'>): Promise<boolean>;
   /**
-   * Activates a staged directory, complete and synced, or a release that is on disk already (`staged` absent).
+   * Activates a staged directory, complete and synced, or a release that is on disk already (`staged` absent; see `installed`).
    * Reports `staged`, `activating`, `health-checking` and the end. Resolves when it is over; a failure is an outcome.
    * An abort before the switch changes nothing; after it, what is under way stays for `recover` to finish.
    * @throws {DaemonError} ABORTED; ORDER_REFUSED when the application is unknown or busy; STORAGE_FAILED when the

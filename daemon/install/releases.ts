@@ -25,9 +25,9 @@ export interface AppConfig {
   /** Absolute path; its parent must be there. */
   readonly root: string;
   /** Port on which the front listens; without one the application has none. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Address on which the front listens. */
-  readonly host?: string;
+  readonly host?: string | undefined;
 }
 
 export interface InstallerOptions {

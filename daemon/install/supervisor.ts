@@ -8,10 +8,11 @@ import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type Disk, replaceFile } from './disk.ts';
 import { FrontKeeper } from './front-keeper.ts';
+import { adopted, drained, ended, type Instance, unstarted } from './instance.ts';
 import type { Layout } from './layout.ts';
 import { installLimits } from './limits.ts';
-import { connectionsTo, freePort } from './ports.ts';
-import type { ProcessIdentity, Processes } from './processes.ts';
+import { freePort } from './ports.ts';
+import type { Processes } from './processes.ts';
 import type { RunnableRelease, ServiceManager, ServiceStatus } from './service.ts';
 import { readSupervised } from './supervised.ts';
 
@@ -29,20 +30,6 @@ export interface SupervisorTools {
   readonly host: string;
   /** The application's port; without one there is no front. */
   readonly port?: number;
-}
-
-/** One release that should run. */
-interface Instance {
-  readonly id: string;
-  /** Unknown for what was adopted until somebody names it; without it a crash is not answered by a restart. */
-  release: RunnableRelease | undefined;
-  process: ProcessIdentity;
-  port: number;
-  tag: string;
-  restarts: number;
-  startedAt: number;
-  restartAt: number | undefined;
-  starting: Promise<void> | undefined;
 }
 
 interface Waiting {
@@ -159,10 +146,7 @@ export class Supervisor implements ServiceManager {
         processes.signal(found, 'SIGKILL');
         continue;
       }
-      const process = { pid: found.pid, startTime: found.startTime };
-      const startedAt = clock.monotonic();
-      const rest = { release: undefined, restarts: 0, startedAt, restartAt: undefined, starting: undefined };
-      this.#instances.set(release, { id: release, process, port: Number(port), tag: found.tag, ...rest });
+      this.#instances.set(release, adopted(release, Number(port), found, clock.monotonic()));
     }
     this.#active = written.active;
   }
@@ -175,17 +159,7 @@ export class Supervisor implements ServiceManager {
       if (this.#tools.processes.alive(found.process)) return;
       this.#instances.delete(release.id);
     }
-    const instance: Instance = {
-      id: release.id,
-      release,
-      process: { pid: 0, startTime: '' },
-      port: 0,
-      tag: '',
-      restarts: 0,
-      startedAt: 0,
-      restartAt: undefined,
-      starting: undefined,
-    };
+    const instance = unstarted(release);
     this.#instances.set(release.id, instance);
     try {
       await this.#start(instance, release);
@@ -239,34 +213,11 @@ export class Supervisor implements ServiceManager {
     await Promise.all(
       others.map(async (instance) => {
         await instance.starting?.catch(() => {});
-        if (drain) await this.#drain(instance);
-        await this.#end(instance);
+        if (drain) await drained(instance, this.#tools, this.#lifetime.signal);
+        await ended(instance, this.#tools);
       }),
     );
     if (others.length > 0) await this.#write();
-  }
-
-  async #drain({ port }: Instance): Promise<void> {
-    const { clock } = this.#tools;
-    const deadline = clock.monotonic() + installLimits.drainMs;
-    while (clock.monotonic() < deadline && !this.#lifetime.signal.aborted && (await connectionsTo(port)) > 0) {
-      await clock.wait(installLimits.pollMs, { signal: this.#lifetime.signal }).catch(() => {});
-    }
-  }
-
-  /** Asks politely, then kills the group and whatever left it. */
-  async #end({ process, release, tag, id }: Instance): Promise<void> {
-    const { processes, clock, log } = this.#tools;
-    const seconds = release?.service.manager === 'process' ? release.service.stopTimeoutSeconds : undefined;
-    const deadline = clock.monotonic() + (seconds === undefined ? installLimits.stopTimeoutMs : seconds * 1000);
-    const signal = new AbortController().signal;
-    processes.signal(process, 'SIGTERM');
-    while (processes.alive(process) && clock.monotonic() < deadline) await clock.wait(installLimits.pollMs, { signal });
-    if (processes.alive(process)) log.warn({ release: id, pid: process.pid }, 'instance did not stop in time and is killed');
-    processes.signal(process, 'SIGKILL');
-    if (tag !== '') for (const left of processes.tagged(tag)) processes.signal(left, 'SIGKILL');
-    while (processes.alive(process)) await clock.wait(installLimits.pollMs, { signal });
-    log.info({ release: id, pid: process.pid }, 'instance stopped');
   }
 
   async #write(): Promise<void> {
@@ -318,7 +269,7 @@ export class Supervisor implements ServiceManager {
         // Until this succeeds it is not running, so the next tick is another try, later.
         instance.restartAt = undefined;
         await this.#start(instance, release);
-        if (this.#instances.get(instance.id) !== instance) await this.#end(instance);
+        if (this.#instances.get(instance.id) !== instance) await ended(instance, this.#tools);
       }
     }
     // Not while it is ended: the front is only kept for something that runs.
