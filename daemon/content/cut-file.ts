@@ -21,18 +21,18 @@ export const bufferBytes = 16 * chunkBytes.max;
 
 /**
  * Cuts the file at `absolute`, called `path` in messages. `buffer` has {@link bufferBytes} and may be shared by calls one after the other.
- * `onBytes` may throw to give up. @throws {DaemonError} FILE_CHANGED; system errors of opening and reading as they are.
+ * What `onBytes` gives is awaited, so that a large file is read in slices; it may throw to give up. @throws {DaemonError} FILE_CHANGED; system errors of opening and reading as they are.
  */
-export function cutFile(absolute: string, path: string, buffer: Uint8Array, onBytes: (bytes: number) => void): CutFile {
+export async function cutFile(absolute: string, path: string, buffer: Uint8Array, onBytes: (bytes: number) => Promise<void> | undefined): Promise<CutFile> {
   const file = openSync(absolute, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const before = fstatSync(file, { bigint: true });
     const size = Number(before.size);
-    const result = isSingleChunk(size) ? small(file, size, buffer) : large(file, size, buffer, onBytes);
-    onBytes(isSingleChunk(size) ? size : 0);
+    const result = isSingleChunk(size) ? small(file, size, buffer) : await large(file, size, buffer, onBytes);
     if (result === undefined || changed(before, fstatSync(file, { bigint: true }))) {
       throw new DaemonError('FILE_CHANGED', `${quoted(path)} changed while it was read: publish a directory that nobody writes to`);
     }
+    if (isSingleChunk(size)) await onBytes(size);
     return result;
   } finally {
     closeSync(file);
@@ -40,7 +40,7 @@ export function cutFile(absolute: string, path: string, buffer: Uint8Array, onBy
 }
 
 function changed(before: BigIntStats, after: BigIntStats): boolean {
-  return before.size !== after.size || before.mtimeNs !== after.mtimeNs || before.ino !== after.ino;
+  return before.size !== after.size || before.mtimeNs !== after.mtimeNs || before.ctimeNs !== after.ctimeNs;
 }
 
 /** `undefined` when there are not exactly `size` bytes. */
@@ -52,7 +52,7 @@ function small(file: number, size: number, buffer: Uint8Array): CutFile | undefi
   return { size, digest, chunks: size === 0 ? [] : [{ id: digest, length: size }] };
 }
 
-function large(file: number, size: number, buffer: Uint8Array, onBytes: (bytes: number) => void): CutFile | undefined {
+async function large(file: number, size: number, buffer: Uint8Array, onBytes: (bytes: number) => Promise<void> | undefined): Promise<CutFile | undefined> {
   const whole = createHash('sha256');
   const chunks: ChunkRef[] = [];
   let held = 0;
@@ -71,7 +71,7 @@ function large(file: number, size: number, buffer: Uint8Array, onBytes: (bytes: 
     }
     buffer.copyWithin(0, start, held);
     held -= start;
-    onBytes(read);
+    await onBytes(read);
   }
   return total === size ? { size, digest: whole.digest('hex'), chunks } : undefined;
 }

@@ -3,7 +3,6 @@
 
 import { hash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { chunkLengths, isSingleChunk } from '../../proto/chunker.ts';
 import type { Digest } from '../../proto/cid.ts';
 import { defaultDeploySpec, type DeploySpec } from '../../proto/deploy-spec.ts';
@@ -14,13 +13,16 @@ import { createTreeBuilder, type TreeBuilder } from '../../proto/tree-index.ts';
 import { quoted } from '../../proto/path.ts';
 import type { ChunkRef, Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
+import { throwIfAborted } from './abort.ts';
 import { bufferBytes, cutFile } from './cut-file.ts';
 import { firstPlaces } from './places.ts';
 import { createProblems, readFailure, type Problems } from './problems.ts';
 import { walk, type Found } from './walk.ts';
 
-/** Longest slice of synchronous reading, in milliseconds: an interrupt or a progress bar waits no longer. */
-const sliceMs = 20;
+/** Bytes read between turns of the event loop, some 10 ms: an interrupt or a progress bar waits no longer. */
+const sliceBytes = 4 * 1024 * 1024;
+/** What looking at an entry costs, in bytes that could have been read instead. */
+const entryBytes = 32 * 1024;
 
 export interface IngestOptions {
   readonly signal: AbortSignal;
@@ -54,23 +56,33 @@ export async function ingest(directory: string, options: IngestOptions): Promise
   const problems = createProblems();
   const builder = createTreeBuilder({ caseSensitive: options.caseSensitive ?? false });
   const buffer = new Uint8Array(bufferBytes);
-  let sliceEnd = performance.now() + sliceMs;
   let entries = 0;
   let bytes = 0;
-  const onBytes = (read: number): void => {
-    bytes += read;
-    if (options.signal.aborted) throw abandoned(directory);
+  let slice = 0;
+  const spend = (work: number): Promise<void> | undefined => {
+    slice += work;
+    if (slice < sliceBytes) return undefined;
+    slice = 0;
+    return turn();
   };
-  for (const found of walk(directory, problems)) {
-    addEntry(builder, found, buffer, problems, onBytes);
-    entries += 1;
-    if (performance.now() < sliceEnd) continue;
+  const turn = async (): Promise<void> => {
     options.onProgress?.({ entries, bytes });
-    await nextTurn();
-    if (options.signal.aborted) throw abandoned(directory);
-    sliceEnd = performance.now() + sliceMs;
+    await new Promise((resolve) => setImmediate(resolve));
+    throwIfAborted(options.signal, `reading ${directory}`);
+  };
+  const onBytes = (read: number): Promise<void> | undefined => {
+    bytes += read;
+    return spend(read);
+  };
+  throwIfAborted(options.signal, `reading ${directory}`);
+  for (const found of walk(directory, options.caseSensitive ?? false, problems)) {
+    await addEntry(builder, found, buffer, problems, onBytes);
+    entries += 1;
+    const pause = spend(entryBytes);
+    if (pause !== undefined) await pause;
   }
   problems.throwIfAny();
+  if (entries === 0) throw new DaemonError('UNREADABLE_FILE', `${directory} is empty; name a directory that holds what is to be published`);
   options.onProgress?.({ entries, bytes });
   const { bytes: index, tree } = finish(builder);
   return { tree, index, digest: hash('sha256', index), indexChunks: cutIndex(index), readChunk: reader(directory, tree) };
@@ -95,11 +107,7 @@ export function createRevision(app: string, ingested: Pick<Ingested, 'tree' | 'i
   return { revision, bytes, digest: hash('sha256', bytes) } as const;
 }
 
-function abandoned(directory: string): DaemonError {
-  return new DaemonError('ABORTED', `reading ${directory} was interrupted; nothing was published`);
-}
-
-function addEntry(builder: TreeBuilder, found: Found, buffer: Uint8Array, problems: Problems, onBytes: (bytes: number) => void): void {
+async function addEntry(builder: TreeBuilder, found: Found, buffer: Uint8Array, problems: Problems, onBytes: (bytes: number) => Promise<void> | undefined): Promise<void> {
   switch (found.kind) {
     case 'directory':
       builder.add({ kind: 'directory', path: found.path, mode: found.mode });
@@ -109,9 +117,10 @@ function addEntry(builder: TreeBuilder, found: Found, buffer: Uint8Array, proble
       return;
     case 'file':
       try {
-        builder.add({ kind: 'file', path: found.path, mode: found.mode, ...cutFile(found.absolute, found.path, buffer, onBytes) });
+        builder.add({ kind: 'file', path: found.path, mode: found.mode, ...(await cutFile(found.absolute, found.path, buffer, onBytes)) });
       } catch (cause) {
         if (cause instanceof DaemonError && cause.code === 'ABORTED') throw cause;
+        if (cause instanceof ProtocolError) throw new DaemonError('TREE_TOO_LARGE', cause.message, { cause });
         const { code, message } = cause instanceof DaemonError ? cause : readFailure(found.path, cause);
         problems.add(code, message);
       }

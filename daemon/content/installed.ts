@@ -5,7 +5,10 @@ import { hash } from 'node:crypto';
 import { constants, open } from 'node:fs/promises';
 import type { Digest } from '../../proto/cid.ts';
 import type { Tree } from '../../proto/tree.ts';
+import { throwIfAborted } from './abort.ts';
+import { storageFailure } from './pack-index.ts';
 import { firstPlaces, type FirstPlaces } from './places.ts';
+import { systemCode } from './problems.ts';
 import type { InstalledTrees } from './store.ts';
 
 interface Installed {
@@ -43,7 +46,7 @@ export function createInstalledTrees(onDrift: (path: string) => void): Installed
     async get(id, { signal }) {
       // Each round either returns or rules one file out, so this ends.
       for (let found = find(id); found !== undefined; found = find(id)) {
-        signal.throwIfAborted();
+        throwIfAborted(signal, 'reading a chunk');
         const { installed, ordinal } = found;
         const { entry, offset } = installed.places.of(ordinal);
         const path = `${installed.directory}/${installed.tree.entry(entry).path}`;
@@ -97,10 +100,14 @@ function ordinalOf({ tree, prefixes, ordinals }: Installed, id: Digest): number 
   return undefined;
 }
 
-/** `undefined` when the file is not there or too short: to the caller the same as other bytes. */
+/** What these say of a path is that it is no longer the file that was installed. Of any other failure the file is innocent. */
+const goneCodes: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO', 'ESPIPE']);
+
+/** `undefined` when the file is not there or too short: to the caller the same as other bytes. @throws {DaemonError} STORAGE_FAILED. */
 async function readAt(path: string, offset: number, length: number): Promise<Uint8Array | undefined> {
   try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // Without O_NONBLOCK a named pipe in the file's place would hold the reader for ever.
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const bytes = Buffer.allocUnsafe(length);
       const { bytesRead } = await file.read(bytes, 0, length, offset);
@@ -108,7 +115,8 @@ async function readAt(path: string, offset: number, length: number): Promise<Uin
     } finally {
       await file.close();
     }
-  } catch {
-    return undefined;
+  } catch (cause) {
+    if (goneCodes.has(systemCode(cause))) return undefined;
+    throw storageFailure(`cannot read ${path}`, cause);
   }
 }

@@ -4,7 +4,7 @@
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { ProtocolError } from '../../proto/errors.ts';
 import { limits } from '../../proto/limits.ts';
-import { checkPath, checkSymlink, quoted } from '../../proto/path.ts';
+import { checkPath, checkSymlink, collisionKey, quoted } from '../../proto/path.ts';
 import { DaemonError } from '../errors.ts';
 import { readFailure, systemCode, type Problems } from './problems.ts';
 
@@ -17,19 +17,19 @@ export type Found =
 /** What a tree says of rights: no writing for others, no set-user-id. The owner can always read, and enter and fill directories. */
 const modeMask = 0o755;
 
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Everything under `root`, each directory before what is in it. What cannot be published goes to `problems` and is left out.
  * @throws {DaemonError} UNREADABLE_FILE when `root` is no directory that can be read; TREE_TOO_LARGE.
  */
-export function* walk(root: string, problems: Problems): Generator<Found> {
+export function* walk(root: string, caseSensitive: boolean, problems: Problems): Generator<Found> {
   checkRoot(root);
   const waiting: string[] = [''];
   let entries = 0;
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
     const below: string[] = [];
-    for (const name of list(root, directory, problems)) {
+    for (const name of distinct(list(root, directory, problems), directory, caseSensitive, problems)) {
       const path = directory === '' ? name : `${directory}/${name}`;
       const found = look(root, path, problems);
       if (found === undefined) continue;
@@ -38,7 +38,20 @@ export function* walk(root: string, problems: Problems): Generator<Found> {
       if (found.kind === 'directory') below.push(path);
       yield found;
     }
-    waiting.push(...below.toReversed());
+    // Not push(...below): a directory may hold more names than a call takes arguments.
+    for (const path of below.toReversed()) waiting.push(path);
+  }
+}
+
+/** The names without those that a file system blind to case or normalisation would take for an earlier one. */
+function* distinct(names: readonly string[], directory: string, caseSensitive: boolean, problems: Problems): Generator<string> {
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    const key = caseSensitive ? name.normalize('NFC') : collisionKey(name);
+    const earlier = seen.get(key);
+    seen.set(key, name);
+    if (earlier === undefined) yield name;
+    else problems.add('PATH_COLLISION', `in ${quoted(directory || '.')}: ${quoted(earlier)} and ${quoted(name)} differ only in case or Unicode normalisation; rename one of them`);
   }
 }
 
@@ -88,6 +101,8 @@ function look(root: string, path: string, problems: Problems): Found | undefined
     }
     problems.add('UNSUPPORTED_FILE', `${quoted(path)} is a ${kindOf(stats)}; only files, directories and symbolic links can be published: leave it out`);
   } catch (cause) {
+    // That there are too many problems is no problem of this path.
+    if (cause instanceof DaemonError) throw cause;
     if (cause instanceof ProtocolError) problems.add('INVALID_PATH', cause.message);
     else if (cause instanceof TypeError) problems.add('INVALID_PATH', `${quoted(path)} points to a name that is not UTF-8`);
     else {

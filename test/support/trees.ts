@@ -56,7 +56,7 @@ function file(root: string, path: string, content: string | Buffer, mode: number
 /** Everything under `root` by path. Modes are those of `maskOf`, such as with the right to write left out. */
 export function show(root: string, maskOf = 0o777): Readonly<Record<string, Shown>> {
   const shown: Record<string, Shown> = {};
-  for (const name of readdirSync(root, { recursive: true, encoding: 'utf8' }).toSorted()) {
+  for (const name of namesUnder(root, '')) {
     const absolute = join(root, name);
     const stats = lstatSync(absolute);
     const mode = (stats.mode & maskOf).toString(8);
@@ -65,4 +65,12 @@ export function show(root: string, maskOf = 0o777): Readonly<Record<string, Show
     else shown[name] = { mode, content: readFileSync(absolute).toString('base64') };
   }
   return shown;
+}
+
+/** Not readdir's own recursion: that follows links to directories. */
+function namesUnder(root: string, prefix: string): string[] {
+  return readdirSync(join(root, prefix), { withFileTypes: true }).flatMap((entry) => {
+    const path = prefix === '' ? entry.name : `${prefix}/${entry.name}`;
+    return entry.isDirectory() ? [path, ...namesUnder(root, path)] : [path];
+  });
 }
