@@ -82,6 +82,13 @@ export class Application {
     await replaceFile(disk, path, JSON.stringify(self));
   }
 
+  /** Leaves the root to the next daemon; nothing when another has it. */
+  async disown(): Promise<void> {
+    const { disk, at, processes } = this.tools;
+    const path = join(at.state, 'owner.json');
+    if (member(await readJson(disk, path), 'pid') === processes.self().pid) await disk.remove(path);
+  }
+
   /** Writes down what a release is, before its directory gets its name. */
   async store(order: JournalledOrder, spec: DeploySpec): Promise<void> {
     const { disk, at } = this.tools;

@@ -144,7 +144,10 @@ export function createInstaller(options: InstallerOptions): Installer {
       for (const ledger of ledgers()) await ledger.acknowledged(deployment, reportNo);
     },
     close: async () => {
-      for (const { tools } of apps.values()) await tools.service.close(options.onStop);
+      for (const app of apps.values()) {
+        await app.tools.service.close(options.onStop);
+        await app.disown();
+      }
     },
     async [Symbol.asyncDispose]() {
       await this.close();

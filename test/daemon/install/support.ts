@@ -4,7 +4,7 @@
 import { mkdir, mkdtemp, readFile, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { DeploySpec } from '../../../proto/deploy-spec.ts';
 import { type Clock, systemClock } from '../../../daemon/clock.ts';
 import { releaseId } from '../../../daemon/core/activate.ts';
@@ -47,7 +47,7 @@ export async function makeBed(change: Partial<InstallerOptions> = {}, port: numb
     log: quiet,
     processes,
     node: process.execPath,
-    searchPath: `${join(process.execPath, '..')}:/usr/bin:/bin`,
+    searchPath: `${dirname(process.execPath)}:/usr/bin:/bin`,
     onStop: 'stop',
     ...change,
   };
