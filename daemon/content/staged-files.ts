@@ -1,0 +1,91 @@
+// The files of a release under construction: made, written, verified from disk, made read-only and synced. Nothing here follows a link,
+// and nothing outside the directory is written. Which chunk goes where is decided in materialize.ts.
+
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import type { FileEntry } from '../../proto/tree.ts';
+import { DaemonError } from '../errors.ts';
+import { quoted } from '../../proto/path.ts';
+import { callBytes, type Spend } from './slices.ts';
+import type { SyncQueue } from './sync-queue.ts';
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+const bufferBytes = 1024 * 1024;
+
+/** The mode of a file of a release: nobody writes it. */
+export function sealedMode({ mode }: Pick<FileEntry, 'mode'>): number {
+  return mode & 0o555;
+}
+
+/** Makes a file that was not there, writable by its owner only. */
+export function createFile(path: string): void {
+  closeSync(openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+}
+
+/** Writes all of `bytes` into a file that is there. */
+export function writeAt(path: string, bytes: Uint8Array, offset: number): void {
+  const file = openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written, bytes.length - written, offset + written);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Opens a regular file for reading, without following a link or waiting for a pipe. @throws system errors; `undefined` when it is no regular file. */
+export function openRegular(path: string): number | undefined {
+  const file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (fstatSync(file).isFile()) return file;
+  closeSync(file);
+  return undefined;
+}
+
+/** Reads `length` bytes, or fewer at the end of the file. */
+export function readAt(file: number, length: number, offset: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const read = readSync(file, bytes, filled, length - filled, offset + filled);
+    if (read === 0) break;
+    filled += read;
+  }
+  return bytes.subarray(0, filled);
+}
+
+/** Whether an open file has exactly the bytes of `entry`: read whole, in slices. */
+export async function holds(file: number, entry: Pick<FileEntry, 'size' | 'digest'>, spend: Spend): Promise<boolean> {
+  if (fstatSync(file).size !== entry.size) return false;
+  const digest = createHash('sha256');
+  let offset = 0;
+  for (; offset < entry.size; ) {
+    const bytes = readAt(file, Math.min(bufferBytes, entry.size - offset), offset);
+    if (bytes.length === 0) break;
+    digest.update(bytes);
+    offset += bytes.length;
+    const pause = spend(bytes.length);
+    if (pause !== undefined) await pause;
+  }
+  return offset === entry.size && digest.digest('hex') === entry.digest;
+}
+
+/**
+ * Ends the writing of a file: verified as it now lies on disk, read-only, and handed over to be synced.
+ * @throws {DaemonError} CORRUPT_CHUNK when the file is not what the tree says.
+ */
+export async function sealFile(path: string, entry: FileEntry, syncs: SyncQueue, spend: Spend): Promise<void> {
+  const file = openRegular(path);
+  if (file === undefined) throw new DaemonError('CORRUPT_CHUNK', `${quoted(entry.path)} is no regular file any more in the release under construction`);
+  let handedOver = false;
+  try {
+    if (!(await holds(file, entry, spend))) {
+      throw new DaemonError('CORRUPT_CHUNK', `${quoted(entry.path)} was put together from its chunks and does not hash to ${entry.digest}, as the tree says: the disk, or the tree, is damaged`);
+    }
+    fchmodSync(file, sealedMode(entry));
+    handedOver = true;
+  } finally {
+    if (!handedOver) closeSync(file);
+  }
+  await syncs.add(file);
+  const pause = spend(callBytes);
+  if (pause !== undefined) await pause;
+}
