@@ -21,14 +21,14 @@ export const defaults = Object.freeze({
   dataDir: '/var/lib/starling',
   /** Whose fleet it is; fixed at the first start, because it is in every certificate. */
   org: 'starling',
-  log: Object.freeze({ level: 'info' as (typeof logLevels)[number] }),
+  log: Object.freeze({ level: 'info' } as const),
   /** Who may read /metrics: `open` to all who reach the port, or `token` with the scope read:*. It names environments, never secrets. */
-  metrics: 'open' as (typeof metricsAccess)[number],
+  metrics: 'open',
   /** Event streams open at once; each holds a connection. Too low: user interfaces show old state. */
   eventStreamsMax: 256,
   /** Connections at once; a fleet needs one for each member. Too low: members cannot hear; too high: memory. */
   connectionsMax: 20_000,
-});
+} as const);
 
 /** The whole of `control.yaml`. */
 export const ConfigSchema = Type.Object(

@@ -17,13 +17,12 @@ export function pageByKey<Item>(items: readonly Item[], keyOf: (item: Item) => s
   return cut(items, keyOf, from < 0 ? items.length : from, query.limit);
 }
 
-/** A page of items in an order of their own, from which none ever goes away. */
-export function pageById<Item>(items: readonly Item[], idOf: (item: Item) => string, query: PageQuery): Page<Item> {
-  if (query.cursor === undefined) return cut(items, idOf, 0, query.limit);
-  const after = decode(query.cursor);
-  const at = items.findIndex((item) => idOf(item) === after);
-  if (at < 0) throw invalid();
-  return cut(items, idOf, at + 1, query.limit);
+/** A page of the `wanted` items of a list with an order of its own, from which no item ever goes away. */
+export function pageById<Item>(items: readonly Item[], idOf: (item: Item) => string, query: PageQuery, wanted: (item: Item) => boolean = () => true): Page<Item> {
+  const after = query.cursor === undefined ? undefined : decode(query.cursor);
+  const at = after === undefined ? -1 : items.findIndex((item) => idOf(item) === after);
+  if (after !== undefined && at < 0) throw invalid();
+  return cut(items.slice(at + 1).filter(wanted), idOf, 0, query.limit);
 }
 
 function cut<Item>(items: readonly Item[], keyOf: (item: Item) => string, from: number, limit = pageItemsDefault): Page<Item> {

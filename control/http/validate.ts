@@ -52,6 +52,8 @@ function invalid(found: readonly ValidationError[], httpPart: string | undefined
 
 function describe(error: ValidationError): readonly { readonly pointer: string; readonly detail: string }[] {
   const { params, instancePath } = error;
+  // Said again for each unknown field, which `additionalProperties` names.
+  if (error.keyword === 'boolean') return [];
   if (error.keyword === 'additionalProperties' && 'additionalProperties' in params && Array.isArray(params.additionalProperties)) {
     return params.additionalProperties.map((key: unknown) => ({ pointer: `${instancePath}/${escaped(String(key))}`, detail: 'is not a known field' }));
   }

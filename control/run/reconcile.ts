@@ -24,6 +24,8 @@ export interface ReconcileOptions {
   readonly metrics: Metrics;
   /** Ends the loop. */
   readonly signal: AbortSignal;
+  /** Called after each decision that was completed: the sign of life. */
+  readonly decided?: () => void;
 }
 
 export interface Reconciler {
@@ -64,6 +66,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       const failures = await performAll(result.effects, state, options);
       metrics.decisionDuration.observe((clock.monotonic() - startedAt) / 1000);
       metrics.decisionLastSuccess.set(clock.now() / 1000);
+      options.decided?.();
       if (failures > 0) return clock.now() + retryAfterMs;
       if (result.events.length === 0 && result.effects.length === 0) return result.nextCheckAt ?? Infinity;
     }

@@ -1,0 +1,58 @@
+// Figures over the state and the journal's newest facts, in the form in which metrics show them. Part of the composition root.
+
+import type { JournalEntry } from '../proto/events.ts';
+import { evaluateGates } from './core/gates.ts';
+import type { State } from './core/model.ts';
+import type { Observed } from './core/select.ts';
+import { targetsOf } from './core/select.ts';
+import type { Presence } from './fleet/presence.ts';
+import { words, type Metrics, type Readings } from './metrics.ts';
+
+/** Answers each scrape from the state as it is then. */
+export function readingsOf(state: () => State, observed: () => Observed, presence: Presence): Readings {
+  return {
+    *agents() {
+      for (const environment of state().environments.values()) {
+        const found = targetsOf(state(), environment).map(({ member }) => presence.connectivity(member));
+        for (const word of words.connectivity) yield { environment: environment.environment, state: word, value: found.filter((one) => one === word).length };
+      }
+    },
+    *promotionsActive() {
+      for (const { environment, waiting, activeDeployment } of state().environments.values()) {
+        yield { environment, state: 'waiting', value: waiting.length };
+        yield { environment, state: 'deploying', value: activeDeployment === undefined ? 0 : 1 };
+      }
+    },
+    *promotionBlocked() {
+      for (const { environment, waiting } of state().environments.values()) {
+        const promotion = state().promotions.get(waiting[0] ?? '');
+        if (promotion === undefined) continue;
+        const gates = new Set(evaluateGates(state(), promotion, observed()).blockers.map(({ type }) => type));
+        for (const gate of gates) yield { environment, gate, value: 1 };
+      }
+    },
+    *driftTargets() {
+      for (const environment of state().environments.values()) {
+        const { current, app } = environment;
+        const idle = environment.activeDeployment === undefined && current !== undefined;
+        const adrift = idle ? targetsOf(state(), environment).filter((member) => member.running[app]?.revision !== current) : [];
+        yield { environment: environment.environment, value: adrift.length };
+      }
+    },
+  };
+}
+
+/** Counts what new entries say. What was on record before this process began is in nobody's rate. */
+export function countEntries(metrics: Metrics, state: State, entries: readonly JournalEntry[]): void {
+  for (const { at, event } of entries) {
+    if (event.kind === 'revision.created') metrics.releases.inc();
+    else if (event.kind === 'deployment.rolling-back') metrics.rollbacks.inc({ reason: 'automatic' });
+    else if (event.kind === 'promotion.created' && event.trigger === 'rollback') metrics.rollbacks.inc({ reason: 'manual' });
+    else if (event.kind === 'promotion.finished') {
+      const promotion = state.promotions.get(event.promotion);
+      if (promotion === undefined) continue;
+      metrics.promotions.inc({ environment: promotion.environment, result: event.phase, trigger: promotion.trigger });
+      metrics.promotionDuration.observe({ environment: promotion.environment, result: event.phase }, (at - promotion.createdAt) / 1000);
+    }
+  }
+}

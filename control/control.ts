@@ -1,0 +1,161 @@
+// The control plane, put together: read from the top, this is what it is made of and in which order it starts and stops.
+
+import { join } from 'node:path';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { limits } from '../proto/limits.ts';
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
+import type { ControlConfig } from './config.ts';
+import { firstToken } from './control-first-token.ts';
+import { measured } from './control-journal.ts';
+import { listen } from './control-listen.ts';
+import { countEntries, readingsOf } from './control-readings.ts';
+import type { Observed } from './core/select.ts';
+import { submit } from './fleet/facts.ts';
+import { Members } from './fleet/members.ts';
+import { Presence } from './fleet/presence.ts';
+import { Authenticator } from './http/auth.ts';
+import { Feed } from './http/feed.ts';
+import { IdempotencyKeys } from './http/idempotency.ts';
+import { createServer } from './http/server.ts';
+import type { Journal } from './journal/journal.ts';
+import { openLevelJournal } from './journal/level.ts';
+import type { Logger } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { systemRandom, type RandomBytes } from './random.ts';
+import { every } from './run/every.ts';
+import { openProjection } from './run/projection.ts';
+import { createReconciler } from './run/reconcile.ts';
+import { verifyEnrolment } from './trust/enrolment.ts';
+import { openRepository } from './trust/file-repository.ts';
+import { createRequestVerifier } from './trust/member-request.ts';
+import { createApiToken, createJoinToken, parseToken, secretMatches } from './trust/tokens.ts';
+
+/** What the process hands in; the clock and randomness are the system's when they are left out. */
+export interface ControlDependencies {
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly random?: RandomBytes;
+  readonly version?: string;
+  readonly nodeVersion?: string;
+  /** Opens the journal of a directory; `level` when it is left out. */
+  readonly openJournal?: (directory: string) => Promise<Journal>;
+}
+
+/** A control plane that runs. */
+export interface Control {
+  /** As it listens: `http://127.0.0.1:7400`. */
+  readonly url: string;
+  /** As members and people reach it. */
+  readonly publicUrl: string;
+  /** sha2-256 of 1.root.json: what `starlingd join` pins. */
+  readonly rootDigest: string;
+  /** The administrator's first token, when this start made one; `<dataDir>/admin.token` has it too. */
+  readonly firstToken?: string;
+  /** Stops taking requests, ends every wait, finishes what is under way and lets go of the data directory, within 10 s. */
+  close(): Promise<void>;
+}
+
+/** The longest that closing waits for answers under way. */
+const closeWithinMs = 8_000;
+/** A loop that has not decided for this long is stuck: it looks at least each minute. */
+const decisionStaleMs = 180_000;
+const refreshEveryMs = 60_000;
+
+/** JSON lines, one for each event, to `write`: the standard error of `starling control`. */
+export function createLog(level: ControlConfig['log']['level'], write: (line: string) => void): Logger {
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
+}
+
+/**
+ * Starts the control plane of a data directory.
+ * @throws {ControlError} DATA_DIRECTORY_IN_USE, PORT_IN_USE, STORAGE_FAILED, CONFIG_INVALID; then nothing of it runs any more.
+ */
+export async function startControl(config: ControlConfig, dependencies: ControlDependencies): Promise<Control> {
+  await using stack = new AsyncDisposableStack();
+  const control = await compose(config, dependencies, stack);
+  const owned = stack.move();
+  return { ...control, close: async () => await owned.disposeAsync() };
+}
+
+/** Starts each part and puts on `stack` how to stop it: stopping goes backwards. */
+async function compose(config: ControlConfig, dependencies: ControlDependencies, stack: AsyncDisposableStack): Promise<Omit<Control, 'close'>> {
+  const { log, clock = systemClock, random = systemRandom, version = '0.1.0', nodeVersion = 'unknown', openJournal = openLevelJournal } = dependencies;
+  const now = (): number => clock.now();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const startedAt = clock.now();
+
+  // What is remembered.
+  const registry = new Registry();
+  const presence = new Presence(now);
+  const metrics = createMetrics(registry, { version, nodeVersion }, () => readings);
+  const journal = measured(await openJournal(join(config.dataDir, 'journal')), metrics, clock);
+  stack.defer(async () => await journal.close());
+  const repository = await openRepository({ dataDir: config.dataDir, org: config.org, now, log: log.child({ component: 'trust' }) });
+  const projection = await openProjection(journal, now);
+  stack.defer(async () => await projection.close());
+  const idempotency = await IdempotencyKeys.open({ directory: join(config.dataDir, 'idempotency'), random, now });
+  stack.defer(async () => await idempotency.close());
+  const token = await firstToken(projection, config.dataDir, clock, random);
+
+  // What decides.
+  const observed = (): Observed => ({ now: clock.now(), lastSeen: presence.lastSeen(), since: startedAt });
+  const readings = readingsOf(() => projection.state(), observed, presence);
+  projection.onChange((entries) => countEntries(metrics, projection.state(), entries));
+  let decidedAt = clock.monotonic();
+  const reconciler = createReconciler({ projection, repository, observed, clock, log: log.child({ component: 'reconcile' }), metrics, signal, decided: () => (decidedAt = clock.monotonic()) });
+
+  // What answers.
+  const common = { facts: projection, repository, presence, clock, random, metrics, org: config.org, signal };
+  const members = new Members({ ...common, log: log.child({ component: 'fleet' }), verifyEnrolment });
+  const feed = new Feed(projection, journal, config.org);
+  const httpLog = log.child({ component: 'http' });
+  const authenticator = new Authenticator({ state: () => projection.state(), tokens: { parse: parseToken, matches: secretMatches }, clock, metrics });
+  let url = '';
+  const publicUrl = (): string => (config.publicUrl ?? url).replace(/\/$/, '');
+  const { app } = await createServer({
+    ...common,
+    log: httpLog,
+    state: () => projection.state(),
+    submit: async (actor, command) => await submit(projection, actor, command, clock),
+    observed,
+    authenticator,
+    idempotency,
+    feed,
+    fleet: members,
+    verifier: createRequestVerifier({ publicKeyOf: (id) => memberKey(projection.state(), id), now }),
+    tokens: { createApi: createApiToken, createJoin: createJoinToken },
+    about: { org: config.org, version, startedAt, developmentKeys: repository.rootFile().includes('"development_keys":true'), publicUrl },
+    streamsMax: config.eventStreamsMax,
+    registry,
+    metricsAccess: config.metrics,
+    checks: {
+      decisions: () => (clock.monotonic() - decidedAt > decisionStaleMs ? `none for ${Math.round((clock.monotonic() - decidedAt) / 1000)} s` : undefined),
+      stopping: () => (signal.aborted ? 'the control plane is stopping' : undefined),
+    },
+  });
+
+  // From here on it lives.
+  const loops = [
+    reconciler.run(),
+    every({ name: 'refresh trust', everyMs: refreshEveryMs, task: async () => await repository.refresh() }, { clock, log, signal }),
+  ];
+  stack.defer(async () => {
+    stopping.abort();
+    members.close();
+    feed.close();
+    await Promise.all(loops);
+  });
+  const listening = await listen(app, config, { clock, closeWithinMs, stopping });
+  stack.defer(async () => await listening.close());
+  url = listening.url;
+  log.info({ url, publicUrl: publicUrl(), rootDigest: repository.rootDigest(), entries: projection.state().head, syncWaitMs: limits.syncWaitMs }, 'the control plane is running');
+  return { url, publicUrl: publicUrl(), rootDigest: repository.rootDigest(), ...(token === undefined ? {} : { firstToken: token }) };
+}
+
+function memberKey(state: ReturnType<Parameters<typeof readingsOf>[0]>, id: string): string | undefined {
+  const member = state.members.get(id);
+  return member === undefined || member.revoked ? undefined : member.publicKey;
+}

@@ -1,0 +1,117 @@
+// Handlers of promotions, deployments and targets.
+
+import type { State } from '../core/model.ts';
+import { explain } from '../core/explain.ts';
+import type { Labels } from '../../proto/events.ts';
+import { ControlError } from '../errors.ts';
+import { fleet } from '../core/select.ts';
+import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
+import { pageById, pageByKey } from './paging.ts';
+import { promotionView, targetView } from './views.ts';
+import { deploymentSummary, deploymentTargetView, deploymentView, explanationView, targetsInOrder } from './views-deployments.ts';
+
+export function promotionHandlers({ facts, submit, observed }: ApiOptions): Handlers<'listPromotions' | 'createPromotion' | 'getPromotion' | 'abortPromotion' | 'explainPromotion'> {
+  const promotionOf = (state: State, id: string) => found(state.promotions.get(id), 'promotion', id);
+  return {
+    listPromotions: async ({ query }) => {
+      const { environment, phase } = query;
+      const newest = [...facts.state().promotions.values()].toReversed();
+      const cursor = cursorQuery(query);
+      const page = pageById(newest, ({ promotion }) => promotion, cursor, (one) => (environment === undefined || one.environment === environment) && (phase === undefined || one.phase === phase));
+      return { body: { ...page, items: page.items.map(promotionView) } };
+    },
+    createPromotion: async ({ body: { environment, revision, reason }, caller, draw }) => {
+      const promotion = newId('pr', draw);
+      const command = { kind: 'promote', promotion, environment, revision, ...(reason === undefined ? {} : { reason }) } as const;
+      return answered(await submit(caller.actor, command), (state) => ({
+        body: promotionView(promotionOf(state, promotion)),
+        headers: { location: `/v1/promotions/${promotion}` },
+      }));
+    },
+    getPromotion: async ({ params: { promotion } }) => ({ body: promotionView(promotionOf(facts.state(), promotion)) }),
+    abortPromotion: async ({ params: { promotion }, body: { reason }, caller }) => {
+      const command = { kind: 'abort-promotion', promotion, ...(reason === undefined ? {} : { reason }) } as const;
+      return answered(await submit(caller.actor, command), (state) => ({ body: promotionView(promotionOf(state, promotion)) }));
+    },
+    explainPromotion: async ({ params: { promotion } }) => {
+      const state = facts.state();
+      const { environment } = promotionOf(state, promotion);
+      return { body: explanationView(environment, found(explain(state, observed(), promotion), 'promotion', promotion)) };
+    },
+  };
+}
+
+export function deploymentHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listDeployments' | 'getDeployment' | 'listDeploymentTargets' | 'abortDeployment'> {
+  const deploymentOf = (state: State, id: string) => found(state.deployments.get(id), 'deployment', id);
+  return {
+    listDeployments: async ({ query }) => {
+      const { environment, phase } = query;
+      const newest = [...facts.state().deployments.values()].toReversed();
+      const cursor = cursorQuery(query);
+      const page = pageById(newest, ({ deployment }) => deployment, cursor, (one) => (environment === undefined || one.environment === environment) && (phase === undefined || one.phase === phase));
+      return { body: { ...page, items: page.items.map(deploymentSummary) } };
+    },
+    getDeployment: async ({ params: { deployment } }) => ({ body: deploymentView(facts.state(), deploymentOf(facts.state(), deployment), presence) }),
+    listDeploymentTargets: async ({ params: { deployment: id }, query }) => {
+      const state = facts.state();
+      const deployment = deploymentOf(state, id);
+      const page = pageById(targetsInOrder(deployment), ({ member }) => member, query);
+      return { body: { ...page, items: page.items.map((target) => deploymentTargetView(state, deployment, target, presence)) } };
+    },
+    abortDeployment: async ({ params: { deployment }, body: { reason }, caller }) => {
+      const command = { kind: 'abort', deployment, ...(reason === undefined ? {} : { reason }) } as const;
+      return answered(await submit(caller.actor, command), (state) => ({ body: deploymentSummary(deploymentOf(state, deployment)) }));
+    },
+  };
+}
+
+export function targetHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listTargets' | 'getTarget' | 'revokeTarget'> {
+  return {
+    listTargets: async ({ query }) => {
+      const { environment, label, role = 'agent', revoked } = query;
+      const filter = {
+        role,
+        ...(environment === undefined ? {} : { environment }),
+        ...(label === undefined ? {} : { labels: labelsOf(label) }),
+        ...(revoked === undefined ? {} : { revoked }),
+      };
+      // Names of revoked members may come again: the id makes the key unique.
+      const page = pageByKey(fleet(facts.state(), filter).toSorted(byKey), keyOf, cursorQuery(query));
+      return { body: { ...page, items: page.items.map((member) => targetView(member, presence)) } };
+    },
+    getTarget: async ({ params: { target } }) => ({ body: targetView(memberOf(facts.state(), target), presence) }),
+    revokeTarget: async ({ params: { target }, body: { reason }, caller }) => {
+      const { member } = memberOf(facts.state(), target);
+      return answered(await submit(caller.actor, { kind: 'revoke-member', member, reason }), (state) => ({ body: targetView(memberOf(state, member), presence) }));
+    },
+  };
+}
+
+/** By member id, or by the name that a member has now. */
+function memberOf(state: State, text: string) {
+  return found(state.members.get(text) ?? [...state.members.values()].find(({ name, revoked }) => name === text && !revoked), 'target', text);
+}
+
+function keyOf({ name, member }: { readonly name: string; readonly member: string }): string {
+  return `${name} ${member}`;
+}
+
+function byKey(a: { readonly name: string; readonly member: string }, b: { readonly name: string; readonly member: string }): number {
+  return keyOf(a) < keyOf(b) ? -1 : 1;
+}
+
+/** `a=1,b=2`. One pass over the text, whatever is in it. */
+function labelsOf(text: string): Labels {
+  return Object.fromEntries(
+    text.split(',').map((one) => {
+      const at = one.indexOf('=');
+      const [key, value] = at < 0 ? [one, undefined] : [one.slice(0, at), one.slice(at + 1)];
+      if (value === undefined || !/^[a-z0-9./-]{1,64}$/.test(key)) throw new ControlError('INVALID_REQUEST', `label '${one.slice(0, 80)}' is not key=value; write several as a=1,b=2`);
+      return [key, value];
+    }),
+  );
+}
+
+function cursorQuery({ limit, cursor }: { readonly limit?: number; readonly cursor?: string }) {
+  return { ...(limit === undefined ? {} : { limit }), ...(cursor === undefined ? {} : { cursor }) };
+}

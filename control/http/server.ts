@@ -1,0 +1,177 @@
+// The HTTP server: its limits, its hooks, its errors, and every route put on it. What the routes do is in the files beside this one.
+
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
+import { limits } from '../../proto/limits.ts';
+import type { OperationId } from '../../proto/api/operations.ts';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { agentRoutes, type AgentRoutesOptions } from './agent-routes.ts';
+import type { ApiOptions, Handlers } from './api.ts';
+import { statusHandlers, tokenHandlers } from './api-admin.ts';
+import { appHandlers, environmentHandlers } from './api-catalog.ts';
+import { deploymentHandlers, promotionHandlers, targetHandlers } from './api-rollout.ts';
+import { eventRoutes, type EventsOptions } from './events.ts';
+import { operationalRoutes, type OperationalOptions } from './operational.ts';
+import { problemHandler, problemOf, sendProblem } from './problems.ts';
+import { guarded, operationRoute, plainRoute, type Access, type RouteOptions } from './route.ts';
+import { serializerCompiler, validatorCompiler } from './validate.ts';
+
+export interface ServerOptions
+  extends ApiOptions,
+    RouteOptions,
+    Omit<AgentRoutesOptions, 'authenticator'>,
+    Omit<EventsOptions, 'authenticator' | 'state'>,
+    Omit<OperationalOptions, 'authenticator'> {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Bounds of trust.md, section 9, in milliseconds. The connection's must be longer than the longest poll, during which nothing is sent.
+ */
+export const serverLimits = {
+  requestTimeout: 30_000,
+  headersTimeout: 15_000,
+  handlerTimeout: 30_000,
+  connectionTimeout: limits.syncWaitMs + 15_000,
+  keepAliveTimeout: 72_000,
+  maxRequestsPerSocket: 1_000,
+  maxParamLength: 256,
+} as const;
+
+/** One route as it was registered. */
+export interface RegisteredRoute {
+  readonly method: string;
+  readonly url: string;
+  readonly access: Access;
+}
+
+/** The server with all its routes, not yet listening, and the table of what it serves. */
+export async function createServer(options: ServerOptions): Promise<{ readonly app: FastifyInstance; readonly routes: readonly RegisteredRoute[] }> {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: limits.apiBodyBytesMax,
+    requestTimeout: serverLimits.requestTimeout,
+    handlerTimeout: serverLimits.handlerTimeout,
+    connectionTimeout: serverLimits.connectionTimeout,
+    keepAliveTimeout: serverLimits.keepAliveTimeout,
+    maxRequestsPerSocket: serverLimits.maxRequestsPerSocket,
+    routerOptions: { maxParamLength: serverLimits.maxParamLength },
+    http: { headersTimeout: serverLimits.headersTimeout },
+    // Addresses are those of the connection: nobody's header says otherwise.
+    trustProxy: false,
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    genReqId: () => Buffer.from(options.random(8)).toString('hex'),
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket),
+    frameworkErrors: (error, _request, reply) => {
+      void sendProblem(reply, problemOf('INVALID_REQUEST', { detail: error.message.toLowerCase() }));
+    },
+  });
+  const routes: RegisteredRoute[] = [];
+  app.addHook('onRoute', ({ method, url, config }) => {
+    for (const one of [method].flat()) routes.push({ method: one, url, access: config?.access ?? 'scope' });
+  });
+  guarded(app);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(problemHandler(options.log));
+  observe(app, options);
+  missing(app, routes);
+  await app.register(swagger, { openapi: document(options.about.version), hideUntagged: true });
+  const { state } = options;
+  apiRoutes(app, options);
+  await eventRoutes(app, { ...options, state });
+  await app.register(async (scope) => await agentRoutes(scope, options));
+  operationalRoutes(app, options);
+  plainRoute(app, { method: 'GET', url: '/v1/openapi.json', access: 'everybody' }, async () => app.swagger());
+  await app.ready();
+  return { app, routes };
+}
+
+/** Every operation of the table but the stream, which is events.ts. */
+function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
+  const { repository } = options;
+  const handlers: Handlers<Exclude<OperationId, 'streamEvents'>> = {
+    ...appHandlers(options),
+    ...environmentHandlers(options),
+    ...promotionHandlers(options),
+    ...deploymentHandlers(options),
+    ...targetHandlers(options),
+    ...tokenHandlers(options),
+    ...statusHandlers(options),
+    // The very bytes: who joins compares their digest with the one that the join token carries.
+    getTrustRoot: async () => ({ body: repository.rootFile(), headers: { 'content-type': 'application/json; charset=utf-8' } }),
+  };
+  const put = <Id extends Exclude<OperationId, 'streamEvents'>>(id: Id): void => operationRoute<Id>(app, id, options, handlers[id]);
+  for (const id of operationIds(handlers)) put(id);
+}
+
+function operationIds<Ids extends string>(handlers: Readonly<Record<Ids, unknown>>): readonly Ids[] {
+  const ids: Ids[] = [];
+  for (const id in handlers) ids.push(id);
+  return ids;
+}
+
+/** Counts and logs each request: its route and its outcome, never its headers, its query or its body, where secrets are. */
+function observe(app: FastifyInstance, { metrics, clock, log }: ServerOptions): void {
+  const started = new WeakMap<FastifyRequest, number>();
+  app.addHook('onRequest', async (request, reply) => {
+    started.set(request, clock.monotonic());
+    metrics.requestsInFlight.inc();
+    reply.raw.once('close', () => metrics.requestsInFlight.dec());
+    void reply.header('x-content-type-options', 'nosniff').header('request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    const ms = clock.monotonic() - (started.get(request) ?? clock.monotonic());
+    const code = String(reply.statusCode);
+    if (request.routeOptions.handlerTimeout <= serverLimits.handlerTimeout) metrics.requestDuration.observe({ method: request.method, route, code }, ms / 1000);
+    log.debug({ request: request.id, method: request.method, route, code: reply.statusCode, ms: Math.round(ms) }, 'answered');
+  });
+}
+
+/** Says 405 with what would be allowed where a path is known under other methods, else 404. */
+function missing(app: FastifyInstance, routes: readonly RegisteredRoute[]): void {
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const allowed = routes.filter(({ url }) => sameShape(url, path)).map(({ method }) => method);
+    if (allowed.length === 0) return await sendProblem(reply, problemOf('NOT_FOUND', { detail: `there is nothing at ${path.slice(0, 200)}` }));
+    void reply.header('allow', [...new Set(allowed)].join(', '));
+    return await sendProblem(reply, problemOf('METHOD_NOT_ALLOWED', { detail: `${request.method} is not for ${path.slice(0, 200)}: it takes ${allowed.join(', ')}` }));
+  });
+}
+
+function sameShape(pattern: string, path: string): boolean {
+  const [parts, found] = [pattern.split('/'), path.split('/')];
+  return parts.length === found.length && parts.every((part, index) => part.startsWith(':') || part === found[index]);
+}
+
+/** What Node's parser refuses never becomes a request: this is answered by hand, and the connection closed. */
+function refuseConnection(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const code = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'TIMED_OUT' : error.code === 'HPE_HEADER_OVERFLOW' ? 'TOO_LARGE' : 'INVALID_REQUEST';
+  const problem = problemOf(code, { detail: code === 'TIMED_OUT' ? 'the request did not arrive in time' : 'this is not an HTTP request that can be read' });
+  const body = JSON.stringify(problem);
+  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+}
+
+function document(version: string) {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Starling control plane',
+      version,
+      description: 'Errors are application/problem+json (RFC 9457). POSTs take an Idempotency-Key. Lists are pages: follow `next`.',
+    },
+    components: { securitySchemes: { token: { type: 'http' as const, scheme: 'bearer', description: 'an API token: sta_api_…' } } },
+    security: [{ token: [] }],
+  };
+}

@@ -1,0 +1,104 @@
+// Deployments as /v1 shows them: how far they are, batch by batch and target by target.
+
+import type { Batch, Deployment, DeploymentSummary, DeploymentTarget } from '../../proto/api/deployments.ts';
+import type { Explanation, ProgressCounts } from '../../proto/api/promotions.ts';
+import type { Progress } from '../../proto/fleet.ts';
+import { limits } from '../../proto/limits.ts';
+import type * as core from '../core/explain.ts';
+import type * as model from '../core/model.ts';
+import { deploymentProgress, type DeploymentProgress } from '../core/select.ts';
+import type { Presence } from '../fleet/presence.ts';
+import { configView } from './views.ts';
+
+export function deploymentSummary(deployment: model.Deployment): DeploymentSummary {
+  const { from, reason, finishedAt, rollbackOf, rollback } = deployment;
+  return {
+    deployment: deployment.deployment,
+    promotion: deployment.promotion,
+    environment: deployment.environment,
+    app: deployment.app,
+    type: deployment.type,
+    seq: deployment.seq,
+    to: deployment.to,
+    number: deployment.number,
+    phase: deployment.phase,
+    startedAt: deployment.startedAt,
+    progressedAt: deployment.progressedAt,
+    progress: progressView(deploymentProgress(deployment)),
+    ...(from === undefined ? {} : { from }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(rollbackOf === undefined ? {} : { rollbackOf }),
+    ...(rollback === undefined ? {} : { rollback: { to: rollback.to, number: rollback.number, targets: rollback.targets.length } }),
+  };
+}
+
+export function deploymentView(state: model.State, deployment: model.Deployment, presence: Presence): Deployment {
+  return {
+    ...deploymentSummary(deployment),
+    config: configView(deployment.config),
+    batches: deployment.batches.map((batch, index) => batchView(batch, index, deployment)),
+    targets: targetsInOrder(deployment)
+      .slice(0, limits.pageItemsMax)
+      .map((target) => deploymentTargetView(state, deployment, target, presence)),
+  };
+}
+
+/** The targets batch by batch, in the order in which they go. */
+export function targetsInOrder(deployment: model.Deployment): readonly model.TargetDeployment[] {
+  return deployment.batches.flatMap((batch) => batch.targets.flatMap((member) => deployment.targets[member] ?? []));
+}
+
+export function deploymentTargetView(state: model.State, { deployment }: model.Deployment, target: model.TargetDeployment, presence: Presence): DeploymentTarget {
+  const { member, batch, phase, order, settled, code, detail, output, transfer, reportNo, reportedAt } = target;
+  const fetching = presence.of(member)?.progress.find((progress) => progress.deployment === deployment);
+  return {
+    member,
+    name: state.members.get(member)?.name ?? member,
+    batch,
+    phase,
+    settled,
+    ...(order === undefined ? {} : { order: { action: order.action, seq: order.seq, at: order.at } }),
+    ...(code === undefined ? {} : { code }),
+    ...(detail === undefined ? {} : { detail }),
+    ...(output === undefined ? {} : { output }),
+    ...(transfer === undefined ? {} : { transfer: { ...transfer } }),
+    ...(fetching === undefined ? {} : { fetching: fetchingView(fetching) }),
+    ...(reportNo === 0 ? {} : { reportedAt }),
+  };
+}
+
+/** Core's explanation in the form of the API. */
+export function explanationView(environment: string, explained: core.Explanation): Explanation {
+  const { subject, summary, blockers, waits, nextCheckAt, promotion, deployment } = explained;
+  return {
+    subject: { ...subject },
+    environment,
+    phase: promotion?.phase ?? deployment?.phase ?? 'idle',
+    summary,
+    blockers: blockers.map((blocker) => ({ ...blocker })),
+    waits: waits.map((wait) => ({ ...wait })),
+    ...(nextCheckAt === undefined ? {} : { nextCheckAt }),
+    ...(promotion === undefined ? {} : { promotion: promotion.promotion }),
+    ...(deployment === undefined ? {} : { deployment: deployment.deployment, progress: progressView(deployment.progress) }),
+  };
+}
+
+function progressView({ total, done, failed, inFlight, byPhase, batch, batches, transfer }: DeploymentProgress): ProgressCounts {
+  return { total, done, failed, inFlight, byPhase: { ...byPhase }, batch, batches, transfer: { ...transfer } };
+}
+
+function batchView({ targets, phase, startedAt, bakingSince, finishedAt }: model.Batch, index: number, { config }: model.Deployment): Batch {
+  return {
+    index,
+    phase,
+    targets: targets.length,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(bakingSince === undefined || phase !== 'baking' ? {} : { bakeUntil: bakingSince + config.bakeMs }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+  };
+}
+
+function fetchingView({ haveBytes, totalBytes }: Progress) {
+  return { haveBytes, totalBytes };
+}

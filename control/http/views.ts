@@ -1,0 +1,143 @@
+// The resources of /v1 as views of the state: every field is named here, so that nothing leaves that was not meant to.
+// Deployments are views-deployments.ts.
+
+import type { App, Revision, RevisionRef, UploadProxy } from '../../proto/api/apps.ts';
+import type { Environment } from '../../proto/api/environments.ts';
+import type { Promotion } from '../../proto/api/promotions.ts';
+import type { Target } from '../../proto/api/targets.ts';
+import type { Token } from '../../proto/api/tokens.ts';
+import type { Digest } from '../../proto/cid.ts';
+import type { DeploymentConfig } from '../../proto/events.ts';
+import type * as model from '../core/model.ts';
+import { isServing } from '../core/phases.ts';
+import { revisionOf, targetsOf } from '../core/select.ts';
+import type { Presence } from '../fleet/presence.ts';
+
+export function appView(app: model.App): App {
+  const latest = app.revisions.at(-1);
+  return {
+    app: app.app,
+    project: app.project,
+    createdAt: app.createdAt,
+    revisions: app.revisions.length,
+    ...(latest === undefined ? {} : { latest: refOf(latest) }),
+  };
+}
+
+export function revisionView(record: model.RevisionRecord): Revision {
+  const { app, number, revision, cid, alias, entries, bytes, chunks, uploadedBytes, createdAt, createdBy } = record;
+  return { app, number, revision, cid, entries, bytes, chunks, uploadedBytes, createdAt, createdBy, ...(alias === undefined ? {} : { alias }) };
+}
+
+export function environmentView(state: model.State, environment: model.Environment, presence: Presence): Environment {
+  const { app, desired, current, stable, activeDeployment, newestDeployment } = environment;
+  const targets = targetsOf(state, environment);
+  return {
+    environment: environment.environment,
+    app,
+    selector: { ...environment.selector },
+    config: configView(environment.config),
+    createdAt: environment.createdAt,
+    seq: environment.seq,
+    ...ref('desired', state, app, desired),
+    ...ref('current', state, app, current),
+    ...ref('stable', state, app, stable),
+    ...(activeDeployment === undefined ? {} : { activeDeployment }),
+    ...(newestDeployment === undefined ? {} : { newestDeployment }),
+    waiting: [...environment.waiting],
+    targets: {
+      total: targets.length,
+      serving: targets.filter((member) => isServing(member, app)).length,
+      changing: targets.filter((member) => member.work[app]?.settled === false).length,
+      online: targets.filter(({ member }) => presence.connectivity(member) === 'online').length,
+    },
+  };
+}
+
+export function configView(config: DeploymentConfig) {
+  return { ...config, batches: [...config.batches], failureThreshold: { ...config.failureThreshold } };
+}
+
+export function promotionView(promotion: model.Promotion): Promotion {
+  const { reason, finishedAt, outcome, deployment } = promotion;
+  return {
+    promotion: promotion.promotion,
+    environment: promotion.environment,
+    app: promotion.app,
+    revision: promotion.revision,
+    number: promotion.number,
+    trigger: promotion.trigger,
+    phase: promotion.phase,
+    by: promotion.by,
+    createdAt: promotion.createdAt,
+    ...(reason === undefined ? {} : { reason }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(deployment === undefined ? {} : { deployment }),
+  };
+}
+
+export function targetView(member: model.Member, presence: Presence): Target {
+  const heard = presence.of(member.member);
+  const lastSeenAt = presence.seenAt(member.member);
+  const health = new Map(heard?.running.map(({ app, revision, healthy }) => [`${app} ${revision}`, healthy]));
+  return {
+    member: member.member,
+    name: member.name,
+    roles: [...member.roles],
+    environments: [...member.environments],
+    labels: { ...member.labels },
+    attributes: { ...member.attributes },
+    addresses: [...member.addresses],
+    enrolledAt: member.enrolledAt,
+    revoked: member.revoked,
+    connectivity: presence.connectivity(member.member),
+    ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
+    ...(heard === undefined ? {} : { version: heard.version }),
+    running: Object.entries(member.running).map(([app, { revision, number, since }]) => {
+      const healthy = health.get(`${app} ${revision}`);
+      return { app, revision, number, since, ...(healthy === undefined ? {} : { healthy }) };
+    }),
+    work: Object.entries(member.work).map(([app, { environment, deployment, revision, phase, settled }]) => ({ app, environment, deployment, revision, phase, settled })),
+    fetching: (heard?.progress ?? []).map(({ deployment, haveBytes, totalBytes }) => ({ deployment, haveBytes, totalBytes })),
+  };
+}
+
+export function tokenView(token: model.Token): Token {
+  const { use, name, usesMax, uses, createdAt, expiresAt, revoked } = token;
+  return {
+    token: token.token,
+    use,
+    name,
+    scopes: [...token.scopes],
+    roles: [...token.roles],
+    environments: [...token.environments],
+    labels: { ...token.labels },
+    usesMax,
+    uses,
+    createdAt,
+    expiresAt,
+    revoked,
+  };
+}
+
+/** Proxies that said where they take uploads, those that are there first, then by name. */
+export function proxyViews(state: model.State, presence: Presence): readonly UploadProxy[] {
+  return [...state.members.values()]
+    .flatMap(({ member, name, roles, uploadUrl, revoked }) => {
+      if (revoked || uploadUrl === undefined || !roles.includes('proxy')) return [];
+      return [{ member, name, url: uploadUrl, connectivity: presence.connectivity(member) }];
+    })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function ref<Key extends string>(key: Key, state: model.State, app: string, digest: Digest | undefined): { [K in Key]?: RevisionRef } {
+  const record = digest === undefined ? undefined : revisionOf(state, app, digest);
+  const found: { [K in Key]?: RevisionRef } = {};
+  if (record !== undefined) found[key] = refOf(record);
+  return found;
+}
+
+function refOf({ revision, number, alias }: model.RevisionRecord): RevisionRef {
+  return { revision, number, ...(alias === undefined ? {} : { alias }) };
+}
