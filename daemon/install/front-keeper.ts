@@ -7,8 +7,7 @@ import { DaemonError } from '../errors.ts';
 import { replaceFile } from './disk.ts';
 import { installLimits } from './limits.ts';
 import type { ProcessIdentity } from './processes.ts';
-import { member, readJson } from './supervised.ts';
-import type { SupervisorTools } from './supervisor.ts';
+import { member, readJson, type SupervisorTools } from './supervised.ts';
 
 /** Counts up when front.ts changes in a way that matters: a front of another version is replaced, at the cost of its connections. */
 const frontVersion = 1;
@@ -17,7 +16,7 @@ export class FrontKeeper {
   readonly #tools: SupervisorTools;
   readonly #ready: string;
   readonly #tag: string;
-  #process: ProcessIdentity | undefined;
+  #front: ProcessIdentity | undefined;
   #port: number | undefined;
   #starting: Promise<void> | undefined;
 
@@ -38,7 +37,7 @@ export class FrontKeeper {
    */
   async ensure(signal: AbortSignal): Promise<void> {
     const { processes, port } = this.#tools;
-    if (port === undefined || (this.#process !== undefined && processes.alive(this.#process))) return;
+    if (port === undefined || (this.#front !== undefined && processes.alive(this.#front))) return;
     this.#starting ??= this.#adoptOrStart(port, signal);
     try {
       await this.#starting;
@@ -63,19 +62,19 @@ export class FrontKeeper {
         environment: { LANG: 'C.UTF-8' },
         tag: this.#tag,
       };
-      this.#process = await processes.start(program, { output: join(at.state, 'front.log'), input });
-      log.info({ pid: this.#process.pid, host, port }, 'front started');
+      this.#front = await processes.start(program, { output: join(at.state, 'front.log'), input });
+      log.info({ pid: this.#front.pid, host, port }, 'front started');
     } else {
-      this.#process = mine;
+      this.#front = mine;
     }
-    await this.#untilReady(this.#process, port, signal);
+    await this.#untilReady(this.#front, port, signal);
   }
 
-  async #untilReady(process: ProcessIdentity, port: number, signal: AbortSignal): Promise<void> {
+  async #untilReady(front: ProcessIdentity, port: number, signal: AbortSignal): Promise<void> {
     const { disk, clock, processes, host } = this.#tools;
     const deadline = clock.monotonic() + installLimits.frontStartMs;
     for (;;) {
-      const alive = processes.alive(process);
+      const alive = processes.alive(front);
       const news = await readJson(disk, this.#ready);
       if (member(news, 'tag') === this.#tag) {
         const listening = member(news, 'port');
@@ -90,17 +89,17 @@ export class FrontKeeper {
         if (error !== undefined) throw new DaemonError('ACTIVATION_FAILED', `cannot listen on port ${port} on ${host} (${JSON.stringify(error)})`);
       }
       if (!alive || clock.monotonic() >= deadline) {
-        await this.#kill(process);
+        await this.#kill(front);
         throw new DaemonError('ACTIVATION_FAILED', `the front for port ${port} did not start: see front.log in ${this.#tools.at.state}`);
       }
       await clock.wait(installLimits.pollMs, { signal });
     }
   }
 
-  async #kill(process: ProcessIdentity): Promise<void> {
+  async #kill(front: ProcessIdentity): Promise<void> {
     const { processes, clock } = this.#tools;
-    processes.signal(process, 'SIGKILL');
-    while (processes.alive(process)) await clock.wait(installLimits.pollMs, { signal: new AbortController().signal });
+    processes.signal(front, 'SIGKILL');
+    while (processes.alive(front)) await clock.wait(installLimits.pollMs, { signal: new AbortController().signal });
   }
 
   /** Ends the front and with it the connections through it. */
@@ -108,7 +107,7 @@ export class FrontKeeper {
     const { processes, tag } = this.#tools;
     await this.#starting?.catch(() => {});
     for (const front of processes.tagged(`${tag}:front:`)) await this.#kill(front);
-    this.#process = undefined;
+    this.#front = undefined;
     this.#port = undefined;
   }
 }

@@ -5,14 +5,14 @@ import { installLimits } from './limits.ts';
 import { connectionsTo } from './ports.ts';
 import type { ProcessIdentity } from './processes.ts';
 import type { RunnableRelease } from './service.ts';
-import type { SupervisorTools } from './supervisor.ts';
+import type { SupervisorTools } from './supervised.ts';
 
 /** One release that should run. */
 export interface Instance {
   readonly id: string;
   /** Unknown for what was adopted until somebody names it; without it a crash is not answered by a restart. */
   release: RunnableRelease | undefined;
-  process: ProcessIdentity;
+  identity: ProcessIdentity;
   port: number;
   /** Empty before the first start. */
   tag: string;
@@ -25,13 +25,13 @@ export interface Instance {
 
 export function unstarted(release: RunnableRelease): Instance {
   const nobody = { pid: 0, startTime: '' };
-  return { id: release.id, release, process: nobody, port: 0, tag: '', restarts: 0, startedAt: 0, restartAt: undefined, starting: undefined };
+  return { id: release.id, release, identity: nobody, port: 0, tag: '', restarts: 0, startedAt: 0, restartAt: undefined, starting: undefined };
 }
 
 /** Found running, started by an earlier daemon. */
 export function adopted(id: string, port: number, found: ProcessIdentity & { readonly tag: string }, startedAt: number): Instance {
-  const process = { pid: found.pid, startTime: found.startTime };
-  return { id, release: undefined, process, port, tag: found.tag, restarts: 0, startedAt, restartAt: undefined, starting: undefined };
+  const identity = { pid: found.pid, startTime: found.startTime };
+  return { id, release: undefined, identity, port, tag: found.tag, restarts: 0, startedAt, restartAt: undefined, starting: undefined };
 }
 
 /** Resolves when nobody is connected to it any more, or has been for too long. */
@@ -43,15 +43,15 @@ export async function drained({ port }: Instance, { clock }: SupervisorTools, si
 }
 
 /** Asks it politely, then kills its group and whatever left the group; resolves when it is gone. */
-export async function ended({ process, release, tag, id }: Instance, { processes, clock, log }: SupervisorTools): Promise<void> {
+export async function ended({ identity, release, tag, id }: Instance, { processes, clock, log }: SupervisorTools): Promise<void> {
   const seconds = release?.service.manager === 'process' ? release.service.stopTimeoutSeconds : undefined;
   const deadline = clock.monotonic() + (seconds === undefined ? installLimits.stopTimeoutMs : seconds * 1000);
   const { signal } = new AbortController();
-  processes.signal(process, 'SIGTERM');
-  while (processes.alive(process) && clock.monotonic() < deadline) await clock.wait(installLimits.pollMs, { signal });
-  if (processes.alive(process)) log.warn({ release: id, pid: process.pid }, 'instance did not stop in time and is killed');
-  processes.signal(process, 'SIGKILL');
+  processes.signal(identity, 'SIGTERM');
+  while (processes.alive(identity) && clock.monotonic() < deadline) await clock.wait(installLimits.pollMs, { signal });
+  if (processes.alive(identity)) log.warn({ release: id, pid: identity.pid }, 'instance did not stop in time and is killed');
+  processes.signal(identity, 'SIGKILL');
   if (tag !== '') for (const left of processes.tagged(tag)) processes.signal(left, 'SIGKILL');
-  while (processes.alive(process)) await clock.wait(installLimits.pollMs, { signal });
-  log.info({ release: id, pid: process.pid }, 'instance stopped');
+  while (processes.alive(identity)) await clock.wait(installLimits.pollMs, { signal });
+  log.info({ release: id, pid: identity.pid }, 'instance stopped');
 }

@@ -130,7 +130,7 @@ export function systemProcesses({ kill, clock }: ProcessAccess): Processes {
       // Gone already (ESRCH): what was wanted.
     }
   };
-  const alive = (process: ProcessIdentity) => look(process.pid)?.startTime === process.startTime;
+  const alive = ({ pid, startTime }: ProcessIdentity) => look(pid)?.startTime === startTime;
   const killTagged = (tag: string) => {
     for (const { pid } of findTagged(tag)) killQuietly(pid, 'SIGKILL');
   };
@@ -142,10 +142,10 @@ export function systemProcesses({ kill, clock }: ProcessAccess): Processes {
       const pid = Number(readProc('/proc/self/stat')?.split(' ')[0]);
       return { pid, startTime: look(pid)?.startTime ?? '' };
     },
-    signal: (process, signal) => {
-      const found = look(process.pid);
+    signal: ({ pid, startTime }, signal) => {
+      const found = look(pid);
       // Its group lives on in its children when the leader has died, but then the number may be another's by now.
-      if (found?.startTime === process.startTime) killQuietly(found.group === process.pid ? -process.pid : process.pid, signal);
+      if (found?.startTime === startTime) killQuietly(found.group === pid ? -pid : pid, signal);
     },
 
     start: async (program, files) => {

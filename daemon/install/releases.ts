@@ -92,35 +92,11 @@ export function createInstaller(options: InstallerOptions): Installer {
     throw new DaemonError('ORDER_REFUSED', `application ${JSON.stringify(name)} is not configured on this machine, which has ${known || 'none'}`);
   };
 
-  const perform = async (name: string, signal: AbortSignal, work: (app: Application) => Promise<Outcome>): Promise<Outcome> => {
-    const app = application(name);
-    if (!app.recovered) throw new DaemonError('STORAGE_FAILED', `the journal of ${name} must be read first: recover`);
-    if (app.busy) throw new DaemonError('ORDER_REFUSED', `an installation of ${name} is under way`);
-    app.busy = true;
-    try {
-      signal.throwIfAborted();
-      return await work(app);
-    } catch (error) {
-      throw await interrupted(app, error, signal);
-    } finally {
-      app.busy = false;
-    }
-  };
-
   return {
     recover: async ({ signal }) => {
       await makeDirectories(disk, dirname(options.stateDirectory), options.stateDirectory);
       await others.open();
-      const recoverOne = async (app: Application) => {
-        try {
-          await recoverApplication(app, { signal });
-        } catch (error) {
-          throw await interrupted(app, error, signal);
-        }
-      };
-      const results = await Promise.allSettled([...apps.values()].map(recoverOne));
-      // All have ended before one failure is told, so that none goes on behind the caller's back.
-      for (const result of results) if (result.status === 'rejected') throw result.reason;
+      await recoverAll([...apps.values()], signal);
     },
     status: async () => await Promise.all([...apps.values()].map(async (app) => await app.status())),
     staging: ({ app: name, revision, revisionNumber }) => {
@@ -131,8 +107,8 @@ export function createInstaller(options: InstallerOptions): Installer {
     installed: async ({ app: name, revision, revisionNumber }) =>
       (await application(name).release(releaseId(revisionNumber, revision))) !== undefined,
     install: async (order, staged, { signal }) =>
-      await perform(order.app, signal, async (app) => await install(app, order, staged?.directory, signal)),
-    rollback: async (order, { signal }) => await perform(order.app, signal, async (app) => await goBack(app, order, signal)),
+      await perform(application(order.app), signal, async (app) => await install(app, order, staged?.directory, signal)),
+    rollback: async (order, { signal }) => await perform(application(order.app), signal, async (app) => await goBack(app, order, signal)),
     markStable: async (name, revision) => {
       await application(name).markStable(revision);
     },
@@ -153,6 +129,38 @@ export function createInstaller(options: InstallerOptions): Installer {
       await this.close();
     },
   };
+}
+
+/** One installation of an application at a time, and none before its journal was read. */
+async function perform(app: Application, signal: AbortSignal, work: (app: Application) => Promise<Outcome>): Promise<Outcome> {
+  const { name } = app.tools;
+  if (!app.recovered) throw new DaemonError('STORAGE_FAILED', `the journal of ${name} must be read first: recover`);
+  if (app.busy) throw new DaemonError('ORDER_REFUSED', `an installation of ${name} is under way`);
+  app.busy = true;
+  try {
+    signal.throwIfAborted();
+    return await work(app);
+  } catch (error) {
+    throw await interrupted(app, error, signal);
+  } finally {
+    app.busy = false;
+  }
+}
+
+async function recoverAll(apps: readonly Application[], signal: AbortSignal): Promise<void> {
+  const failures = await Promise.all(
+    apps.map(async (app) => {
+      try {
+        await recoverApplication(app, { signal });
+        return undefined;
+      } catch (error) {
+        return await interrupted(app, error, signal);
+      }
+    }),
+  );
+  // All have ended before one failure is told, so that none goes on behind the caller's back.
+  const first = failures.find((failure) => failure !== undefined);
+  if (first !== undefined) throw first;
 }
 
 /** Leaves the journal so that `recover` knows what it was: told to stop, or failed. */

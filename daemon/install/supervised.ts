@@ -1,11 +1,31 @@
-// What the supervisor wrote down about its processes, read back by a later daemon. Text that does not read as such counts
+// What the supervisor works with, and what it wrote down about its processes, read back by a later daemon. Text that does not read as such counts
 // as nothing written: the processes are then found by their tags.
 
 import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
 import type { Disk } from './disk.ts';
 import type { Layout } from './layout.ts';
-import type { ProcessIdentity } from './processes.ts';
+import type { ProcessIdentity, Processes } from './processes.ts';
 
+/** What the supervisor and its front are given. */
+export interface SupervisorTools {
+  readonly at: Layout;
+  readonly disk: Disk;
+  readonly processes: Processes;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Begins the tags of all that belongs to this root. */
+  readonly tag: string;
+  readonly searchPath: string;
+  /** The Node that runs the front. */
+  readonly node: string;
+  readonly host: string;
+  /** The application's port; without one there is no front. */
+  readonly port?: number;
+}
+
+/** What an earlier daemon wrote down. */
 export interface Supervised {
   readonly instances: readonly (ProcessIdentity & { readonly tag: string })[];
   /** The release to which the front passes connections. */

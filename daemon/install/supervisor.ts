@@ -3,34 +3,14 @@
 // found again: by process id and start time from a file, and by the tag in the environment for what a crash kept out of it.
 
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import { type Disk, replaceFile } from './disk.ts';
+import { replaceFile } from './disk.ts';
 import { FrontKeeper } from './front-keeper.ts';
 import { adopted, drained, ended, type Instance, unstarted } from './instance.ts';
-import type { Layout } from './layout.ts';
 import { installLimits } from './limits.ts';
 import { freePort } from './ports.ts';
-import type { Processes } from './processes.ts';
 import type { RunnableRelease, ServiceManager, ServiceStatus } from './service.ts';
-import { readSupervised } from './supervised.ts';
-
-export interface SupervisorTools {
-  readonly at: Layout;
-  readonly disk: Disk;
-  readonly processes: Processes;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** Begins the tags of all that belongs to this root. */
-  readonly tag: string;
-  readonly searchPath: string;
-  /** The Node that runs the front. */
-  readonly node: string;
-  readonly host: string;
-  /** The application's port; without one there is no front. */
-  readonly port?: number;
-}
+import { readSupervised, type SupervisorTools } from './supervised.ts';
 
 interface Waiting {
   readonly signal: AbortSignal;
@@ -100,8 +80,8 @@ export class Supervisor implements ServiceManager {
     await this.#adopt();
     const instance = this.#instances.get(release.id);
     if (instance === undefined) return { state: 'stopped', restarts: 0, detail: 'not running' };
-    const { restarts, port, process } = instance;
-    if (this.#tools.processes.alive(process)) return { state: 'active', restarts, port, pid: process.pid };
+    const { restarts, port, identity } = instance;
+    if (this.#tools.processes.alive(identity)) return { state: 'active', restarts, port, pid: identity.pid };
     return { state: 'starting', restarts, port, detail: 'ended, waiting to be started again' };
   }
 
@@ -140,7 +120,7 @@ export class Supervisor implements ServiceManager {
     for (const found of [...known, ...running]) {
       const [release = '', port] = found.tag.slice(`${tag}:run:`.length).split(':');
       const before = this.#instances.get(release);
-      if (before?.process.pid === found.pid) continue;
+      if (before?.identity.pid === found.pid) continue;
       if (before !== undefined) {
         // A second copy of one release: a daemon was killed between starting it and writing it down.
         processes.signal(found, 'SIGKILL');
@@ -156,7 +136,7 @@ export class Supervisor implements ServiceManager {
     if (found !== undefined) {
       found.release = release;
       await found.starting;
-      if (this.#tools.processes.alive(found.process)) return;
+      if (this.#tools.processes.alive(found.identity)) return;
       this.#instances.delete(release.id);
     }
     const instance = unstarted(release);
@@ -188,8 +168,8 @@ export class Supervisor implements ServiceManager {
     instance.startedAt = clock.monotonic();
     instance.restartAt = undefined;
     const program = { argv: release.service.command, directory: release.directory, environment, tag: instance.tag };
-    instance.process = await processes.start(program, { output: join(at.state, 'app.log') });
-    log.info({ release: release.id, pid: instance.process.pid, port: instance.port }, 'instance started');
+    instance.identity = await processes.start(program, { output: join(at.state, 'app.log') });
+    log.info({ release: release.id, pid: instance.identity.pid, port: instance.port }, 'instance started');
     await this.#write();
     // The front knows the active instance by its port, which is another one after a restart.
     if (this.#active === release.id) await this.#activate(release.id);
@@ -223,7 +203,7 @@ export class Supervisor implements ServiceManager {
   async #write(): Promise<void> {
     const { at, disk } = this.#tools;
     await this.#inTurn(async () => {
-      const instances = [...this.#instances.values()].filter(({ tag }) => tag !== '').map(({ process, tag }) => ({ ...process, tag }));
+      const instances = [...this.#instances.values()].filter(({ tag }) => tag !== '').map(({ identity, tag }) => ({ ...identity, tag }));
       await replaceFile(disk, join(at.state, 'process.json'), JSON.stringify({ instances }));
     });
   }
@@ -257,7 +237,7 @@ export class Supervisor implements ServiceManager {
     const { processes, clock, log, disk, at } = this.#tools;
     for (const instance of this.#instances.values()) {
       const { release } = instance;
-      if (release === undefined || instance.starting !== undefined || processes.alive(instance.process)) continue;
+      if (release === undefined || instance.starting !== undefined || processes.alive(instance.identity)) continue;
       const now = clock.monotonic();
       if (instance.restartAt === undefined) {
         if (now - instance.startedAt > installLimits.restartQuietMs) instance.restarts = 0;

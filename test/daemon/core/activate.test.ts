@@ -1,3 +1,6 @@
+// The recovery table, row by row, and what must hold for any journal and disk. Carrying a plan out is tested in
+// test/daemon/install/recovery.test.ts.
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,3 +1,6 @@
+// Which releases are deleted, by example and for any set of them. Deleting is tested in test/daemon/install.
+// The protected ones matter most.
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { releaseId } from '../../../daemon/core/activate.ts';

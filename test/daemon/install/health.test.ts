@@ -78,8 +78,8 @@ describe('an http check', () => {
 
   it('ends at once on an abort', async () => {
     const stopping = new AbortController();
-    await withServer(() => { stopping.abort(new Error('enough')); }, async (port) => {
-      await expect(checkHealth([{ ...check, timeoutSeconds: 3600 }], tools({ port }), { signal: stopping.signal })).rejects.toThrow();
+    await withServer(() => { stopping.abort(new Error('enough of it')); }, async (port) => {
+      await expect(checkHealth([{ ...check, timeoutSeconds: 3600 }], tools({ port }), { signal: stopping.signal })).rejects.toThrow('enough of it');
     });
   });
 });

@@ -1,3 +1,6 @@
+// The journal file against torn ends and changed bytes, and the reports that are folded from it.
+// What the records make the installer do is tested in recovery.test.ts.
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,7 +54,7 @@ describe('decodeJournal()', () => {
     for (let at = 0; at < bytes.length - last - 1; at += 1) {
       const changed = Buffer.from(bytes);
       changed[at] = (changed[at] ?? 0) ^ 0x01;
-      expect(decodeJournal(changed.toString('utf8')).damaged, `byte ${at}`).toBe(true);
+      expect({ at, damaged: decodeJournal(changed.toString('utf8')).damaged }).toEqual({ at, damaged: true });
     }
   });
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { rootTag } from '../../../daemon/install/releases.ts';
-import { type Bed, currentOf, deploy, get, idOf, makeBed, processes, running, serving, stage, waiting } from './support.ts';
+import { type Bed, currentOf, deploy, get, idOf, makeBed, processes, running, serving, stage, under, waiting } from './support.ts';
 
 const daemon = fileURLToPath(new URL('./fixtures/dying-daemon.ts', import.meta.url));
 
@@ -55,12 +55,14 @@ describe('a daemon that is killed', () => {
       await recovered.recover(waiting);
       const about = `seed ${seed}, round ${round}, killed after ${afterMs} ms`;
       const current = await currentOf(bed.root);
-      expect([idOf(old), idOf(next)], about).toContain(current);
-      expect(running(bed.root), about).toEqual([current]);
-      expect(idOf(Number(await get(port))), about).toBe(current);
-      expect(await readFile(join(bed.root, 'current/VERSION'), 'utf8'), about).toBe(String(current === idOf(next) ? next : old));
-      const numbers = recovered.pendingReports().filter(({ deployment }) => deployment === `d-${next}`).map(({ reportNo }) => reportNo);
-      expect(numbers, about).toEqual(numbers.map((_number, index) => index + 1));
+      await under(about, async () => {
+        expect([idOf(old), idOf(next)]).toContain(current);
+        expect(running(bed.root)).toEqual([current]);
+        expect(idOf(Number(await get(port)))).toBe(current);
+        expect(await readFile(join(bed.root, 'current/VERSION'), 'utf8')).toBe(String(current === idOf(next) ? next : old));
+        const numbers = recovered.pendingReports().filter(({ deployment }) => deployment === `d-${next}`).map(({ reportNo }) => reportNo);
+        expect(numbers).toEqual(numbers.map((_number, index) => index + 1));
+      });
       await recovered.close();
       // The old release's number is left behind, so that each round installs one that was never here.
       if (current !== idOf(next)) {

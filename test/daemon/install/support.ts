@@ -221,3 +221,12 @@ export function gated(gate: Gate): { readonly disk: Disk; readonly processes: Pr
     },
   };
 }
+
+/** Says in front of a failed expectation under which circumstances it failed. */
+export async function under(circumstances: string, check: () => Promise<void>): Promise<void> {
+  try {
+    await check();
+  } catch (error) {
+    throw new Error(`${circumstances}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}

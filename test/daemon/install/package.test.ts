@@ -1,0 +1,61 @@
+// The shipped units, as far as systemd can judge them without running them.
+
+import { spawnSync } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const unit = 'daemon/package/starlingd.service';
+const installed = spawnSync('systemd-analyze', ['--version']).status === 0;
+if (!installed) process.stderr.write('SKIPPED: systemd-analyze is not installed, so the shipped units are not checked (apt-get install systemd)\n');
+
+/** Ten times the exposure that faults.md gives: 1.1. */
+const exposureMax = 11;
+
+/** The unit in a root of its own, where the program that it names exists. */
+async function withRoot(work: (root: string) => void): Promise<void> {
+  const root = await mkdtemp(join(tmpdir(), 'starling-units-'));
+  try {
+    await mkdir(join(root, 'etc/systemd/system'), { recursive: true });
+    await mkdir(join(root, 'usr/bin'), { recursive: true });
+    await mkdir(join(root, 'bin'), { recursive: true });
+    for (const program of ['usr/bin/starlingd', 'bin/kill']) await writeFile(join(root, program), '#!/bin/sh\n', { mode: 0o755 });
+    await cp(unit, join(root, 'etc/systemd/system/starlingd.service'));
+    await writeFile(join(root, 'etc/systemd/system/network-online.target'), '[Unit]\nDescription=x\n');
+    await writeFile(join(root, 'etc/systemd/system/sysinit.target'), '[Unit]\nDescription=x\n');
+    await writeFile(join(root, 'etc/systemd/system/basic.target'), '[Unit]\nDescription=x\n');
+    await writeFile(join(root, 'etc/systemd/system/shutdown.target'), '[Unit]\nDescription=x\n');
+    await writeFile(join(root, 'etc/systemd/system/multi-user.target'), '[Unit]\nDescription=x\n');
+    work(root);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+function analyze(args: readonly string[]) {
+  const ran = spawnSync('systemd-analyze', args, { encoding: 'utf8', env: { ...process.env, SYSTEMD_COLORS: '0', SYSTEMD_PAGER: '' } });
+  return { status: ran.status, output: `${ran.stdout}${ran.stderr}` };
+}
+
+describe('starlingd.service', () => {
+  it.runIf(installed)('is understood by systemd without a complaint', async () => {
+    await withRoot((root) => {
+      const { status, output } = analyze(['verify', '--man=no', `--root=${root}`, 'starlingd.service']);
+      expect(output).toBe('');
+      expect(status).toBe(0);
+    });
+  });
+
+  it.runIf(installed)('is no more exposed than the design allows', async () => {
+    await withRoot((root) => {
+      const { status, output } = analyze(['security', '--offline=true', `--threshold=${exposureMax}`, '--no-pager', `--root=${root}`, 'starlingd.service']);
+      const level = output.split('\n').find((line) => line.includes('Overall exposure level'));
+      expect({ level, status }).toEqual({ level: expect.stringMatching(/: [01]\.\d OK/), status: 0 });
+    });
+  });
+
+  it('never denies writable and executable memory, with which V8 does not start', async () => {
+    expect(await readFile(unit, 'utf8')).not.toMatch(/^\s*MemoryDenyWriteExecute/m);
+  });
+});
