@@ -1,0 +1,46 @@
+// What every command is given, made of the global options: the world, the terminal as wished, and the API when it is asked for.
+
+import type { Command } from 'commander';
+import { createApi, type Api } from './api.ts';
+import { resolveEndpoint } from './settings.ts';
+import { createTerminal, parseFormat, type Terminal } from './terminal.ts';
+import type { World } from './world.ts';
+
+/** Options of every command. */
+export interface GlobalOptions {
+  readonly output: string;
+  readonly quiet?: boolean;
+  /** `--no-color` makes it false. */
+  readonly color: boolean;
+  readonly debug?: boolean;
+  readonly url?: string;
+  readonly tokenFile?: string;
+  readonly context?: string;
+}
+
+export interface Context {
+  readonly world: World;
+  readonly terminal: Terminal;
+  /** @throws {ControlError} CONFIG_INVALID, UNAUTHENTICATED */
+  readonly api: () => Promise<Api>;
+}
+
+/** The context of a command under way. */
+export function contextOf(world: World, command: Command): Context {
+  const options = command.optsWithGlobals<GlobalOptions>();
+  const terminal = createTerminal(world, { format: parseFormat(options.output), quiet: options.quiet ?? false, colour: options.color });
+  return {
+    world,
+    terminal,
+    api: async () =>
+      createApi(
+        await resolveEndpoint(world, {
+          ...(options.url === undefined ? {} : { url: options.url }),
+          ...(options.tokenFile === undefined ? {} : { tokenFile: options.tokenFile }),
+          ...(options.context === undefined ? {} : { context: options.context }),
+        }),
+        world,
+      ),
+  };
+}
+

@@ -1,0 +1,92 @@
+// A promotion from the wish to its end: asked for again and again until it is over, shown target by target. How it ended becomes a
+// value; the exit code of that is the caller's.
+
+import type { Deployment, DeploymentTarget } from '../../proto/api/deployments.ts';
+import type { Promotion } from '../../proto/api/promotions.ts';
+import { ControlError } from '../errors.ts';
+import type { Api } from './api.ts';
+import type { World } from './world.ts';
+
+/** Between two questions: often enough for a bar, seldom enough for many watchers. */
+const pollMs = 400;
+/** How long the control plane may be away before watching is given up: a restart takes seconds. */
+const absenceMsMax = 60_000;
+
+/** What is known of a promotion under way. */
+export interface Seen {
+  readonly promotion: Promotion;
+  readonly deployment: Deployment | undefined;
+}
+
+export interface FollowOptions {
+  /** Called at every look, changed or not. */
+  readonly onSeen: (seen: Seen) => void;
+  /** Give up after this long; absent: never. */
+  readonly timeoutMs?: number;
+}
+
+const over: ReadonlySet<Promotion['phase']> = new Set(['succeeded', 'failed', 'aborted', 'superseded']);
+const rollbackOver: ReadonlySet<Deployment['phase']> = new Set(['succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted']);
+
+/**
+ * Looks at a promotion until it and its deployment are over.
+ * @throws {ControlError} TIMED_OUT, with what it waited for; UNREACHABLE when the control plane stays away.
+ */
+export async function follow(api: Api, id: string, { onSeen, timeoutMs }: FollowOptions, { clock, signal }: Pick<World, 'clock' | 'signal'>): Promise<Seen> {
+  const startedAt = clock.monotonic();
+  let heardAt = startedAt;
+  let last: Seen | undefined;
+  for (;;) {
+    try {
+      last = await look(api, id);
+      heardAt = clock.monotonic();
+      onSeen(last);
+      if (isOver(last)) return last;
+    } catch (error) {
+      if (!(error instanceof ControlError) || error.code !== 'UNREACHABLE' || clock.monotonic() - heardAt > absenceMsMax) throw error;
+    }
+    if (timeoutMs !== undefined && clock.monotonic() - startedAt >= timeoutMs) {
+      throw new ControlError('TIMED_OUT', `${describeState(last)} after the time given to --wait; it goes on: \`starling explain ${id}\` says what it waits for`);
+    }
+    await clock.wait(pollMs, { signal });
+  }
+}
+
+async function look(api: Api, id: string): Promise<Seen> {
+  const promotion = await api.call('getPromotion', { params: { promotion: id } });
+  const deployment = promotion.deployment === undefined ? undefined : await api.call('getDeployment', { params: { deployment: promotion.deployment } });
+  return { promotion, deployment };
+}
+
+function isOver({ promotion, deployment }: Seen): boolean {
+  return over.has(promotion.phase) && (deployment === undefined || rollbackOver.has(deployment.phase));
+}
+
+function describeState(seen: Seen | undefined): string {
+  if (seen === undefined) return 'nothing was heard of the promotion';
+  const { promotion, deployment } = seen;
+  const what = `${promotion.app}@${promotion.number} in '${promotion.environment}'`;
+  if (deployment === undefined) return `${what} is still ${promotion.phase}`;
+  return `${what} is still ${deployment.phase} (${deployment.progress.done} of ${deployment.progress.total} targets done)`;
+}
+
+/** Nothing when it went well. @throws {ControlError} ROLLED_BACK, FAILED or CONFLICT, saying why it did not. */
+export function requireSuccess({ promotion, deployment }: Seen): void {
+  if (promotion.phase === 'succeeded') return;
+  const what = `${promotion.app}@${promotion.number} in '${promotion.environment}'`;
+  const why = [promotion.outcome, deployment?.reason].find((text) => text !== undefined && text !== '');
+  const failures = (deployment?.targets ?? []).filter(({ code, detail }) => code !== undefined || detail !== undefined).slice(0, failuresMax).map(failureLine);
+  const lines = (head: string): string => [`${head}${why === undefined ? '' : `: ${why}`}`, ...failures].join('\n');
+  if (deployment?.phase === 'rolled-back') {
+    throw new ControlError('ROLLED_BACK', lines(`${what} was rolled back${deployment.rollback === undefined ? '' : ` to revision ${deployment.rollback.number}`}`));
+  }
+  if (promotion.phase === 'superseded') throw new ControlError('CONFLICT', lines(`${what} was superseded by a newer promotion`));
+  throw new ControlError('FAILED', lines(`${what} ${deployment?.phase === 'rollback-failed' ? 'failed, and so did its rollback' : promotion.phase}`));
+}
+
+/** Targets that an error message names; `status` has them all. */
+const failuresMax = 5;
+
+function failureLine({ name, phase, code, detail }: DeploymentTarget): string {
+  return `  ${name} ${phase}${code === undefined ? '' : ` ${code}`}${detail === undefined ? '' : `: ${detail}`}`;
+}

@@ -1,0 +1,121 @@
+// `starling push`: a directory becomes a revision of an application. Cut and hashed here, asked for what is missing, sent, recorded.
+// The command line of it is commands-push.ts; the demo pushes through the same function.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cidOf } from '../../proto/cid.ts';
+import { defaultDeploySpec, DeploySpecSchema, type DeploySpec } from '../../proto/deploy-spec.ts';
+import { readDocument } from '../../proto/document.ts';
+import { createRevision, ingest, type Ingested } from '../../daemon/content/ingest.ts';
+import { ControlError } from '../errors.ts';
+import { systemCode, type Api } from './api.ts';
+import { upload } from './upload.ts';
+import type { World } from './world.ts';
+
+/** How the file is called inside the directory. */
+const specName = 'deploy.yaml';
+
+export interface PushOptions {
+  /** Absolute. */
+  readonly directory: string;
+  readonly app: string;
+  readonly alias?: string;
+  readonly dryRun?: boolean;
+  readonly onRead: (progress: { readonly entries: number; readonly bytes: number }) => void;
+  readonly onSend: (sent: number, missing: number) => void;
+  readonly onRetry: (reason: string) => void;
+  /** Something that is allowed and probably not meant. */
+  readonly onWarning: (text: string) => void;
+}
+
+/** What a push did, or would do: the object of `-o json`. */
+export interface PushResult {
+  readonly app: string;
+  readonly dryRun: boolean;
+  /** Absent after a dry run. */
+  readonly number?: number;
+  readonly revision: string;
+  readonly cid: string;
+  readonly alias?: string;
+  /** False when the control plane had this very revision already; absent after a dry run. */
+  readonly created?: boolean;
+  readonly entries: number;
+  readonly chunks: number;
+  /** Sum of the sizes of all files. */
+  readonly treeBytes: number;
+  /** Bytes of request bodies as sent: compressed, with manifest and index. */
+  readonly uploadedBytes: number;
+  /** The same as the proxy counted them in its last session. */
+  readonly receivedBytes?: number;
+  /** Chunk bytes that the proxy lacked, before compression. */
+  readonly missingBytes: number;
+  readonly missingChunks: number;
+  /** Chunk bytes, each distinct one once, that were there already. */
+  readonly reusedBytes: number;
+  readonly seconds: number;
+}
+
+/**
+ * Publishes a directory.
+ * @throws {ControlError} by what the control plane or a proxy answered; {ProtocolError} for a bad deploy.yaml; {DaemonError} for what cannot be published.
+ */
+export async function push(api: Api, options: PushOptions, { clock, signal }: Pick<World, 'clock' | 'signal'>): Promise<PushResult> {
+  const { directory, app, alias } = options;
+  const startedAt = clock.monotonic();
+  const spec = await readSpec(directory, options.onWarning);
+  // Asked before the tree is read, so that an unknown application or a bad token is known at once.
+  const grant = await api.call('createUpload', { params: { app }, body: {} });
+  const ingested = await ingest(directory, { signal, onProgress: options.onRead });
+  const { revision, bytes: manifest, digest } = createRevision(app, ingested, spec);
+  const sent = await upload(
+    { grant: grant.grant, proxies: grant.proxies, manifest, ingested, ...(alias === undefined ? {} : { alias }) },
+    { clock, signal, onProgress: options.onSend, onRetry: options.onRetry, dryRun: options.dryRun ?? false },
+  );
+  const distinctBytes = distinctChunkBytes(ingested);
+  return {
+    app,
+    dryRun: options.dryRun ?? false,
+    ...(sent.reply === undefined ? {} : { number: sent.reply.number, created: sent.reply.created, receivedBytes: sent.reply.receivedBytes }),
+    revision: digest,
+    cid: cidOf(digest, 'dag-cbor'),
+    ...(alias === undefined ? {} : { alias }),
+    entries: revision.entries,
+    chunks: revision.chunks,
+    treeBytes: revision.bytes,
+    uploadedBytes: sent.sentBytes,
+    missingBytes: sent.missingBytes,
+    missingChunks: sent.missingChunks,
+    reusedBytes: Math.max(0, distinctBytes - sent.missingBytes),
+    seconds: Math.round(clock.monotonic() - startedAt) / 1000,
+  };
+}
+
+function distinctChunkBytes({ tree }: Ingested): number {
+  let bytes = 0;
+  for (let ordinal = 0; ordinal < tree.chunkCount; ordinal += 1) bytes += tree.chunk(ordinal).length;
+  return bytes;
+}
+
+/**
+ * The deploy spec in a directory; one without is put in place and nothing is run.
+ * @throws {ProtocolError} MALFORMED with line and column of each problem.
+ */
+export async function readSpec(directory: string, onWarning: (text: string) => void): Promise<DeploySpec> {
+  const text = await readOptional(join(directory, specName));
+  if (text !== undefined) return readDocument(text, specName, DeploySpecSchema);
+  for (const near of ['deploy.yml', 'deploy.json', 'Deploy.yaml']) {
+    if ((await readOptional(join(directory, near))) !== undefined) onWarning(`${near} is not read as a deploy spec: the file is called ${specName}; the tree is put in place and nothing is run`);
+  }
+  return defaultDeploySpec;
+}
+
+async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    // An absent directory is told by the walk, which says it better.
+    const code = systemCode(cause);
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined;
+    throw new ControlError('CONFIG_INVALID', `cannot read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
