@@ -109,7 +109,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
 
   // What answers.
   const common = { facts: projection, repository, presence, clock, random, metrics, org: config.org, signal };
-  const members = new Members({ ...common, log: log.child({ component: 'fleet' }), verifyEnrolment });
+  const members = new Members({ ...common, returned: () => reconciler.wake(), log: log.child({ component: 'fleet' }), verifyEnrolment });
   const feed = new Feed(projection, journal, config.org);
   const httpLog = log.child({ component: 'http' });
   const authenticator = new Authenticator({ state: () => projection.state(), tokens: { parse: parseToken, matches: secretMatches }, clock, metrics });

@@ -23,6 +23,8 @@ export interface SyncOptions {
   readonly org: string;
   /** Ends every wait when the control plane stops. */
   readonly signal: AbortSignal;
+  /** Called when a member is heard that had not been for a while: what waits for it may go on. */
+  readonly returned: () => void;
 }
 
 /** Orders in one answer; the member comes again for the rest. */
@@ -31,6 +33,11 @@ const ordersMax = 64;
 const rosterDelayMs = 200;
 /** A member whose address flaps is written down once in this time. */
 const locateEveryMs = 5_000;
+/** A member that was away for longer than this has returned when it is heard. */
+const awayMs = 10_000;
+/** One that does not take what it is sent is sent it again after a pause that doubles up to this. */
+const repeatMsMax = 30_000;
+const repeatMsMin = 250;
 /** An empty answer is followed by the next poll within this time, at random, so that a fleet does not come in step. */
 const jitterMs = 500;
 
@@ -39,6 +46,8 @@ export class Conversations {
   readonly #polls: Polls;
   readonly #roster: (state: State) => string;
   readonly #locatedAt = new Map<string, number>();
+  /** What each member held when it was last sent news, and how often it came again with just that. */
+  readonly #told = new Map<string, { readonly held: string; readonly times: number }>();
   readonly #stop: () => void;
   #rosterDue = false;
 
@@ -56,7 +65,9 @@ export class Conversations {
   async sync(id: string, request: SyncRequest, { signal }: { readonly signal: AbortSignal }): Promise<SyncReply> {
     const { presence, facts, clock, metrics } = this.#options;
     const member = memberOf(facts.state(), id);
+    const away = clock.now() - (presence.seenAt(id) ?? 0) > awayMs;
     presence.heard(id, request);
+    if (away) this.#options.returned();
     await this.#locate(member, request);
     const renewed = await this.#renew(member);
     const poll = this.#polls.open(id);
@@ -68,7 +79,7 @@ export class Conversations {
       for (;;) {
         const news = this.#news(id, request, renewed);
         const left = until - clock.monotonic();
-        if (news !== undefined) return { ...news, pollAfterMs: 0 };
+        if (news !== undefined) return { ...news, pollAfterMs: this.#pauseAfterNews(id, request) };
         if (left <= 0 || ends.aborted) return this.#nothing();
         if ((await poll.wait(left, { signal: ends })) !== 'news') return this.#nothing();
       }
@@ -77,6 +88,15 @@ export class Conversations {
       gone();
       poll.end();
     }
+  }
+
+  /** None for a member that takes what it is sent: news may have a sequel. */
+  #pauseAfterNews(id: string, { seqSeen, metadata, rosterEpoch }: SyncRequest): number {
+    const held = JSON.stringify([seqSeen, metadata, rosterEpoch]);
+    const told = this.#told.get(id);
+    const times = told?.held === held ? told.times + 1 : 0;
+    this.#told.set(id, { held, times });
+    return times === 0 ? 0 : Math.min(repeatMsMax, repeatMsMin * 2 ** Math.min(times - 1, 10));
   }
 
   #nothing(): SyncReply {
@@ -126,6 +146,7 @@ export class Conversations {
       else if (event.kind === 'member.revoked') {
         this.#options.presence.forget(event.member);
         this.#locatedAt.delete(event.member);
+        this.#told.delete(event.member);
         this.#wakeAllSoon();
       }
     }
