@@ -39,13 +39,13 @@ export interface Api {
   open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response>;
 }
 
-type Deps = Pick<World, 'clock' | 'random' | 'signal'>;
+type Deps = Pick<World, 'clock' | 'random' | 'signal' | 'version'>;
 
 const problem = Compile(ProblemSchema);
 
 /** Nothing is sent before the first call. */
-export function createApi({ url, token }: Endpoint, { clock, random, signal }: Deps): Api {
-  const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
+export function createApi({ url, token }: Endpoint, { clock, random, signal, version }: Deps): Api {
+  const headers = { authorization: `Bearer ${token}`, accept: 'application/json', 'user-agent': `starling/${version}` };
   const callWithTag: Api['callWithTag'] = async (id, { params, query, body, ifMatch }) => {
     const { method } = operations[id];
     const target = new URL(pathOf(id, params), url);

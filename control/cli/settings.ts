@@ -16,7 +16,7 @@ const tokenBytesMax = 4096;
 
 const strict = { additionalProperties: false } as const;
 const ContextSchema = Type.Object(
-  { url: Type.String({ pattern: '^https?://[^/?#]+/?$' }), tokenFile: Type.Optional(Type.String({ minLength: 1 })), token: Type.Optional(Type.String({ minLength: 1 })) },
+  { url: Type.String({ pattern: '^https?://[^/?#]+/?$' }), tokenFile: Type.Optional(Type.String({ minLength: 1 })) },
   strict,
 );
 /** The whole of `$XDG_CONFIG_HOME/starling/config.yaml`. */
@@ -87,7 +87,6 @@ export async function resolveEndpoint(world: Surroundings, flags: EndpointFlags)
     (flags.tokenFile === undefined ? undefined : await readToken(resolve(world.directory, flags.tokenFile))) ??
     environment['STARLING_TOKEN'] ??
     (environment['STARLING_TOKEN_FILE'] === undefined ? undefined : await readToken(resolve(world.directory, environment['STARLING_TOKEN_FILE']))) ??
-    own?.token ??
     (own?.tokenFile === undefined ? undefined : await readToken(own.tokenFile));
   if (token === undefined || token === '') {
     throw new ControlError('UNAUTHENTICATED', `no token for ${url}: set STARLING_TOKEN_FILE or STARLING_TOKEN, or run \`starling login ${url} --token-file FILE\`; \`starling control\` prints where the first token is`);

@@ -32,6 +32,8 @@ export interface World {
   readonly execPath: string;
   readonly program: string;
   readonly version: string;
+  /** Of the runtime: `v24.21.0`. */
+  readonly nodeVersion: string;
   /** Sends a signal to a process, or to a group when the id is negative; whether there was one. */
   readonly kill: (id: number, signal: 'SIGTERM' | 'SIGKILL') => boolean;
 }

@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+// `starling`: the control plane and the command line. Reads the process (arguments, environment, streams, signals) and hands it over as
+// values; what the commands do is in cli/.
+
+import { homedir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { runCommandLine } from './cli/cli.ts';
+import type { Output, World } from './cli/world.ts';
+import { systemClock } from './clock.ts';
+import { ControlError } from './errors.ts';
+import { systemRandom } from './random.ts';
+
+/** After the last word, whatever still holds the process (an idle connection, a timer of a library) may hold it this long. */
+const lingerMs = 2_000;
+const columnsDefault = 80;
+
+const interrupted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    // The second time somebody means it: nothing is tidied up.
+    if (interrupted.signal.aborted && name === 'SIGINT') process.exit(130);
+    interrupted.abort(new ControlError('ABORTED', 'interrupted'));
+  });
+}
+
+function output(stream: NodeJS.WriteStream): Output {
+  // A reader that goes away (`starling events | head`) ends the program without a word.
+  stream.on('error', (error) => {
+    if ('code' in error && error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  return {
+    write: (text) => {
+      stream.write(text);
+    },
+    get isTTY() {
+      return stream.isTTY === true;
+    },
+    get columns() {
+      return stream.columns ?? columnsDefault;
+    },
+  };
+}
+
+/** npm runs scripts in the package's folder and says in INIT_CWD where the person stands. */
+function directoryOfCaller(): string {
+  const { INIT_CWD: caller, npm_lifecycle_event: script } = process.env;
+  return script !== undefined && caller !== undefined && caller !== '' ? caller : process.cwd();
+}
+
+function kill(id: number, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+  try {
+    return process.kill(id, signal);
+  } catch {
+    return false;
+  }
+}
+
+const world: World = {
+  arguments: process.argv.slice(2),
+  environment: process.env,
+  directory: directoryOfCaller(),
+  home: homedir(),
+  stdout: output(process.stdout),
+  stderr: output(process.stderr),
+  clock: systemClock,
+  random: systemRandom,
+  signal: interrupted.signal,
+  execPath: process.execPath,
+  program: fileURLToPath(import.meta.url),
+  version: '0.1.0',
+  nodeVersion: process.version,
+  kill,
+};
+
+process.exitCode = await runCommandLine(world);
+setTimeout(() => process.exit(), lingerMs).unref();
