@@ -1,6 +1,7 @@
 // Listening and leaving: one clear line when the port cannot be had, and an end within its time. Part of the composition root.
 
-import { isIPv6 } from 'node:net';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { isIPv6, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from './clock.ts';
 import type { ControlConfig } from './config.ts';
@@ -11,8 +12,12 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** How often resting connections are looked for while closing. */
+const sweepMs = 20;
+
 interface Options {
   readonly clock: Clock;
+  /** Whoever still sends or reads after that is cut: a stop must come to its end. */
   readonly closeWithinMs: number;
   /** Aborted first when closing: it ends long polls and streams. */
   readonly stopping: AbortController;
@@ -21,6 +26,7 @@ interface Options {
 /** @throws {ControlError} PORT_IN_USE when somebody else listens there, CONFIG_INVALID when nobody can. */
 export async function listen(app: FastifyInstance, { listen: { host, port }, connectionsMax }: ControlConfig, { clock, closeWithinMs, stopping }: Options): Promise<Listening> {
   app.server.maxConnections = connectionsMax;
+  const connections = new Connections(app.server);
   try {
     await app.listen({ host, port, backlog: 1024 });
   } catch (cause) {
@@ -33,18 +39,44 @@ export async function listen(app: FastifyInstance, { listen: { host, port }, con
     url: `http://${isIPv6(shown) ? `[${shown}]` : shown}:${typeof address === 'object' ? (address?.port ?? port) : port}`,
     close: async () => {
       stopping.abort();
-      const closed = app.close();
-      const late = new AbortController();
-      // Whoever still sends or reads after that is cut: a stop must come to its end.
-      const cut = clock.wait(closeWithinMs, { signal: late.signal }).then(
-        () => app.server.closeAllConnections(),
-        () => undefined,
-      );
-      await closed;
-      late.abort();
-      await cut;
+      const closed = app.close().then(() => 'closed' as const);
+      const until = clock.monotonic() + closeWithinMs;
+      const done = new AbortController();
+      const step = async (): Promise<'waiting'> => {
+        await clock.wait(sweepMs, { signal: done.signal }).catch(() => undefined);
+        return 'waiting';
+      };
+      while ((await Promise.race([closed, step()])) === 'waiting') {
+        if (clock.monotonic() < until) connections.closeResting();
+        else app.server.closeAllConnections();
+      }
+      done.abort();
     },
   };
+}
+
+/**
+ * Connections and which of them are being answered. Node closes those that rest when closing begins; but one that was answered a moment
+ * later rests for as long as its client likes, and one on which nothing was ever asked counts as busy there.
+ */
+class Connections {
+  readonly #open = new Set<Socket>();
+  readonly #busy = new Set<Socket>();
+
+  constructor(server: Server) {
+    server.on('connection', (socket: Socket) => {
+      this.#open.add(socket);
+      socket.once('close', () => this.#open.delete(socket));
+    });
+    server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      this.#busy.add(socket);
+      response.once('close', () => this.#busy.delete(socket));
+    });
+  }
+
+  closeResting(): void {
+    for (const socket of this.#open) if (!this.#busy.has(socket)) socket.destroySoon();
+  }
 }
 
 function refusal(cause: unknown, host: string, port: number): unknown {
