@@ -66,7 +66,13 @@ export class Authenticator {
     const wait = this.#throttle.refusedFor(address);
     if (wait === 0) return;
     this.#options.metrics.authFailures.inc({ reason: 'throttled' });
-    throw new ControlError('TOO_MANY_REQUESTS', `too many failed proofs of identity from ${address}: try again in ${Math.ceil(wait / 1000)} s`);
+    const retryAfter = Math.ceil(wait / 1000);
+    throw new ControlError('TOO_MANY_REQUESTS', `too many failed proofs of identity from ${address}: try again in ${retryAfter} s`, { cause: { retryAfter } });
+  }
+
+  /** Counts a caller who is known and asked for more than the token allows: no guess, and not held against the address. */
+  overreached(): void {
+    this.#options.metrics.authFailures.inc({ reason: 'scope' });
   }
 
   /** Counts a failed proof of another kind from there: of a member, or of an enrolment. */

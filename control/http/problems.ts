@@ -136,7 +136,9 @@ export function problemHandler(log: Logger): (error: FastifyError | Error, reque
 export function classify(error: FastifyError | Error): Problem {
   if (error instanceof ControlError) {
     const code = codes[error.code];
-    return problemOf(code, { detail: code === 'INTERNAL' ? internal : error.message });
+    const { cause } = error;
+    const known = typeof cause === 'object' && cause !== null && 'retryAfter' in cause && typeof cause.retryAfter === 'number' ? { retryAfter: cause.retryAfter } : {};
+    return problemOf(code, { detail: code === 'INTERNAL' ? internal : error.message, ...known });
   }
   if (error instanceof ProtocolError) return problemOf('INVALID_REQUEST', { detail: error.message });
   if (isInvalidPart(error)) {

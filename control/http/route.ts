@@ -86,7 +86,7 @@ export function accessHooks(operation: Operation, { authenticator, state }: Pick
       const resource = resourceOf(scope.of, request, state());
       const caller = callerOf(request);
       if (allows(caller.scopes, scope.verb, resource)) return;
-      authenticator.failed(request.ip, 'scope');
+      authenticator.overreached();
       throw new ControlError('FORBIDDEN', `this needs a token with scope '${scope.verb}:${resource}'; this one has ${caller.scopes.join(', ')}`);
     },
   };

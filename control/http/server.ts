@@ -77,6 +77,8 @@ export async function createServer(options: ServerOptions): Promise<{ readonly a
     for (const one of [method].flat()) routes.push({ method: one, url, access: config?.access ?? 'scope' });
   });
   guarded(app);
+  // JSON or nothing.
+  app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(problemHandler(options.log));
