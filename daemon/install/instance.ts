@@ -37,6 +37,7 @@ export function adopted(id: string, port: number, found: ProcessIdentity & { rea
 /** Resolves when nobody is connected to it any more, or has been for too long. */
 export async function drained({ port }: Instance, { clock }: SupervisorTools, signal: AbortSignal): Promise<void> {
   const deadline = clock.monotonic() + installLimits.drainMs;
+  await clock.wait(installLimits.drainFirstMs, { signal }).catch(() => {});
   while (clock.monotonic() < deadline && !signal.aborted && (await connectionsTo(port)) > 0) {
     await clock.wait(installLimits.pollMs, { signal }).catch(() => {});
   }

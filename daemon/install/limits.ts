@@ -14,6 +14,8 @@ export const installLimits = {
   logBytesMax: 8 * 1024 * 1024,
   /** Default of a hook's `timeoutSeconds`. */
   hookTimeoutMs: 300_000,
+  /** How long the outputs of a program that has ended may stay open, because something that it started cannot be found. */
+  outputCloseMs: 1_000,
   /** Between two tries of a hook that asks to be tried again. */
   hookAgainMs: 1_000,
   /** Body of a health check's answer that is read before the connection is closed. */
@@ -34,6 +36,8 @@ export const installLimits = {
   frontStartMs: 10_000,
   /** How long connections to the old instance may go on after the switch before it is asked to stop. */
   drainMs: 5_000,
+  /** Before the first look at those connections: one that the front is just making is not counted yet. */
+  drainFirstMs: 100,
   /** Default of a service's `stopTimeoutSeconds`. */
   stopTimeoutMs: 10_000,
   /** Between two looks at something that has no event. */

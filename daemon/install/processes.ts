@@ -202,9 +202,12 @@ async function runToEnd(program: Program, timeoutMs: number, signal: AbortSignal
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const stop = (how: string) => {
+    const killAll = () => {
       if (child.pid !== undefined) killQuietly(-child.pid, 'SIGKILL');
       killTagged(program.tag);
+    };
+    const stop = (how: string) => {
+      killAll();
       end(undefined, how);
     };
     child.stdout.on('data', output.add);
@@ -212,15 +215,14 @@ async function runToEnd(program: Program, timeoutMs: number, signal: AbortSignal
     child.once('error', (error) => {
       end(undefined, `cannot be started: ${error.message}`);
     });
-    // `exit` and not `close`: a child that it left behind may hold the outputs open for ever.
     child.once('exit', (code, killedBy) => {
+      // A child that it left behind would hold the outputs open; with it gone they close, and all that was written is here.
+      killAll();
       const settle = () => {
-        if (child.pid !== undefined) killQuietly(-child.pid, 'SIGKILL');
-        killTagged(program.tag);
         end(code ?? undefined, code === null ? `killed by ${killedBy ?? 'a signal'}` : `exit code ${code}`);
       };
-      // What it wrote before it ended is in the pipe; two turns of the loop bring it in when nobody else writes.
-      setImmediate(() => setImmediate(settle));
+      child.once('close', settle);
+      clock.wait(installLimits.outputCloseMs, { signal: over.signal }).then(settle, () => {});
     });
     const expire = async () => {
       await clock.wait(timeoutMs, { signal: AbortSignal.any([over.signal, signal]) });

@@ -145,7 +145,7 @@ describe('hooks', () => {
 
   it('leave nothing running behind them', async () => {
     await withFirst({}, async (bed, installer) => {
-      const files = scripts(2, { postInstall: 'setsid sleep 3600 > /dev/null & sleep 3600 & exit 0' });
+      const files = scripts(2, { postInstall: 'setsid sh -c "touch $STARLING_SHARED_DIR/left; sleep 3600" & until test -e $STARLING_SHARED_DIR/left; do sleep 0.05; done; sleep 3600 & exit 0' });
       expect(await deploy(installer, bed.root, 2, { spec, files })).toEqual({ kind: 'committed' });
       await expect.poll(() => processes.tagged(rootTag(bed.root))).toEqual([]);
     });
@@ -201,6 +201,30 @@ describe('an abort', () => {
       expect(next.pendingReports().map(({ phase }) => phase).at(-1)).toBe('committed');
       expect(await ran(bed)).toContain(`2 postActivate ${idOf(2)} attempt=2 rollback=0`);
       expect((await ran(bed)).filter((line) => line.includes('1 preActivate'))).toHaveLength(1);
+    });
+  });
+});
+
+describe('an abort of a rollback', () => {
+  it('is finished by the next start, which does not activate again', async () => {
+    await withFirst({}, async (bed, installer) => {
+      const stopping = new AbortController();
+      const hang = 'test -e "$STARLING_SHARED_DIR/hanging" || { touch "$STARLING_SHARED_DIR/hanging"; sleep 3600; }';
+      const staged = await stage(bed.root, 2, { files: scripts(2, { healthCheck: 'exit 1', preRollback: hang }) });
+      const installing = installer.install(orderOf(2, { spec }), staged, { signal: stopping.signal });
+      installing.catch(() => {});
+      await expect.poll(async () => await readFile(join(bed.root, 'shared/hanging')).then(() => true, () => false), { timeout: 8_000 }).toBe(true);
+      stopping.abort();
+      await expect(installing).rejects.toMatchObject({ code: 'ABORTED' });
+      const before = (await ran(bed)).length;
+      await using next = bed.installer();
+      await next.recover(waiting);
+      expect((await ran(bed)).slice(before)).toEqual([
+        `2 preRollback ${idOf(2)} attempt=2 rollback=1`,
+        `1 postRollback ${idOf(1)} attempt=2 rollback=1`,
+      ]);
+      expect(next.pendingReports().map(({ phase }) => phase).slice(-2)).toEqual(['rolling-back', 'rolled-back']);
+      expect(next.pendingReports().at(-1)?.code).toBe('HEALTH_FAILED');
     });
   });
 });

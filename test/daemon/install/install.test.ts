@@ -97,6 +97,19 @@ describe('a second installation', () => {
     expect(new Set(await Promise.all(slow))).toEqual(new Set(['1', '2']));
   });
 
+  it('lets it finish even when the first one ends at the first signal', async () => {
+    await using bed = await makeBed();
+    await using installer = bed.installer();
+    await installer.recover(waiting);
+    const abrupt = "require('node:http').createServer((request, response) => { if (request.url === '/slow') setTimeout(() => response.end('1'), 1500); else response.end('1'); }).listen(process.env.PORT, '127.0.0.1')";
+    await deploy(installer, bed.root, 1, { files: { 'server.cjs': abrupt } });
+    const port = await portOf(installer);
+    const slow = get(port, '/slow');
+    expect(await deploy(installer, bed.root, 2)).toEqual({ kind: 'committed' });
+    expect(await slow).toBe('1');
+    expect(await get(port)).toBe('2');
+  });
+
   it('that is not healthy takes no traffic, is rolled back, and the first one answers the whole time', async () => {
     await using bed = await makeBed();
     await using installer = bed.installer();
