@@ -2,6 +2,7 @@
 // environment is main.ts's; everything else is handed a whole `ControlConfig`.
 
 import Type, { type Static } from 'typebox';
+import { oneOf } from '../proto/api/schema.ts';
 import { readDocument } from '../proto/document.ts';
 import { ProtocolError } from '../proto/errors.ts';
 import { ControlError } from './errors.ts';
@@ -39,8 +40,8 @@ export const ConfigSchema = Type.Object(
     publicUrl: Type.Optional(Type.String({ pattern: '^https?://[^/?#]+/?$' })),
     dataDir: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
     org: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
-    log: Type.Optional(Type.Object({ level: Type.Optional(Type.Union(logLevels.map((level) => Type.Literal(level)))) }, strict)),
-    metrics: Type.Optional(Type.Union(metricsAccess.map((access) => Type.Literal(access)))),
+    log: Type.Optional(Type.Object({ level: Type.Optional(oneOf(logLevels)) }, strict)),
+    metrics: Type.Optional(oneOf(metricsAccess)),
     eventStreamsMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
     connectionsMax: Type.Optional(Type.Integer({ minimum: 10, maximum: 100_000 })),
   },
@@ -102,8 +103,8 @@ export function readConfig({ file, environment, flags }: ConfigSources): Control
     publicUrl: publicUrl ?? written.publicUrl,
     dataDir: dataDir ?? written.dataDir ?? defaults.dataDir,
     org: org ?? written.org ?? defaults.org,
-    log: Object.freeze({ level: level ?? logLevels.find((known) => known === written.log?.level) ?? defaults.log.level }),
-    metrics: metrics ?? metricsAccess.find((known) => known === written.metrics) ?? defaults.metrics,
+    log: Object.freeze({ level: level ?? written.log?.level ?? defaults.log.level }),
+    metrics: metrics ?? written.metrics ?? defaults.metrics,
     eventStreamsMax: written.eventStreamsMax ?? defaults.eventStreamsMax,
     connectionsMax: written.connectionsMax ?? defaults.connectionsMax,
   });

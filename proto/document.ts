@@ -76,6 +76,9 @@ function describe(errors: readonly ValidationError[], schema: TSchema): Problem[
       const known = propertiesAt(schema, path);
       return error.params.additionalProperties.map(String).map((key) => ({ path: [...path, key], message: `unknown key '${key}'${suggestion(key, known)}` }));
     }
+    if (error.keyword === 'enum' && 'allowedValues' in error.params && Array.isArray(error.params.allowedValues)) {
+      return [{ path, message: `${where} must be one of ${error.params.allowedValues.map(String).join(', ')}` }];
+    }
     return [{ path, message: `${where} ${error.message}` }];
   });
 }

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { limits } from '../../proto/limits.ts';
 import type { OperationId } from '../../proto/api/operations.ts';
 import type { Clock } from '../clock.ts';
+import { ControlError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { agentRoutes, type AgentRoutesOptions } from './agent-routes.ts';
@@ -66,6 +67,8 @@ export async function createServer(options: ServerOptions): Promise<{ readonly a
     trustProxy: false,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
+    // Said in our own words, by the first hook.
+    return503OnClosing: false,
     genReqId: () => Buffer.from(options.random(8)).toString('hex'),
     clientErrorHandler: (error, socket) => refuseConnection(error, socket),
     frameworkErrors: (error, _request, reply) => {
@@ -120,13 +123,16 @@ function operationIds<Ids extends string>(handlers: Readonly<Record<Ids, unknown
 }
 
 /** Counts and logs each request: its route and its outcome, never its headers, its query or its body, where secrets are. */
-function observe(app: FastifyInstance, { metrics, clock, log }: ServerOptions): void {
+function observe(app: FastifyInstance, { metrics, clock, log, signal }: ServerOptions): void {
   const started = new WeakMap<FastifyRequest, number>();
   app.addHook('onRequest', async (request, reply) => {
     started.set(request, clock.monotonic());
     metrics.requestsInFlight.inc();
     reply.raw.once('close', () => metrics.requestsInFlight.dec());
     void reply.header('x-content-type-options', 'nosniff').header('request-id', request.id);
+    if (!signal.aborted) return;
+    void reply.header('connection', 'close');
+    throw new ControlError('ABORTED', 'the control plane is stopping; try again when it is back');
   });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown';
