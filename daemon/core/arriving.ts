@@ -1,0 +1,140 @@
+// The answers to our requests: chunks good and corrupt, busy, absent, elsewhere; and what becomes of a chunk once it is on disk.
+
+import type { AbsentMessage, BusyMessage, ElsewhereMessage, OrdinalRange } from '../../proto/exchange.ts';
+import { arriveChunk, endFetch, releaseChunk, storeChunk, viewLoses } from './fetching.ts';
+import { closeRequest, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from './peers.ts';
+import { tauMs } from './requesting.ts';
+import { swarmBounds } from './swarm-bounds.ts';
+import type { ScheduleEvent } from './swarm-events.ts';
+import type { Peer, Request, SwarmState, TopicState } from './swarm-state.ts';
+import { flushHave, gain } from './topics.ts';
+
+type Chunk = Extract<ScheduleEvent, { kind: 'chunk' }>;
+type Stored = Extract<ScheduleEvent, { kind: 'stored' }>;
+
+/** The topic of ours that a `data` message answers, or nothing when nobody asked for it: only then is it worth hashing. */
+export function expectedTopic(state: SwarmState, member: string, theirTopic: number, id: number, ordinal: number): number | undefined {
+  const request = state.peers.get(member)?.requests.get(id);
+  if (request?.remaining.has(ordinal) !== true) return undefined;
+  const view = state.topics.get(request.topic)?.views.get(member);
+  return view?.theirTopic === theirTopic ? request.topic : undefined;
+}
+
+/** A chunk has come, compared with its id. */
+export function onChunk(state: SwarmState, peer: Peer, event: Chunk): void {
+  const { member } = peer.info;
+  const request = peer.requests.get(event.request);
+  const topicId = expectedTopic(state, member, event.topic, event.request, event.ordinal);
+  const topic = topicId === undefined ? undefined : state.topics.get(topicId);
+  if (request === undefined || topic === undefined) {
+    // A request that was cancelled or dropped may still be answered; one that was never made may not.
+    const made = event.request > 0 && event.request <= state.lastRequest;
+    state.effects.push({ kind: 'wasted', topic: undefined, reason: made ? 'duplicate' : 'unexpected', bytes: event.bytes });
+    if (!made) strikeProtocol(state, member, `data for request ${event.request}, which was never made`);
+    return;
+  }
+  if (!request.answered) {
+    request.answered = true;
+    const tripMs = state.now - request.issuedAt;
+    peer.roundTripMs = peer.roundTripMs === 0 ? tripMs : Math.min(peer.roundTripMs, tripMs);
+  }
+  settleOrdinal(state, peer, request, event.ordinal, topic.info.lengthOf(event.ordinal));
+  if (event.good) takeIn(state, peer, topic, event);
+  else {
+    state.effects.push({ kind: 'wasted', topic: topic.id, reason: 'corrupt', bytes: event.bytes });
+    giveBack(topic, request, event.ordinal);
+    strikeCorrupt(state, peer, topic.info.revision, `chunk ${event.ordinal} of the ${topic.info.blob} of revision ${topic.info.revision}`);
+    if (topic.fetch !== undefined) topic.fetch.ownersStale = true;
+  }
+  if (request.remaining.size === 0) {
+    if (event.good) learnRate(state, peer, request.bytes);
+    closeRequest(state, peer, request);
+  }
+}
+
+function giveBack(topic: TopicState, request: Request, ordinal: number): void {
+  if (topic.fetch !== undefined && !request.late) releaseChunk(topic, topic.fetch, ordinal);
+}
+
+function takeIn(state: SwarmState, peer: Peer, topic: TopicState, event: Chunk): void {
+  const { fetch } = topic;
+  const bytes = event.bytes;
+  const claims = fetch?.claims[event.ordinal] ?? 0;
+  if (fetch === undefined || !arriveChunk(state, topic, fetch, event.ordinal)) {
+    state.effects.push({ kind: 'wasted', topic: topic.id, reason: 'duplicate', bytes });
+    return;
+  }
+  state.unstoredBytes += bytes;
+  state.effects.push({ kind: 'store', topic: topic.id, ordinal: event.ordinal }, { kind: 'received', topic: topic.id, source: peer.info.origin ? 'origin' : 'peer', bytes });
+  if (claims !== 1) unask(state, topic, event.ordinal);
+}
+
+/** Nobody else needs to send it; a request of which nothing is left is cancelled. */
+function unask(state: SwarmState, topic: TopicState, ordinal: number): void {
+  for (const [member, view] of topic.views) {
+    if (!view.asked.has(ordinal)) continue;
+    const peer = state.peers.get(member);
+    for (const request of peer?.requests.values() ?? []) {
+      if (peer === undefined || request.topic !== topic.id || !request.remaining.has(ordinal)) continue;
+      settleOrdinal(state, peer, request, ordinal, topic.info.lengthOf(ordinal));
+      if (request.remaining.size > 0) continue;
+      closeRequest(state, peer, request);
+      state.effects.push({ kind: 'send', member, message: { kind: 'cancel', request: request.id } });
+    }
+  }
+}
+
+/** A chunk is on disk, or could not be written. */
+export function onStored(state: SwarmState, event: Stored): void {
+  state.unstoredBytes -= event.bytes;
+  const topic = state.topics.get(event.topic);
+  if (topic === undefined || !event.kept) return;
+  gain(state, topic, [event.ordinal]);
+  const { fetch } = topic;
+  if (fetch === undefined) return;
+  storeChunk(fetch, event.ordinal);
+  if (fetch.left === 0) {
+    endFetch(topic);
+    flushHave(state, topic);
+    state.effects.push({ kind: 'done', topic: topic.id });
+  } else if (fetch.piecesDone - topic.flushedPieces >= swarmBounds.havePieces) flushHave(state, topic);
+}
+
+/** The neighbour has too much to do: all of the request is free again, and it is left in peace for a while. */
+export function onBusy(state: SwarmState, peer: Peer, message: BusyMessage): void {
+  const request = peer.requests.get(message.request);
+  if (request === undefined) return;
+  closeRequest(state, peer, request);
+  peer.busyUntil = state.now + Math.min(message.retryAfterMs, swarmBounds.busyMsMax);
+}
+
+/** The neighbour does not hold some of it after all. */
+export function onAbsent(state: SwarmState, peer: Peer, message: AbsentMessage): void {
+  const request = peer.requests.get(message.request);
+  const topic = request === undefined ? undefined : state.topics.get(request.topic);
+  const view = topic?.views.get(peer.info.member);
+  if (request === undefined || topic === undefined || view === undefined) return;
+  const within = (ordinal: number, ranges: readonly OrdinalRange[]): boolean => ranges.some(({ from, to }) => ordinal >= from && ordinal < to);
+  for (const ordinal of request.remaining) {
+    if (!within(ordinal, message.ranges)) continue;
+    settleOrdinal(state, peer, request, ordinal, topic.info.lengthOf(ordinal));
+    giveBack(topic, request, ordinal);
+    viewLoses(state, topic, peer.info.member, view, ordinal);
+  }
+  if (request.remaining.size === 0) closeRequest(state, peer, request);
+}
+
+/** The origin spares itself: others hold what is left of the request, or will soon. It is not asked for these pieces again before tau. */
+export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMessage): void {
+  const request = peer.requests.get(message.request);
+  if (request === undefined) return;
+  const fetch = state.topics.get(request.topic)?.fetch;
+  if (fetch !== undefined) {
+    const after = state.now + tauMs(state, fetch);
+    for (const ordinal of request.remaining) {
+      const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
+      if (piece !== undefined) piece.originAfter = after;
+    }
+  }
+  closeRequest(state, peer, request);
+}

@@ -1,0 +1,168 @@
+// The books of a fetch: which chunks are missing, taken, arrived, and which neighbour holds which of them.
+// Whom to ask for what is decided in requesting.ts; what a message means in topics.ts and arriving.ts.
+
+import type { Bitmap } from '../../proto/bitmap.ts';
+import { chunkState, createPieceTable } from './pieces.ts';
+import { fromOrigin, type Fetch, type SwarmState, type TopicState, type View } from './swarm-state.ts';
+
+const none = new Int32Array(0);
+
+/** A view of a neighbour that has said nothing yet. */
+export function createView(): View {
+  return { opened: false, told: 0, counts: none, dry: false, asked: new Set() };
+}
+
+/** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */
+export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap): void {
+  const missing: number[] = [];
+  for (const { from, to } of wanted.ranges()) {
+    for (let ordinal = from; ordinal < to; ordinal += 1) {
+      if (!topic.held.has(ordinal)) missing.push(ordinal);
+    }
+  }
+  if (missing.length === 0) {
+    state.effects.push({ kind: 'done', topic: topic.id });
+    return;
+  }
+  const table = createPieceTable(topic.info.chunkCount, missing, (ordinal) => topic.info.lengthOf(ordinal));
+  topic.fetch = {
+    table,
+    missing: missing.length,
+    left: missing.length,
+    open: missing.length,
+    claims: new Uint8Array(topic.info.chunkCount),
+    piecesDone: 0,
+    idleSince: undefined,
+    jitter: state.random(),
+    ownersStale: true,
+  };
+  for (const [member, view] of topic.views) countView(state, topic, member, view);
+}
+
+/** Forgets the fetch; requests must have been dropped before. */
+export function endFetch(topic: TopicState): void {
+  delete topic.fetch;
+  for (const view of topic.views.values()) {
+    view.counts = none;
+    view.dry = false;
+  }
+}
+
+/** Takes what a neighbour says that it holds now in place of what it said before. */
+export function setViewHeld(state: SwarmState, topic: TopicState, member: string, view: View, held: Bitmap | undefined): void {
+  uncountView(state, topic, member, view);
+  if (held === undefined) delete view.held;
+  else view.held = held;
+  countView(state, topic, member, view);
+  if (topic.fetch !== undefined) topic.fetch.ownersStale = true;
+}
+
+/** One more ordinal that a neighbour holds. */
+export function viewGains(state: SwarmState, topic: TopicState, member: string, view: View, ordinal: number): void {
+  if (view.held === undefined || !view.held.set(ordinal)) return;
+  if (isMissing(topic.fetch, ordinal)) countChange(state, topic, member, view, ordinal, 1);
+  view.dry = false;
+}
+
+/** An ordinal that a neighbour turned out not to hold. */
+export function viewLoses(state: SwarmState, topic: TopicState, member: string, view: View, ordinal: number): void {
+  if (view.held === undefined || !view.held.clear(ordinal)) return;
+  if (isMissing(topic.fetch, ordinal)) countChange(state, topic, member, view, ordinal, -1);
+}
+
+/** Marks a missing chunk as asked for, once more. */
+export function takeChunk(fetch: Fetch, ordinal: number): void {
+  fetch.claims[ordinal] = (fetch.claims[ordinal] ?? 0) + 1;
+  if (fetch.table.state[ordinal] !== chunkState.missing) return;
+  fetch.table.state[ordinal] = chunkState.taken;
+  changeOpen(fetch, ordinal, -1);
+}
+
+/** One request less claims it; without any it is free again. */
+export function releaseChunk(topic: TopicState, fetch: Fetch, ordinal: number): void {
+  const claims = fetch.claims[ordinal] ?? 0;
+  if (claims === 0) return;
+  fetch.claims[ordinal] = claims - 1;
+  if (claims > 1 || fetch.table.state[ordinal] !== chunkState.taken) return;
+  fetch.table.state[ordinal] = chunkState.missing;
+  changeOpen(fetch, ordinal, 1);
+  for (const view of topic.views.values()) view.dry = false;
+}
+
+/** Whether a chunk that just came is wanted; it then counts as arrived, and nobody needs to be asked for it. */
+export function arriveChunk(state: SwarmState, topic: TopicState, fetch: Fetch, ordinal: number): boolean {
+  if (!isMissing(fetch, ordinal)) return false;
+  if (fetch.table.state[ordinal] === chunkState.missing) changeOpen(fetch, ordinal, -1);
+  for (const [member, view] of topic.views) {
+    if (view.held?.has(ordinal) === true) countChange(state, topic, member, view, ordinal, -1);
+  }
+  fetch.table.state[ordinal] = chunkState.arrived;
+  fetch.claims[ordinal] = 0;
+  return true;
+}
+
+/** A chunk is on disk. Returns whether its piece is whole now. */
+export function storeChunk(fetch: Fetch, ordinal: number): boolean {
+  if (fetch.table.state[ordinal] !== chunkState.arrived) return false;
+  fetch.table.state[ordinal] = chunkState.held;
+  fetch.left -= 1;
+  const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
+  if (piece === undefined) return false;
+  piece.left -= 1;
+  if (piece.left > 0) return false;
+  fetch.piecesDone += 1;
+  return true;
+}
+
+/** Whether a chunk has neither arrived nor been held before. */
+export function isMissing(fetch: Fetch | undefined, ordinal: number): boolean {
+  const found = fetch?.table.state[ordinal];
+  return found === chunkState.missing || found === chunkState.taken;
+}
+
+/** Whether any neighbour but an origin says that it holds the chunk and may be asked for it. */
+export function peerHolds(state: SwarmState, topic: TopicState, ordinal: number): boolean {
+  for (const [member, view] of topic.views) {
+    if (view.held?.has(ordinal) === true && !fromOrigin(state, member)) return true;
+  }
+  return false;
+}
+
+function changeOpen(fetch: Fetch, ordinal: number, change: 1 | -1): void {
+  fetch.open += change;
+  const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
+  if (piece !== undefined) piece.open += change;
+}
+
+function countChange(state: SwarmState, topic: TopicState, member: string, view: View, ordinal: number, change: 1 | -1): void {
+  const index = topic.fetch?.table.pieceOf(ordinal) ?? -1;
+  const piece = topic.fetch?.table.pieces[index];
+  if (piece === undefined) return;
+  const count = (view.counts[index] ?? 0) + change;
+  view.counts[index] = count;
+  if (fromOrigin(state, member) || count !== (change === 1 ? 1 : 0)) return;
+  piece.holders += change;
+  topic.fetch?.table.moved(index, change);
+}
+
+function countView(state: SwarmState, topic: TopicState, member: string, view: View): void {
+  const { fetch } = topic;
+  if (fetch === undefined) return;
+  view.counts = new Int32Array(fetch.table.pieces.length);
+  view.dry = false;
+  eachMissingHeld(fetch, view, (ordinal) => countChange(state, topic, member, view, ordinal, 1));
+}
+
+function uncountView(state: SwarmState, topic: TopicState, member: string, view: View): void {
+  if (topic.fetch === undefined) return;
+  eachMissingHeld(topic.fetch, view, (ordinal) => countChange(state, topic, member, view, ordinal, -1));
+}
+
+function eachMissingHeld(fetch: Fetch, view: View, visit: (ordinal: number) => void): void {
+  if (view.held === undefined) return;
+  for (const { ordinals } of fetch.table.pieces) {
+    for (const ordinal of ordinals) {
+      if (isMissing(fetch, ordinal) && view.held.has(ordinal)) visit(ordinal);
+    }
+  }
+}

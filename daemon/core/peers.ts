@@ -1,0 +1,130 @@
+// What is thought of each neighbour: how fast it is, how much it owes us, whether it may be asked. Whether it is right for a chunk is in requesting.ts.
+
+import { swarmBounds } from './swarm-bounds.ts';
+import { isBarred, recordOf, type Peer, type Request, type SwarmState, type TopicState } from './swarm-state.ts';
+import type { PeerInfo } from './swarm-events.ts';
+import { releaseChunk } from './fetching.ts';
+
+/** A neighbour that was just admitted, of which nothing is known. */
+export function createPeer(info: PeerInfo, connection: number, now: number): Peer {
+  return {
+    info,
+    connection,
+    requests: new Map(),
+    owedBytes: 0,
+    owedRequests: 0,
+    rate: 0,
+    roundTripMs: 0,
+    busySince: now,
+    timeouts: 0,
+    quarantinedUntil: 0,
+    busyUntil: 0,
+    theirTopics: new Map(),
+  };
+}
+
+/** Whether a neighbour may learn of a topic: origins may of all, agents of their environments' (trust.md, section 7: request). */
+export function maySee(peer: PeerInfo, environments: readonly string[]): boolean {
+  return peer.origin || environments.some((environment) => peer.environments.includes(environment));
+}
+
+/** Bytes a millisecond: measured, or assumed before anything came. */
+export function rateOf(peer: Peer): number {
+  return peer.rate > 0 ? peer.rate : swarmBounds.rateAssumed / 1000;
+}
+
+/** Whether the neighbour may be asked for `bytes` more of a topic now. */
+export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: number): boolean {
+  if (state.now < peer.quarantinedUntil || state.now < peer.busyUntil) return false;
+  if (peer.owedRequests >= swarmBounds.windowRequestsMax || isBarred(state, peer.info.member, topic.info.revision)) return false;
+  if (state.owedBytes + state.unstoredBytes + bytes > swarmBounds.totalBytesMax && state.owedBytes + state.unstoredBytes > 0) return false;
+  if (peer.owedRequests < swarmBounds.windowRequestsMin) return true;
+  const window = 2 * rateOf(peer) * (peer.roundTripMs + swarmBounds.windowSlackMs);
+  return peer.owedBytes + bytes <= Math.min(window, swarmBounds.windowBytesMax);
+}
+
+/** When the neighbour would be done with `bytes` more, in milliseconds from now: the shortest is asked first. */
+export function expectedMs(peer: Peer, bytes: number): number {
+  return (peer.owedBytes + bytes) / rateOf(peer);
+}
+
+/** Takes a new request into the neighbour's account. */
+export function openRequest(state: SwarmState, peer: Peer, request: Request): void {
+  if (peer.owedRequests === 0) peer.busySince = state.now;
+  peer.requests.set(request.id, request);
+  peer.owedBytes += request.remainingBytes;
+  peer.owedRequests += 1;
+  state.owedBytes += request.remainingBytes;
+}
+
+/** Takes one answered ordinal off a request. */
+export function settleOrdinal(state: SwarmState, peer: Peer, request: Request, ordinal: number, bytes: number): void {
+  if (!request.remaining.delete(ordinal)) return;
+  state.topics.get(request.topic)?.views.get(peer.info.member)?.asked.delete(ordinal);
+  request.remainingBytes -= bytes;
+  if (request.late) return;
+  peer.owedBytes -= bytes;
+  state.owedBytes -= bytes;
+}
+
+/** Ends a request, however it went; what is unanswered of it is free again. */
+export function closeRequest(state: SwarmState, peer: Peer, request: Request): void {
+  if (!peer.requests.delete(request.id)) return;
+  const topic = state.topics.get(request.topic);
+  const view = topic?.views.get(peer.info.member);
+  if (!request.late) forgiveRequest(state, peer, request);
+  for (const ordinal of request.remaining) view?.asked.delete(ordinal);
+  if (view !== undefined) view.dry = false;
+}
+
+/** A request overstayed: its chunks are free for others, its bytes no longer count; data that still comes is welcome. */
+export function makeLate(state: SwarmState, peer: Peer, request: Request): void {
+  if (request.late) return;
+  forgiveRequest(state, peer, request);
+  request.late = true;
+}
+
+function forgiveRequest(state: SwarmState, peer: Peer, request: Request): void {
+  peer.owedBytes -= request.remainingBytes;
+  state.owedBytes -= request.remainingBytes;
+  peer.owedRequests -= 1;
+  const topic = state.topics.get(request.topic);
+  if (topic?.fetch === undefined) return;
+  for (const ordinal of request.remaining) releaseChunk(topic, topic.fetch, ordinal);
+}
+
+/** Ends all requests of a neighbour that `which` names; tells it so when it is still to hear of it. */
+export function dropRequests(state: SwarmState, peer: Peer, which: (request: Request) => boolean, tell: boolean): void {
+  for (const request of peer.requests.values()) {
+    if (!which(request)) continue;
+    closeRequest(state, peer, request);
+    if (tell) state.effects.push({ kind: 'send', member: peer.info.member, message: { kind: 'cancel', request: request.id } });
+  }
+}
+
+/** Learns from a request that was answered in full. */
+export function learnRate(state: SwarmState, peer: Peer, bytes: number): void {
+  const measured = bytes / Math.max(1, state.now - peer.busySince);
+  peer.rate = peer.rate === 0 ? measured : peer.rate * 0.7 + measured * 0.3;
+  peer.busySince = state.now;
+  peer.timeouts = 0;
+}
+
+/** A chunk with other bytes than its id: never this member again for this revision, and after three revisions not at all for an hour. */
+export function strikeCorrupt(state: SwarmState, peer: Peer, revision: string, detail: string): void {
+  const { member } = peer.info;
+  const record = recordOf(state, member);
+  record.barred.add(revision);
+  record.corrupt += 1;
+  state.effects.push({ kind: 'strike', member, reason: 'corrupt-chunk', detail });
+  dropRequests(state, peer, (request) => state.topics.get(request.topic)?.info.revision === revision, true);
+  if (record.corrupt < swarmBounds.corruptMax) return;
+  record.corrupt = 0;
+  record.bannedUntil = state.now + swarmBounds.banMs;
+  state.effects.push({ kind: 'banned', member, until: record.bannedUntil }, { kind: 'close', member, reason: 'banned' });
+}
+
+/** The neighbour broke the protocol: nothing more it says can be trusted to mean what it seems to. */
+export function strikeProtocol(state: SwarmState, member: string, detail: string): void {
+  state.effects.push({ kind: 'strike', member, reason: 'protocol', detail }, { kind: 'close', member, reason: 'protocol' });
+}

@@ -1,0 +1,219 @@
+// What is asked of whom: rarest first, of the neighbour that would be done soonest, pieces of the origin only by its rule; and what happens to requests
+// that overstay. The accounts are in peers.ts and fetching.ts.
+
+import { limits } from '../../proto/limits.ts';
+import { isMissing, peerHolds, takeChunk } from './fetching.ts';
+import { refreshOwners } from './ownership.ts';
+import { closeRequest, dropRequests, expectedMs, makeLate, mayAsk, openRequest, rateOf } from './peers.ts';
+import { chunkState, type Piece } from './pieces.ts';
+import { swarmBounds } from './swarm-bounds.ts';
+import type { Fetch, Peer, Request, SwarmState, TopicState, View } from './swarm-state.ts';
+import { rangesOf } from './topics.ts';
+
+/** Why a request is made; `desperate` asks the origin for what another was to fetch, `duplicate` asks again for what is asked for. */
+type Purpose = 'normal' | 'desperate' | 'duplicate';
+
+interface Candidate {
+  readonly peer: Peer;
+  readonly view: View;
+}
+
+/** Fills every window that has room, of every fetch. */
+export function pump(state: SwarmState): void {
+  for (const topic of state.topics.values()) {
+    if (topic.fetch === undefined) continue;
+    refreshOwners(state, topic);
+    fill(state, topic, topic.fetch, 'normal');
+  }
+}
+
+/** Looks at the deadlines: requests that overstay, neighbours to be left alone, fetches without a holder, the last pieces. */
+export function tick(state: SwarmState): void {
+  for (const peer of state.peers.values()) expire(state, peer);
+  for (const topic of state.topics.values()) {
+    if (topic.fetch === undefined) continue;
+    // What an origin refused is asked for again by time alone.
+    for (const [member, view] of topic.views) {
+      if (state.peers.get(member)?.info.origin === true) view.dry = false;
+    }
+    starve(state, topic, topic.fetch);
+    finishOff(state, topic, topic.fetch);
+  }
+}
+
+/** How long a fetch waits for holders to appear before it turns to the origin (tau). */
+export function tauMs(state: SwarmState, fetch: Fetch): number {
+  let rate = 0;
+  for (const peer of state.peers.values()) rate = Math.max(rate, peer.rate);
+  const pieces = rate === 0 ? 0 : (swarmBounds.starvedPieces * fetch.table.pieceBytes) / rate;
+  return Math.min(swarmBounds.starvedMsMax, Math.max(swarmBounds.starvedMs, pieces)) * (1 + fetch.jitter / 2);
+}
+
+function fill(state: SwarmState, topic: TopicState, fetch: Fetch, purpose: 'normal' | 'desperate'): void {
+  for (;;) {
+    if (fetch.open === 0) return;
+    const next = soonest(state, topic, fetch, purpose);
+    if (next === undefined) return;
+    if (!askRarest(state, topic, fetch, next, purpose)) next.view.dry = true;
+  }
+}
+
+/** The neighbour with room in its window that would be done with one more piece first. */
+function soonest(state: SwarmState, topic: TopicState, fetch: Fetch, purpose: 'normal' | 'desperate'): Candidate | undefined {
+  const { pieceBytes } = fetch.table;
+  let best: Candidate | undefined;
+  let bestMs = Number.POSITIVE_INFINITY;
+  for (const [member, view] of topic.views) {
+    if (view.dry || view.held === undefined || view.theirTopic === undefined) continue;
+    const peer = state.peers.get(member);
+    if (peer === undefined || (purpose === 'desperate' && !peer.info.origin) || !mayAsk(state, topic, peer, pieceBytes)) continue;
+    const ms = expectedMs(peer, pieceBytes);
+    if (ms >= bestMs) continue;
+    best = { peer, view };
+    bestMs = ms;
+  }
+  return best;
+}
+
+/** Asks for the rarest piece of which the neighbour has something free; at the beginning for any. Whether there was one. */
+function askRarest(state: SwarmState, topic: TopicState, fetch: Fetch, to: Candidate, purpose: Purpose): boolean {
+  const attempt = (index: number): boolean => {
+    const piece = fetch.table.pieces[index];
+    if (piece === undefined || piece.open === 0 || (to.view.counts[index] ?? 0) === 0) return false;
+    const ordinals = askable(state, topic, fetch, piece, to, purpose);
+    if (ordinals.length === 0) return false;
+    ask(state, topic, fetch, to, ordinals, purpose);
+    return true;
+  };
+  if (fetch.piecesDone < swarmBounds.randomPieces) {
+    const { length } = fetch.table.pieces;
+    const offset = Math.floor(state.random() * length);
+    for (let step = 0; step < length; step += 1) {
+      if (attempt((offset + step) % length)) return true;
+    }
+    return false;
+  }
+  let found = false;
+  fetch.table.rarestFirst(state.random(), (index) => {
+    found = attempt(index);
+    return found;
+  });
+  return found;
+}
+
+/** The chunks of a piece that this neighbour may be asked for now. */
+function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piece, { peer, view }: Candidate, purpose: Purpose): readonly number[] {
+  const byRule = peer.info.origin && !state.self.origin;
+  if (byRule && (state.now < piece.originAfter || (purpose === 'normal' && !piece.owned))) return [];
+  const spared = byRule && purpose === 'normal';
+  const found: number[] = [];
+  let ranges = 0;
+  for (const ordinal of piece.ordinals) {
+    if (fetch.table.state[ordinal] !== chunkState.missing || view.held?.has(ordinal) !== true || view.asked.has(ordinal)) continue;
+    if (spared && peerHolds(state, topic, ordinal)) continue;
+    if (found.at(-1) !== ordinal - 1) ranges += 1;
+    if (ranges > limits.exchangeRangesMax) break;
+    found.push(ordinal);
+  }
+  return found;
+}
+
+function ask(state: SwarmState, topic: TopicState, fetch: Fetch, { peer, view }: Candidate, ordinals: readonly number[], purpose: Purpose): void {
+  if (view.theirTopic === undefined) return;
+  let bytes = 0;
+  for (const ordinal of ordinals) {
+    bytes += topic.info.lengthOf(ordinal);
+    takeChunk(fetch, ordinal);
+    view.asked.add(ordinal);
+  }
+  state.lastRequest += 1;
+  const id = state.lastRequest;
+  const deadline = state.now + swarmBounds.timeoutMs + 4 * expectedMs(peer, bytes);
+  openRequest(state, peer, {
+    id,
+    member: peer.info.member,
+    topic: topic.id,
+    remaining: new Set(ordinals),
+    bytes,
+    remainingBytes: bytes,
+    issuedAt: state.now,
+    answered: false,
+    deadline,
+    late: false,
+    desperate: purpose === 'desperate',
+    duplicate: purpose === 'duplicate',
+  });
+  state.effects.push({ kind: 'send', member: peer.info.member, message: { kind: 'request', topic: view.theirTopic, request: id, ranges: rangesOf(ordinals) } });
+}
+
+/** Gives up on requests past their deadline, and on a neighbour that keeps letting them pass. */
+function expire(state: SwarmState, peer: Peer): void {
+  for (const request of peer.requests.values()) {
+    if (state.now < request.deadline) continue;
+    if (request.late) {
+      closeRequest(state, peer, request);
+      state.effects.push({ kind: 'send', member: peer.info.member, message: { kind: 'cancel', request: request.id } });
+      continue;
+    }
+    makeLate(state, peer, request);
+    request.deadline = state.now + swarmBounds.lateMs;
+    peer.timeouts += 1;
+  }
+  if (peer.timeouts < swarmBounds.timeoutsMax) return;
+  peer.timeouts = 0;
+  peer.quarantinedUntil = state.now + swarmBounds.quarantineMs;
+  dropRequests(state, peer, () => true, true);
+  for (const topic of state.topics.values()) {
+    if (topic.fetch !== undefined && topic.views.has(peer.info.member)) topic.fetch.ownersStale = true;
+  }
+  state.effects.push({ kind: 'strike', member: peer.info.member, reason: 'timeouts', detail: `${swarmBounds.timeoutsMax} requests in a row were not answered in time` });
+}
+
+/** Turns to the origin when nothing else has been left to ask for a while. */
+function starve(state: SwarmState, topic: TopicState, fetch: Fetch): void {
+  if (fetch.open === 0 || hasNormalRequest(state, topic)) {
+    fetch.idleSince = undefined;
+    return;
+  }
+  fetch.idleSince ??= state.now;
+  if (state.now - fetch.idleSince >= tauMs(state, fetch)) fill(state, topic, fetch, 'desperate');
+}
+
+function hasNormalRequest(state: SwarmState, topic: TopicState): boolean {
+  for (const peer of state.peers.values()) {
+    for (const request of peer.requests.values()) {
+      if (request.topic === topic.id && !request.late && !request.desperate) return true;
+    }
+  }
+  return false;
+}
+
+/** When everything is asked for and little is left: asks others too for what dawdles (endgame). */
+function finishOff(state: SwarmState, topic: TopicState, fetch: Fetch): void {
+  if (fetch.open > 0) return;
+  const slow: Request[] = [];
+  let unfinished = 0;
+  for (const peer of state.peers.values()) {
+    for (const request of peer.requests.values()) {
+      if (request.topic !== topic.id || request.late) continue;
+      unfinished += 1;
+      const patience = Math.max(swarmBounds.endgameMs, (2 * request.bytes) / rateOf(peer));
+      if (!request.duplicate && state.now - request.issuedAt > patience) slow.push(request);
+    }
+  }
+  if (unfinished > swarmBounds.endgamePieces) return;
+  for (const request of slow) duplicate(state, topic, fetch, request);
+}
+
+function duplicate(state: SwarmState, topic: TopicState, fetch: Fetch, request: Request): void {
+  for (const [member, view] of topic.views) {
+    const peer = state.peers.get(member);
+    // The origin is no second holder: it answers when all others fail, by the deadline.
+    if (peer === undefined || peer.info.origin || member === request.member || !mayAsk(state, topic, peer, request.remainingBytes)) continue;
+    const ordinals = [...request.remaining].filter(
+      (ordinal) =>
+        isMissing(fetch, ordinal) && view.held?.has(ordinal) === true && !view.asked.has(ordinal) && (fetch.claims[ordinal] ?? 0) < swarmBounds.endgameHoldersMax,
+    );
+    if (ordinals.length > 0) ask(state, topic, fetch, { peer, view }, ordinals.slice(0, limits.exchangeRangesMax), 'duplicate');
+  }
+}

@@ -1,0 +1,167 @@
+// The scheduler of the swarm: one synchronous step from an event to effects, without clock, chance or I/O of its own, so that the same code runs in a
+// daemon and in a simulation. This file only leads each event to the file that knows it.
+//
+//   topics.ts     who has told whom of what           fetching.ts   the books of a fetch     pieces.ts   pieces by rarity
+//   requesting.ts what is asked of whom, deadlines    ownership.ts  who asks the origin      peers.ts    what is thought of a neighbour
+//   arriving.ts   answers to our requests             serving.ts    requests of neighbours
+
+import { expectedTopic, onAbsent, onBusy, onChunk, onElsewhere, onStored } from './arriving.ts';
+import { endFetch, startFetch } from './fetching.ts';
+import { createPeer, dropRequests } from './peers.ts';
+import { pump, tick } from './requesting.ts';
+import { forgetUploads, onCancel, onRequest, onServed } from './serving.ts';
+import { swarmBounds } from './swarm-bounds.ts';
+import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent } from './swarm-events.ts';
+import { createSwarmState, type Peer, type SwarmState, type TopicState } from './swarm-state.ts';
+import { flushHave, forgetPeer, gain, onClose, onHave, onOpen, openTopic, shareTopic, unshareTopic } from './topics.ts';
+
+export interface Schedule {
+  /** What is to be done about an event, in order. `now` is in milliseconds and never goes back. */
+  step(event: ScheduleEvent, now: number): readonly Effect[];
+  /** When a `tick` is due at the latest; never when nothing waits. */
+  wakeAt(): number | undefined;
+  /** Our number of the topic that a `data` message answers, or nothing when it was not asked for. */
+  expected(member: string, theirTopic: number, request: number, ordinal: number): number | undefined;
+  /** Requests that are unanswered and not late. */
+  requestsInFlight(): number;
+}
+
+export interface ScheduleOptions {
+  readonly self: PeerInfo;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+}
+
+export function createSchedule({ self, random }: ScheduleOptions): Schedule {
+  const state = createSwarmState(self, random);
+  return {
+    step(event, now) {
+      state.now = Math.max(now, state.now);
+      state.effects = [];
+      apply(state, event);
+      flushDue(state);
+      pump(state);
+      return state.effects;
+    },
+    wakeAt() {
+      let at: number | undefined;
+      for (const topic of state.topics.values()) {
+        const due = Math.min(topic.flushAt ?? Infinity, topic.fetch === undefined ? Infinity : state.now + swarmBounds.tickMs);
+        if (due < (at ?? Infinity)) at = due;
+      }
+      return at;
+    },
+    expected: (member, theirTopic, request, ordinal) => expectedTopic(state, member, theirTopic, request, ordinal),
+    requestsInFlight() {
+      let count = 0;
+      for (const peer of state.peers.values()) count += peer.owedRequests;
+      return count;
+    },
+  };
+}
+
+function apply(state: SwarmState, event: ScheduleEvent): void {
+  switch (event.kind) {
+    case 'joined':
+      return joined(state, event.peer);
+    case 'gone':
+      return gone(state, event.member);
+    case 'roster':
+      state.agents = event.agents;
+      return staleOwners(state);
+    case 'share':
+      return shareTopic(state, event.topic, event.info, event.held);
+    case 'unshare':
+      return withTopic(state, event.topic, (topic) => unshareTopic(state, topic));
+    case 'want':
+      return withTopic(state, event.topic, (topic) => {
+        startFetch(state, topic, event.wanted);
+        if (topic.fetch !== undefined) for (const peer of state.peers.values()) openTopic(state, topic, peer);
+      });
+    case 'unwant':
+      return withTopic(state, event.topic, (topic) => {
+        for (const peer of state.peers.values()) dropRequests(state, peer, (request) => request.topic === topic.id, true);
+        endFetch(topic);
+      });
+    case 'gained':
+      return withTopic(state, event.topic, (topic) => gain(state, topic, event.ordinals));
+    case 'message':
+      return withPeer(state, event.member, (peer) => onMessage(state, peer, event.message));
+    case 'chunk':
+      return withPeer(state, event.member, (peer) => onChunk(state, peer, event));
+    case 'stored':
+      return onStored(state, event);
+    case 'served':
+      return onServed(state, event.upload, event.absent);
+    case 'tick':
+      return tick(state);
+  }
+  event satisfies never;
+}
+
+function onMessage(state: SwarmState, peer: Peer, message: ScheduledMessage): void {
+  switch (message.kind) {
+    case 'open':
+      return onOpen(state, peer, message);
+    case 'close':
+      return onClose(state, peer, message.topic);
+    case 'have':
+      return onHave(state, peer, message);
+    case 'request':
+      return onRequest(state, peer, message);
+    case 'busy':
+      return onBusy(state, peer, message);
+    case 'absent':
+      return onAbsent(state, peer, message);
+    case 'elsewhere':
+      return onElsewhere(state, peer, message);
+    case 'cancel':
+      return onCancel(state, peer.info.member, message.request);
+  }
+  message satisfies never;
+}
+
+function joined(state: SwarmState, info: PeerInfo): void {
+  const record = state.records.get(info.member);
+  if (record !== undefined && state.now < record.bannedUntil) {
+    state.effects.push({ kind: 'close', member: info.member, reason: 'banned' });
+    return;
+  }
+  gone(state, info.member);
+  state.lastConnection += 1;
+  const peer = createPeer(info, state.lastConnection, state.now);
+  state.peers.set(info.member, peer);
+  state.connections.set(peer.connection, info.member);
+  for (const topic of state.topics.values()) {
+    if (topic.fetch !== undefined) openTopic(state, topic, peer);
+  }
+}
+
+function gone(state: SwarmState, member: string): void {
+  withPeer(state, member, (peer) => {
+    forgetUploads(state, member);
+    forgetPeer(state, peer);
+  });
+}
+
+function staleOwners(state: SwarmState): void {
+  for (const { fetch } of state.topics.values()) {
+    if (fetch !== undefined) fetch.ownersStale = true;
+  }
+}
+
+function flushDue(state: SwarmState): void {
+  for (const topic of state.topics.values()) {
+    if (topic.flushAt !== undefined && topic.flushAt <= state.now) flushHave(state, topic);
+  }
+}
+
+function withTopic(state: SwarmState, id: number, act: (topic: TopicState) => void): void {
+  const topic = state.topics.get(id);
+  if (topic !== undefined) act(topic);
+}
+
+function withPeer(state: SwarmState, member: string, act: (peer: Peer) => void): void {
+  const peer = state.peers.get(member);
+  if (peer !== undefined) act(peer);
+}

@@ -1,0 +1,180 @@
+// The requests of neighbours: what they may have, in which order, how many at once; and the origin's memory of whom it gave what, so that it gives
+// each chunk about once. Reading and sending are the shell's.
+
+import type { OrdinalRange, RequestMessage } from '../../proto/exchange.ts';
+import { createBitmap } from '../../proto/bitmap.ts';
+import { exchangeHoldersMax } from '../../proto/exchange-frame.ts';
+import { limits } from '../../proto/limits.ts';
+import { maySee, strikeProtocol } from './peers.ts';
+import { swarmBounds } from './swarm-bounds.ts';
+import { fromOrigin, type Peer, type SwarmState, type TopicState, type Upload } from './swarm-state.ts';
+import { framesOf, rangesOf } from './topics.ts';
+
+/** What one request may ask for: a piece, and its last chunk across the edge. */
+const requestBytesMax = swarmBounds.pieceBytesMax + limits.chunkBytesMax;
+const requestChunksMax = 2 * swarmBounds.pieceChunksMax;
+/** Answer of `busy` to a neighbour that has more in line than a well-behaved one asks for. */
+const busyManyMs = 1_000;
+
+/** A neighbour asks. `topic` is our number for it. */
+export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage): void {
+  const { member } = peer.info;
+  const mine = state.uploads.filter((upload) => upload.member === member);
+  if (mine.some(({ request }) => request === message.request)) return strikeProtocol(state, member, `request ${message.request} is made twice`);
+  if (mine.length >= limits.exchangeRequestsMax) return busy(state, member, message.request, busyManyMs);
+  const topic = state.topics.get(message.topic);
+  // What is absent and what is not for this neighbour must not be told apart (trust.md, section 8).
+  if (topic === undefined || !maySee(peer.info, topic.info.environments)) return absent(state, member, message.request, message.ranges);
+  const asked = ordinalsOf(topic, message.ranges);
+  if (asked === undefined) return strikeProtocol(state, member, `request ${message.request} is longer than a piece or outside the blob`);
+  const held = asked.filter((ordinal) => topic.held.has(ordinal));
+  if (held.length < asked.length) absent(state, member, message.request, rangesOf(asked.filter((ordinal) => !topic.held.has(ordinal))));
+  const given = state.self.origin && !peer.info.origin ? sparing(state, topic, peer, held) : { ordinals: held, holders: [] };
+  if (given.ordinals.length === 0) {
+    if (held.length > 0) elsewhere(state, member, message.request, given.holders);
+    return;
+  }
+  if (state.uploads.length >= queueMax(state)) return busy(state, member, message.request, swarmBounds.busyMs * (1 + state.random()));
+  remember(state, topic, peer, given.ordinals);
+  state.lastUpload += 1;
+  state.uploads.push({
+    id: state.lastUpload,
+    member,
+    request: message.request,
+    topic: topic.id,
+    ordinals: given.ordinals,
+    // It ends the request, so it follows the data.
+    elsewhere: given.ordinals.length < held.length ? given.holders : undefined,
+    active: false,
+  });
+  serveNext(state);
+}
+
+/** The neighbour no longer needs it. */
+export function onCancel(state: SwarmState, member: string, request: number): void {
+  const upload = state.uploads.find((candidate) => candidate.member === member && candidate.request === request);
+  if (upload === undefined) return;
+  drop(state, upload);
+  serveNext(state);
+}
+
+/** The shell is done with a request: the next one's turn. */
+export function onServed(state: SwarmState, id: number, missing: readonly number[]): void {
+  const upload = state.uploads.find((candidate) => candidate.id === id);
+  if (upload === undefined) return;
+  state.uploads.splice(state.uploads.indexOf(upload), 1);
+  const topic = state.topics.get(upload.topic);
+  for (const ordinal of missing) topic?.held.clear(ordinal);
+  absent(state, upload.member, upload.request, rangesOf(missing));
+  if (upload.elsewhere !== undefined) elsewhere(state, upload.member, upload.request, upload.elsewhere);
+  serveNext(state);
+}
+
+/** Forgets what a neighbour that is gone still wanted. */
+export function forgetUploads(state: SwarmState, member: string): void {
+  for (const upload of state.uploads.filter((candidate) => candidate.member === member)) drop(state, upload);
+  serveNext(state);
+}
+
+function drop(state: SwarmState, upload: Upload): void {
+  state.uploads.splice(state.uploads.indexOf(upload), 1);
+  if (upload.active) state.effects.push({ kind: 'stop-serving', upload: upload.id });
+  // Perhaps it never got there: the next who asks must not be sent to it. What did get there, it announces.
+  const given = state.topics.get(upload.topic)?.given;
+  if (given === undefined) return;
+  for (const ordinal of upload.ordinals) given[ordinal] = 0;
+}
+
+/** Serve to completion, in the order of arrival; one neighbour that reads slowly must not hold all places. */
+function serveNext(state: SwarmState): void {
+  const max = state.self.origin ? swarmBounds.servingOriginMax : swarmBounds.servingMax;
+  const active = new Map<string, number>();
+  let total = 0;
+  for (const upload of state.uploads) {
+    if (!upload.active) continue;
+    active.set(upload.member, (active.get(upload.member) ?? 0) + 1);
+    total += 1;
+  }
+  for (const upload of state.uploads) {
+    if (total >= max) return;
+    const ofThis = active.get(upload.member) ?? 0;
+    if (upload.active || ofThis >= swarmBounds.servingOfOneMax) continue;
+    start(state, upload);
+    active.set(upload.member, ofThis + 1);
+    total += 1;
+  }
+}
+
+function start(state: SwarmState, upload: Upload): void {
+  upload.active = true;
+  state.effects.push({ kind: 'serve', upload: upload.id, member: upload.member, topic: upload.topic, request: upload.request, ordinals: upload.ordinals });
+}
+
+function queueMax(state: SwarmState): number {
+  return state.self.origin ? swarmBounds.queueOriginMax + swarmBounds.servingOriginMax : swarmBounds.queueMax + swarmBounds.servingMax;
+}
+
+/** The ordinals of some ranges, ascending; nothing when there are more than a request may name. */
+function ordinalsOf(topic: TopicState, ranges: readonly OrdinalRange[]): readonly number[] | undefined {
+  const ordinals: number[] = [];
+  let bytes = 0;
+  let next = 0;
+  for (const { from, to } of ranges) {
+    if (from < next || to > topic.info.chunkCount || ordinals.length + (to - from) > requestChunksMax) return undefined;
+    for (let ordinal = from; ordinal < to; ordinal += 1) {
+      ordinals.push(ordinal);
+      bytes += topic.info.lengthOf(ordinal);
+    }
+    next = to;
+  }
+  return bytes > requestBytesMax ? undefined : ordinals;
+}
+
+/**
+ * Of what an agent asks the origin for, what it should give: not what another agent that is here has or was just given. Who comes a second time
+ * for the same chunk has waited for the others in vain, and gets it.
+ */
+function sparing(state: SwarmState, topic: TopicState, peer: Peer, held: readonly number[]): { ordinals: readonly number[]; holders: readonly string[] } {
+  const view = topic.views.get(peer.info.member);
+  const ordinals: number[] = [];
+  const holders = new Set<string>();
+  for (const ordinal of held) {
+    const others = view?.redirected?.has(ordinal) === true ? [] : othersWith(state, topic, peer, ordinal);
+    if (others.length === 0) ordinals.push(ordinal);
+    else if (view !== undefined) {
+      view.redirected ??= createBitmap(topic.info.chunkCount);
+      view.redirected.set(ordinal);
+      for (const other of others) holders.add(other);
+    } else ordinals.push(ordinal);
+  }
+  return { ordinals, holders: [...holders].slice(0, exchangeHoldersMax) };
+}
+
+function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: number): readonly string[] {
+  const found: string[] = [];
+  const given = state.connections.get(topic.given?.[ordinal] ?? 0);
+  if (given !== undefined && given !== peer.info.member && topic.views.has(given)) found.push(given);
+  for (const [member, view] of topic.views) {
+    if (found.length >= 4) break;
+    if (member !== peer.info.member && view.held?.has(ordinal) === true && !fromOrigin(state, member) && !found.includes(member)) found.push(member);
+  }
+  return found;
+}
+
+function remember(state: SwarmState, topic: TopicState, peer: Peer, ordinals: readonly number[]): void {
+  if (!state.self.origin || peer.info.origin) return;
+  topic.given ??= new Int32Array(topic.info.chunkCount);
+  for (const ordinal of ordinals) topic.given[ordinal] = peer.connection;
+}
+
+function busy(state: SwarmState, member: string, request: number, ms: number): void {
+  state.effects.push({ kind: 'send', member, message: { kind: 'busy', request, retryAfterMs: Math.ceil(ms) } });
+}
+
+function absent(state: SwarmState, member: string, request: number, ranges: readonly OrdinalRange[]): void {
+  for (const frame of framesOf(ranges)) state.effects.push({ kind: 'send', member, message: { kind: 'absent', request, ranges: frame } });
+}
+
+function elsewhere(state: SwarmState, member: string, request: number, holders: readonly string[]): void {
+  state.effects.push({ kind: 'send', member, message: { kind: 'elsewhere', request, holders } });
+}

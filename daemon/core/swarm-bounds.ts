@@ -1,0 +1,68 @@
+// The scheduler's numbers: how much, how long, how many. Bytes and milliseconds. What the wire allows is in proto/limits.ts.
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const swarmBounds = {
+  /** A piece is what one request asks for: missing bytes / 256, as a power of two between these (swarm.md, section 2.1). */
+  pieceBytesMin: 64 * KiB,
+  pieceBytesMax: 4 * MiB,
+  piecesAim: 256,
+  /** Trees of tiny files: a request stays short to describe and to answer. */
+  pieceChunksMax: 1024,
+  /** The first pieces are chosen at random, so that newcomers have something to give one another. */
+  randomPieces: 4,
+  /** Availability is told apart up to here. */
+  bucketsMax: 32,
+
+  /** What one neighbour may owe us: twice its bandwidth-delay product, within these. */
+  windowBytesMax: 4 * MiB,
+  /** One on the wire and one queued behind it. */
+  windowRequestsMin: 2,
+  windowRequestsMax: 32,
+  /** Added to the round trip: the holder reads from its disk and serves others too. */
+  windowSlackMs: 50,
+  /** What all neighbours together may owe us, and what waits for our disk. */
+  totalBytesMax: 32 * MiB,
+  /** Assumed of a neighbour that has not sent anything yet, in bytes a second; only for timeouts and windows. */
+  rateAssumed: 1 * MiB,
+
+  /** On top of four times what the owed bytes should take. */
+  timeoutMs: 1_000,
+  /** A request that overstayed is kept this long in case that the data comes after all. */
+  lateMs: 30_000,
+  /** Requests that overstay, in a row, until the neighbour is left alone, and how long. */
+  timeoutsMax: 3,
+  quarantineMs: 30_000,
+  /** Corrupt chunks, one for each revision, until a ban, and how long. */
+  corruptMax: 3,
+  banMs: 60 * 60_000,
+  /** Longest `busy` that is believed. */
+  busyMsMax: 5_000,
+
+  /** The last pieces are asked of more holders when they dawdle. */
+  endgamePieces: 8,
+  endgameHoldersMax: 3,
+  endgameMs: 100,
+
+  /** No holder for what is missing: how long until the origin is asked for what another agent was to fetch (tau). */
+  starvedMs: 1_000,
+  starvedPieces: 8,
+  starvedMsMax: 10_000,
+
+  /** What was gained is announced after this, or after so many pieces; sooner when a piece takes less than twice that. */
+  haveMs: 100,
+  haveMsMin: 2,
+  havePieces: 8,
+  /** How often deadlines are looked at while something is being fetched. */
+  tickMs: 50,
+
+  /** Requests served at once to completion, and of those to one neighbour; the rest wait in line. */
+  servingMax: 4,
+  servingOriginMax: 8,
+  servingOfOneMax: 2,
+  queueMax: 16,
+  queueOriginMax: 128,
+  /** "Come again": doubled jitter keeps the refused from coming back together. */
+  busyMs: 50,
+} as const;

@@ -1,0 +1,190 @@
+// Everything the scheduler knows, and how an empty one looks. Changed in place by the other files of the scheduler, and by nothing else:
+// a copy for each of ten thousand messages a second would cost more than the messages.
+
+import type { Bitmap } from '../../proto/bitmap.ts';
+import type { PieceTable } from './pieces.ts';
+import type { Effect, PeerInfo, TopicInfo } from './swarm-events.ts';
+
+/** One of our requests, until each of its ordinals is answered. */
+export interface Request {
+  readonly id: number;
+  readonly member: string;
+  readonly topic: number;
+  readonly remaining: Set<number>;
+  readonly bytes: number;
+  remainingBytes: number;
+  readonly issuedAt: number;
+  /** Whether anything of it has come. */
+  answered: boolean;
+  deadline: number;
+  /** It overstayed: its chunks are open to others again, and it no longer counts in the window. */
+  late: boolean;
+  /** Asked of the origin although another is to fetch it. */
+  readonly desperate: boolean;
+  /** A second request for chunks that are asked for already. */
+  readonly duplicate: boolean;
+}
+
+/** How a neighbour takes part in one of our topics. */
+export interface View {
+  /** Its number for the topic, once it has opened it. */
+  theirTopic?: number;
+  /** What it says that it holds. */
+  held?: Bitmap;
+  /** Whether we have told it of the topic. */
+  opened: boolean;
+  /** How much of the topic's log it has been told. */
+  told: number;
+  /** For each piece of the fetch: chunks that have not arrived and that it holds. */
+  counts: Int32Array;
+  /** Nothing to ask it for until something changes. */
+  dry: boolean;
+  /** Ordinals that we have asked it for and that are unanswered, late ones too. */
+  readonly asked: Set<number>;
+  /** For an origin's view of an asker: ordinals for which it was sent elsewhere once. */
+  redirected?: Bitmap;
+}
+
+export interface Fetch {
+  readonly table: PieceTable;
+  readonly missing: number;
+  /** Chunks not stored. */
+  left: number;
+  /** Chunks free to be asked for. */
+  open: number;
+  /** How many unfinished requests claim a chunk. */
+  readonly claims: Uint8Array;
+  /** Pieces stored whole. */
+  piecesDone: number;
+  /** Since when nothing could be asked for by the rules. */
+  idleSince: number | undefined;
+  /** Part of tau that is ours alone, so that the starved do not ask together. */
+  readonly jitter: number;
+  /** Ownership must be worked out anew. */
+  ownersStale: boolean;
+}
+
+export interface TopicState {
+  readonly id: number;
+  readonly info: TopicInfo;
+  readonly held: Bitmap;
+  /** Ordinals in the order in which they were gained since the topic was shared. */
+  readonly log: number[];
+  readonly views: Map<string, View>;
+  fetch?: Fetch;
+  /** When what was gained must be announced. */
+  flushAt: number | undefined;
+  flushedPieces: number;
+  /** At an origin: the connection number of whom each chunk was last given to; 0 for nobody. Made at the first request. */
+  given?: Int32Array;
+}
+
+export interface Peer {
+  readonly info: PeerInfo;
+  /** 1, 2, 3, …: tells connections of one member apart. */
+  readonly connection: number;
+  readonly requests: Map<number, Request>;
+  /** Bytes of requests that are not late. */
+  owedBytes: number;
+  owedRequests: number;
+  /** Bytes a millisecond, smoothed; 0 until something came. */
+  rate: number;
+  /** Shortest time from a request to its first answer. */
+  roundTripMs: number;
+  /** When it last completed something, or was last asked after being idle. */
+  busySince: number;
+  timeouts: number;
+  quarantinedUntil: number;
+  busyUntil: number;
+  /** Its topics by its number: which blob. Those that we share have a view beside. */
+  readonly theirTopics: Map<number, string>;
+}
+
+/** What is remembered of a member across connections. */
+export interface Record {
+  readonly barred: Set<string>;
+  corrupt: number;
+  bannedUntil: number;
+}
+
+/** A request of a neighbour, waiting or being served. */
+export interface Upload {
+  readonly id: number;
+  readonly member: string;
+  readonly request: number;
+  readonly topic: number;
+  readonly ordinals: readonly number[];
+  /** Who is to be named for the rest of the request, which is not served. */
+  readonly elsewhere: readonly string[] | undefined;
+  active: boolean;
+}
+
+export interface SwarmState {
+  readonly self: PeerInfo;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  readonly peers: Map<string, Peer>;
+  readonly topics: Map<number, TopicState>;
+  /** Our topic by {@link topicKey}. */
+  readonly byKey: Map<string, TopicState>;
+  readonly records: Map<string, Record>;
+  agents: readonly PeerInfo[];
+  readonly uploads: Upload[];
+  /** Connection numbers of present peers. */
+  readonly connections: Map<number, string>;
+  lastRequest: number;
+  lastUpload: number;
+  lastConnection: number;
+  owedBytes: number;
+  /** Arrived and not stored. */
+  unstoredBytes: number;
+  now: number;
+  /** Effects of the step under way. */
+  effects: Effect[];
+}
+
+export function createSwarmState(self: PeerInfo, random: () => number): SwarmState {
+  return {
+    self,
+    random,
+    peers: new Map(),
+    topics: new Map(),
+    byKey: new Map(),
+    records: new Map(),
+    agents: [],
+    uploads: [],
+    connections: new Map(),
+    lastRequest: 0,
+    lastUpload: 0,
+    lastConnection: 0,
+    owedBytes: 0,
+    unstoredBytes: 0,
+    now: 0,
+    effects: [],
+  };
+}
+
+/** Names a blob whatever numbers the two sides give it. */
+export function topicKey(info: { readonly revision: string; readonly blob: string }): string {
+  return `${info.blob} ${info.revision}`;
+}
+
+/** What is remembered of `member`, made when needed. */
+export function recordOf(state: SwarmState, member: string): Record {
+  let record = state.records.get(member);
+  if (record === undefined) {
+    record = { barred: new Set(), corrupt: 0, bannedUntil: 0 };
+    state.records.set(member, record);
+  }
+  return record;
+}
+
+/** Whether a neighbour must not be asked for this revision again: it sent a corrupt chunk of it. */
+export function isBarred(state: SwarmState, member: string, revision: string): boolean {
+  return state.records.get(member)?.barred.has(revision) ?? false;
+}
+
+/** Whether bytes of this member are the origin's. It may be gone by now: then they are a peer's. */
+export function fromOrigin(state: SwarmState, member: string): boolean {
+  return state.peers.get(member)?.info.origin ?? false;
+}

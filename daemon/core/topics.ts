@@ -1,0 +1,180 @@
+// Who has told whom of which topic: open, have, close and absent, ours and theirs. What is asked for is in requesting.ts, what is served in serving.ts.
+//
+// A member that wants something opens the topic towards everybody who may see it. One that only holds answers an `open` with its own, so that an origin
+// with ten thousand revisions says nothing until asked. An `open` of a topic that we do not share yet is remembered by name only, and answered when we do:
+// the asker then repeats its `open`, because ours is the first that it sees. An `open` with a number in use replaces what was held.
+
+import { decodeBitmap, type Bitmap } from '../../proto/bitmap.ts';
+import { ProtocolError } from '../../proto/errors.ts';
+import type { HaveMessage, OpenMessage, OrdinalRange } from '../../proto/exchange.ts';
+import { limits } from '../../proto/limits.ts';
+import { createView, endFetch, setViewHeld, viewGains } from './fetching.ts';
+import { dropRequests, maySee, strikeProtocol } from './peers.ts';
+import { swarmBounds } from './swarm-bounds.ts';
+import type { TopicInfo } from './swarm-events.ts';
+import { isBarred, topicKey, type Peer, type SwarmState, type TopicState } from './swarm-state.ts';
+
+/** Takes part in a topic from now on. */
+export function shareTopic(state: SwarmState, id: number, info: TopicInfo, held: Bitmap): void {
+  const topic: TopicState = { id, info, held, log: [], views: new Map(), flushAt: undefined, flushedPieces: 0 };
+  state.topics.set(id, topic);
+  state.byKey.set(topicKey(info), topic);
+  const key = topicKey(info);
+  for (const peer of state.peers.values()) {
+    if ([...peer.theirTopics.values()].includes(key)) openTopic(state, topic, peer);
+  }
+}
+
+/** Takes part no longer. */
+export function unshareTopic(state: SwarmState, topic: TopicState): void {
+  for (const [member, view] of topic.views) {
+    const peer = state.peers.get(member);
+    if (peer !== undefined) dropRequests(state, peer, (request) => request.topic === topic.id, true);
+    if (view.opened) state.effects.push({ kind: 'send', member, message: { kind: 'close', topic: topic.id } });
+  }
+  endFetch(topic);
+  state.topics.delete(topic.id);
+  state.byKey.delete(topicKey(topic.info));
+}
+
+/** Tells a neighbour what we hold of a topic, if it may know. */
+export function openTopic(state: SwarmState, topic: TopicState, peer: Peer): void {
+  if (!maySee(peer.info, topic.info.environments)) return;
+  const { member } = peer.info;
+  const view = topic.views.get(member) ?? createView();
+  if (!view.opened && !makeRoom(state, member)) return;
+  topic.views.set(member, view);
+  view.opened = true;
+  view.told = topic.log.length;
+  const held = topic.held.count === 0 ? new Uint8Array(0) : topic.held.toBytes();
+  state.effects.push({ kind: 'send', member, message: { kind: 'open', topic: topic.id, blob: topic.info.blob, revision: topic.info.revision, held } });
+}
+
+/** At the bound of topics that a neighbour takes, closes one in which nothing is going on. Whether there is room now. */
+function makeRoom(state: SwarmState, member: string): boolean {
+  let opened = 0;
+  let idle: TopicState | undefined;
+  for (const topic of state.topics.values()) {
+    const view = topic.views.get(member);
+    if (view?.opened !== true) continue;
+    opened += 1;
+    if (idle === undefined && topic.fetch === undefined && (view.held === undefined || view.held.isFull)) idle = topic;
+  }
+  if (opened < limits.exchangeTopicsMax) return true;
+  const view = idle?.views.get(member);
+  if (idle === undefined || view === undefined) return false;
+  view.opened = false;
+  state.effects.push({ kind: 'send', member, message: { kind: 'close', topic: idle.id } });
+  return true;
+}
+
+/** A neighbour tells of a topic and of what it holds. */
+export function onOpen(state: SwarmState, peer: Peer, message: OpenMessage): void {
+  const { member } = peer.info;
+  const key = topicKey(message);
+  const known = peer.theirTopics.get(message.topic);
+  if (known !== undefined && known !== key) return strikeProtocol(state, member, `topic ${message.topic} was opened for two blobs`);
+  if (known === undefined && peer.theirTopics.size >= limits.exchangeTopicsMax) {
+    return strikeProtocol(state, member, `more than ${limits.exchangeTopicsMax} topics are open`);
+  }
+  peer.theirTopics.set(message.topic, key);
+  const topic = state.byKey.get(key);
+  if (topic === undefined || !maySee(peer.info, topic.info.environments)) return;
+  let held: Bitmap;
+  try {
+    held = decodeBitmap(message.held, topic.info.chunkCount);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return strikeProtocol(state, member, error.message);
+  }
+  const view = topic.views.get(member) ?? createView();
+  topic.views.set(member, view);
+  const isFirst = view.theirTopic === undefined;
+  view.theirTopic = message.topic;
+  setViewHeld(state, topic, member, view, isBarred(state, member, topic.info.revision) ? undefined : held);
+  if (isFirst) openTopic(state, topic, peer);
+}
+
+/** A neighbour takes part no longer. */
+export function onClose(state: SwarmState, peer: Peer, theirTopic: number): void {
+  const key = peer.theirTopics.get(theirTopic);
+  if (key === undefined) return;
+  peer.theirTopics.delete(theirTopic);
+  const topic = state.byKey.get(key);
+  const view = topic?.views.get(peer.info.member);
+  if (topic === undefined || view === undefined || view.theirTopic !== theirTopic) return;
+  dropRequests(state, peer, (request) => request.topic === topic.id, false);
+  setViewHeld(state, topic, peer.info.member, view, undefined);
+  delete view.theirTopic;
+}
+
+/** A neighbour holds more than before. Of a topic that is none of ours it means nothing. */
+export function onHave(state: SwarmState, peer: Peer, message: HaveMessage): void {
+  const key = peer.theirTopics.get(message.topic);
+  const topic = key === undefined ? undefined : state.byKey.get(key);
+  const view = topic?.views.get(peer.info.member);
+  if (topic === undefined || view?.held === undefined) return;
+  for (const { from, to } of message.ranges) {
+    if (to > topic.info.chunkCount) return strikeProtocol(state, peer.info.member, `ordinal ${to - 1} of a blob of ${topic.info.chunkCount} chunks`);
+    for (let ordinal = from; ordinal < to; ordinal += 1) viewGains(state, topic, peer.info.member, view, ordinal);
+  }
+}
+
+/** Removes every trace of a neighbour that is gone, but for its record. */
+export function forgetPeer(state: SwarmState, peer: Peer): void {
+  dropRequests(state, peer, () => true, false);
+  for (const topic of state.topics.values()) {
+    const view = topic.views.get(peer.info.member);
+    if (view === undefined) continue;
+    setViewHeld(state, topic, peer.info.member, view, undefined);
+    topic.views.delete(peer.info.member);
+  }
+  state.peers.delete(peer.info.member);
+  state.connections.delete(peer.connection);
+}
+
+/** Notes that ordinals are held now, and when to say so: in time for others, and not once for each chunk (swarm.md, section 2.6). */
+export function gain(state: SwarmState, topic: TopicState, ordinals: Iterable<number>): void {
+  for (const ordinal of ordinals) {
+    if (topic.held.set(ordinal)) topic.log.push(ordinal);
+  }
+  topic.flushAt ??= state.now + haveDelayMs(state, topic);
+}
+
+function haveDelayMs(state: SwarmState, topic: TopicState): number {
+  if (topic.fetch === undefined) return swarmBounds.haveMs;
+  let rate = 0;
+  for (const peer of state.peers.values()) rate += peer.rate;
+  const pieceMs = rate === 0 ? 0 : topic.fetch.table.pieceBytes / rate;
+  return Math.min(swarmBounds.haveMs, Math.max(swarmBounds.haveMsMin, pieceMs / 2));
+}
+
+/** Announces what was gained since the last time, to all who follow the topic and are not known to hold it. */
+export function flushHave(state: SwarmState, topic: TopicState): void {
+  topic.flushAt = undefined;
+  topic.flushedPieces = topic.fetch?.piecesDone ?? 0;
+  for (const [member, view] of topic.views) {
+    if (!view.opened || view.theirTopic === undefined || view.told === topic.log.length) continue;
+    const news = topic.log.slice(view.told).filter((ordinal) => view.held?.has(ordinal) !== true);
+    view.told = topic.log.length;
+    for (const ranges of framesOf(rangesOf(news))) state.effects.push({ kind: 'send', member, message: { kind: 'have', topic: topic.id, ranges } });
+  }
+}
+
+/** Ascending ranges that cover exactly these ordinals. */
+export function rangesOf(ordinals: readonly number[]): OrdinalRange[] {
+  const ranges: { from: number; to: number }[] = [];
+  for (const ordinal of ordinals.toSorted((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last?.to === ordinal) last.to += 1;
+    else ranges.push({ from: ordinal, to: ordinal + 1 });
+  }
+  return ranges;
+}
+
+/** Cuts a list of ranges into what fits one frame each. */
+export function framesOf(ranges: readonly OrdinalRange[]): readonly (readonly OrdinalRange[])[] {
+  const frames: OrdinalRange[][] = [];
+  for (let from = 0; from < ranges.length; from += limits.exchangeRangesMax) frames.push(ranges.slice(from, from + limits.exchangeRangesMax));
+  return frames;
+}
