@@ -14,11 +14,15 @@ import { systemRandom } from './random.ts';
 const lingerMs = 2_000;
 const columnsDefault = 80;
 
+/** After an interrupt, what was started may take this long to be stopped. */
+const tidyUpMs = 20_000;
+let interruptedAt = Number.POSITIVE_INFINITY;
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
-    // The second time somebody means it: nothing is tidied up.
-    if (interrupted.signal.aborted && name === 'SIGINT') process.exit(130);
+    // Whoever presses twice out of impatience still gets everything tidied up; only when that hangs the program ends as it is.
+    if (interrupted.signal.aborted && systemClock.monotonic() - interruptedAt > tidyUpMs) process.exit(130);
+    interruptedAt = Math.min(interruptedAt, systemClock.monotonic());
     interrupted.abort(new ControlError('ABORTED', 'interrupted'));
   });
 }
