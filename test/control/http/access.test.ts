@@ -1,5 +1,6 @@
 // Who may do what: every route against every kind of token, and what happens to those who guess.
 
+import { crc32 } from 'node:zlib';
 import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { operations, type Operation } from '../../../proto/api/operations.ts';
@@ -100,6 +101,17 @@ test('join tokens, halves of tokens and the right token under another scheme ope
   clock.pass(2000);
   const answer = await control.get('/v1/apps', { token: expired });
   expect([answer.status, problemOf(answer).detail]).toEqual([401, expect.stringContaining("token 'short' expired")]);
+});
+
+test('a token with another\'s secret is refused in the words that an unknown one is', async () => {
+  const [, , id] = control.admin.split('_');
+  const [, , , secret] = (tokens['reader'] ?? '').split('_');
+  const whole = (body: string) => `${body}_${crc32(body).toString(16).padStart(8, '0')}`;
+  const wrong = await control.get('/v1/apps', { token: whole(`sta_api_${id}_${secret}`) });
+  const unknown = await control.get('/v1/apps', { token: whole(`sta_api_${'a'.repeat(16)}_${secret}`) });
+  expect([wrong.status, unknown.status]).toEqual([401, 401]);
+  expect(problemOf(wrong).detail).toBe(problemOf(unknown).detail);
+  expect((await control.get('/metrics')).text).toContain('auth_failures_total{reason="wrong-secret"} 1');
 });
 
 test('after many guesses an address is refused for a while, whatever it then shows', async () => {

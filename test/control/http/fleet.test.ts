@@ -147,7 +147,8 @@ describe('members', () => {
     const byAgent = await agents[0]?.request('POST', '/agent/v1/revisions', request);
     expect(byAgent?.status).toBe(403);
     const other = Buffer.from(buildRevision('web', { 'server.js': 'another' }).manifest).toString('base64');
-    expect((await proxy.request('POST', '/agent/v1/revisions', { ...request, manifest: other })).status).toBe(409);
+    const reused = await proxy.request('POST', '/agent/v1/revisions', { ...request, manifest: other, alias: 'v2' });
+    expect([reused.status, problemOf(reused).detail]).toEqual([409, expect.stringContaining('this grant has published another revision')]);
     const foreign = Buffer.from(buildRevision('api', { 'server.js': 'one' }).manifest).toString('base64');
     expect((await proxy.request('POST', '/agent/v1/revisions', { ...request, manifest: foreign })).status).toBe(403);
     const broken = await proxy.request('POST', '/agent/v1/revisions', { ...request, manifest: Buffer.from('nonsense').toString('base64') });

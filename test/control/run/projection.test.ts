@@ -81,6 +81,14 @@ describe('transact()', () => {
     expect([...projection.state().apps.keys()].toSorted()).toEqual((await journal.read(0, 10)).map(({ event }) => ('app' in event ? event.app : '')).toSorted());
   });
 
+  test('who decided over what was then not appended decides again, also when there was nothing to append', async () => {
+    const journal = new Faulty({ 1: 'not applied' });
+    const projection = await openProjection(journal, now);
+    const [first, second] = await Promise.allSettled([create(projection, 'a'), create(projection, 'a')]);
+    expect([first, second]).toMatchObject([{ status: 'rejected' }, { status: 'fulfilled', value: true }]);
+    expect(projection.state().apps.has('a')).toBe(true);
+  });
+
   test('an append that was made but reported failed is part of the state', async () => {
     const journal = new Faulty({ 1: 'applied but failed' });
     const projection = await openProjection(journal, now);

@@ -1,13 +1,13 @@
 // Starting and stopping the whole control plane: one clear line when it cannot, and nothing left when it ends.
 
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../../control/config.ts';
 import { startControl } from '../../../control/control.ts';
-import { TestControl, until } from '../http/harness.ts';
+import { ManualClock, TestControl, until } from '../http/harness.ts';
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, child: () => silent };
 
@@ -80,8 +80,12 @@ describe('startControl()', () => {
     await expect(startControl(config, { log: silent })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
 
-  test('ends waits and streams when it stops, and keeps everything that was acknowledged', async () => {
-    await using control = await TestControl.start();
+  test('ends waits, streams and silent connections when it stops, and keeps everything that was acknowledged', async () => {
+    // Time does not pass, so that nothing is ended by patience running out.
+    await using control = await TestControl.start({ clock: new ManualClock() });
+    const { hostname, port } = new URL(control.url);
+    const silentSocket = createConnection({ host: hostname, port: Number(port) });
+    await new Promise((resolve) => silentSocket.once('connect', resolve));
     await control.post('/v1/apps', { app: 'web' });
     const member = await control.join('agent-1', ['agent']);
     await member.sync();
