@@ -89,6 +89,10 @@ function propertiesAt(schema: unknown, path: readonly string[]): string[] {
   if ('anyOf' in schema && Array.isArray(schema.anyOf)) return schema.anyOf.flatMap((branch: unknown) => propertiesAt(branch, path));
   const [head, ...rest] = path;
   if (head !== undefined && 'items' in schema) return propertiesAt(schema.items, rest);
+  // A record: the same keys under whatever name.
+  if (head !== undefined && 'patternProperties' in schema && typeof schema.patternProperties === 'object' && schema.patternProperties !== null) {
+    return Object.values(schema.patternProperties).flatMap((value) => propertiesAt(value, rest));
+  }
   if (!('properties' in schema) || typeof schema.properties !== 'object' || schema.properties === null) return [];
   if (head === undefined) return Object.keys(schema.properties);
   const next = Object.entries(schema.properties).find(([key]) => key === head);

@@ -68,8 +68,11 @@ export async function startFleet(world: World, options: FleetOptions): Promise<F
     await rm(tokenFile);
     await processes.start({ name, argv: [daemon, 'run', '--config', config], directory });
   };
-  // Everybody at once: what the machine can do in parallel is its own affair.
-  await Promise.all([enrol('seed', ['seed', 'proxy']), ...agents.map(async ({ name, port }) => await enrol(name, ['agent'], port))]);
+  // Everybody at once: what the machine can do in parallel is its own affair. One that fails ends nothing before the others have come
+  // to rest, so that none is started after everything was stopped.
+  const enrolled = await Promise.allSettled([enrol('seed', ['seed', 'proxy']), ...agents.map(async ({ name, port }) => await enrol(name, ['agent'], port))]);
+  const failed = enrolled.find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
   say(`seed and proxy, and ${agents.length} agents, each joined with a token of its own`);
   await untilOnline(world, api, agents.length + 1, options);
   const targets = await Promise.all(

@@ -67,6 +67,8 @@ export function createProcesses(world: World): Processes {
       released = true;
     },
     start: async (options) => {
+      world.signal.throwIfAborted();
+      broken.signal.throwIfAborted();
       const { child, files } = launch(options);
       child.unref();
       await new Promise<void>((resolve, reject) => {
