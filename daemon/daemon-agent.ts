@@ -5,7 +5,7 @@ import { createInstalledTrees } from './content/installed.ts';
 import { materialize } from './content/materialize.ts';
 import type { RoleDeps } from './daemon-seed.ts';
 import type { Installer } from './install/installer.ts';
-import { systemProcesses } from './install/processes.ts';
+import { systemProcesses, type ProcessAccess } from './install/processes.ts';
 import { createInstaller } from './install/releases.ts';
 import { createBuilder } from './run/build.ts';
 import { createOrders, type Orders } from './run/orders.ts';
@@ -22,6 +22,8 @@ export interface AgentDeps extends RoleDeps {
   readonly execPath: string;
   /** `PATH` of applications and hooks. */
   readonly searchPath: string;
+  /** `process.kill`. */
+  readonly kill: ProcessAccess['kill'];
 }
 
 /** @throws {DaemonError} DATA_DIRECTORY_IN_USE, STORAGE_FAILED. */
@@ -36,7 +38,7 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
       stateDirectory: join(config.dataDir, 'installer'),
       clock,
       log: log.child({ component: 'installer' }),
-      processes: systemProcesses,
+      processes: systemProcesses({ kill: deps.kill, clock }),
       node: deps.execPath,
       searchPath: deps.searchPath,
       onStop: config.supervisor.onStop,

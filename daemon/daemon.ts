@@ -7,7 +7,7 @@ import type { Running } from '../proto/fleet.ts';
 import type { Certificate } from '../proto/statement.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
-import { openAgent, type AgentRole } from './daemon-agent.ts';
+import { openAgent, type AgentDeps, type AgentRole } from './daemon-agent.ts';
 import { readMembership, writeMembership, type Membership } from './daemon-join.ts';
 import { openSeed, type SeedRole } from './daemon-seed.ts';
 import { openManifests } from './content/manifests.ts';
@@ -33,6 +33,8 @@ export interface DaemonDeps {
   readonly execPath: string;
   /** `PATH` of applications and hooks. */
   readonly searchPath: string;
+  /** `process.kill`: signals to the applications that the daemon supervises. */
+  readonly kill: AgentDeps['kill'];
   readonly version: string;
   readonly nodeVersion: string;
 }
@@ -63,13 +65,13 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const certificate = await firstCertificate(membership, { trust, link, member: identity.member, log, clock, signal: stop.signal });
 
   const manifests = await openManifests(join(config.dataDir, 'manifests'));
-  const swarm = stack.use(await openSwarm(config, { identity, trust, manifests, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => membership.certificate }));
-  const library = createLibrary({ manifests, swarm: swarm.swarm, link, log });
+  const swarm = stack.use(await openSwarm(config, { identity, trust, manifests, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => ({ compact: membership.certificate, certificate: certificate.current() }) }));
+  const library = createLibrary({ manifests, swarm, link, log });
   stack.defer(() => library.close());
   const shared = { config, trust, manifests, library, link, metrics, clock, random, registry, stop: stop.signal, log };
 
   const seed: SeedRole | undefined = isSeed(config) ? stack.use(await openSeed(shared)) : undefined;
-  const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath })) : undefined;
+  const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath, kill: deps.kill })) : undefined;
 
   let synced = false;
   const loop = syncLoop(
@@ -77,13 +79,13 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
       link, trust, clock, metrics, log, random: () => random.unit(),
       audience: () => ({ member: identity.member, environments: certificate.current().environments }),
       describe: async () => ({
-        addresses: [...swarm.swarm.addresses()],
+        addresses: [...swarm.addresses()],
         ...(seed?.uploadUrl === undefined ? {} : { uploadUrl: seed.uploadUrl }),
         running: await running(agent),
         progress: [...(agent?.orders.progress() ?? [])],
         version: deps.version,
       }),
-      onRoster: (roster) => swarm.swarm.setRoster(roster),
+      onRoster: (roster) => swarm.setRoster(roster),
       onCertificate: async (compact) => {
         certificate.replace(await trust.verifyCertificate(compact, identity.member));
         membership = { ...membership, certificate: compact };
@@ -111,8 +113,8 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
       version: deps.version,
       controlPlane: membership.url,
       freshness: trust.freshness(),
-      addresses: swarm.swarm.addresses(),
-      neighbours: swarm.swarm.neighbours(),
+      addresses: swarm.addresses(),
+      neighbours: swarm.neighbours(),
       apps: (await agent?.installer.status()) ?? [],
       uploadUrl: seed?.uploadUrl,
     }),
@@ -124,7 +126,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
 
   stack.defer(() => stop.abort(new DaemonError('ABORTED', 'the daemon is stopping')));
   const owned = stack.move();
-  return { member: identity.member, addresses: swarm.swarm.addresses(), httpUrl, close: async () => await owned.disposeAsync() };
+  return { member: identity.member, addresses: swarm.addresses(), httpUrl, close: async () => await owned.disposeAsync() };
 }
 
 function isSeed(config: Config): boolean {

@@ -59,7 +59,7 @@ command('run', 'run the daemon').action(async (options: CommonOptions) => {
   const log = pino({ level: config.log.level, base: { name: config.name } }, pino.destination({ fd: 2, sync: false }));
   process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'an error was not handled; the daemon goes on'));
   const stop = interrupt();
-  const daemon = await startDaemon(config, { clock: systemClock, random: { unit: Math.random, bytes: (length) => randomBytes(length) }, log, execPath: process.execPath, searchPath: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', version: '0.1.0', nodeVersion: process.version });
+  const daemon = await startDaemon(config, { clock: systemClock, random: { unit: Math.random, bytes: (length) => randomBytes(length) }, log, execPath: process.execPath, searchPath: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', kill: (pid, signal) => process.kill(pid, signal), version: '0.1.0', nodeVersion: process.version });
   log.info({ member: daemon.member, http: daemon.httpUrl, addresses: daemon.addresses }, 'the daemon runs');
   await new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
   log.info({}, 'the daemon stops');

@@ -5,7 +5,7 @@ import { createBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { Order } from '../../proto/statement.ts';
 import type { Manifest, Manifests } from '../content/manifests.ts';
-import type { InstalledTrees, Materialize } from '../content/store.ts';
+import type { InstalledTrees, Materialize, TreeOnDisk } from '../content/store.ts';
 import type { InstalledApp, Installer } from '../install/installer.ts';
 import type { Logger } from '../log.ts';
 import type { Library } from './library.ts';
@@ -32,21 +32,28 @@ export function createBuilder(deps: BuilderDeps): Builder {
     async build(order, manifest, directory, { signal, onProgress }) {
       const previous = await previousRelease(deps, order);
       await using release = await deps.materialize({ tree: manifest.tree, directory, local: deps.installed, ...(previous === undefined ? {} : { previous }), links: manifest.revision.spec.install.links ?? 'auto', signal });
+      // An earlier attempt's sharing reads from a build that is no more.
+      deps.library.unshare(manifest.digest);
       const held = release.held();
       const sharing = deps.library.share(manifest, [order.environment], {
         held,
         read: async (ordinal, options) => (await deps.installed.get(manifest.tree.chunk(ordinal).id, options)) ?? (await release.read(ordinal, options)),
       });
-      const wanted = complement(held);
       const reusedBytes = bytesOf(manifest, held);
-      const transfer = await sharing.fetch({
-        wanted,
-        write: async (ordinal, bytes) => await release.write(ordinal, bytes),
-        signal,
-        onProgress: ({ haveBytes }) => onProgress({ haveBytes: haveBytes + reusedBytes, totalBytes: bytesOf(manifest, undefined) }),
-      });
-      await release.finish({ signal });
-      return { ...transfer, reusedBytes };
+      const totalBytes = bytesOf(manifest, undefined);
+      try {
+        const transfer = await sharing.fetch({
+          wanted: complement(held),
+          write: async (ordinal, bytes) => await release.write(ordinal, bytes),
+          signal,
+          onProgress: ({ haveBytes }) => onProgress({ haveBytes: haveBytes + reusedBytes, totalBytes }),
+        });
+        await release.finish({ signal });
+        return { ...transfer, reusedBytes };
+      } catch (cause) {
+        deps.library.unshare(manifest.digest);
+        throw cause;
+      }
     },
 
     async refresh() {
@@ -67,7 +74,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
           continue;
         }
         known.set(directory, revision);
-        await deps.installed.add(manifest.tree, directory);
+        await deps.installed.add(manifest.tree, directory, { except: replacedPaths(manifest) });
         deps.library.share(manifest, [environment], {
           held: complement(createBitmap(manifest.tree.chunkCount)),
           read: async (ordinal, options) => await deps.installed.get(manifest.tree.chunk(ordinal).id, options),
@@ -78,11 +85,17 @@ export function createBuilder(deps: BuilderDeps): Builder {
 }
 
 /** The release that runs now: most of what is wanted is likely to be in it. */
-async function previousRelease(deps: BuilderDeps, order: Order): Promise<{ readonly tree: Manifest['tree']; readonly directory: string } | undefined> {
+async function previousRelease(deps: BuilderDeps, order: Order): Promise<TreeOnDisk | undefined> {
   const app: InstalledApp | undefined = (await deps.installer.status()).find((candidate) => candidate.app === order.app);
   if (app?.current === undefined) return undefined;
   const manifest = await deps.manifests.get(app.current.revision);
-  return manifest === undefined ? undefined : { tree: manifest.tree, directory: app.current.directory };
+  return manifest === undefined ? undefined : { tree: manifest.tree, directory: app.current.directory, except: replacedPaths(manifest) };
+}
+
+/** Paths that the installer puts links to shared files and directories in place of. */
+function replacedPaths({ revision }: Manifest): readonly string[] {
+  const { shared } = revision.spec.install;
+  return [...(shared?.directories ?? []), ...(shared?.files ?? [])];
 }
 
 function complement(held: Bitmap): Bitmap {

@@ -73,12 +73,11 @@ async function request(deps: SyncDeps): Promise<SyncRequest> {
   };
 }
 
-/** Takes each part for itself, so that a bad one does not hide the others. Returns whether an order was refused. */
+/** Takes each part for itself, so that a bad one does not hide the others. Returns whether something was refused that will come again. */
 async function take(deps: SyncDeps, reply: SyncReply): Promise<boolean> {
-  if (Object.keys(reply.metadata).length > 0) await takeMetadata(deps, reply.metadata);
+  let refused = Object.keys(reply.metadata).length > 0 && (await takeMetadata(deps, reply.metadata));
   if (reply.certificate !== undefined) await attempt(deps, 'certificate', async () => await deps.onCertificate(reply.certificate ?? ''));
   if (reply.roster !== undefined) await attempt(deps, 'roster', async () => deps.onRoster(await deps.trust.acceptRoster(reply.roster ?? '')));
-  let refused = false;
   for (const compact of reply.orders) {
     try {
       await deps.onOrder(await deps.trust.verifyOrder(compact, deps.audience()));
@@ -92,13 +91,14 @@ async function take(deps: SyncDeps, reply: SyncReply): Promise<boolean> {
   return refused;
 }
 
-async function takeMetadata(deps: SyncDeps, files: Readonly<Record<string, string>>): Promise<void> {
+async function takeMetadata(deps: SyncDeps, files: Readonly<Record<string, string>>): Promise<boolean> {
   const { changed, refused } = await deps.trust.update(files);
   if (refused !== undefined) {
     deps.metrics.manifestFailures.inc({ reason: refused.code });
     deps.log.warn({ err: refused }, 'metadata was refused; what was verified before stays in force');
   }
   if (changed.length > 0) deps.onMetadata();
+  return refused !== undefined;
 }
 
 async function attempt(deps: SyncDeps, what: string, action: () => Promise<void>): Promise<void> {

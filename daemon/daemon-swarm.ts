@@ -1,0 +1,74 @@
+// The swarm of one daemon: libp2p with this member's key, the exchange on it, and the counters that it moves.
+
+import type { Certificate } from '../proto/statement.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Manifests } from './content/manifests.ts';
+import type { Logger } from './log.ts';
+import type { DaemonMetrics } from './metrics.ts';
+import type { Random } from './random.ts';
+import { createSwarm } from './swarm/exchange.ts';
+import { openLibp2pNetwork } from './swarm/libp2p.ts';
+import type { ManifestSource, Swarm, SwarmMetrics } from './swarm/swarm.ts';
+import type { Identity } from './trust/identity.ts';
+import type { Trust } from './trust/trust.ts';
+
+/** What the swarm needs of the rest. */
+export interface SwarmDeps {
+  readonly identity: Identity;
+  readonly trust: Trust;
+  readonly manifests: Manifests;
+  readonly metrics: DaemonMetrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Our certificate as it is now. */
+  certificate(): { readonly compact: string; readonly certificate: Certificate };
+}
+
+/** @throws {DaemonError} PORT_IN_USE. */
+export async function openSwarm(config: Config, deps: SwarmDeps): Promise<Swarm> {
+  const { trust, manifests, clock, random, log } = deps;
+  const metrics = bindMetrics(deps.metrics);
+  const network = await openLibp2pNetwork({
+    seed: deps.identity.seed,
+    listen: [config.listen],
+    origin: config.roles.includes('seed') || config.roles.includes('proxy'),
+    certificate: () => deps.certificate().compact,
+    verifyCertificate: async (compact, peerId) => await trust.verifyCertificate(compact, peerId),
+    clock,
+    metrics,
+    log,
+  });
+  const swarm = createSwarm({ network, certificate: () => deps.certificate().certificate, manifest: manifestSource(trust, manifests), clock, random: () => random.unit(), metrics, log });
+  const roster = trust.roster();
+  if (roster !== undefined) swarm.setRoster(roster);
+  return swarm;
+}
+
+/** Manifests that are kept here, for members of the environments that run them. */
+function manifestSource(trust: Trust, manifests: Manifests): ManifestSource {
+  return async (revision) => {
+    const environments = Object.keys(trust.versions())
+      .filter((role) => role.startsWith('env-'))
+      .map((role) => role.slice('env-'.length))
+      .filter((environment) => [...(trust.authorised(environment)?.revisions.values() ?? [])].some((authorised) => authorised.revision === revision));
+    if (environments.length === 0) return undefined;
+    const kept = await manifests.get(revision);
+    return kept === undefined ? undefined : { bytes: kept.bytes, environments };
+  };
+}
+
+function bindMetrics(metrics: DaemonMetrics): SwarmMetrics {
+  return {
+    receivedBytes: (source, bytes) => metrics.receivedBytes.inc({ source }, bytes),
+    sentBytes: (bytes) => metrics.sentBytes.inc(bytes),
+    wastedBytes: (reason, bytes) => metrics.wastedBytes.inc({ reason }, bytes),
+    chunkVerifyFailed: () => metrics.verifyFailures.inc(),
+    strike: (reason) => metrics.strikes.inc({ reason }),
+    ban: () => metrics.bans.inc(),
+    peers: (count) => metrics.peers.set(count),
+    dial: (result) => metrics.dials.inc({ result }),
+    requestsInFlight: (count) => metrics.requestsInFlight.set(count),
+  };
+}
