@@ -4,6 +4,8 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createIdentity } from '../../../daemon/trust/identity.ts';
+import { certificateLifeMs } from '../../../control/fleet/statements.ts';
+import type { Certificate } from '../../../proto/statement.ts';
 import { buildRevision } from '../../support/revisions.ts';
 import { ask, enrol, healthy, ManualClock, payloadOf, problemOf, TestControl, until, type TestMember } from './harness.ts';
 
@@ -35,8 +37,9 @@ async function world(test: TestControl) {
 
 describe('enrolment', () => {
   let control: TestControl;
+  const clock = new ManualClock();
   beforeAll(async () => {
-    control = await TestControl.start();
+    control = await TestControl.start({ clock });
   });
   afterAll(async () => await control[Symbol.asyncDispose]());
 
@@ -66,6 +69,9 @@ describe('enrolment', () => {
     expect([replayed.status, problemOf(replayed).code]).toEqual([401, 'UNAUTHENTICATED']);
     const foreign = nonce.replace(/.$/, (last: string) => (last === '0' ? '1' : '0'));
     expect((await enrol(control, await newIdentity(control), 'once-c', ['agent'], body.text, foreign)).status).toBe(401);
+    const late = (await ask(control.url, 'POST', '/agent/v1/enrol/challenge', { body: '{}', headers: { 'content-type': 'application/json' } })).body.nonce;
+    clock.pass(60_001);
+    expect((await enrol(control, await newIdentity(control), 'once-d', ['agent'], body.text, late)).status).toBe(401);
   });
 
   test('an unknown token and a wrong secret are refused in the same words', async () => {
@@ -82,6 +88,9 @@ describe('enrolment', () => {
     const { body } = await control.post('/v1/tokens', { use: 'join', name: 'agents-only', roles: ['agent'] });
     const answer = await enrol(control, await newIdentity(control), 'a-proxy', ['proxy'], body.text);
     expect([answer.status, problemOf(answer).detail]).toEqual([403, expect.stringContaining("not for role 'proxy'")]);
+    clock.pass(25 * 3_600_000);
+    const late = await enrol(control, await newIdentity(control), 'late', ['agent'], body.text);
+    expect([late.status, problemOf(late).detail]).toEqual([403, expect.stringContaining('has expired')]);
   });
 });
 
@@ -169,6 +178,16 @@ describe('members', () => {
     expect((await agent?.request('GET', '/agent/v1/revisions/nonsense'))?.status).toBe(400);
   });
 
+  test('who comes again with what it held before is sent it again, less and less often', async () => {
+    const slow = await control.join('slow', ['agent'], { environments: ['prod'] });
+    const saying = slow.saying();
+    const pauses: number[] = [];
+    for (let round = 0; round < 10; round += 1) pauses.push((await slow.request('POST', '/agent/v1/sync', saying)).body.pollAfterMs);
+    expect(pauses).toEqual([0, 250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+    await slow.sync();
+    expect((await slow.sync({ rosterEpoch: 0 })).pollAfterMs).toBe(0);
+  });
+
   test('a revoked member is not one any more', async () => {
     const leaver = await control.join('leaver', ['agent']);
     await leaver.sync();
@@ -179,6 +198,26 @@ describe('members', () => {
     const { roster = '' } = await proxy.sync({ rosterEpoch: 0 });
     expect(payloadOf<{ revoked: string[] }>(roster).revoked).toContain(leaver.id);
   });
+});
+
+test('a certificate is renewed after two thirds of its life, and sent again as long as the answer may have been lost', async () => {
+  const clock = new ManualClock();
+  await using control = await TestControl.start({ clock });
+  const member = await control.join('agent-1', ['agent'], { labels: { env: 'prod' } });
+  const certificate = async () => {
+    const { certificate: compact } = await member.sync({ rosterEpoch: 0 });
+    return compact === undefined ? undefined : payloadOf<Certificate>(compact);
+  };
+  expect(await certificate()).toBeUndefined();
+  clock.pass((certificateLifeMs * 2) / 3 - 60_000);
+  expect(await certificate()).toBeUndefined();
+  clock.pass(120_000);
+  const renewed = await certificate();
+  expect(renewed).toMatchObject({ member: member.id, serial: 2, labels: { env: 'prod' } });
+  expect((renewed?.notAfter ?? 0) * 1000 - control.now()).toBeGreaterThan(certificateLifeMs - 60_000);
+  expect(await certificate()).toEqual(renewed);
+  clock.pass(certificateLifeMs / 3 + 60_000);
+  expect(await certificate()).toBeUndefined();
 });
 
 test('a promotion is carried to every target, and a bad one is rolled back', async () => {

@@ -82,9 +82,10 @@ describe('transact()', () => {
   });
 
   test('who decided over what was then not appended decides again, also when there was nothing to append', async () => {
-    const journal = new Faulty({ 1: 'not applied' });
+    const journal = new Faulty({ 2: 'not applied' });
     const projection = await openProjection(journal, now);
-    const [first, second] = await Promise.allSettled([create(projection, 'a'), create(projection, 'a')]);
+    // While the first is under way the other two gather.
+    const [, first, second] = await Promise.allSettled([create(projection, 'earlier'), create(projection, 'a'), create(projection, 'a')]);
     expect([first, second]).toMatchObject([{ status: 'rejected' }, { status: 'fulfilled', value: true }]);
     expect(projection.state().apps.has('a')).toBe(true);
   });

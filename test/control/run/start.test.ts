@@ -80,12 +80,15 @@ describe('startControl()', () => {
     await expect(startControl(config, { log: silent })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
 
-  test('ends waits, streams and silent connections when it stops, and keeps everything that was acknowledged', async () => {
+  test('ends waits, streams and resting connections when it stops, and keeps everything that was acknowledged', async () => {
     // Time does not pass, so that nothing is ended by patience running out.
     await using control = await TestControl.start({ clock: new ManualClock() });
     const { hostname, port } = new URL(control.url);
-    const silentSocket = createConnection({ host: hostname, port: Number(port) });
-    await new Promise((resolve) => silentSocket.once('connect', resolve));
+    // It keeps its connection for as long as the server lets it, also after its stream has ended.
+    const patient = createConnection({ host: hostname, port: Number(port) });
+    patient.write(`GET /v1/events?since=0 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${control.admin}\r\n\r\n`);
+    await new Promise((resolve) => patient.once('data', resolve));
+    patient.resume();
     await control.post('/v1/apps', { app: 'web' });
     const member = await control.join('agent-1', ['agent']);
     await member.sync();
