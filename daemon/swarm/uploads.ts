@@ -1,0 +1,109 @@
+// Serving: reads chunks and sends them, at the pace of the reader. Which requests are served when is core/serving.ts's.
+
+import { encodeMessage } from '../../proto/exchange-codec.ts';
+import type { Clock } from '../clock.ts';
+import type { Effect } from '../core/swarm-events.ts';
+import type { Logger } from '../log.ts';
+import type { Neighbour } from './network.ts';
+import type { Holdings, SwarmMetrics } from './swarm.ts';
+
+export interface Uploads {
+  start(effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour | undefined, holdings: Holdings | undefined): void;
+  stop(upload: number): void;
+  /** Ends all of them and waits until none reads any more. */
+  close(): Promise<void>;
+}
+
+export interface UploadsDeps {
+  readonly clock: Clock;
+  readonly metrics: SwarmMetrics;
+  readonly log: Logger;
+  served(upload: number, absent: readonly number[]): void;
+}
+
+/** Queued for one neighbour before more is read: with the stream's window, what one that does not read can cost. */
+const backlogHighBytes = 1024 * 1024;
+/** A neighbour must take 16 kB/s, measured over this, or it is cut (trust.md, section 7). */
+const progressMs = 10_000;
+const progressBytes = 16_000 * (progressMs / 1000);
+
+export function createUploads({ clock, metrics, log, served }: UploadsDeps): Uploads {
+  const running = new Map<number, { readonly abort: AbortController; readonly done: Promise<void> }>();
+
+  const send = async (effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour, holdings: Holdings, signal: AbortSignal): Promise<readonly number[]> => {
+    const { topic, request } = effect;
+    const absent: number[] = [];
+    for (const ordinal of effect.ordinals) {
+      if (neighbour.backlogBytes > backlogHighBytes) await drained(neighbour, signal);
+      signal.throwIfAborted();
+      const bytes = await read(holdings, ordinal, signal);
+      signal.throwIfAborted();
+      if (bytes === undefined) {
+        absent.push(ordinal);
+        continue;
+      }
+      neighbour.send(encodeMessage({ kind: 'data', topic, request, ordinal, compression: 'none', bytes }));
+      metrics.sentBytes(bytes.length);
+    }
+    return absent;
+  };
+  const read = async (holdings: Holdings, ordinal: number, signal: AbortSignal): Promise<Uint8Array | undefined> => {
+    try {
+      return await holdings.read(ordinal, { signal });
+    } catch (error) {
+      if (!signal.aborted) log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
+      return undefined;
+    }
+  };
+  /** Waits for the neighbour to read; closes it when it does so too slowly. */
+  const drained = async (neighbour: Neighbour, signal: AbortSignal): Promise<void> => {
+    const done = new AbortController();
+    const watch = async (): Promise<void> => {
+      for (let before = neighbour.backlogBytes; ; before = neighbour.backlogBytes) {
+        await clock.wait(progressMs, { signal: AbortSignal.any([signal, done.signal]) });
+        if (before - neighbour.backlogBytes >= progressBytes) continue;
+        metrics.strike('stalled');
+        log.warn({ member: neighbour.member, name: neighbour.certificate.name, backlogBytes: neighbour.backlogBytes }, 'closed a neighbour that does not read what it asked for');
+        return neighbour.close('stalled');
+      }
+    };
+    watch().catch(() => undefined);
+    try {
+      await neighbour.drained({ signal });
+    } finally {
+      done.abort();
+    }
+  };
+
+  return {
+    start(effect, neighbour, holdings) {
+      const abort = new AbortController();
+      const run = async (): Promise<void> => {
+        // Never in the step that asked for it: `served` is the next event.
+        await Promise.resolve();
+        let absent: readonly number[] = [];
+        try {
+          if (neighbour !== undefined && holdings !== undefined) absent = await send(effect, neighbour, holdings, abort.signal);
+          else absent = effect.ordinals;
+        } catch (error) {
+          log.debug({ member: effect.member, error: messageOf(error) }, 'a request was not served to its end');
+        }
+        running.delete(effect.upload);
+        served(effect.upload, absent);
+      };
+      running.set(effect.upload, { abort, done: run() });
+    },
+    stop(upload) {
+      running.get(upload)?.abort.abort();
+    },
+    async close() {
+      const all = [...running.values()];
+      for (const { abort } of all) abort.abort();
+      await Promise.all(all.map(({ done }) => done));
+    },
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
