@@ -1,6 +1,5 @@
 // The swarm of one daemon: libp2p with this member's key, the exchange on it, and the counters that it moves.
 
-import type { Certificate } from '../proto/statement.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Manifests } from './content/manifests.ts';
@@ -22,8 +21,8 @@ export interface SwarmDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** Our certificate as it is now. */
-  certificate(): { readonly compact: string; readonly certificate: Certificate };
+  /** Our certificate as it is now, in compact form. */
+  certificate(): string;
 }
 
 /** @throws {DaemonError} PORT_IN_USE. */
@@ -34,13 +33,13 @@ export async function openSwarm(config: Config, deps: SwarmDeps): Promise<Swarm>
     seed: deps.identity.seed,
     listen: [config.listen],
     origin: config.roles.includes('seed') || config.roles.includes('proxy'),
-    certificate: () => deps.certificate().compact,
+    certificate: deps.certificate,
     verifyCertificate: async (compact, peerId) => await trust.verifyCertificate(compact, peerId),
     clock,
     metrics,
     log,
   });
-  const swarm = createSwarm({ network, certificate: () => deps.certificate().certificate, manifest: manifestSource(trust, manifests), clock, random: () => random.unit(), metrics, log });
+  const swarm = createSwarm({ network, roles: config.roles, manifests: manifestSource(trust, manifests), clock, random: () => random.unit(), metrics, log });
   const roster = trust.roster();
   if (roster !== undefined) swarm.setRoster(roster);
   return swarm;

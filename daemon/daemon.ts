@@ -65,7 +65,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const certificate = await firstCertificate(membership, { trust, link, member: identity.member, log, clock, signal: stop.signal });
 
   const manifests = await openManifests(join(config.dataDir, 'manifests'));
-  const swarm = stack.use(await openSwarm(config, { identity, trust, manifests, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => ({ compact: membership.certificate, certificate: certificate.current() }) }));
+  const swarm = stack.use(await openSwarm(config, { identity, trust, manifests, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => membership.certificate }));
   const library = createLibrary({ manifests, swarm, link, log });
   stack.defer(() => library.close());
   const shared = { config, trust, manifests, library, link, metrics, clock, random, registry, stop: stop.signal, log };

@@ -8,6 +8,8 @@ import { ProtocolError } from './errors.ts';
 
 /** Problems shown at once: a file that has more is not read to its end anyway. */
 const problemsMax = 20;
+/** Times that one anchor may be repeated. */
+const aliasesMax = 100;
 /** Letters by which a mistyped key may differ from the one that is suggested. */
 const typoDistanceMax = 2;
 
@@ -26,11 +28,20 @@ export function readDocument<const Schema extends TSchema>(text: string, name: s
   if (document.errors.length > 0) {
     throw malformed(document.errors.slice(0, problemsMax).map(({ pos, message }) => `${at(name, lines, pos[0])}: ${message.split('\n')[0] ?? ''}`));
   }
-  const value: unknown = document.toJS({ maxAliasCount: 0 }) ?? {};
+  const value = toValue(document, name);
   const validator = Compile(schema);
   if (validator.Check(value)) return value;
   const problems = describe(validator.Errors(value), schema);
   throw malformed(problems.map(({ path, message }) => `${at(name, lines, offset(document, path))}: ${message}`));
+}
+
+/** Aliases are followed, but not multiplied: a few lines could otherwise stand for gigabytes. */
+function toValue(document: Document.Parsed, name: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: aliasesMax }) ?? {};
+  } catch (cause) {
+    throw new ProtocolError('MALFORMED', `${name}: an alias in it cannot be followed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 function malformed(lines: readonly string[]): ProtocolError {

@@ -44,7 +44,13 @@ describe('readDocument()', () => {
     expect(problemsOf('dataDri: /a\nhttp: { port: 99999 }\n')).toHaveLength(2);
   });
 
-  test('refuses a duplicate key, an alias and broken YAML with their place', () => {
+  test('follows an alias, but not a multitude of them', () => {
+    expect(readDocument('dataDir: &a /x\nhttp: { host: *a }\n', 'agent.yaml', Schema)).toEqual({ dataDir: '/x', http: { host: '/x' } });
+    const laughs = ['a: &a [x, x]', ...Array.from({ length: 9 }, (_, at) => `b${at}: &b${at} [${Array.from({ length: 9 }, () => (at === 0 ? '*a' : `*b${at - 1}`)).join(', ')}]`)];
+    expect(problemsOf(laughs.join('\n'))[0]).toContain('an alias in it cannot be followed');
+  });
+
+  test('refuses a duplicate key and broken YAML with their place', () => {
     expect(problemsOf('dataDir: a\ndataDir: b\n')[0]).toMatch(/^agent\.yaml:2:1: /);
     expect(problemsOf('http: {\n')[0]).toMatch(/^agent\.yaml:\d+:\d+: /);
   });
