@@ -137,8 +137,7 @@ async function readBody(response: Response, target: URL, signal: AbortSignal): P
 
 function failure(target: URL, signal: AbortSignal, cause: unknown): unknown {
   if (signal.aborted) return signal.reason;
-  const code = systemCode(cause);
-  const why = code ?? (cause instanceof Error ? cause.message : String(cause));
+  const why = networkReason(cause);
   return new ControlError('UNREACHABLE', `${target.origin} does not answer (${why}): is the control plane running there? \`starling control\` starts one; --url or STARLING_URL names another`, { cause });
 }
 
@@ -148,6 +147,13 @@ export function systemCode(cause: unknown): string | undefined {
     if ('code' in error && typeof error.code === 'string') return error.code;
   }
   return undefined;
+}
+
+/** Why a fetch failed: the system's code, else what the innermost error says; its own message is always the same. */
+export function networkReason(cause: unknown): string {
+  const code = systemCode(cause);
+  if (code !== undefined) return code;
+  return cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.message : cause.message) : String(cause);
 }
 
 function problemOf(response: Response, text: string, target: URL): ControlError {

@@ -7,7 +7,7 @@ import { Compile } from 'typebox/compile';
 import type { UploadProxy } from '../../proto/api/apps.ts';
 import { CompleteReplySchema, SessionReplySchema, type CompleteReply, type OpenSession, type SessionReply } from '../../proto/upload.ts';
 import { ControlError, type ControlErrorCode } from '../errors.ts';
-import { systemCode } from './api.ts';
+import { networkReason } from './api.ts';
 
 const zstd = promisify(zstdCompress);
 /** Level 3 keeps up with a fast line on one core; higher ones save little on what applications are made of. */
@@ -59,8 +59,7 @@ export function createProxyClient(proxy: UploadProxy, grant: string, signal: Abo
       text = await response.text();
     } catch (cause) {
       if (signal.aborted) throw signal.reason;
-      const why = systemCode(cause) ?? (cause instanceof Error ? cause.message : String(cause));
-      throw new PassingFailure('UNREACHABLE', `the proxy '${proxy.name}' at ${proxy.url} does not answer (${why})`, { cause });
+      throw new PassingFailure('UNREACHABLE', `the proxy '${proxy.name}' at ${proxy.url} does not answer (${networkReason(cause)})`, { cause });
     }
     onSent(body === undefined ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length);
     const value = parse(text);
