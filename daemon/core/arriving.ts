@@ -29,7 +29,8 @@ export function onChunk(state: SwarmState, peer: Peer, event: Chunk): void {
   if (request === undefined || topic === undefined) {
     // A request that was cancelled or dropped may still be answered; one that was never made may not.
     const made = event.request > 0 && event.request <= state.lastRequest;
-    state.effects.push({ kind: 'wasted', topic: undefined, reason: made ? 'duplicate' : 'unexpected', bytes: event.bytes });
+    const key = peer.theirTopics.get(event.topic);
+    state.effects.push({ kind: 'wasted', topic: key === undefined ? undefined : state.byKey.get(key)?.id, reason: made ? 'duplicate' : 'unexpected', bytes: event.bytes });
     if (!made) strikeProtocol(state, member, `data for request ${event.request}, which was never made`);
     return;
   }

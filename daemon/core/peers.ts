@@ -17,6 +17,7 @@ export function createPeer(info: PeerInfo, connection: number, now: number): Pee
     roundTripMs: 0,
     busySince: now,
     timeouts: 0,
+    timeoutAt: 0,
     quarantinedUntil: 0,
     busyUntil: 0,
     theirTopics: new Map(),

@@ -27,6 +27,14 @@ export function pump(state: SwarmState): void {
   }
 }
 
+/** Time in which we did not run is nobody else's fault. */
+export function forgive(state: SwarmState, pausedMs: number): void {
+  if (pausedMs < swarmBounds.pauseMs) return;
+  for (const peer of state.peers.values()) {
+    for (const request of peer.requests.values()) request.deadline += pausedMs;
+  }
+}
+
 /** Looks at the deadlines: requests that overstay, neighbours to be left alone, fetches without a holder, the last pieces. */
 export function tick(state: SwarmState): void {
   for (const peer of state.peers.values()) expire(state, peer);
@@ -148,6 +156,7 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, { peer, view }:
 
 /** Gives up on requests past their deadline, and on a neighbour that keeps letting them pass. */
 function expire(state: SwarmState, peer: Peer): void {
+  let overstayed = false;
   for (const request of peer.requests.values()) {
     if (state.now < request.deadline) continue;
     if (request.late) {
@@ -157,7 +166,12 @@ function expire(state: SwarmState, peer: Peer): void {
     }
     makeLate(state, peer, request);
     request.deadline = state.now + swarmBounds.lateMs;
+    overstayed = true;
+  }
+  // One pause of a neighbour lets all of its requests overstay; that is once.
+  if (overstayed && state.now - peer.timeoutAt >= swarmBounds.timeoutMs) {
     peer.timeouts += 1;
+    peer.timeoutAt = state.now;
   }
   if (peer.timeouts < swarmBounds.timeoutsMax) return;
   peer.timeouts = 0;

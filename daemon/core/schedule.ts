@@ -8,7 +8,7 @@
 import { expectedTopic, onAbsent, onBusy, onChunk, onElsewhere, onStored } from './arriving.ts';
 import { endFetch, startFetch } from './fetching.ts';
 import { createPeer, dropRequests } from './peers.ts';
-import { pump, tick } from './requesting.ts';
+import { forgive, pump, tick } from './requesting.ts';
 import { forgetUploads, onCancel, onRequest, onServed } from './serving.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent } from './swarm-events.ts';
@@ -36,6 +36,8 @@ export function createSchedule({ self, random }: ScheduleOptions): Schedule {
   const state = createSwarmState(self, random);
   return {
     step(event, now) {
+      // A tick was due at most `tickMs` after the last step, if anything can overstay at all.
+      forgive(state, now - state.now - swarmBounds.tickMs);
       state.now = Math.max(now, state.now);
       state.effects = [];
       apply(state, event);

@@ -31,7 +31,9 @@ export const swarmBounds = {
   timeoutMs: 1_000,
   /** A request that overstayed is kept this long in case that the data comes after all. */
   lateMs: 30_000,
-  /** Requests that overstay, in a row, until the neighbour is left alone, and how long. */
+  /** A tick that comes this late was held up by our own machine. */
+  pauseMs: 150,
+  /** Times that requests overstay, in a row, until the neighbour is left alone, and how long. */
   timeoutsMax: 3,
   quarantineMs: 30_000,
   /** Corrupt chunks, one for each revision, until a ban, and how long. */

@@ -94,6 +94,7 @@ export interface Peer {
   /** When it last completed something, or was last asked after being idle. */
   busySince: number;
   timeouts: number;
+  timeoutAt: number;
   quarantinedUntil: number;
   busyUntil: number;
   /** Its topics by its number: which blob. Those that we share have a view beside. */

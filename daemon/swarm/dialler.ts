@@ -48,19 +48,13 @@ interface Entry {
   state: 'waiting' | 'dialling' | 'connected';
 }
 
-export function createDialler({ network, clock, random, metrics, log }: DiallerDeps): Dialler {
+export function createDialler(deps: DiallerDeps): Dialler {
+  const { network, clock, random, metrics, log } = deps;
   const entries = new Map<string, Entry>();
   const stop = new AbortController();
   let wake = new AbortController();
   const notify = (): void => wake.abort();
 
-  const postpone = (entry: Entry): void => {
-    const most = Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(entry.attempts, 10));
-    entry.attempts += 1;
-    entry.state = 'waiting';
-    // Full jitter, but for a floor that keeps a refusal from being repeated at once.
-    entry.dueAt = clock.monotonic() + most * (0.2 + 0.8 * random()) + (entry.target.first ? 0 : patienceMs);
-  };
   const dial = async (entry: Entry): Promise<void> => {
     entry.state = 'dialling';
     const { member } = entry.target;
@@ -72,7 +66,7 @@ export function createDialler({ network, clock, random, metrics, log }: DiallerD
       const refused = error instanceof DaemonError && error.code === 'PEER_REFUSED';
       metrics.dial(refused ? 'refused' : 'failed');
       log.debug({ member, error: error instanceof Error ? error.message : String(error) }, 'a dial failed');
-      if (entry.state === 'dialling') postpone(entry);
+      if (entry.state === 'dialling') postpone(deps, entry);
     }
     notify();
   };
@@ -115,13 +109,22 @@ export function createDialler({ network, clock, random, metrics, log }: DiallerD
     lost(member) {
       const entry = entries.get(member);
       if (entry === undefined || entry.state === 'waiting') return;
-      postpone(entry);
+      postpone(deps, entry);
       notify();
     },
     close() {
       stop.abort();
     },
   };
+}
+
+/** When to try again: later each time. */
+function postpone({ clock, random }: DiallerDeps, entry: Entry): void {
+  const most = Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(entry.attempts, 10));
+  entry.attempts += 1;
+  entry.state = 'waiting';
+  // Full jitter, but for a floor that keeps a refusal from being repeated at once.
+  entry.dueAt = clock.monotonic() + most * (0.2 + 0.8 * random()) + (entry.target.first ? 0 : patienceMs);
 }
 
 /** An hour when nothing is due: the next event wakes the loop. */

@@ -14,7 +14,7 @@ import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { encodeHello, readHello, type Hello, type VerifyCertificate } from './admission.ts';
-import { createGate } from './gate.ts';
+import { createGate, type Gate } from './gate.ts';
 import { libp2pOptions } from './libp2p-options.ts';
 import type { Neighbour, Network } from './network.ts';
 import { createStreamNeighbour } from './stream-neighbour.ts';
@@ -48,37 +48,173 @@ interface Present {
 
 /** Listens when it resolves. @throws {DaemonError} PORT_IN_USE when an address cannot be listened on. */
 export async function openLibp2pNetwork(options: Libp2pNetworkOptions): Promise<Network> {
-  const { clock, log, metrics } = options;
   const privateKey = await generateKeyPairFromSeed('Ed25519', options.seed);
   const gate = createGate();
   const node = await createLibp2p({ ...libp2pOptions(options), privateKey, connectionGater: gate.gater, start: false });
-  const self = node.peerId.toString();
-  const present = new Map<string, Present>();
-  const admitted = new WeakMap<Connection, Certificate>();
-  const greeted = new WeakSet<Connection>();
-  const dials = new Map<string, Promise<Neighbour>>();
-  const stop = new AbortController();
-  let announce: ((neighbour: Neighbour) => void) | undefined;
-  let epoch = -1;
+  const network = new Libp2pNetwork(options, node, gate);
+  await network.listen();
+  return network;
+}
 
-  const refuse = (connection: Connection, error: unknown): void => {
-    metrics.strike('not-admitted');
-    log.warn({ member: connection.remotePeer.toString(), address: connection.remoteAddr.toString(), error: messageOf(error) }, 'refused a connection');
+class Libp2pNetwork implements Network {
+  readonly self: string;
+  readonly #options: Libp2pNetworkOptions;
+  readonly #node: Libp2p;
+  readonly #gate: Gate;
+  readonly #present = new Map<string, Present>();
+  /** Certificates of connections whose greeting was accepted. */
+  readonly #admitted = new WeakMap<Connection, Certificate>();
+  readonly #greeted = new WeakSet<Connection>();
+  readonly #dials = new Map<string, Promise<Neighbour>>();
+  readonly #stop = new AbortController();
+  #announce: ((neighbour: Neighbour) => void) | undefined;
+  #epoch = -1;
+
+  constructor(options: Libp2pNetworkOptions, node: Libp2p, gate: Gate) {
+    this.#options = options;
+    this.#node = node;
+    this.#gate = gate;
+    this.self = node.peerId.toString();
+  }
+
+  async listen(): Promise<void> {
+    const node = this.#node;
+    // Bounded by the protocol: one greeting and one exchange for each connection.
+    await node.handle(helloProtocol, async (stream, connection) => await this.#onHello(stream, connection), { maxInboundStreams: 1, maxOutboundStreams: 1 });
+    await node.handle(exchangeProtocol, (stream, connection) => this.#onExchange(stream, connection), { maxInboundStreams: 1, maxOutboundStreams: 1 });
+    node.addEventListener('connection:open', ({ detail }) => {
+      this.#watch(detail).catch(() => undefined);
+    });
+    await start(node, this.#options.listen);
+  }
+
+  addresses(): readonly string[] {
+    return this.#node.getMultiaddrs().map((address) => address.toString());
+  }
+
+  setRoster(roster: Roster): void {
+    this.#epoch = roster.epoch;
+    this.#gate.setRoster(roster);
+    for (const [member, { neighbour }] of this.#present) {
+      if (!this.#gate.admits(member)) neighbour.close('revoked');
+    }
+    for (const connection of this.#node.getConnections()) {
+      if (!this.#gate.admits(connection.remotePeer.toString())) connection.abort(new Error('not in the roster'));
+    }
+  }
+
+  async dial(member: string, { signal }: { readonly signal: AbortSignal }): Promise<Neighbour> {
+    const found = this.#present.get(member);
+    if (found !== undefined) return found.neighbour;
+    const running = this.#dials.get(member);
+    if (running !== undefined) return await running;
+    const dialling = this.#greet(member, AbortSignal.any([signal, this.#stop.signal])).finally(() => this.#dials.delete(member));
+    this.#dials.set(member, dialling);
+    return await dialling;
+  }
+
+  onNeighbour(listener: (neighbour: Neighbour) => void): void {
+    this.#announce = listener;
+    for (const { neighbour } of this.#present.values()) listener(neighbour);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    for (const { neighbour } of this.#present.values()) neighbour.close('shutdown');
+    await this.#node.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** The dialler's side: greets, judges the answer, opens the exchange. */
+  async #greet(member: string, signal: AbortSignal): Promise<Neighbour> {
+    const addresses = this.#gate.addressesOf(member);
+    if (addresses.length === 0) throw new DaemonError('PEER_REFUSED', `the roster gives no address of ${member} that may be dialled`);
+    const connection = await reach(this.#node, addresses, member, signal);
+    // It came to us in the meantime, and is about to open its exchange.
+    if (connection.direction === 'inbound') return await this.#arrival(connection);
+    try {
+      const stream = await connection.newStream(helloProtocol, { signal });
+      const reply = readHello(stream, { signal });
+      stream.send(this.#hello());
+      const certificate = await this.#judge(connection, await reply);
+      return this.#settle(connection, await connection.newStream(exchangeProtocol, { signal }), certificate);
+    } catch (error) {
+      connection.abort(new Error('not admitted'));
+      if (error instanceof DaemonError && error.code === 'STATEMENT_REFUSED') this.#options.metrics.strike('not-admitted');
+      throw new DaemonError('PEER_REFUSED', `${member} and this member did not admit each other: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  async #arrival(connection: Connection): Promise<Neighbour> {
+    await new Promise<void>((resolve) => {
+      const done = (): void => resolve();
+      connection.addEventListener('close', done, { once: true });
+      this.#options.clock.wait(limits.helloTimeoutMs, { signal: this.#stop.signal }).then(done, done);
+    });
+    const found = this.#present.get(connection.remotePeer.toString());
+    if (found === undefined) throw new DaemonError('PEER_GONE', 'the neighbour dialled us and did not open its exchange');
+    return found.neighbour;
+  }
+
+  /** The other side: judges the greeting before it answers, so that a stranger learns nothing. */
+  async #onHello(stream: Stream, connection: Connection): Promise<void> {
+    try {
+      if (this.#greeted.has(connection)) throw new DaemonError('PEER_REFUSED', 'it greeted twice');
+      this.#greeted.add(connection);
+      await this.#judge(connection, await readHello(stream, { signal: this.#stop.signal }));
+      stream.send(this.#hello());
+      await stream.close();
+    } catch (error) {
+      stream.abort(new Error('not admitted'));
+      this.#refuse(connection, messageOf(error));
+    }
+  }
+
+  #onExchange(stream: Stream, connection: Connection): void {
+    const certificate = this.#admitted.get(connection);
+    if (certificate !== undefined && connection.direction === 'inbound') {
+      this.#settle(connection, stream, certificate);
+      return;
+    }
+    stream.abort(new Error('not admitted'));
+    this.#refuse(connection, 'it opened an exchange before it was admitted, or against the direction');
+  }
+
+  /** A connection must lead to something. */
+  async #watch(connection: Connection): Promise<void> {
+    await this.#options.clock.wait(limits.helloTimeoutMs, { signal: this.#stop.signal });
+    const isUsed = [...this.#present.values()].some((entry) => entry.connection === connection);
+    if (!isUsed && connection.status === 'open') this.#refuse(connection, `no exchange within ${limits.helloTimeoutMs} ms`);
+  }
+
+  #refuse(connection: Connection, why: string): void {
+    this.#options.metrics.strike('not-admitted');
+    this.#options.log.warn({ member: connection.remotePeer.toString(), address: connection.remoteAddr.toString(), why }, 'refused a connection');
     connection.abort(new Error('not admitted'));
-  };
-  const judge = async (connection: Connection, hello: Hello): Promise<void> => {
-    const member = connection.remotePeer.toString();
-    const certificate = await options.verifyCertificate(hello.certificate, member);
-    if (certificate.member !== member) throw new DaemonError('PEER_REFUSED', `the certificate is ${certificate.member}'s, not ${member}'s`);
-    if (!gate.admits(member)) throw new DaemonError('PEER_REFUSED', `${member} is not in the roster, or revoked`);
-    admitted.set(connection, certificate);
-  };
-  const ownHello = (): Uint8Array => encodeHello({ certificate: options.certificate(), epoch });
+  }
 
-  /** Makes a neighbour of an admitted connection's stream; the one that counts when there are two. */
-  const settle = (connection: Connection, stream: Stream, certificate: Certificate): Neighbour => {
+  async #judge(connection: Connection, hello: Hello): Promise<Certificate> {
     const member = connection.remotePeer.toString();
-    const initiator = connection.direction === 'outbound' ? self : member;
+    const certificate = await this.#options.verifyCertificate(hello.certificate, member);
+    if (certificate.member !== member) throw new DaemonError('PEER_REFUSED', `the certificate is ${certificate.member}'s, not ${member}'s`);
+    // The roster may have changed while the signature was verified.
+    if (!this.#gate.admits(member)) throw new DaemonError('PEER_REFUSED', `${member} is not in the roster, or revoked`);
+    this.#admitted.set(connection, certificate);
+    return certificate;
+  }
+
+  #hello(): Uint8Array {
+    return encodeHello({ certificate: this.#options.certificate(), epoch: this.#epoch });
+  }
+
+  /** Makes a neighbour of an admitted connection's stream, and returns the one that counts when there are two. */
+  #settle(connection: Connection, stream: Stream, certificate: Certificate): Neighbour {
+    const { clock, metrics, log } = this.#options;
+    const member = connection.remotePeer.toString();
+    const initiator = connection.direction === 'outbound' ? this.self : member;
     const neighbour = createStreamNeighbour({
       connection,
       stream,
@@ -88,125 +224,23 @@ export async function openLibp2pNetwork(options: Libp2pNetworkOptions): Promise<
         log.warn({ member, name: certificate.name, reason, detail }, 'closed a neighbour');
       },
     });
-    const before = present.get(member);
+    const before = this.#present.get(member);
     if (before !== undefined) {
       const atOnce = clock.monotonic() - before.since < simultaneousMs && before.initiator !== initiator;
       if (atOnce && before.initiator < initiator) {
         neighbour.close('replaced');
         return before.neighbour;
       }
-      present.delete(member);
+      this.#present.delete(member);
       before.neighbour.close('replaced');
     }
-    present.set(member, { neighbour, connection, initiator, since: clock.monotonic() });
+    this.#present.set(member, { neighbour, connection, initiator, since: clock.monotonic() });
     neighbour.onClose(() => {
-      if (present.get(member)?.neighbour === neighbour) present.delete(member);
+      if (this.#present.get(member)?.neighbour === neighbour) this.#present.delete(member);
     });
-    announce?.(neighbour);
+    this.#announce?.(neighbour);
     return neighbour;
-  };
-
-  const onHello = async (stream: Stream, connection: Connection): Promise<void> => {
-    try {
-      if (greeted.has(connection)) throw new DaemonError('PEER_REFUSED', 'it greeted twice');
-      greeted.add(connection);
-      const hello = await readHello(stream, { signal: stop.signal });
-      await judge(connection, hello);
-      stream.send(ownHello());
-      await stream.close();
-    } catch (error) {
-      refuse(connection, error);
-    }
-  };
-  const onExchange = (stream: Stream, connection: Connection): void => {
-    const certificate = admitted.get(connection);
-    if (certificate === undefined || connection.direction === 'outbound') {
-      stream.abort(new Error('not admitted'));
-      return refuse(connection, 'it opened an exchange before it was admitted, or against the direction');
-    }
-    settle(connection, stream, certificate);
-  };
-  const watch = async (connection: Connection): Promise<void> => {
-    await clock.wait(limits.helloTimeoutMs, { signal: stop.signal });
-    const isUsed = [...present.values()].some((entry) => entry.connection === connection);
-    if (isUsed || connection.status !== 'open') return;
-    refuse(connection, `no exchange within ${limits.helloTimeoutMs} ms`);
-  };
-  const greet = async (member: string, signal: AbortSignal): Promise<Neighbour> => {
-    const addresses = gate.addressesOf(member);
-    if (addresses.length === 0) throw new DaemonError('PEER_REFUSED', `the roster gives no address of ${member} that may be dialled`);
-    const connection = await reach(node, addresses, member, signal);
-    // It came to us in the meantime, and is about to open its exchange.
-    if (connection.direction === 'inbound') return await arrival(connection);
-    try {
-      const stream = await connection.newStream(helloProtocol, { signal });
-      const reply = readHello(stream, { signal });
-      stream.send(ownHello());
-      await judge(connection, await reply);
-      return settle(connection, await connection.newStream(exchangeProtocol, { signal }), certificateOf(connection));
-    } catch (error) {
-      connection.abort(new Error('not admitted'));
-      if (error instanceof DaemonError && error.code === 'STATEMENT_REFUSED') metrics.strike('not-admitted');
-      throw new DaemonError('PEER_REFUSED', `${member} and this member did not admit each other: ${messageOf(error)}`, { cause: error });
-    }
-  };
-  const certificateOf = (connection: Connection): Certificate => {
-    const certificate = admitted.get(connection);
-    if (certificate === undefined) throw new DaemonError('PEER_REFUSED', 'the connection is not admitted');
-    return certificate;
-  };
-  const arrival = async (connection: Connection): Promise<Neighbour> => {
-    await new Promise<void>((resolve) => {
-      connection.addEventListener('close', () => resolve(), { once: true });
-      void clock.wait(limits.helloTimeoutMs, { signal: stop.signal }).then(resolve, resolve);
-    });
-    const found = present.get(connection.remotePeer.toString());
-    if (found === undefined) throw new DaemonError('PEER_GONE', 'the neighbour dialled us and did not open its exchange');
-    return found.neighbour;
-  };
-
-  // Bounded by the protocol: one greeting and one exchange for each connection.
-  await node.handle(helloProtocol, onHello, { maxInboundStreams: 1, maxOutboundStreams: 1 });
-  await node.handle(exchangeProtocol, onExchange, { maxInboundStreams: 1, maxOutboundStreams: 1 });
-  node.addEventListener('connection:open', ({ detail }) => {
-    watch(detail).catch(() => undefined);
-  });
-  await start(node, options.listen);
-
-  const close = async (): Promise<void> => {
-    stop.abort();
-    for (const { neighbour } of present.values()) neighbour.close('shutdown');
-    await node.stop();
-  };
-  return {
-    self,
-    addresses: () => node.getMultiaddrs().map((address) => address.toString()),
-    setRoster(roster: Roster) {
-      epoch = roster.epoch;
-      gate.setRoster(roster);
-      for (const [member, { neighbour }] of present) {
-        if (!gate.admits(member)) neighbour.close('revoked');
-      }
-      for (const connection of node.getConnections()) {
-        if (!gate.admits(connection.remotePeer.toString())) connection.abort(new Error('not in the roster'));
-      }
-    },
-    async dial(member, { signal }) {
-      const found = present.get(member);
-      if (found !== undefined) return found.neighbour;
-      const running = dials.get(member);
-      if (running !== undefined) return await running;
-      const dialling = greet(member, AbortSignal.any([signal, stop.signal])).finally(() => dials.delete(member));
-      dials.set(member, dialling);
-      return await dialling;
-    },
-    onNeighbour(listener) {
-      announce = listener;
-      for (const { neighbour } of present.values()) listener(neighbour);
-    },
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+  }
 }
 
 async function reach(node: Libp2p, addresses: Parameters<Libp2p['dial']>[0], member: string, signal: AbortSignal): Promise<Connection> {

@@ -62,26 +62,6 @@ export function createManifestExchange(deps: ManifestExchangeDeps): ManifestExch
       done.abort();
     }
   };
-  const serve = async (neighbour: Neighbour, { request, revision }: WantManifestMessage): Promise<void> => {
-    const answer = (bytes: Uint8Array): void => neighbour.send(encodeMessage({ kind: 'manifest', request, bytes }));
-    const running = serving.get(neighbour.member) ?? 0;
-    if (running >= wantedOfOneMax) return answer(new Uint8Array(0));
-    serving.set(neighbour.member, running + 1);
-    try {
-      const found = await deps.source(revision, { signal: deps.stop });
-      const { certificate } = neighbour;
-      const may = found !== undefined && (isOrigin(certificate) || shareEnvironment(certificate.environments, found.environments));
-      answer(may ? found.bytes : new Uint8Array(0));
-    } catch (error) {
-      log.warn({ revision, error: messageOf(error) }, 'a manifest could not be read');
-      answer(new Uint8Array(0));
-    } finally {
-      const left = (serving.get(neighbour.member) ?? 1) - 1;
-      if (left === 0) serving.delete(neighbour.member);
-      else serving.set(neighbour.member, left);
-    }
-  };
-
   return {
     async fetch(revision, { signal }) {
       const either = AbortSignal.any([signal, deps.stop]);
@@ -106,7 +86,7 @@ export function createManifestExchange(deps: ManifestExchangeDeps): ManifestExch
       }
     },
     onWant(neighbour, message) {
-      void serve(neighbour, message);
+      void serve(deps, serving, neighbour, message);
     },
     onManifest(neighbour, { request, bytes }) {
       const waiting = asked.get(request);
@@ -116,6 +96,27 @@ export function createManifestExchange(deps: ManifestExchangeDeps): ManifestExch
       for (const waiting of asked.values()) if (waiting.member === member) waiting.resolve(undefined);
     },
   };
+}
+
+/** Answers with the manifest, or with nothing when it is absent, not for the asker, or too much at once; `serving` counts by neighbour. */
+async function serve({ source, stop, log }: ManifestExchangeDeps, serving: Map<string, number>, neighbour: Neighbour, { request, revision }: WantManifestMessage): Promise<void> {
+  const answer = (bytes: Uint8Array): void => neighbour.send(encodeMessage({ kind: 'manifest', request, bytes }));
+  const running = serving.get(neighbour.member) ?? 0;
+  if (running >= wantedOfOneMax) return answer(new Uint8Array(0));
+  serving.set(neighbour.member, running + 1);
+  try {
+    const found = await source(revision, { signal: stop });
+    const { certificate } = neighbour;
+    const may = found !== undefined && (isOrigin(certificate) || shareEnvironment(certificate.environments, found.environments));
+    answer(may ? found.bytes : new Uint8Array(0));
+  } catch (error) {
+    log.warn({ revision, error: messageOf(error) }, 'a manifest could not be read');
+    answer(new Uint8Array(0));
+  } finally {
+    const left = (serving.get(neighbour.member) ?? 1) - 1;
+    if (left === 0) serving.delete(neighbour.member);
+    else serving.set(neighbour.member, left);
+  }
 }
 
 function messageOf(error: unknown): string {

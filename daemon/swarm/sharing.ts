@@ -26,7 +26,8 @@ export interface SharedTopic {
   fetching?: Fetching | undefined;
 }
 
-export function createFetching(topic: Topic, holdings: Holdings, options: FetchOptions): Fetching {
+/** A fetch that begins. What the holdings had when they were shared is not counted. */
+export function createFetching({ topic, holdings }: SharedTopic, options: FetchOptions): Fetching {
   let totalBytes = 0;
   for (const { from, to } of options.wanted.ranges()) {
     for (let ordinal = from; ordinal < to; ordinal += 1) {
@@ -50,6 +51,7 @@ export function settle(shared: SharedTopic): void {
   fetching.settled.reject(error instanceof Error ? error : new DaemonError('STORAGE_FAILED', `a chunk could not be kept: ${String(error)}`));
 }
 
+/** The error of a fetch that the caller, or the end of the topic, cut short. */
 export function aborted(topic: Topic, cause: unknown): DaemonError {
   return new DaemonError('ABORTED', `the fetch of the ${topic.blob} of revision ${topic.revision} was ended before it was whole`, { cause });
 }

@@ -19,7 +19,7 @@ export interface StreamNeighbourOptions {
   readonly stream: Stream;
   readonly certificate: Certificate;
   /** The neighbour broke the protocol, or does not read what it asked for. */
-  onMisbehaviour(reason: 'protocol' | 'stalled', detail: string): void;
+  readonly onMisbehaviour: (reason: 'protocol' | 'stalled', detail: string) => void;
 }
 
 /** Listens from the call on. */
@@ -56,10 +56,8 @@ export function createStreamNeighbour({ connection, stream, certificate, onMisbe
     }
   };
   stream.addEventListener('message', ({ data }) => {
-    if (closed !== undefined) return;
     try {
-      if (data instanceof Uint8Array) deliver(data);
-      else for (const part of data) deliver(part);
+      for (const part of data instanceof Uint8Array ? [data] : data) if (closed === undefined) deliver(part);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       misbehave('protocol', error.message);

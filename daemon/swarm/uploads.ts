@@ -18,7 +18,7 @@ export interface UploadsDeps {
   readonly clock: Clock;
   readonly metrics: SwarmMetrics;
   readonly log: Logger;
-  served(upload: number, absent: readonly number[]): void;
+  readonly served: (upload: number, absent: readonly number[]) => void;
 }
 
 /** Queued for one neighbour before more is read: with the stream's window, what one that does not read can cost. */
@@ -27,16 +27,17 @@ const backlogHighBytes = 1024 * 1024;
 const progressMs = 10_000;
 const progressBytes = 16_000 * (progressMs / 1000);
 
-export function createUploads({ clock, metrics, log, served }: UploadsDeps): Uploads {
+export function createUploads(deps: UploadsDeps): Uploads {
+  const { metrics, log, served } = deps;
   const running = new Map<number, { readonly abort: AbortController; readonly done: Promise<void> }>();
 
   const send = async (effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour, holdings: Holdings, signal: AbortSignal): Promise<readonly number[]> => {
     const { topic, request } = effect;
     const absent: number[] = [];
     for (const ordinal of effect.ordinals) {
-      if (neighbour.backlogBytes > backlogHighBytes) await drained(neighbour, signal);
+      if (neighbour.backlogBytes > backlogHighBytes) await drained(deps, neighbour, signal);
       signal.throwIfAborted();
-      const bytes = await read(holdings, ordinal, signal);
+      const bytes = await read(deps, holdings, ordinal, signal);
       signal.throwIfAborted();
       if (bytes === undefined) {
         absent.push(ordinal);
@@ -47,34 +48,6 @@ export function createUploads({ clock, metrics, log, served }: UploadsDeps): Upl
     }
     return absent;
   };
-  const read = async (holdings: Holdings, ordinal: number, signal: AbortSignal): Promise<Uint8Array | undefined> => {
-    try {
-      return await holdings.read(ordinal, { signal });
-    } catch (error) {
-      if (!signal.aborted) log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
-      return undefined;
-    }
-  };
-  /** Waits for the neighbour to read; closes it when it does so too slowly. */
-  const drained = async (neighbour: Neighbour, signal: AbortSignal): Promise<void> => {
-    const done = new AbortController();
-    const watch = async (): Promise<void> => {
-      for (let before = neighbour.backlogBytes; ; before = neighbour.backlogBytes) {
-        await clock.wait(progressMs, { signal: AbortSignal.any([signal, done.signal]) });
-        if (before - neighbour.backlogBytes >= progressBytes) continue;
-        metrics.strike('stalled');
-        log.warn({ member: neighbour.member, name: neighbour.certificate.name, backlogBytes: neighbour.backlogBytes }, 'closed a neighbour that does not read what it asked for');
-        return neighbour.close('stalled');
-      }
-    };
-    watch().catch(() => undefined);
-    try {
-      await neighbour.drained({ signal });
-    } finally {
-      done.abort();
-    }
-  };
-
   return {
     start(effect, neighbour, holdings) {
       const abort = new AbortController();
@@ -102,6 +75,35 @@ export function createUploads({ clock, metrics, log, served }: UploadsDeps): Upl
       await Promise.all(all.map(({ done }) => done));
     },
   };
+}
+
+async function read({ log }: UploadsDeps, holdings: Holdings, ordinal: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  try {
+    return await holdings.read(ordinal, { signal });
+  } catch (error) {
+    if (!signal.aborted) log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
+    return undefined;
+  }
+}
+
+/** Waits for the neighbour to read; closes it when it does so too slowly. */
+async function drained({ clock, metrics, log }: UploadsDeps, neighbour: Neighbour, signal: AbortSignal): Promise<void> {
+  const done = new AbortController();
+  const watch = async (): Promise<void> => {
+    for (let before = neighbour.backlogBytes; ; before = neighbour.backlogBytes) {
+      await clock.wait(progressMs, { signal: AbortSignal.any([signal, done.signal]) });
+      if (before - neighbour.backlogBytes >= progressBytes) continue;
+      metrics.strike('stalled');
+      log.warn({ member: neighbour.member, name: neighbour.certificate.name, backlogBytes: neighbour.backlogBytes }, 'closed a neighbour that does not read what it asked for');
+      return neighbour.close('stalled');
+    }
+  };
+  watch().catch(() => undefined);
+  try {
+    await neighbour.drained({ signal });
+  } finally {
+    done.abort();
+  }
 }
 
 function messageOf(error: unknown): string {
