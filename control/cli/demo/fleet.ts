@@ -75,9 +75,7 @@ export async function startFleet(world: World, options: FleetOptions): Promise<F
   if (failed !== undefined) throw failed.reason;
   say(`seed and proxy, and ${agents.length} agents, each joined with a token of its own`);
   await untilOnline(world, api, agents.length + 1, options);
-  const targets = await Promise.all(
-    agents.map(async ({ name, port }) => ({ name, httpUrl: (await readFile(join(directory, name, 'http.url'), 'utf8')).trim(), serviceUrl: `http://127.0.0.1:${port}` })),
-  );
+  const targets = await Promise.all(agents.map(async ({ name, port }) => ({ name, httpUrl: await localUrl(world, name, options), serviceUrl: `http://127.0.0.1:${port}` })));
   return { url: control.url, tokenFile: control.tokenFile, api, targets };
 }
 
@@ -136,6 +134,13 @@ async function untilOnline(world: World, api: Api, members: number, { directory,
   if (there === true) return;
   const [name = 'seed', ...others] = await missing();
   throw new ControlError('FAILED', `${[name, ...others].join(', ')} did not come online within ${startMsMax / 1000} s; the end of the log of ${name}:\n${await logTail(join(directory, `${name}.log`))}`);
+}
+
+/** Where an agent's local API listens; it says so after it is online. */
+async function localUrl(world: World, name: string, { directory, signal }: FleetOptions): Promise<string> {
+  const url = await until(world, signal, async () => (await readFile(join(directory, name, 'http.url'), 'utf8')).trim() || undefined);
+  if (url === undefined) throw new ControlError('FAILED', `${name} does not say where its local API listens; the end of its log:\n${await logTail(join(directory, `${name}.log`))}`);
+  return url;
 }
 
 /** What `look` finds, or undefined when the time is over; its failures count as nothing found. */

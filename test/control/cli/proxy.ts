@@ -65,7 +65,7 @@ export async function startProxy(app = 'web'): Promise<TestProxy> {
     proxy.requests.push(name);
     const fault = proxy.fault(name, proxy.requests.length);
     if (fault === 'cut') return void request.socket.destroy();
-    const body = await request.toArray().then(Buffer.concat, () => undefined);
+    const body = await request.toArray().then((chunks) => Buffer.concat(chunks), () => undefined);
     // The client went away.
     if (body === undefined) return;
     if (typeof fault === 'object') return void response.writeHead(fault.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify({ code: fault.code, detail: 'as the test wished' }));
