@@ -22,7 +22,7 @@ export interface SwarmDeps {
   readonly random: Random;
   readonly log: Logger;
   /** Our certificate as it is now, in compact form. */
-  certificate(): string;
+  readonly certificate: () => string;
 }
 
 /** @throws {DaemonError} PORT_IN_USE. */

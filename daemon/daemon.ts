@@ -9,7 +9,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openAgent, type AgentDeps, type AgentRole } from './daemon-agent.ts';
 import { readMembership, writeMembership, type Membership } from './daemon-join.ts';
-import { openSeed, type SeedRole } from './daemon-seed.ts';
+import { openSeed, type RoleDeps, type SeedRole } from './daemon-seed.ts';
 import { openManifests } from './content/manifests.ts';
 import { DaemonError } from './errors.ts';
 import { createServer, listen, localRoutes } from './http/server.ts';
@@ -18,7 +18,8 @@ import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
 import { createLibrary } from './run/library.ts';
-import { syncLoop } from './run/sync.ts';
+import { syncLoop, type SyncDeps } from './run/sync.ts';
+import type { Swarm } from './swarm/swarm.ts';
 import { openSwarm } from './daemon-swarm.ts';
 import { openTrust } from './trust/file-trust.ts';
 import { createIdentity } from './trust/identity.ts';
@@ -73,39 +74,17 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const seed: SeedRole | undefined = isSeed(config) ? stack.use(await openSeed(shared)) : undefined;
   const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath, kill: deps.kill })) : undefined;
 
-  let synced = false;
-  const loop = syncLoop(
-    {
-      link, trust, clock, metrics, log, random: () => random.unit(),
-      audience: () => ({ member: identity.member, environments: certificate.current().environments }),
-      describe: async () => ({
-        addresses: [...swarm.addresses()],
-        ...(seed?.uploadUrl === undefined ? {} : { uploadUrl: seed.uploadUrl }),
-        running: await running(agent),
-        progress: [...(agent?.orders.progress() ?? [])],
-        version: deps.version,
-      }),
-      onRoster: (roster) => swarm.setRoster(roster),
-      onCertificate: async (compact) => {
-        certificate.replace(await trust.verifyCertificate(compact, identity.member));
-        membership = { ...membership, certificate: compact };
-        await writeMembership(config.dataDir, membership);
-      },
-      onMetadata: () => {
-        synced = true;
-        seed?.refresh();
-      },
-      onOrder: async (order) => await agent?.orders.accept(order),
-      onRefused: (_compact, error) => log.warn({ code: error.code, reason: error.message }, 'an order was refused'),
-    },
-    stop.signal,
-  );
+  const heard: Heard = { metadata: trust.roster() !== undefined };
+  const loop = syncLoop(conversation({ ...shared, deps, member: identity.member, swarm, seed, agent, certificate, heard, replaceMembership: async (compact) => {
+    membership = { ...membership, certificate: compact };
+    await writeMembership(config.dataDir, membership);
+  } }), stop.signal);
   stack.defer(async () => await loop);
 
   const http = createServer(log);
   stack.defer(async () => await http.close());
   localRoutes(http, registry, {
-    unready: () => (synced || trust.roster() !== undefined ? [] : ['the first answer of the control plane']),
+    unready: () => (heard.metadata ? [] : ['the first answer of the control plane']),
     status: async () => ({
       member: identity.member,
       name: config.name,
@@ -127,6 +106,48 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   stack.defer(() => stop.abort(new DaemonError('ABORTED', 'the daemon is stopping')));
   const owned = stack.move();
   return { member: identity.member, addresses: swarm.addresses(), httpUrl, close: async () => await owned.disposeAsync() };
+}
+
+/** What the daemon has heard since it started: until then it is not ready. */
+interface Heard {
+  metadata: boolean;
+}
+
+interface ConversationParts extends RoleDeps {
+  readonly deps: DaemonDeps;
+  readonly member: string;
+  readonly swarm: Swarm;
+  readonly seed: SeedRole | undefined;
+  readonly agent: AgentRole | undefined;
+  readonly certificate: CurrentCertificate;
+  readonly heard: Heard;
+  readonly replaceMembership: (compact: string) => Promise<void>;
+}
+
+/** What is said to the control plane, and who takes its answers. */
+function conversation({ link, trust, clock, metrics, log, random, swarm, seed, agent, certificate, ...parts }: ConversationParts): SyncDeps {
+  return {
+    link, trust, clock, metrics, log, random: () => random.unit(),
+    audience: () => ({ member: parts.member, environments: certificate.current().environments }),
+    describe: async () => ({
+      addresses: [...swarm.addresses()],
+      ...(seed?.uploadUrl === undefined ? {} : { uploadUrl: seed.uploadUrl }),
+      running: await running(agent),
+      progress: [...(agent?.orders.progress() ?? [])],
+      version: parts.deps.version,
+    }),
+    onRoster: (roster) => swarm.setRoster(roster),
+    onCertificate: async (compact) => {
+      certificate.replace(await trust.verifyCertificate(compact, parts.member));
+      await parts.replaceMembership(compact);
+    },
+    onMetadata: () => {
+      parts.heard.metadata = true;
+      seed?.refresh();
+    },
+    onOrder: async (order) => await agent?.orders.accept(order),
+    onRefused: (_compact, error) => log.warn({ code: error.code, reason: error.message }, 'an order was refused'),
+  };
 }
 
 function isSeed(config: Config): boolean {

@@ -1,7 +1,7 @@
 // How commands are answered: two short ways to write an answer.
 
 import type { Event } from '../../proto/events.ts';
-import type { Accepted, RefusalCode, Refused } from './commands.ts';
+import type { Accepted, RefusalCode, Refused } from './command.ts';
 
 /** Yes: these facts. */
 export function accepted(...events: readonly Event[]): Accepted {

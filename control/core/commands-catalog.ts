@@ -2,7 +2,7 @@
 
 import { isDigest } from '../../proto/cid.ts';
 import { accepted, refused } from './answer.ts';
-import type { Answer, ChangeEnvironment, CreateApp, CreateEnvironment, RegisterRevision } from './commands.ts';
+import type { Answer, ChangeEnvironment, CreateApp, CreateEnvironment, RegisterRevision } from './command.ts';
 import { configProblems, environmentNameMax, labelProblems, nameProblem } from './config.ts';
 import type { Environment, State } from './model.ts';
 import { targetsOf } from './select.ts';

@@ -1,7 +1,7 @@
 // Commands about who takes part: tokens, members, and what members report.
 
 import { accepted, refused } from './answer.ts';
-import type { Answer, CreateToken, EnrolMember, LocateMember, RenewMember, ReportCommand, RevokeMember, RevokeToken } from './commands.ts';
+import type { Answer, CreateToken, EnrolMember, LocateMember, RenewMember, ReportCommand, RevokeMember, RevokeToken } from './command.ts';
 import { labelProblems, nameProblem } from './config.ts';
 import type { State, Token } from './model.ts';
 import { isNews } from './evolve-report.ts';

@@ -2,7 +2,7 @@
 
 import type { Event } from '../../proto/events.ts';
 import { accepted, refused } from './answer.ts';
-import type { Abort, AbortPromotion, Answer, Promote, Rollback } from './commands.ts';
+import type { Abort, AbortPromotion, Answer, Promote, Rollback } from './command.ts';
 import type { Deployment, Environment, RevisionRecord, State } from './model.ts';
 import { isFinished, isOpen } from './phases.ts';
 import { findRevision, revisionOf } from './select.ts';

@@ -5,7 +5,7 @@ import { base32 } from 'multiformats/bases/base32';
 import type { OperationId } from '../../proto/api/operations.ts';
 import type { Problem } from '../../proto/api/schema.ts';
 import type { Clock } from '../clock.ts';
-import type { Accepted, Command } from '../core/commands.ts';
+import type { Accepted, Command } from '../core/command.ts';
 import type { State } from '../core/model.ts';
 import type { Observed } from '../core/select.ts';
 import { ControlError } from '../errors.ts';

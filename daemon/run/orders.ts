@@ -20,7 +20,7 @@ export interface Builder {
     order: Order,
     manifest: Manifest,
     directory: string,
-    options: { readonly signal: AbortSignal; onProgress(progress: { readonly haveBytes: number; readonly totalBytes: number }): void },
+    options: { readonly signal: AbortSignal; readonly onProgress: (progress: { readonly haveBytes: number; readonly totalBytes: number }) => void },
   ): Promise<Transfer>;
   /** Releases came or went: what is shared and where chunks are found follows. */
   refresh(): Promise<void>;
