@@ -48,9 +48,9 @@ describe("the demo's application", () => {
     const first = await ingest(tree, { signal: new AbortController().signal });
     const files = [...first.tree.entries()].filter(({ kind }) => kind === 'file').length;
     expect(files).toBeGreaterThan(1_000);
-    expect(first.tree.bytes).toBeGreaterThan(30_000_000);
+    expect(first.tree.bytes).toBeGreaterThan(10_000_000);
     // Every import resolves inside: Node finds nothing above a temporary directory.
-    execFileSync(process.execPath, ['--input-type=module', '-e', "await Promise.all(['fastify', '@fastify/swagger', 'level', '@chainsafe/libp2p-noise'].map((name) => import(name)))"], { cwd: tree });
+    execFileSync(process.execPath, ['--input-type=module', '-e', "await Promise.all(['fastify', '@fastify/swagger', 'level'].map((name) => import(name)))"], { cwd: tree });
 
     const second = await ingest(await app.prepare('2'), { signal: new AbortController().signal });
     const known = new Set(Array.from({ length: first.tree.chunkCount }, (_, at) => first.tree.chunk(at).id));
