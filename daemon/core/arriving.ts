@@ -2,7 +2,7 @@
 
 import type { AbsentMessage, BusyMessage, ElsewhereMessage, OrdinalRange } from '../../proto/exchange.ts';
 import { arriveChunk, endFetch, releaseChunk, storeChunk, viewLoses } from './fetching.ts';
-import { closeRequest, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from './peers.ts';
+import { closeRequest, isReliable, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from './peers.ts';
 import { tauMs } from './requesting.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { ScheduleEvent } from './swarm-events.ts';
@@ -125,13 +125,18 @@ export function onAbsent(state: SwarmState, peer: Peer, message: AbsentMessage):
   if (request.remaining.size === 0) closeRequest(state, peer, request);
 }
 
-/** The origin spares itself: others hold what is left of the request, or will soon. It is not asked for these pieces again before tau. */
+/**
+ * The origin spares itself: others hold what is left of the request, or will soon. It is not asked for these pieces again before tau, unless all whom
+ * it names are known to be no help.
+ */
 export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMessage): void {
   const request = peer.requests.get(message.request);
   if (request === undefined) return;
-  const fetch = state.topics.get(request.topic)?.fetch;
-  if (fetch !== undefined) {
-    const after = state.now + tauMs(state, fetch);
+  const topic = state.topics.get(request.topic);
+  const fetch = topic?.fetch;
+  if (topic !== undefined && fetch !== undefined) {
+    const inVain = message.holders.every((member) => state.peers.has(member) && !isReliable(state, member, topic.info.revision));
+    const after = inVain ? state.now : state.now + tauMs(state, fetch);
     for (const ordinal of request.remaining) {
       const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
       if (piece !== undefined) piece.originAfter = after;

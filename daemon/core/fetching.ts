@@ -120,14 +120,6 @@ export function isMissing(fetch: Fetch | undefined, ordinal: number): boolean {
   return found === chunkState.missing || found === chunkState.taken;
 }
 
-/** Whether any neighbour but an origin says that it holds the chunk and may be asked for it. */
-export function peerHolds(state: SwarmState, topic: TopicState, ordinal: number): boolean {
-  for (const [member, view] of topic.views) {
-    if (view.held?.has(ordinal) === true && !fromOrigin(state, member)) return true;
-  }
-  return false;
-}
-
 function changeOpen(fetch: Fetch, ordinal: number, change: 1 | -1): void {
   fetch.open += change;
   const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];

@@ -34,11 +34,19 @@ export function rateOf(peer: Peer): number {
   return peer.rate > 0 ? peer.rate : swarmBounds.rateAssumed / 1000;
 }
 
+/** Whether a neighbour's word about what it holds is worth waiting for: it has not let requests pass lately, and its chunks were right. */
+export function isReliable(state: SwarmState, member: string, revision: string): boolean {
+  const peer = state.peers.get(member);
+  return peer !== undefined && peer.timeouts === 0 && state.now >= peer.quarantinedUntil && !isBarred(state, member, revision);
+}
+
 /** Whether the neighbour may be asked for `bytes` more of a topic now. */
 export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: number): boolean {
   if (state.now < peer.quarantinedUntil || state.now < peer.busyUntil) return false;
   if (peer.owedRequests >= swarmBounds.windowRequestsMax || isBarred(state, peer.info.member, topic.info.revision)) return false;
   if (state.owedBytes + state.unstoredBytes + bytes > swarmBounds.totalBytesMax && state.owedBytes + state.unstoredBytes > 0) return false;
+  // One request at a time shows whether it has come to itself.
+  if (peer.timeouts > 0) return peer.owedRequests === 0;
   if (peer.owedRequests < swarmBounds.windowRequestsMin) return true;
   const window = 2 * rateOf(peer) * (peer.roundTripMs + swarmBounds.windowSlackMs);
   return peer.owedBytes + bytes <= Math.min(window, swarmBounds.windowBytesMax);

@@ -2,12 +2,12 @@
 // that overstay. The accounts are in peers.ts and fetching.ts.
 
 import { limits } from '../../proto/limits.ts';
-import { isMissing, peerHolds, takeChunk } from './fetching.ts';
+import { isMissing, takeChunk } from './fetching.ts';
 import { refreshOwners } from './ownership.ts';
-import { closeRequest, dropRequests, expectedMs, makeLate, mayAsk, openRequest, rateOf } from './peers.ts';
+import { closeRequest, dropRequests, expectedMs, isReliable, makeLate, mayAsk, openRequest, rateOf } from './peers.ts';
 import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import type { Fetch, Peer, Request, SwarmState, TopicState, View } from './swarm-state.ts';
+import { fromOrigin, type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 import { rangesOf } from './topics.ts';
 
 /** Why a request is made; `desperate` asks the origin for what another was to fetch, `duplicate` asks again for what is asked for. */
@@ -124,6 +124,14 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piec
     found.push(ordinal);
   }
   return found;
+}
+
+/** Whether a neighbour that is not an origin and can be relied on says that it holds the chunk. */
+function peerHolds(state: SwarmState, topic: TopicState, ordinal: number): boolean {
+  for (const [member, view] of topic.views) {
+    if (view.held?.has(ordinal) === true && !fromOrigin(state, member) && isReliable(state, member, topic.info.revision)) return true;
+  }
+  return false;
 }
 
 function ask(state: SwarmState, topic: TopicState, fetch: Fetch, { peer, view }: Candidate, ordinals: readonly number[], purpose: Purpose): void {
