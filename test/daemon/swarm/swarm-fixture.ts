@@ -6,12 +6,13 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { createBitmap, fullBitmap } from '../../../proto/bitmap.ts';
 import type { Certificate, Role, Roster, RosterMember } from '../../../proto/statement.ts';
 import type { ChunkRef } from '../../../proto/tree.ts';
-import { systemClock } from '../../../daemon/clock.ts';
+import { systemClock, type Clock } from '../../../daemon/clock.ts';
 import type { Logger } from '../../../daemon/log.ts';
+import type { VerifyCertificate } from '../../../daemon/swarm/admission.ts';
 import { createSwarm } from '../../../daemon/swarm/exchange.ts';
 import { openLibp2pNetwork } from '../../../daemon/swarm/libp2p.ts';
 import type { Network } from '../../../daemon/swarm/network.ts';
-import type { ManifestSource, Sharing, Swarm, SwarmMetrics, Topic } from '../../../daemon/swarm/swarm.ts';
+import type { ManifestSource, Swarm, SwarmMetrics, Topic } from '../../../daemon/swarm/swarm.ts';
 
 export const loopback = '/ip4/127.0.0.1/tcp/0';
 
@@ -156,7 +157,8 @@ export interface MemberOptions {
   readonly environments?: readonly string[];
   readonly manifests?: ManifestSource;
   readonly certificate?: () => string;
-  readonly wrap?: (network: Network) => Network;
+  readonly clock?: Clock;
+  readonly verifyCertificate?: VerifyCertificate;
 }
 
 export async function openMember(name: string, options: MemberOptions = {}): Promise<Member> {
@@ -165,9 +167,9 @@ export async function openMember(name: string, options: MemberOptions = {}): Pro
   const metrics = counts();
   const log = keptLog();
   const certificate = options.certificate ?? (() => JSON.stringify(certificateOf(member, name, roles, environments)));
-  const opened = await openLibp2pNetwork({ seed, listen: [loopback], origin: !roles.includes('agent'), certificate, verifyCertificate: verifyPlain, clock: systemClock, metrics, log });
-  const network = options.wrap?.(opened) ?? opened;
-  const swarm = createSwarm({ network, roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, clock: systemClock, random: seeded(seed[0] ?? 0), log });
+  const { clock = systemClock, verifyCertificate = verifyPlain } = options;
+  const network = await openLibp2pNetwork({ seed, listen: [loopback], origin: !roles.includes('agent'), certificate, verifyCertificate, clock, metrics, log });
+  const swarm = createSwarm({ network, roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, clock, random: seeded(seed[0] ?? 0), log });
   const rostered: RosterMember = { member, addresses: [...network.addresses()], roles: [...roles], environments: [...environments], zone: 'a' };
   return { name, member, network, swarm, counts: metrics, log, rostered };
 }
@@ -190,5 +192,3 @@ export async function until(condition: () => boolean, what: string, turnsMax = 2
 export async function closeAll(members: readonly Member[]): Promise<void> {
   await Promise.all(members.map(async ({ swarm }) => await swarm.close()));
 }
-
-export type { Sharing };
