@@ -3,6 +3,7 @@
 
 import type { Bitmap } from '../../proto/bitmap.ts';
 import { chunkState, createPieceTable } from './pieces.ts';
+import { swarmBounds } from './swarm-bounds.ts';
 import { fromOrigin, type Fetch, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 
 const none = new Int32Array(0);
@@ -34,6 +35,7 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     piecesDone: 0,
     idleSince: undefined,
     jitter: state.random(),
+    expectedUntil: state.now + swarmBounds.expectedMs,
     ownersStale: true,
   };
   for (const [member, view] of topic.views) countView(state, topic, member, view);

@@ -25,18 +25,19 @@ export function refreshOwners(state: SwarmState, topic: TopicState): void {
 
 /**
  * The agents among whom the pieces are divided. In a full mesh those that have opened the topic and lack something, so that the dead and the idle own
- * nothing; in a larger fleet, of which we see a few neighbours only, all of the roster. Origins divide nothing: they fetch from anybody.
+ * nothing, and at the beginning those that may yet open it; in a larger fleet, of which we see a few neighbours only, all of the roster. Origins divide nothing: they fetch from anybody.
  */
 function candidates(state: SwarmState, topic: TopicState): readonly string[] {
   if (state.self.origin) return [];
   const rostered = state.agents.filter((agent) => !agent.origin && maySee(agent, topic.info.environments));
   if (rostered.length > fullMeshMax) return rostered.map(({ member }) => member);
   const found = [state.self.member];
-  for (const [member, view] of topic.views) {
+  for (const { member } of rostered) {
     const peer = state.peers.get(member);
-    if (peer === undefined || peer.info.origin || view.held === undefined || view.held.isFull) continue;
-    if (state.now < peer.quarantinedUntil || isBarred(state, member, topic.info.revision)) continue;
-    found.push(member);
+    if (peer === undefined || state.now < peer.quarantinedUntil || isBarred(state, member, topic.info.revision)) continue;
+    const held = topic.views.get(member)?.held;
+    // Whoever begins first would otherwise own everything, and take it all from the origin before the others have begun.
+    if (held === undefined ? state.now < (topic.fetch?.expectedUntil ?? 0) : !held.isFull) found.push(member);
   }
   return found.toSorted();
 }

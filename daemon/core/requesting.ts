@@ -44,6 +44,10 @@ export function tick(state: SwarmState): void {
     for (const [member, view] of topic.views) {
       if (state.peers.get(member)?.info.origin === true) view.dry = false;
     }
+    if (topic.fetch.expectedUntil !== 0 && state.now >= topic.fetch.expectedUntil) {
+      topic.fetch.expectedUntil = 0;
+      topic.fetch.ownersStale = true;
+    }
     starve(state, topic, topic.fetch);
     finishOff(state, topic, topic.fetch);
   }

@@ -47,8 +47,11 @@ export const swarmBounds = {
   endgameHoldersMax: 3,
   endgameMs: 100,
 
+  /** An order reaches the agents within this: until then the pieces are divided among all neighbours, not only those that have begun. */
+  expectedMs: 1_500,
+
   /** No holder for what is missing: how long until the origin is asked for what another agent was to fetch (tau). */
-  starvedMs: 1_000,
+  starvedMs: 3_000,
   starvedPieces: 8,
   starvedMsMax: 10_000,
 

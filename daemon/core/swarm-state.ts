@@ -60,6 +60,8 @@ export interface Fetch {
   idleSince: number | undefined;
   /** Part of tau that is ours alone, so that the starved do not ask together. */
   readonly jitter: number;
+  /** Until when neighbours that have not opened the topic are expected to; 0 when that is over. */
+  expectedUntil: number;
   /** Ownership must be worked out anew. */
   ownersStale: boolean;
 }
