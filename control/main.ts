@@ -11,7 +11,7 @@ import { ControlError } from './errors.ts';
 import { systemRandom } from './random.ts';
 
 /** After the last word, whatever still holds the process (an idle connection, a timer of a library) may hold it this long. */
-const lingerMs = 2_000;
+const lingerMs = 250;
 const columnsDefault = 80;
 
 /** After an interrupt, what was started may take this long to be stopped. */

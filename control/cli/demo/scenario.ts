@@ -11,6 +11,7 @@ import { bytesText, countText, shareText } from '../text.ts';
 import type { World } from '../world.ts';
 import { demoNames, type DemoTarget, type Fleet } from './fleet.ts';
 import { between, scrape, type Counted } from './measure.ts';
+import { startMeter } from './meter.ts';
 import { ask, startProber, type Probed } from './prober.ts';
 import { problemsOf, type DemoReport, type VersionReport } from './report.ts';
 import { demoVersions, type DemoApp, type DemoVersion } from './versions.ts';
@@ -59,7 +60,7 @@ async function deployVersion({ world, terminal, fleet, app, say }: Scenario, ver
   const pushed = await pushVersion(world, terminal, fleet, directory, version);
   say(`version ${version} pushed: ${bytesText(pushed.uploadedBytes)} uploaded of ${countText(pushed.entries, 'path')} and ${bytesText(pushed.treeBytes)} (${shareText(pushed.uploadedBytes, pushed.treeBytes)})`);
   const promotion = await fleet.api.call('createPromotion', { params: {}, body: { environment: demoNames.environment, revision: pushed.revision, reason: `version ${version} of the demo` } });
-  const seen = await watch(world, terminal, fleet, promotion.promotion);
+  const seen = await watch(world, terminal, fleet, promotion.promotion, { before, totalBytes: pushed.missingBytes + pushed.reusedBytes });
   const seconds = Math.round(clock.monotonic() - startedAt) / 1000;
   const after = await scrapeAll(fleet, world.signal);
   const costs = fleet.targets.map((_, at) => between(reading(before, at), reading(after, at)));
@@ -105,10 +106,12 @@ async function pushVersion(world: World, terminal: Terminal, fleet: Fleet, direc
   }
 }
 
-async function watch(world: World, terminal: Terminal, fleet: Fleet, promotion: string): Promise<Seen> {
+async function watch(world: World, terminal: Terminal, fleet: Fleet, promotion: string, readings: { readonly before: readonly Counted[]; readonly totalBytes: number }): Promise<Seen> {
   const board = createBoard(terminal, world.clock);
+  // Only where there are bars.
+  await using meter = terminal.live ? startMeter({ targets: fleet.targets, ...readings }, world) : undefined;
   try {
-    return await follow(fleet.api, promotion, { onSeen: (seen) => board.show(seen), timeoutMs: deploymentMsMax }, world);
+    return await follow(fleet.api, promotion, { onSeen: (seen) => board.show(meter?.applied(seen) ?? seen), timeoutMs: deploymentMsMax }, world);
   } finally {
     board.close();
   }
