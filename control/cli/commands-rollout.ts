@@ -37,11 +37,12 @@ export function registerPromote(program: Command, world: World): void {
     .option('--reason <text>', 'why, for the record');
   waitOptions(command).action(async (flags: PromoteFlags, self: Command) => {
     const context = contextOf(world, self);
+    const patience = patienceOf(flags);
     const api = await context.api();
     if (flags.app !== undefined) await requireApp(api, flags.to, flags.app);
     const revision = flags.app !== undefined && /^[0-9]+$/.test(flags.revision) ? `${flags.app}@${flags.revision}` : flags.revision;
     const promotion = await api.call('createPromotion', { params: {}, body: { environment: flags.to, revision, ...reasonOf(flags) } });
-    await conclude(context, api, promotion, flags);
+    await conclude(context, api, promotion, patience);
   });
 }
 
@@ -54,9 +55,11 @@ export function registerRollback(program: Command, world: World): void {
     .option('--reason <text>', 'why, for the record');
   waitOptions(command).action(async (environment: string, flags: WaitFlags & { readonly to: string; readonly reason?: string }, self: Command) => {
     const context = contextOf(world, self);
+    const patience = patienceOf(flags);
+    const to = rollbackTarget(flags.to);
     const api = await context.api();
-    const promotion = await api.call('createRollback', { params: { environment }, body: { to: rollbackTarget(flags.to), ...reasonOf(flags) } });
-    await conclude(context, api, promotion, flags);
+    const promotion = await api.call('createRollback', { params: { environment }, body: { to, ...reasonOf(flags) } });
+    await conclude(context, api, promotion, patience);
   });
 }
 
@@ -79,6 +82,17 @@ function waitOptions(command: Command): Command {
     .option('--watch', 'show how it goes until it is over, however long it takes');
 }
 
+/** How long to stay, and what to show; undefined: not at all. Read before anything is asked for, since a mistake must change nothing. */
+interface Patience {
+  readonly timeoutMs?: number;
+  readonly watch: boolean;
+}
+
+function patienceOf({ wait, watch }: WaitFlags): Patience | undefined {
+  if (wait === undefined) return watch === true ? { watch } : undefined;
+  return { timeoutMs: parseDuration(wait === true ? waitDefault : wait, '--wait'), watch: watch ?? false };
+}
+
 function reasonOf({ reason }: { readonly reason?: string }): { readonly reason?: string } {
   return reason === undefined ? {} : { reason };
 }
@@ -96,15 +110,15 @@ async function requireApp(api: Api, environment: string, app: string): Promise<v
 }
 
 /** Prints the promotion at once, or when it is over. */
-async function conclude({ terminal, world }: Context, api: Api, promotion: Promotion, { wait, watch }: WaitFlags): Promise<void> {
+async function conclude({ terminal, world }: Context, api: Api, promotion: Promotion, patience: Patience | undefined): Promise<void> {
   const look = { text: describePromotion, name: ({ promotion: id }: Promotion) => id };
-  if (wait === undefined && watch !== true) {
+  if (patience === undefined) {
     terminal.object(promotion, look);
     terminal.say(`follow it with \`starling status ${promotion.environment} --watch\`, or ask \`starling explain ${promotion.promotion}\``);
     return;
   }
   const board = createBoard(terminal, world.clock);
-  const streams = watch === true && (terminal.format === 'json' || terminal.format === 'jsonl');
+  const streams = patience.watch && (terminal.format === 'json' || terminal.format === 'jsonl');
   let printed = '';
   const onSeen = (seen: Seen): void => {
     board.show(seen);
@@ -113,8 +127,7 @@ async function conclude({ terminal, world }: Context, api: Api, promotion: Promo
     printed = text;
   };
   try {
-    const timeout = wait === undefined ? {} : { timeoutMs: parseDuration(wait === true ? waitDefault : wait, '--wait') };
-    const seen = await follow(api, promotion.promotion, { onSeen, ...timeout }, world);
+    const seen = await follow(api, promotion.promotion, { onSeen, ...(patience.timeoutMs === undefined ? {} : { timeoutMs: patience.timeoutMs }) }, world);
     board.close();
     if (!streams) terminal.object(seen.promotion, look);
     requireSuccess(seen);
