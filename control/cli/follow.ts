@@ -87,6 +87,10 @@ export function requireSuccess({ promotion, deployment }: Seen): void {
 /** Targets that an error message names; `status` has them all. */
 const failuresMax = 5;
 
-function failureLine({ name, phase, code, detail }: DeploymentTarget): string {
-  return `  ${name} ${phase}${code === undefined ? '' : ` ${code}`}${detail === undefined ? '' : `: ${detail}`}`;
+/** Lines of a target's own output that an error message repeats: mostly the last ones say what was wrong. */
+const outputLinesMax = 8;
+
+function failureLine({ name, phase, code, detail, output }: DeploymentTarget): string {
+  const said = (output ?? '').trimEnd().split('\n').slice(-outputLinesMax).filter((line) => line !== '');
+  return [`  ${name} ${phase}${code === undefined ? '' : ` ${code}`}${detail === undefined ? '' : `: ${detail}`}`, ...said.map((line) => `    | ${line}`)].join('\n');
 }

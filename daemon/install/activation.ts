@@ -6,7 +6,7 @@ import type { DeploySpec, LifecycleEvent } from '../../proto/deploy-spec.ts';
 import { fallback, type EndResult, type InFlight } from '../core/activate.ts';
 import { DaemonError, type DaemonErrorCode } from '../errors.ts';
 import type { Application, Release } from './application.ts';
-import type { HookContext, HookResult } from './hooks.ts';
+import { reportedOutput, type HookContext, type HookResult } from './hooks.ts';
 import { checkHealth } from './health.ts';
 import type { Outcome, ReportDetails } from './installer.ts';
 import { linkShared, point, pointed, removeRelease, requireLink, unlink } from './layout.ts';
@@ -168,16 +168,26 @@ async function startAndCheck(run: Run): Promise<Cause | undefined> {
   const { service } = app.tools;
   const { next, old } = await parties(run);
   if (next === undefined) return { code: 'ACTIVATION_FAILED', detail: `release ${inFlight.to} is no longer whole on disk` };
+  const log = app.tools.at.instanceLog;
+  const logged = await app.tools.disk.size(log);
   await service.switchTo(next.runnable, old?.runnable, { signal });
   const started = await app.hook('postActivate', next, context(run), run);
   if (started.kind !== 'passed') return hookCause(started);
   await app.ledger.report({ subject: inFlight.order, phase: 'health-checking' });
   const health = await checkHealth(next.spec.health, { clock: app.tools.clock, status: async () => await service.status(next.runnable) }, { signal });
-  if (health.kind === 'unhealthy') return { code: 'HEALTH_FAILED', detail: health.detail };
+  if (health.kind === 'unhealthy') return { code: 'HEALTH_FAILED', detail: health.detail, ...lastWords(await app.tools.disk.readText(log), logged) };
   const checked = await app.hook('healthCheck', next, context(run), run);
   if (checked.kind !== 'passed') return { ...hookCause(checked), code: 'HEALTH_FAILED' };
   await service.settle(next.runnable, { signal });
   return undefined;
+}
+
+/** What the instances wrote since the log had `from` bytes: the end of it, as a report carries it. */
+function lastWords(text: string | undefined, from: number): { readonly output?: string } {
+  const bytes = Buffer.from(text ?? '');
+  const written = bytes.subarray(from <= bytes.length ? from : 0);
+  if (written.length === 0) return {};
+  return { output: reportedOutput(written.toString()) };
 }
 
 /** Step 7 and 8: from the record on it is over, and nothing that fails after it changes that. */

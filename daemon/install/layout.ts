@@ -20,6 +20,8 @@ export interface Layout {
   readonly previous: string;
   readonly bad: string;
   readonly records: string;
+  /** What instances of the application write. */
+  readonly instanceLog: string;
 }
 
 export function layout(root: string): Layout {
@@ -35,6 +37,7 @@ export function layout(root: string): Layout {
     previous: join(state, 'previous'),
     bad: join(state, 'bad'),
     records: join(state, 'releases'),
+    instanceLog: join(state, 'app.log'),
   };
 }
 

@@ -168,7 +168,7 @@ export class Supervisor implements ServiceManager {
     instance.startedAt = clock.monotonic();
     instance.restartAt = undefined;
     const program = { argv: release.service.command, directory: release.directory, environment, tag: instance.tag };
-    instance.identity = await processes.start(program, { output: join(at.state, 'app.log') });
+    instance.identity = await processes.start(program, { output: at.instanceLog });
     log.info({ release: release.id, pid: instance.identity.pid, port: instance.port }, 'instance started');
     await this.#write();
     // The front knows the active instance by its port, which is another one after a restart.
@@ -254,7 +254,7 @@ export class Supervisor implements ServiceManager {
     }
     // Not while it is ended: the front is only kept for something that runs.
     if (this.#instances.size > 0) await this.#front.ensure(this.#lifetime.signal);
-    const appLog = join(at.state, 'app.log');
+    const appLog = at.instanceLog;
     if ((await disk.size(appLog)) > installLimits.logBytesMax) await disk.rotate(appLog);
   }
 }

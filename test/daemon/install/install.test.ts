@@ -139,8 +139,9 @@ describe('a second installation', () => {
     await using installer = bed.installer();
     await installer.recover(waiting);
     await deploy(installer, bed.root, 1);
-    const outcome = await deploy(installer, bed.root, 2, { files: { 'server.cjs': 'process.exit(1)' }, spec: { ...serving, health: [{ kind: 'http', url: 'http://127.0.0.1:${PORT}/', timeoutSeconds: 3600, intervalSeconds: 0.05 }] } });
+    const outcome = await deploy(installer, bed.root, 2, { files: { 'server.cjs': 'console.error("no database here"); process.exit(1)' }, spec: { ...serving, health: [{ kind: 'http', url: 'http://127.0.0.1:${PORT}/', timeoutSeconds: 3600, intervalSeconds: 0.05 }] } });
     expect(outcome).toMatchObject({ kind: 'rolled-back', code: 'HEALTH_FAILED', detail: expect.stringContaining('ended 3 times') });
+    expect(installer.pendingReports().find(({ code }) => code === 'HEALTH_FAILED')?.output).toContain('no database here');
     expect(await get(await portOf(installer))).toBe('1');
   });
 
