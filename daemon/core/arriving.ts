@@ -135,7 +135,9 @@ export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMes
   const topic = state.topics.get(request.topic);
   const fetch = topic?.fetch;
   if (topic !== undefined && fetch !== undefined) {
-    const inVain = message.holders.every((member) => state.peers.has(member) && !isReliable(state, member, topic.info.revision));
+    const inVain = message.holders.every(
+      (member) => state.peers.has(member) && (!isReliable(state, member, topic.info.revision) || topic.views.get(member)?.isSilent === true),
+    );
     const after = inVain ? state.now : state.now + tauMs(state, fetch);
     for (const ordinal of request.remaining) {
       const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];

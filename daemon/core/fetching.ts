@@ -10,7 +10,7 @@ const none = new Int32Array(0);
 
 /** A view of a neighbour that has said nothing yet. */
 export function createView(): View {
-  return { opened: false, told: 0, counts: none, dry: false, asked: new Set() };
+  return { opened: false, told: 0, newsAt: 0, isSilent: false, counts: none, dry: false, asked: new Set() };
 }
 
 /** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */
@@ -34,8 +34,10 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     claims: new Uint8Array(topic.info.chunkCount),
     piecesDone: 0,
     idleSince: undefined,
+    isStarving: false,
     jitter: state.random(),
     expectedUntil: state.now + swarmBounds.expectedMs,
+    ownBlocks: new Uint8Array(0),
     ownersStale: true,
   };
   for (const [member, view] of topic.views) countView(state, topic, member, view);
@@ -52,6 +54,7 @@ export function endFetch(topic: TopicState): void {
 
 /** Takes what a neighbour says that it holds now in place of what it said before. */
 export function setViewHeld(state: SwarmState, topic: TopicState, member: string, view: View, held: Bitmap | undefined): void {
+  view.newsAt = state.now;
   uncountView(state, topic, member, view);
   if (held === undefined) delete view.held;
   else view.held = held;
@@ -63,6 +66,7 @@ export function setViewHeld(state: SwarmState, topic: TopicState, member: string
 export function viewGains(state: SwarmState, topic: TopicState, member: string, view: View, ordinal: number): void {
   if (view.held === undefined || !view.held.set(ordinal)) return;
   if (isMissing(topic.fetch, ordinal)) countChange(state, topic, member, view, ordinal, 1);
+  view.newsAt = state.now;
   view.dry = false;
 }
 

@@ -1,12 +1,20 @@
-// Which agent fetches which piece from the origin, so that each piece leaves the origin about once (swarm.md, section 2.3): the highest random
-// weight among the agents that want it. Nobody is told; everybody works it out from what its neighbours have opened.
+// Which agent fetches what from the origin, so that each chunk leaves the origin about once (swarm.md, section 2.3): the highest random weight
+// among the agents that want it. Nobody is told; everybody works it out from what its neighbours have opened.
+//
+// What is owned is not a piece but a block of ordinals, the same for everybody: agents that lack different chunks pack them into different pieces.
 
 import { fullMeshMax } from './neighbours.ts';
 import { hash32, rendezvous } from './hash.ts';
 import { maySee } from './peers.ts';
-import { isBarred, type SwarmState, type TopicState } from './swarm-state.ts';
+import { swarmBounds } from './swarm-bounds.ts';
+import { isBarred, type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
 
-/** Works out anew which pieces of a fetch are ours, when who takes part has changed. */
+/** Whether a chunk is ours to fetch from the origin. */
+export function isOwn(topic: TopicState, fetch: Fetch, ordinal: number): boolean {
+  return fetch.ownBlocks[Math.floor(ordinal / blockChunks(topic))] === 1;
+}
+
+/** Works out anew what of a fetch is ours, when who takes part has changed. */
 export function refreshOwners(state: SwarmState, topic: TopicState): void {
   const { fetch } = topic;
   if (fetch?.ownersStale !== true) return;
@@ -15,17 +23,29 @@ export function refreshOwners(state: SwarmState, topic: TopicState): void {
   const own = owners.indexOf(state.self.member);
   const hashes = owners.map((member) => hash32(member));
   const seed = hash32(`${topic.info.revision} ${topic.info.blob}`);
-  for (const piece of fetch.table.pieces) {
-    // By its first ordinal: agents that lack the same chunks cut the same pieces, and others at least often begin at the same one.
-    const key = (seed + (piece.ordinals[0] ?? 0)) >>> 0;
-    piece.owned = own === -1 || rendezvous(key, hashes) === own;
-  }
+  const blocks = Math.ceil(topic.info.chunkCount / blockChunks(topic));
+  fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => (own === -1 || rendezvous((seed + block) >>> 0, hashes) === own ? 1 : 0));
   for (const view of topic.views.values()) view.dry = false;
 }
 
+/** Notices agents that have long gained nothing although they lack something: what is theirs falls to the others. */
+export function watchForSilence(state: SwarmState, topic: TopicState, fetch: Fetch, afterMs: number): void {
+  for (const view of topic.views.values()) {
+    const isSilent = view.held !== undefined && !view.held.isFull && state.now - view.newsAt >= afterMs;
+    if (isSilent === view.isSilent) continue;
+    view.isSilent = isSilent;
+    fetch.ownersStale = true;
+  }
+}
+
+function blockChunks(topic: TopicState): number {
+  return Math.ceil(topic.info.chunkCount / swarmBounds.piecesAim);
+}
+
 /**
- * The agents among whom the pieces are divided. In a full mesh those that have opened the topic and lack something, so that the dead and the idle own
- * nothing, and at the beginning those that may yet open it; in a larger fleet, of which we see a few neighbours only, all of the roster. Origins divide nothing: they fetch from anybody.
+ * The agents among whom the blocks are divided. In a full mesh those that have opened the topic and lack something, so that the dead, the idle and the
+ * stuck own nothing, and at the beginning those that may yet open it; in a larger fleet, of which we see a few neighbours only, all of the roster.
+ * Origins divide nothing: they fetch from anybody.
  */
 function candidates(state: SwarmState, topic: TopicState): readonly string[] {
   if (state.self.origin) return [];
@@ -35,9 +55,10 @@ function candidates(state: SwarmState, topic: TopicState): readonly string[] {
   for (const { member } of rostered) {
     const peer = state.peers.get(member);
     if (peer === undefined || state.now < peer.quarantinedUntil || isBarred(state, member, topic.info.revision)) continue;
-    const held = topic.views.get(member)?.held;
+    const view = topic.views.get(member);
     // Whoever begins first would otherwise own everything, and take it all from the origin before the others have begun.
-    if (held === undefined ? state.now < (topic.fetch?.expectedUntil ?? 0) : !held.isFull) found.push(member);
+    const takesPart = view?.held === undefined ? state.now < (topic.fetch?.expectedUntil ?? 0) : !view.held.isFull && !view.isSilent;
+    if (takesPart) found.push(member);
   }
   return found.toSorted();
 }

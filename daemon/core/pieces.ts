@@ -18,8 +18,6 @@ export interface Piece {
   holders: number;
   /** The origin said that others have it: not before this time again. */
   originAfter: number;
-  /** Whether it is ours to fetch from the origin; see ownership.ts. */
-  owned: boolean;
 }
 
 export interface PieceTable {
@@ -53,7 +51,7 @@ export function createPieceTable(chunkCount: number, missing: readonly number[],
   let bytes = 0;
   const finish = (): void => {
     if (ordinals.length === 0) return;
-    pieces.push({ ordinals, open: ordinals.length, left: ordinals.length, holders: 0, originAfter: 0, owned: true });
+    pieces.push({ ordinals, open: ordinals.length, left: ordinals.length, holders: 0, originAfter: 0 });
     ordinals = [];
     bytes = 0;
   };

@@ -3,8 +3,8 @@
 
 import { limits } from '../../proto/limits.ts';
 import { isMissing, takeChunk } from './fetching.ts';
-import { refreshOwners } from './ownership.ts';
-import { closeRequest, dropRequests, expectedMs, isReliable, makeLate, mayAsk, openRequest, rateOf } from './peers.ts';
+import { isOwn, refreshOwners, watchForSilence } from './ownership.ts';
+import { closeRequest, dropRequests, expectedMs, isReliable, makeLate, mayAsk, openRequest } from './peers.ts';
 import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { fromOrigin, type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
@@ -24,6 +24,7 @@ export function pump(state: SwarmState): void {
     if (topic.fetch === undefined) continue;
     refreshOwners(state, topic);
     fill(state, topic, topic.fetch, 'normal');
+    if (topic.fetch.isStarving) fill(state, topic, topic.fetch, 'desperate');
   }
 }
 
@@ -48,7 +49,8 @@ export function tick(state: SwarmState): void {
       topic.fetch.expectedUntil = 0;
       topic.fetch.ownersStale = true;
     }
-    starve(state, topic, topic.fetch);
+    watchForSilence(state, topic, topic.fetch, tauMs(state, topic.fetch));
+    watchForStarvation(state, topic, topic.fetch);
     finishOff(state, topic, topic.fetch);
   }
 }
@@ -62,23 +64,26 @@ export function tauMs(state: SwarmState, fetch: Fetch): number {
 }
 
 function fill(state: SwarmState, topic: TopicState, fetch: Fetch, purpose: 'normal' | 'desperate'): void {
-  for (;;) {
-    if (fetch.open === 0) return;
-    const next = soonest(state, topic, fetch, purpose);
+  // What the rules leave to ask for is remembered between steps; what despair does is not, since it is rare.
+  const spent = new Set<View>();
+  while (fetch.open > 0) {
+    const next = soonest(state, topic, fetch, (peer, view) => (purpose === 'normal' ? !view.dry : peer.info.origin && !spent.has(view)));
     if (next === undefined) return;
-    if (!askRarest(state, topic, fetch, next, purpose)) next.view.dry = true;
+    if (askRarest(state, topic, fetch, next, purpose)) continue;
+    if (purpose === 'normal') next.view.dry = true;
+    else spent.add(next.view);
   }
 }
 
 /** The neighbour with room in its window that would be done with one more piece first. */
-function soonest(state: SwarmState, topic: TopicState, fetch: Fetch, purpose: 'normal' | 'desperate'): Candidate | undefined {
+function soonest(state: SwarmState, topic: TopicState, fetch: Fetch, isCandidate: (peer: Peer, view: View) => boolean): Candidate | undefined {
   const { pieceBytes } = fetch.table;
   let best: Candidate | undefined;
   let bestMs = Number.POSITIVE_INFINITY;
   for (const [member, view] of topic.views) {
-    if (view.dry || view.held === undefined || view.theirTopic === undefined) continue;
+    if (view.held === undefined || view.theirTopic === undefined) continue;
     const peer = state.peers.get(member);
-    if (peer === undefined || (purpose === 'desperate' && !peer.info.origin) || !mayAsk(state, topic, peer, pieceBytes)) continue;
+    if (peer === undefined || !isCandidate(peer, view) || !mayAsk(state, topic, peer, pieceBytes)) continue;
     const ms = expectedMs(peer, pieceBytes);
     if (ms >= bestMs) continue;
     best = { peer, view };
@@ -116,13 +121,13 @@ function askRarest(state: SwarmState, topic: TopicState, fetch: Fetch, to: Candi
 /** The chunks of a piece that this neighbour may be asked for now. */
 function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piece, { peer, view }: Candidate, purpose: Purpose): readonly number[] {
   const byRule = peer.info.origin && !state.self.origin;
-  if (byRule && (state.now < piece.originAfter || (purpose === 'normal' && !piece.owned))) return [];
+  if (byRule && state.now < piece.originAfter) return [];
   const spared = byRule && purpose === 'normal';
   const found: number[] = [];
   let ranges = 0;
   for (const ordinal of piece.ordinals) {
     if (fetch.table.state[ordinal] !== chunkState.missing || view.held?.has(ordinal) !== true || view.asked.has(ordinal)) continue;
-    if (spared && peerHolds(state, topic, ordinal)) continue;
+    if (spared && (!isOwn(topic, fetch, ordinal) || peerHolds(state, topic, ordinal))) continue;
     if (found.at(-1) !== ordinal - 1) ranges += 1;
     if (ranges > limits.exchangeRangesMax) break;
     found.push(ordinal);
@@ -148,7 +153,7 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, { peer, view }:
   }
   state.lastRequest += 1;
   const id = state.lastRequest;
-  const deadline = state.now + swarmBounds.timeoutMs + 4 * expectedMs(peer, bytes);
+  const expected = expectedMs(peer, bytes);
   openRequest(state, peer, {
     id,
     member: peer.info.member,
@@ -157,8 +162,9 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, { peer, view }:
     bytes,
     remainingBytes: bytes,
     issuedAt: state.now,
+    expectedMs: expected,
     answered: false,
-    deadline,
+    deadline: state.now + swarmBounds.timeoutMs + 4 * expected,
     late: false,
     desperate: purpose === 'desperate',
     duplicate: purpose === 'duplicate',
@@ -195,14 +201,15 @@ function expire(state: SwarmState, peer: Peer): void {
   state.effects.push({ kind: 'strike', member: peer.info.member, reason: 'timeouts', detail: `${swarmBounds.timeoutsMax} requests in a row were not answered in time` });
 }
 
-/** Turns to the origin when nothing else has been left to ask for a while. */
-function starve(state: SwarmState, topic: TopicState, fetch: Fetch): void {
+/** Notices when nothing has been left to ask for a while by the rules: then the origin is asked for anything. */
+function watchForStarvation(state: SwarmState, topic: TopicState, fetch: Fetch): void {
   if (fetch.open === 0 || hasNormalRequest(state, topic)) {
     fetch.idleSince = undefined;
+    fetch.isStarving = false;
     return;
   }
   fetch.idleSince ??= state.now;
-  if (state.now - fetch.idleSince >= tauMs(state, fetch)) fill(state, topic, fetch, 'desperate');
+  fetch.isStarving = state.now - fetch.idleSince >= tauMs(state, fetch);
 }
 
 function hasNormalRequest(state: SwarmState, topic: TopicState): boolean {
@@ -223,7 +230,7 @@ function finishOff(state: SwarmState, topic: TopicState, fetch: Fetch): void {
     for (const request of peer.requests.values()) {
       if (request.topic !== topic.id || request.late) continue;
       unfinished += 1;
-      const patience = Math.max(swarmBounds.endgameMs, (2 * request.bytes) / rateOf(peer));
+      const patience = Math.max(swarmBounds.endgameMs, 2 * request.expectedMs);
       if (!request.duplicate && state.now - request.issuedAt > patience) slow.push(request);
     }
   }

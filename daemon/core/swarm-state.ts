@@ -14,6 +14,8 @@ export interface Request {
   readonly bytes: number;
   remainingBytes: number;
   readonly issuedAt: number;
+  /** How long it should take behind what the neighbour owed then. */
+  readonly expectedMs: number;
   /** Whether anything of it has come. */
   answered: boolean;
   deadline: number;
@@ -35,6 +37,10 @@ export interface View {
   opened: boolean;
   /** How much of the topic's log it has been told. */
   told: number;
+  /** When it last said that it holds something. */
+  newsAt: number;
+  /** It lacks something and has said nothing for too long: it is stuck, or keeps what it gets to itself. */
+  isSilent: boolean;
   /** For each piece of the fetch: chunks that have not arrived and that it holds. */
   counts: Int32Array;
   /** Nothing to ask it for until something changes. */
@@ -58,10 +64,14 @@ export interface Fetch {
   piecesDone: number;
   /** Since when nothing could be asked for by the rules. */
   idleSince: number | undefined;
+  /** It has been so for tau. */
+  isStarving: boolean;
   /** Part of tau that is ours alone, so that the starved do not ask together. */
   readonly jitter: number;
   /** Until when neighbours that have not opened the topic are expected to; 0 when that is over. */
   expectedUntil: number;
+  /** For each block of ordinals: 1 when it is ours to fetch from the origin; see ownership.ts. */
+  ownBlocks: Uint8Array;
   /** Ownership must be worked out anew. */
   ownersStale: boolean;
 }

@@ -158,6 +158,7 @@ export interface MemberOptions {
   readonly manifests?: ManifestSource;
   readonly certificate?: () => string;
   readonly clock?: Clock;
+  readonly listen?: string;
   readonly verifyCertificate?: VerifyCertificate;
 }
 
@@ -168,7 +169,7 @@ export async function openMember(name: string, options: MemberOptions = {}): Pro
   const log = keptLog();
   const certificate = options.certificate ?? (() => JSON.stringify(certificateOf(member, name, roles, environments)));
   const { clock = systemClock, verifyCertificate = verifyPlain } = options;
-  const network = await openLibp2pNetwork({ seed, listen: [loopback], origin: !roles.includes('agent'), certificate, verifyCertificate, clock, metrics, log });
+  const network = await openLibp2pNetwork({ seed, listen: [options.listen ?? loopback], origin: !roles.includes('agent'), certificate, verifyCertificate, clock, metrics, log });
   const swarm = createSwarm({ network, roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, clock, random: seeded(seed[0] ?? 0), log });
   const rostered: RosterMember = { member, addresses: [...network.addresses()], roles: [...roles], environments: [...environments], zone: 'a' };
   return { name, member, network, swarm, counts: metrics, log, rostered };

@@ -1,0 +1,439 @@
+// The scheduler by itself: what must hold for any fleet and any order of events, and the single rules one by one. Whole fleets with time and bytes are in
+// test/simulation/swarm.test.ts.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createBitmap } from '../../../proto/bitmap.ts';
+import { createSchedule } from '../../../daemon/core/schedule.ts';
+import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
+import type { Effect, PeerInfo, ScheduledMessage, TopicInfo } from '../../../daemon/core/swarm-events.ts';
+import { all, count, Driver, topicInfo, topicOne, type NodeOptions } from './schedule-driver.ts';
+
+const agent = (member: string, environments: readonly string[] = ['prod']): PeerInfo => ({ member, origin: false, environments });
+const origin = (member: string): PeerInfo => ({ member, origin: true, environments: [] });
+
+/** One scheduler in the hands of the test: others say what it says they say. */
+function alone(self: PeerInfo, info: TopicInfo, held: readonly number[] = []) {
+  const schedule = createSchedule({ self, random: () => 0 });
+  const bitmap = createBitmap(info.chunkCount);
+  for (const ordinal of held) bitmap.set(ordinal);
+  let now = 0;
+  const tell = (event: Parameters<typeof schedule.step>[0]): readonly Effect[] => schedule.step(event, now);
+  const says = (member: string, message: ScheduledMessage): readonly Effect[] => tell({ kind: 'message', member, message });
+  tell({ kind: 'share', topic: topicOne, info, held: bitmap });
+  return {
+    schedule,
+    tell,
+    says,
+    /** A neighbour that has opened the topic, as its number 5, with these ordinals. */
+    meet(peer: PeerInfo, holds: readonly number[] | 'all'): readonly Effect[] {
+      const theirs = holds === 'all' ? all(info.chunkCount) : createBitmap(info.chunkCount);
+      if (holds !== 'all') for (const ordinal of holds) theirs.set(ordinal);
+      return [...tell({ kind: 'joined', peer }), ...says(peer.member, { kind: 'open', topic: 5, blob: info.blob, revision: info.revision, held: theirs.toBytes() })];
+    },
+    want: () => tell({ kind: 'want', topic: topicOne, wanted: all(info.chunkCount) }),
+    chunk: (member: string, request: number, ordinal: number, good = true) => tell({ kind: 'chunk', member, topic: 5, request, ordinal, bytes: info.lengthOf(ordinal), good }),
+    /** Lets time pass in steps as a clock would. */
+    pass(ms: number): readonly Effect[] {
+      const effects: Effect[] = [];
+      for (const end = now + ms; now < end; ) {
+        now = Math.min(end, now + swarmBounds.tickMs);
+        effects.push(...tell({ kind: 'tick' }));
+      }
+      return effects;
+    },
+  };
+}
+
+function sent<Kind extends ScheduledMessage['kind']>(effects: readonly Effect[], kind: Kind, to?: string) {
+  const found: Extract<ScheduledMessage, { kind: Kind }>[] = [];
+  const isOfKind = (message: ScheduledMessage): message is Extract<ScheduledMessage, { kind: Kind }> => message.kind === kind;
+  for (const effect of effects) if (effect.kind === 'send' && isOfKind(effect.message) && (to === undefined || effect.member === to)) found.push(effect.message);
+  return found;
+}
+
+describe('any fleet', () => {
+  const node = (chunkCount: number) =>
+    fc.record({
+      origin: fc.boolean(),
+      behaviour: fc.constantFrom('honest' as const, 'honest' as const, 'honest' as const, 'corrupt' as const, 'silent' as const),
+      held: fc.uniqueArray(fc.nat(chunkCount - 1), { maxLength: chunkCount }),
+      wants: fc.boolean(),
+    });
+  const fleet = fc.integer({ min: 1, max: 60 }).chain((chunkCount) =>
+    fc.record({ chunkCount: fc.constant(chunkCount), seed: fc.nat(1_000_000), nodes: fc.array(node(chunkCount), { minLength: 2, maxLength: 7 }) }),
+  );
+  /** Whether honest nodes, among whom are all who want, hold everything together. */
+  const isPossible = (chunkCount: number, nodes: readonly NodeOptions[]): boolean => {
+    const held = new Set(nodes.filter(({ behaviour }) => behaviour === 'honest').flatMap(({ held: own }) => own));
+    return held.size === chunkCount;
+  };
+
+  test('whoever wants gets every chunk that a live honest member holds, and stores each once', () => {
+    fc.assert(
+      fc.property(fleet, ({ chunkCount, seed, nodes }) => {
+        fc.pre(isPossible(chunkCount, nodes));
+        // A corrupt or silent node is a neighbour; whether it gets anything itself is not our concern.
+        const driver = new Driver(topicInfo(chunkCount), seed, nodes.map((each) => ({ ...each, wants: each.wants && each.behaviour === 'honest' })));
+        driver.run(120_000);
+        for (const each of driver.nodes) expect(new Set(each.stored).size).toBe(each.stored.length);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('also when members leave on the way', () => {
+    fc.assert(
+      fc.property(fleet, fc.nat(6), fc.integer({ min: 1, max: 40 }), ({ chunkCount, seed, nodes }, leaver, after) => {
+        const rest = nodes.filter((_each, index) => index !== leaver);
+        fc.pre(leaver < nodes.length && isPossible(chunkCount, rest));
+        const driver = new Driver(topicInfo(chunkCount), seed, nodes.map((each) => ({ ...each, wants: each.wants && each.behaviour === 'honest' })));
+        const leaving = driver.nodes[leaver];
+        let steps = 0;
+        driver.run(120_000, () => (steps += 1) > after);
+        if (leaving !== undefined) driver.kill(leaving);
+        driver.run(120_000);
+        for (const each of driver.nodes) expect(new Set(each.stored).size).toBe(each.stored.length);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('a member that sent one corrupt chunk of a revision is not asked for it again', () => {
+    fc.assert(
+      fc.property(fleet, ({ chunkCount, seed, nodes }) => {
+        fc.pre(isPossible(chunkCount, nodes));
+        const driver = new Driver(topicInfo(chunkCount), seed, nodes.map((each) => ({ ...each, wants: each.wants && each.behaviour === 'honest' })));
+        driver.run(120_000);
+        for (const { effects } of driver.nodes) {
+          const struck = new Set<string>();
+          for (const effect of effects) {
+            if (effect.kind === 'strike' && effect.reason === 'corrupt-chunk') {
+              expect(struck.has(effect.member)).toBe(false);
+              struck.add(effect.member);
+            }
+            if (effect.kind === 'send' && effect.message.kind === 'request') expect(struck.has(effect.member)).toBe(false);
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('any message at all is answered with effects, never with an error', () => {
+    const ranges = fc.array(fc.record({ from: fc.nat(40), to: fc.nat(50) }).filter(({ from, to }) => from < to), { minLength: 1, maxLength: 4 });
+    const message: fc.Arbitrary<ScheduledMessage> = fc.oneof(
+      fc.record({ kind: fc.constant('open' as const), topic: fc.nat(3), blob: fc.constantFrom('tree' as const, 'index' as const), revision: fc.constant('a'.repeat(64)), held: fc.uint8Array({ maxLength: 5 }) }),
+      fc.record({ kind: fc.constant('close' as const), topic: fc.nat(3) }),
+      fc.record({ kind: fc.constant('have' as const), topic: fc.nat(3), ranges }),
+      fc.record({ kind: fc.constant('request' as const), topic: fc.nat(3), request: fc.nat(5), ranges }),
+      fc.record({ kind: fc.constant('busy' as const), request: fc.nat(9), retryAfterMs: fc.nat(4_000_000_000) }),
+      fc.record({ kind: fc.constant('absent' as const), request: fc.nat(9), ranges }),
+      fc.record({ kind: fc.constant('elsewhere' as const), request: fc.nat(9), holders: fc.array(fc.constantFrom('x', 'y', 'z')) }),
+      fc.record({ kind: fc.constant('cancel' as const), request: fc.nat(9) }),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom('x', 'y', 'o'), message), { maxLength: 60 }), (messages) => {
+        const one = alone(agent('self'), topicInfo(40), [1, 2, 3]);
+        for (const peer of [agent('x'), agent('y'), origin('o')]) one.tell({ kind: 'joined', peer });
+        one.want();
+        for (const [member, each] of messages) {
+          one.says(member, each);
+          one.chunk(member, 1, 7);
+          one.pass(100);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('windows', () => {
+  test('two requests to a neighbour of which nothing is known', () => {
+    const one = alone(agent('self'), topicInfo(100));
+    one.meet(agent('x'), 'all');
+    expect(sent(one.want(), 'request')).toHaveLength(2);
+  });
+
+  test('never more than the bounds, however fast the neighbour is', () => {
+    const length = 100_000;
+    const one = alone(agent('self'), topicInfo(3_000, () => length));
+    one.meet(agent('x'), 'all');
+    const outstanding = new Map<number, number>();
+    const take = (effects: readonly Effect[]): void => {
+      for (const { request, ranges } of sent(effects, 'request')) outstanding.set(request, count(ranges) * length);
+    };
+    let mostBytes = 0;
+    take(one.want());
+    for (let step = 0; step < 40; step += 1) {
+      const [request] = outstanding.keys();
+      if (request === undefined) break;
+      outstanding.delete(request);
+      for (let ordinal = 0; ordinal < 3_000; ordinal += 1) {
+        if (one.schedule.expected('x', 5, request, ordinal) === undefined) continue;
+        const effects = one.chunk('x', request, ordinal);
+        take([...effects, ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: length, kept: true })]);
+      }
+      mostBytes = Math.max(mostBytes, [...outstanding.values()].reduce((sum, bytes) => sum + bytes, 0));
+      expect(outstanding.size).toBeLessThanOrEqual(swarmBounds.windowRequestsMax);
+    }
+    expect(mostBytes).toBeGreaterThan(1_000_000);
+    expect(mostBytes).toBeLessThanOrEqual(swarmBounds.windowBytesMax);
+  });
+
+  test('what waits for the disk counts: nothing more is asked for at the total', () => {
+    const length = 200_000;
+    const one = alone(agent('self'), topicInfo(2_000, () => length));
+    one.meet(agent('x'), 'all');
+    let asked = 0;
+    const queue = [...sent(one.want(), 'request')];
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      asked += count(next.ranges) * length;
+      // Everything arrives and nothing is ever stored.
+      for (const { from, to } of next.ranges) for (let ordinal = from; ordinal < to; ordinal += 1) queue.push(...sent(one.chunk('x', next.request, ordinal), 'request'));
+    }
+    expect(asked).toBeGreaterThan(swarmBounds.totalBytesMax / 2);
+    expect(asked).toBeLessThanOrEqual(swarmBounds.totalBytesMax + swarmBounds.pieceBytesMax);
+  });
+});
+
+describe('what is asked of whom', () => {
+  test('the rarest piece first, after four at random', () => {
+    // Pieces of one chunk; only x, who is asked last, says what is rare.
+    const info = topicInfo(10, () => 60_000);
+    const one = alone(agent('self'), info);
+    const common = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+    one.meet(agent('y'), common);
+    one.meet(agent('z'), common);
+    one.want();
+    // Whatever was asked of y and z first: four arrive.
+    for (let arrived = 0; arrived < 4; arrived += 1) {
+      for (const member of ['y', 'z']) {
+        for (let request = 1; request < 12 && arrived < 4; request += 1) {
+          for (const ordinal of common) {
+            if (one.schedule.expected(member, 5, request, ordinal) === undefined) continue;
+            one.chunk(member, request, ordinal);
+            one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true });
+            arrived += 1;
+          }
+        }
+      }
+    }
+    const first = sent(one.meet(agent('x'), 'all'), 'request', 'x')[0];
+    expect(first?.ranges).toEqual([{ from: 9, to: 10 }]);
+  });
+
+  test('contiguous missing chunks in one request, with what is held left out', () => {
+    const one = alone(agent('self'), topicInfo(12, () => 1_000), [3, 4, 8]);
+    one.meet(agent('x'), 'all');
+    expect(sent(one.want(), 'request')[0]?.ranges).toEqual([{ from: 0, to: 3 }, { from: 5, to: 8 }, { from: 9, to: 12 }]);
+  });
+
+  test('not the origin for what a peer holds', () => {
+    const one = alone(agent('self'), topicInfo(8, () => 30_000));
+    one.meet(origin('o'), 'all');
+    one.meet(agent('x'), 'all');
+    const effects = one.want();
+    expect(sent(effects, 'request', 'o')).toEqual([]);
+    expect(sent(effects, 'request', 'x').length).toBeGreaterThan(0);
+  });
+
+  test('of the origin only a share, when another agent wants the same; the rest after tau', () => {
+    const one = alone(agent('self'), topicInfo(64, () => 60_000));
+    one.tell({ kind: 'roster', agents: [agent('self'), agent('x')] });
+    one.meet(agent('x'), []);
+    one.meet(origin('o'), 'all');
+    const requests = [...sent(one.want(), 'request', 'o')];
+    const asked = new Set<number>();
+    const drain = (): void => {
+      for (let next = requests.shift(); next !== undefined; next = requests.shift()) {
+        for (const { from, to } of next.ranges) {
+          for (let ordinal = from; ordinal < to; ordinal += 1) {
+            asked.add(ordinal);
+            requests.push(...sent(one.chunk('o', next.request, ordinal), 'request', 'o'));
+            requests.push(...sent(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true }), 'request', 'o'));
+          }
+        }
+      }
+    };
+    drain();
+    expect(asked.size).toBeGreaterThan(16);
+    expect(asked.size).toBeLessThan(48);
+    expect(sent(one.pass(swarmBounds.starvedMs / 2), 'request', 'o')).toEqual([]);
+    for (let step = 0; step < 10; step += 1) {
+      requests.push(...sent(one.pass(swarmBounds.starvedMs / 5), 'request', 'o'));
+      drain();
+    }
+    expect(asked.size).toBe(64);
+  });
+
+  test('a request that overstays is asked of another holder, and what comes late is still taken', () => {
+    const one = alone(agent('self'), topicInfo(1));
+    one.meet(agent('x'), 'all');
+    const [request] = sent(one.want(), 'request', 'x');
+    one.meet(agent('y'), 'all');
+    expect(sent(one.pass(2_000), 'request', 'y')).toHaveLength(1);
+    expect(one.chunk('x', request?.request ?? 0, 0)).toContainEqual({ kind: 'store', topic: topicOne, ordinal: 0 });
+  });
+
+  test('three times overstayed is half a minute of peace', () => {
+    const one = alone(agent('self'), topicInfo(50, () => 60_000));
+    one.meet(agent('x'), 'all');
+    one.want();
+    const effects = one.pass(20_000);
+    expect(effects.filter(({ kind }) => kind === 'strike')).toEqual([expect.objectContaining({ member: 'x', reason: 'timeouts' })]);
+    const requests = sent(effects, 'request').length;
+    expect(requests).toBeLessThanOrEqual(6);
+    expect(sent(one.pass(5_000), 'request')).toEqual([]);
+    expect(sent(one.pass(30_000), 'request').length).toBeGreaterThan(0);
+  });
+
+  test('a pause of our own is no fault of the neighbour', () => {
+    const one = alone(agent('self'), topicInfo(1));
+    one.meet(agent('x'), 'all');
+    one.want();
+    // The whole process stood still for ten seconds.
+    expect(one.schedule.step({ kind: 'tick' }, 10_000).filter(({ kind }) => kind === 'strike' || kind === 'send')).toEqual([]);
+  });
+
+  test('the last pieces are asked of two more when they dawdle, and cancelled when one has come', () => {
+    const one = alone(agent('self'), topicInfo(1));
+    for (const name of ['x', 'y', 'z', 'w']) one.meet(agent(name), 'all');
+    const [first] = sent(one.want(), 'request');
+    const again = sent(one.pass(400), 'request');
+    expect(again).toHaveLength(2);
+    const winner = ['x', 'y', 'z', 'w'].find((name) => one.schedule.expected(name, 5, first?.request ?? 0, 0) !== undefined) ?? '';
+    const effects = one.chunk(winner, first?.request ?? 0, 0);
+    expect(sent(effects, 'cancel')).toHaveLength(2);
+  });
+});
+
+describe('corrupt chunks', () => {
+  test('in three revisions are a ban of an hour', () => {
+    const one = alone(agent('self'), topicInfo(4));
+    const effects: Effect[] = [];
+    for (let revision = 1; revision <= 3; revision += 1) {
+      const info = { ...topicInfo(4), revision: String(revision).repeat(64) };
+      one.tell({ kind: 'share', topic: revision + 10, info, held: createBitmap(4) });
+      if (revision === 1) one.tell({ kind: 'joined', peer: agent('x') });
+      one.says('x', { kind: 'open', topic: revision, blob: 'tree', revision: info.revision, held: all(4).toBytes() });
+      const [request] = sent(one.tell({ kind: 'want', topic: revision + 10, wanted: all(4) }), 'request');
+      effects.push(...one.tell({ kind: 'chunk', member: 'x', topic: revision, request: request?.request ?? 0, ordinal: 0, bytes: 20_000, good: false }));
+    }
+    expect(effects.filter(({ kind }) => kind === 'banned')).toHaveLength(1);
+    expect(effects).toContainEqual({ kind: 'close', member: 'x', reason: 'banned' });
+    one.tell({ kind: 'gone', member: 'x' });
+    expect(one.tell({ kind: 'joined', peer: agent('x') })).toEqual([{ kind: 'close', member: 'x', reason: 'banned' }]);
+    one.pass(swarmBounds.banMs);
+    expect(one.tell({ kind: 'joined', peer: agent('x') })).not.toContainEqual({ kind: 'close', member: 'x', reason: 'banned' });
+  });
+
+  test('are remembered when the member comes back', () => {
+    const one = alone(agent('self'), topicInfo(4));
+    one.meet(agent('x'), 'all');
+    const [request] = sent(one.want(), 'request');
+    one.chunk('x', request?.request ?? 0, 0, false);
+    one.tell({ kind: 'gone', member: 'x' });
+    expect(sent([...one.meet(agent('x'), 'all'), ...one.pass(5_000)], 'request')).toEqual([]);
+  });
+});
+
+describe('serving', () => {
+  const everything = Array.from({ length: 100 }, (_, ordinal) => ordinal);
+  const ask = (request: number, from = 0, to = 1): ScheduledMessage => ({ kind: 'request', topic: topicOne, request, ranges: [{ from, to }] });
+  const served = (effects: readonly Effect[]) => effects.flatMap((effect) => (effect.kind === 'serve' ? [effect] : []));
+
+  test('four at once, two of one neighbour, the rest in the order of arrival, and no more than the line holds', () => {
+    const one = alone(agent('self'), topicInfo(100), everything);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) one.meet(agent(name), []);
+    const effects: Effect[] = [];
+    for (let request = 1; request <= 5; request += 1) for (const name of ['a', 'b', 'c', 'd', 'e']) effects.push(...one.says(name, ask(request)));
+    expect(served(effects).map(({ member, request }) => `${member}${request}`)).toEqual(['a1', 'b1', 'c1', 'd1']);
+    expect(sent(effects, 'busy')).toHaveLength(25 - swarmBounds.servingMax - swarmBounds.queueMax);
+    const first = served(effects)[0];
+    expect(served(one.tell({ kind: 'served', upload: first?.upload ?? 0, absent: [] })).map(({ member }) => member)).toEqual(['e']);
+  });
+
+  test('what is cancelled is not served, and what is being served is stopped', () => {
+    const one = alone(agent('self'), topicInfo(100), everything);
+    one.meet(agent('a'), []);
+    const effects = [1, 2, 3].flatMap((request) => one.says('a', ask(request)));
+    expect(served(effects)).toHaveLength(2);
+    expect(one.says('a', { kind: 'cancel', request: 3 })).toEqual([]);
+    expect(one.says('a', { kind: 'cancel', request: 1 })).toEqual([{ kind: 'stop-serving', upload: served(effects)[0]?.upload }]);
+  });
+
+  test('the origin sends the second who asks elsewhere, and gives to whom asks twice', () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    one.meet(agent('a'), []);
+    one.meet(agent('b'), []);
+    expect(served(one.says('a', ask(1, 0, 10)))[0]?.ordinals).toHaveLength(10);
+    const second = one.says('b', ask(1, 0, 10));
+    expect(served(second)).toEqual([]);
+    expect(sent(second, 'elsewhere', 'b')).toEqual([{ kind: 'elsewhere', request: 1, holders: ['a'] }]);
+    expect(served(one.says('b', ask(2, 0, 10)))).toHaveLength(1);
+  });
+
+  test('the origin gives again what it gave to one who has left', () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    one.meet(agent('a'), []);
+    one.meet(agent('b'), []);
+    one.says('a', ask(1, 0, 10));
+    one.tell({ kind: 'gone', member: 'a' });
+    expect(served(one.says('b', ask(1, 0, 10)))).toHaveLength(1);
+  });
+
+  test('of a request that only partly needs the origin, that part, then elsewhere', () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    one.meet(agent('a'), []);
+    one.meet(agent('b'), [0, 1, 2]);
+    const [upload] = served(one.says('a', ask(1, 0, 6)));
+    expect(upload?.ordinals).toEqual([3, 4, 5]);
+    expect(sent(one.tell({ kind: 'served', upload: upload?.upload ?? 0, absent: [] }), 'elsewhere')).toEqual([{ kind: 'elsewhere', request: 1, holders: ['b'] }]);
+  });
+
+  test('nothing of a topic is opened or given to an agent of another environment; an origin sees it', () => {
+    const one = alone(agent('self'), topicInfo(100), everything);
+    expect(sent(one.meet(agent('a', ['staging']), []), 'open')).toEqual([]);
+    const effects = one.says('a', ask(1));
+    expect(served(effects)).toEqual([]);
+    expect(sent(effects, 'absent')).toEqual([{ kind: 'absent', request: 1, ranges: [{ from: 0, to: 1 }] }]);
+    expect(sent(one.meet(origin('o'), []), 'open')).toHaveLength(1);
+  });
+});
+
+describe('availability', () => {
+  test('one who holds answers an open with its own, and nobody hears of a topic that nobody asked about', () => {
+    const one = alone(origin('self'), topicInfo(100), [1]);
+    expect(one.tell({ kind: 'joined', peer: agent('a') })).toEqual([]);
+    expect(sent(one.says('a', { kind: 'open', topic: 5, blob: 'tree', revision: 'a'.repeat(64), held: new Uint8Array(0) }), 'open')).toHaveLength(1);
+  });
+
+  test('an open of a topic that is shared later is answered then', () => {
+    const schedule = createSchedule({ self: agent('self'), random: () => 0 });
+    schedule.step({ kind: 'joined', peer: agent('a') }, 0);
+    schedule.step({ kind: 'message', member: 'a', message: { kind: 'open', topic: 5, blob: 'tree', revision: 'a'.repeat(64), held: new Uint8Array(0) } }, 0);
+    expect(sent(schedule.step({ kind: 'share', topic: 1, info: topicInfo(100), held: all(100) }, 0), 'open', 'a')).toHaveLength(1);
+  });
+
+  test('gains are told together, soon, to those who follow and not to those who have them', () => {
+    const one = alone(agent('self'), topicInfo(100));
+    one.meet(agent('a'), [1, 2]);
+    one.meet(agent('b'), []);
+    one.tell({ kind: 'joined', peer: agent('c') });
+    expect(sent(one.tell({ kind: 'gained', topic: topicOne, ordinals: [1, 2, 3] }), 'have')).toEqual([]);
+    const effects = one.pass(swarmBounds.haveMs);
+    expect(sent(effects, 'have', 'a')).toEqual([{ kind: 'have', topic: topicOne, ranges: [{ from: 3, to: 4 }] }]);
+    expect(sent(effects, 'have', 'b')).toEqual([{ kind: 'have', topic: topicOne, ranges: [{ from: 1, to: 4 }] }]);
+    expect(sent(effects, 'have', 'c')).toEqual([]);
+  });
+
+  test('a close takes back what was announced', () => {
+    const one = alone(agent('self'), topicInfo(4));
+    one.meet(agent('x'), 'all');
+    one.want();
+    one.says('x', { kind: 'close', topic: 5 });
+    one.meet(agent('y'), []);
+    expect(sent(one.pass(3_000), 'request')).toEqual([]);
+  });
+});
