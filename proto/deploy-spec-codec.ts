@@ -15,13 +15,23 @@ const problemsShownMax = 8;
  */
 export function parseDeploySpec(value: unknown): DeploySpec {
   if (!validator.Check(value)) {
-    const problems = validator.Errors(value).map(({ instancePath, message }) => `${quoted(instancePath || '/')} ${message}`);
-    const shown = [...new Set(problems)].slice(0, problemsShownMax).join('; ');
-    throw new ProtocolError('MALFORMED', `the deploy spec is not valid: ${shown}`);
+    throw new ProtocolError('MALFORMED', `the deploy spec is not valid: ${problemsOf(value)}`);
   }
   const bytes = Buffer.byteLength(JSON.stringify(value));
   if (bytes > limits.specBytesMax) {
     throw new ProtocolError('TOO_LARGE', `the deploy spec has ${bytes} bytes as JSON; at most ${limits.specBytesMax} are allowed`);
   }
   return value;
+}
+
+function problemsOf(value: unknown): string {
+  const problems = validator
+    .Errors(value)
+    // 'boolean' only repeats, for the property itself, what 'additionalProperties' says of the object that has it.
+    .filter(({ keyword }) => keyword !== 'boolean')
+    .map((error) => {
+      const extra = error.keyword === 'additionalProperties' ? `: ${error.params.additionalProperties.map(quoted).join(', ')}` : '';
+      return `${quoted(error.instancePath || '/')} ${error.message}${extra}`;
+    });
+  return [...new Set(problems)].slice(0, problemsShownMax).join('; ');
 }
