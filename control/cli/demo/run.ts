@@ -22,6 +22,8 @@ export interface DemoOptions {
   readonly exit: boolean;
 }
 
+/** Between two looks at nothing, while the demo stays. */
+const stayMs = 3_600_000;
 const directoryPrefix = 'starling-demo-';
 
 /** @throws {ControlError} FAILED when something did not hold or did not start; ABORTED by an interrupt. Nothing is left then. */
@@ -39,7 +41,7 @@ export async function runDemo(world: World, terminal: Terminal, options: DemoOpt
       terminal.warn(describeFleet(fleet, directory, `stop it with: starling demo --stop ${directory}`));
     } else if (!options.exit) {
       terminal.warn(describeFleet(fleet, directory, 'Ctrl-C stops it and removes everything'));
-      await interrupted(signal);
+      await interrupted(world.clock, signal);
     }
     if (report.problems.length > 0) throw new ControlError('FAILED', ['not everything held that the demo promises:', ...report.problems.map((problem) => `  ${problem}`)].join('\n'));
   } catch (error) {
@@ -99,8 +101,9 @@ function describeFleet({ url, tokenFile, targets }: Fleet, directory: string, en
   ].join('\n');
 }
 
-async function interrupted(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+/** As long as it takes. A timer it must be: nothing else keeps a program alive whose processes are on their own. */
+async function interrupted(clock: World['clock'], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await clock.wait(stayMs, { signal }).catch(() => undefined);
 }
 
 async function cleanUp(world: World, terminal: Terminal, directory: string, processes: Processes): Promise<void> {
