@@ -7,7 +7,6 @@ import type { Entry, Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
 import { systemCode } from './problems.ts';
 import { callBytes, type Spend } from './slices.ts';
-import { sealedMode } from './staged-files.ts';
 import type { SyncQueue } from './sync-queue.ts';
 
 /** Mode of the release's own directory: the tree has no entry for it, and the application must be able to enter. */
@@ -59,7 +58,7 @@ function differs(path: string, entry: Entry): string | undefined {
     case 'file':
       if (!stats.isFile()) return 'is no file';
       if (stats.size !== entry.size) return `has ${stats.size} bytes, not ${entry.size}`;
-      return (stats.mode & 0o7777) === sealedMode(entry) ? undefined : `has mode ${(stats.mode & 0o7777).toString(8)}, not ${sealedMode(entry).toString(8)}`;
+      return (stats.mode & 0o7777) === entry.mode ? undefined : `has mode ${(stats.mode & 0o7777).toString(8)}, not ${entry.mode.toString(8)}`;
     default:
       return entry satisfies never;
   }

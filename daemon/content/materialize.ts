@@ -1,5 +1,5 @@
 // Builds a release from a tree: unchanged files from the release before, chunks that this machine has, and whatever is written into it. Each
-// file is verified from disk when its last chunk is in, made read-only and synced; links are made last. There is no journal of progress: what
+// file is verified from disk when its last chunk is in, given its mode and synced; links are made last. There is no journal of progress: what
 // an earlier attempt left is hashed, which says more than any record of it could.
 
 import { hash } from 'node:crypto';

@@ -7,7 +7,7 @@ import { comparePaths } from '../../proto/path.ts';
 import type { FileEntry, Tree } from '../../proto/tree.ts';
 import { systemCode } from './problems.ts';
 import type { Spend } from './slices.ts';
-import { holds, openRegular, sealedMode } from './staged-files.ts';
+import { holds, openRegular } from './staged-files.ts';
 import type { LinkMode, TreeOnDisk } from './store.ts';
 
 /** Why a file system does not make a hard link that it could not make later either. */
@@ -65,7 +65,7 @@ export function createReuse({ directory }: TreeOnDisk, links: LinkMode, spend: S
         if (!(await holds(file, entry, spend))) return undefined;
         const { dev, ino, mode } = fstatSync(file);
         // A link shares its mode too; and what its owner may write is not safe to share.
-        if (linkable && (mode & 0o7777) === sealedMode(entry)) {
+        if (linkable && (mode & 0o7777) === entry.mode) {
           const linked = link(from, to);
           if (linked === 'impossible') linkable = false;
           else if (linked === 'gone') return undefined;

@@ -1,4 +1,4 @@
-// The files of a release under construction: made, written, verified from disk, made read-only and synced. Nothing here follows a link,
+// The files of a release under construction: made, written, verified from disk, given their modes and synced. Nothing here follows a link,
 // and nothing outside the directory is written. Which chunk goes where is decided in materialize.ts.
 
 import { createHash } from 'node:crypto';
@@ -11,11 +11,6 @@ import type { SyncQueue } from './sync-queue.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const bufferBytes = 1024 * 1024;
-
-/** The mode of a file of a release: nobody writes it. */
-export function sealedMode({ mode }: Pick<FileEntry, 'mode'>): number {
-  return mode & 0o555;
-}
 
 /** Makes a file that was not there, writable by its owner only. */
 export function createFile(path: string): void {
@@ -69,7 +64,7 @@ export async function holds(file: number, entry: Pick<FileEntry, 'size' | 'diges
 }
 
 /**
- * Ends the writing of a file: verified as it now lies on disk, read-only, and handed over to be synced.
+ * Ends the writing of a file: verified as it now lies on disk, given its mode, and handed over to be synced.
  * @throws {DaemonError} CORRUPT_CHUNK when the file is not what the tree says.
  */
 export async function sealFile(path: string, entry: FileEntry, syncs: SyncQueue, spend: Spend): Promise<void> {
@@ -80,7 +75,7 @@ export async function sealFile(path: string, entry: FileEntry, syncs: SyncQueue,
     if (!(await holds(file, entry, spend))) {
       throw new DaemonError('CORRUPT_CHUNK', `${quoted(entry.path)} was put together from its chunks and does not hash to ${entry.digest}, as the tree says: the disk, or the tree, is damaged`);
     }
-    fchmodSync(file, sealedMode(entry));
+    fchmodSync(file, entry.mode);
     handedOver = true;
   } finally {
     if (!handedOver) closeSync(file);

@@ -54,7 +54,7 @@ export interface ReleaseBuild extends AsyncDisposable {
   /** A chunk that is in place; `undefined` when it is not, or is damaged. */
   read(ordinal: number, options: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined>;
   /**
-   * Resolves when the directory is the tree, verified from disk, read-only and synced.
+   * Resolves when the directory is the tree, modes and all, verified from disk and synced.
    * @throws {DaemonError} INCOMPLETE when chunks are missing; CORRUPT_CHUNK, NO_SPACE, STORAGE_FAILED, ABORTED.
    */
   finish(options: { readonly signal: AbortSignal }): Promise<void>;
