@@ -2,7 +2,7 @@
 
 import type { AbsentMessage, BusyMessage, ElsewhereMessage, OrdinalRange } from '../../proto/exchange.ts';
 import { arriveChunk, endFetch, releaseChunk, storeChunk, viewLoses } from './fetching.ts';
-import { closeRequest, isReliable, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from './peers.ts';
+import { closeRequest, isReliable, learnLatency, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from './peers.ts';
 import { tauMs } from './requesting.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { ScheduleEvent } from './swarm-events.ts';
@@ -36,8 +36,7 @@ export function onChunk(state: SwarmState, peer: Peer, event: Chunk): void {
   }
   if (!request.answered) {
     request.answered = true;
-    const tripMs = state.now - request.issuedAt;
-    peer.roundTripMs = peer.roundTripMs === 0 ? tripMs : Math.min(peer.roundTripMs, tripMs);
+    learnLatency(state, peer, state.now - request.issuedAt);
   }
   settleOrdinal(state, peer, request, event.ordinal, topic.info.lengthOf(event.ordinal));
   if (event.good) takeIn(state, peer, topic, event);
@@ -136,7 +135,7 @@ export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMes
   const fetch = topic?.fetch;
   if (topic !== undefined && fetch !== undefined) {
     const inVain = message.holders.every(
-      (member) => state.peers.has(member) && (!isReliable(state, member, topic.info.revision) || topic.views.get(member)?.isSilent === true),
+      (member) => state.peers.has(member) && !isReliable(state, member, topic.info.revision),
     );
     const after = inVain ? state.now : state.now + tauMs(state, fetch);
     for (const ordinal of request.remaining) {

@@ -10,7 +10,7 @@ const none = new Int32Array(0);
 
 /** A view of a neighbour that has said nothing yet. */
 export function createView(): View {
-  return { opened: false, told: 0, newsAt: 0, isSilent: false, counts: none, dry: false, asked: new Set() };
+  return { opened: false, told: 0, newsAt: 0, isSilent: false, counts: none, dry: false, asked: new Set(), redirectedAt: Number.NEGATIVE_INFINITY };
 }
 
 /** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */

@@ -34,10 +34,15 @@ export function rateOf(peer: Peer): number {
   return peer.rate > 0 ? peer.rate : swarmBounds.rateAssumed / 1000;
 }
 
-/** Whether a neighbour's word about what it holds is worth waiting for: it has not let requests pass lately, and its chunks were right. */
+/** Whether a neighbour's word about what it holds is worth waiting for: what it sent was right, and it does not keep letting requests pass. */
 export function isReliable(state: SwarmState, member: string, revision: string): boolean {
   const peer = state.peers.get(member);
-  return peer !== undefined && peer.timeouts === 0 && state.now >= peer.quarantinedUntil && !isBarred(state, member, revision);
+  return peer !== undefined && !isDoubtful(peer) && state.now >= peer.quarantinedUntil && !isBarred(state, member, revision);
+}
+
+/** One overstayed request is slowness in a neighbour that has delivered before; in one that never has, it is all that is known of it. */
+function isDoubtful(peer: Peer): boolean {
+  return peer.timeouts > 1 || (peer.timeouts === 1 && peer.rate === 0);
 }
 
 /** Whether the neighbour may be asked for `bytes` more of a topic now. */
@@ -46,7 +51,7 @@ export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: 
   if (peer.owedRequests >= swarmBounds.windowRequestsMax || isBarred(state, peer.info.member, topic.info.revision)) return false;
   if (state.owedBytes + state.unstoredBytes + bytes > swarmBounds.totalBytesMax && state.owedBytes + state.unstoredBytes > 0) return false;
   // One request at a time shows whether it has come to itself.
-  if (peer.timeouts > 0) return peer.owedRequests === 0;
+  if (isDoubtful(peer)) return peer.owedRequests === 0;
   if (peer.owedRequests < swarmBounds.windowRequestsMin) return true;
   const window = 2 * rateOf(peer) * (peer.roundTripMs + swarmBounds.windowSlackMs);
   return peer.owedBytes + bytes <= Math.min(window, swarmBounds.windowBytesMax);
@@ -109,6 +114,18 @@ export function dropRequests(state: SwarmState, peer: Peer, which: (request: Req
     closeRequest(state, peer, request);
     if (tell) state.effects.push({ kind: 'send', member: peer.info.member, message: { kind: 'cancel', request: request.id } });
   }
+}
+
+/** Learns how long the first answer took. Of all neighbours together: when everything is slow, nobody is to blame. */
+export function learnLatency(state: SwarmState, peer: Peer, ms: number): void {
+  peer.roundTripMs = peer.roundTripMs === 0 ? ms : Math.min(peer.roundTripMs, ms);
+  state.latencyMs = state.latencyMs === undefined ? ms : state.latencyMs * 0.8 + ms * 0.2;
+}
+
+/** How long a request may take on top of what its bytes need, in the manner of TCP's retransmission timer. */
+export function graceMs(state: SwarmState): number {
+  if (state.latencyMs === undefined) return swarmBounds.timeoutUnknownMs;
+  return Math.min(swarmBounds.timeoutMsMax, Math.max(swarmBounds.timeoutMs, 4 * state.latencyMs));
 }
 
 /** Learns from a request that was answered in full. */

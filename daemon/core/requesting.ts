@@ -4,7 +4,7 @@
 import { limits } from '../../proto/limits.ts';
 import { isMissing, takeChunk } from './fetching.ts';
 import { isOwn, refreshOwners, watchForSilence } from './ownership.ts';
-import { closeRequest, dropRequests, expectedMs, isReliable, makeLate, mayAsk, openRequest } from './peers.ts';
+import { closeRequest, dropRequests, expectedMs, graceMs, isReliable, makeLate, mayAsk, openRequest } from './peers.ts';
 import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { fromOrigin, type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
@@ -164,7 +164,7 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, { peer, view }:
     issuedAt: state.now,
     expectedMs: expected,
     answered: false,
-    deadline: state.now + swarmBounds.timeoutMs + 4 * expected,
+    deadline: state.now + graceMs(state) + 4 * expected,
     late: false,
     desperate: purpose === 'desperate',
     duplicate: purpose === 'duplicate',

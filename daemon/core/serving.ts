@@ -13,6 +13,8 @@ import { framesOf, rangesOf } from './topics.ts';
 /** What one request may ask for: a piece, and its last chunk across the edge. */
 const requestBytesMax = swarmBounds.pieceBytesMax + limits.chunkBytesMax;
 const requestChunksMax = 2 * swarmBounds.pieceChunksMax;
+/** Members named for one chunk that is to be had elsewhere. */
+const holdersMax = 4;
 /** Answer of `busy` to a neighbour that has more in line than a well-behaved one asks for. */
 const busyManyMs = 1_000;
 
@@ -78,8 +80,11 @@ export function forgetUploads(state: SwarmState, member: string): void {
 
 function drop(state: SwarmState, upload: Upload): void {
   state.uploads.splice(state.uploads.indexOf(upload), 1);
-  if (upload.active) state.effects.push({ kind: 'stop-serving', upload: upload.id });
-  // Perhaps it never got there: the next who asks must not be sent to it. What did get there, it announces.
+  if (upload.active) {
+    state.effects.push({ kind: 'stop-serving', upload: upload.id });
+    return;
+  }
+  // It never got there: the next who asks must not be sent to it.
   const given = state.topics.get(upload.topic)?.given;
   if (given === undefined) return;
   for (const ordinal of upload.ordinals) given[ordinal] = 0;
@@ -132,31 +137,45 @@ function ordinalsOf(topic: TopicState, ranges: readonly OrdinalRange[]): readonl
 
 /**
  * Of what an agent asks the origin for, what it should give: not what another agent that is here has or was just given. Who comes a second time
- * for the same chunk has waited for the others in vain, and gets it.
+ * for the same chunk has waited for the others in vain, and gets it; but not yet when the other may simply still be at it.
  */
 function sparing(state: SwarmState, topic: TopicState, peer: Peer, held: readonly number[]): { ordinals: readonly number[]; holders: readonly string[] } {
   const view = topic.views.get(peer.info.member);
+  if (view === undefined) return { ordinals: held, holders: [] };
+  const isInVain = state.now - view.redirectedAt < swarmBounds.askedAgainMs;
   const ordinals: number[] = [];
   const holders = new Set<string>();
   for (const ordinal of held) {
-    const others = view?.redirected?.has(ordinal) === true ? [] : othersWith(state, topic, peer, ordinal);
+    const wasRedirected = view.redirected?.has(ordinal) === true;
+    const others = wasRedirected && isInVain ? [] : othersWith(state, topic, peer, ordinal, wasRedirected);
     if (others.length === 0) ordinals.push(ordinal);
-    else if (view !== undefined) {
+    else {
       view.redirected ??= createBitmap(topic.info.chunkCount);
       view.redirected.set(ordinal);
       for (const other of others) holders.add(other);
-    } else ordinals.push(ordinal);
+    }
   }
+  if (holders.size > 0) view.redirectedAt = state.now;
   return { ordinals, holders: [...holders].slice(0, exchangeHoldersMax) };
 }
 
-function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: number): readonly string[] {
+/** Members to send the asker to: who was given the chunk, and unless the asker has been sent to them before, those that have announced it. */
+function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: number, wasRedirected: boolean): readonly string[] {
+  const { member } = peer.info;
   const found: string[] = [];
   const given = state.connections.get(topic.given?.[ordinal] ?? 0);
-  if (given !== undefined && given !== peer.info.member && topic.views.has(given)) found.push(given);
-  for (const [member, view] of topic.views) {
-    if (found.length >= 4) break;
-    if (member !== peer.info.member && view.held?.has(ordinal) === true && !fromOrigin(state, member) && !found.includes(member)) found.push(member);
+  const view = given === undefined ? undefined : topic.views.get(given);
+  if (given !== undefined && given !== member && view !== undefined) {
+    const givenAt = topic.givenAt?.[ordinal] ?? 0;
+    // One that has announced something since is at work, and will come to this one.
+    const patienceMs = view.newsAt > givenAt ? swarmBounds.givenMs : swarmBounds.givenSilentMs;
+    const isUnderWay = view.held?.has(ordinal) !== true && state.now - givenAt < patienceMs;
+    if (!wasRedirected || isUnderWay) found.push(given);
+  }
+  if (wasRedirected) return found;
+  for (const [other, { held }] of topic.views) {
+    if (found.length >= holdersMax) break;
+    if (other !== member && held?.has(ordinal) === true && !fromOrigin(state, other) && !found.includes(other)) found.push(other);
   }
   return found;
 }
@@ -164,7 +183,11 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
 function remember(state: SwarmState, topic: TopicState, peer: Peer, ordinals: readonly number[]): void {
   if (!state.self.origin || peer.info.origin) return;
   topic.given ??= new Int32Array(topic.info.chunkCount);
-  for (const ordinal of ordinals) topic.given[ordinal] = peer.connection;
+  topic.givenAt ??= new Float64Array(topic.info.chunkCount);
+  for (const ordinal of ordinals) {
+    topic.given[ordinal] = peer.connection;
+    topic.givenAt[ordinal] = state.now;
+  }
 }
 
 function busy(state: SwarmState, member: string, request: number, ms: number): void {

@@ -27,8 +27,10 @@ export const swarmBounds = {
   /** Assumed of a neighbour that has not sent anything yet, in bytes a second; only for timeouts and windows. */
   rateAssumed: 1 * MiB,
 
-  /** On top of four times what the owed bytes should take. */
+  /** On top of four times what the owed bytes should take: four times the usual latency within these; the middle one while that is unknown. */
   timeoutMs: 1_000,
+  timeoutUnknownMs: 3_000,
+  timeoutMsMax: 10_000,
   /** A request that overstayed is kept this long in case that the data comes after all. */
   lateMs: 30_000,
   /** A tick that comes this late was held up by our own machine. */
@@ -68,6 +70,12 @@ export const swarmBounds = {
   servingOfOneMax: 2,
   queueMax: 16,
   queueOriginMax: 128,
+  /** The origin gives a chunk again to another who waits for it when it was given so long ago and nobody has announced it. */
+  givenMs: 8_000,
+  /** The same, for one that has announced nothing since. */
+  givenSilentMs: 3_000,
+  /** Whoever asks again so soon after it was sent elsewhere cannot use those that it was sent to. */
+  askedAgainMs: 500,
   /** "Come again": doubled jitter keeps the refused from coming back together. */
   busyMs: 50,
 } as const;

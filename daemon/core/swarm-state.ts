@@ -49,6 +49,8 @@ export interface View {
   readonly asked: Set<number>;
   /** For an origin's view of an asker: ordinals for which it was sent elsewhere once. */
   redirected?: Bitmap;
+  /** When that was last. */
+  redirectedAt: number;
 }
 
 export interface Fetch {
@@ -89,6 +91,8 @@ export interface TopicState {
   flushedPieces: number;
   /** At an origin: the connection number of whom each chunk was last given to; 0 for nobody. Made at the first request. */
   given?: Int32Array;
+  /** And when. */
+  givenAt?: Float64Array;
 }
 
 export interface Peer {
@@ -151,6 +155,8 @@ export interface SwarmState {
   owedBytes: number;
   /** Arrived and not stored. */
   unstoredBytes: number;
+  /** From a request to its first answer, smoothed over all neighbours. */
+  latencyMs: number | undefined;
   now: number;
   /** Effects of the step under way. */
   effects: Effect[];
@@ -172,6 +178,7 @@ export function createSwarmState(self: PeerInfo, random: () => number): SwarmSta
     lastConnection: 0,
     owedBytes: 0,
     unstoredBytes: 0,
+    latencyMs: undefined,
     now: 0,
     effects: [],
   };

@@ -1,56 +1,13 @@
 // The scheduler by itself: what must hold for any fleet and any order of events, and the single rules one by one. Whole fleets with time and bytes are in
-// test/simulation/swarm.test.ts.
+// test/simulation/swarm.test.ts; what is told and given to others in schedule-serving.test.ts.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createBitmap } from '../../../proto/bitmap.ts';
-import { createSchedule } from '../../../daemon/core/schedule.ts';
 import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
-import type { Effect, PeerInfo, ScheduledMessage, TopicInfo } from '../../../daemon/core/swarm-events.ts';
+import type { Effect, ScheduledMessage } from '../../../daemon/core/swarm-events.ts';
+import { agent, alone, origin, sent } from './schedule-alone.ts';
 import { all, count, Driver, topicInfo, topicOne, type NodeOptions } from './schedule-driver.ts';
-
-const agent = (member: string, environments: readonly string[] = ['prod']): PeerInfo => ({ member, origin: false, environments });
-const origin = (member: string): PeerInfo => ({ member, origin: true, environments: [] });
-
-/** One scheduler in the hands of the test: others say what it says they say. */
-function alone(self: PeerInfo, info: TopicInfo, held: readonly number[] = []) {
-  const schedule = createSchedule({ self, random: () => 0 });
-  const bitmap = createBitmap(info.chunkCount);
-  for (const ordinal of held) bitmap.set(ordinal);
-  let now = 0;
-  const tell = (event: Parameters<typeof schedule.step>[0]): readonly Effect[] => schedule.step(event, now);
-  const says = (member: string, message: ScheduledMessage): readonly Effect[] => tell({ kind: 'message', member, message });
-  tell({ kind: 'share', topic: topicOne, info, held: bitmap });
-  return {
-    schedule,
-    tell,
-    says,
-    /** A neighbour that has opened the topic, as its number 5, with these ordinals. */
-    meet(peer: PeerInfo, holds: readonly number[] | 'all'): readonly Effect[] {
-      const theirs = holds === 'all' ? all(info.chunkCount) : createBitmap(info.chunkCount);
-      if (holds !== 'all') for (const ordinal of holds) theirs.set(ordinal);
-      return [...tell({ kind: 'joined', peer }), ...says(peer.member, { kind: 'open', topic: 5, blob: info.blob, revision: info.revision, held: theirs.toBytes() })];
-    },
-    want: () => tell({ kind: 'want', topic: topicOne, wanted: all(info.chunkCount) }),
-    chunk: (member: string, request: number, ordinal: number, good = true) => tell({ kind: 'chunk', member, topic: 5, request, ordinal, bytes: info.lengthOf(ordinal), good }),
-    /** Lets time pass in steps as a clock would. */
-    pass(ms: number): readonly Effect[] {
-      const effects: Effect[] = [];
-      for (const end = now + ms; now < end; ) {
-        now = Math.min(end, now + swarmBounds.tickMs);
-        effects.push(...tell({ kind: 'tick' }));
-      }
-      return effects;
-    },
-  };
-}
-
-function sent<Kind extends ScheduledMessage['kind']>(effects: readonly Effect[], kind: Kind, to?: string) {
-  const found: Extract<ScheduledMessage, { kind: Kind }>[] = [];
-  const isOfKind = (message: ScheduledMessage): message is Extract<ScheduledMessage, { kind: Kind }> => message.kind === kind;
-  for (const effect of effects) if (effect.kind === 'send' && isOfKind(effect.message) && (to === undefined || effect.member === to)) found.push(effect.message);
-  return found;
-}
 
 describe('any fleet', () => {
   const node = (chunkCount: number) =>
@@ -335,105 +292,5 @@ describe('corrupt chunks', () => {
     one.chunk('x', request?.request ?? 0, 0, false);
     one.tell({ kind: 'gone', member: 'x' });
     expect(sent([...one.meet(agent('x'), 'all'), ...one.pass(5_000)], 'request')).toEqual([]);
-  });
-});
-
-describe('serving', () => {
-  const everything = Array.from({ length: 100 }, (_, ordinal) => ordinal);
-  const ask = (request: number, from = 0, to = 1): ScheduledMessage => ({ kind: 'request', topic: topicOne, request, ranges: [{ from, to }] });
-  const served = (effects: readonly Effect[]) => effects.flatMap((effect) => (effect.kind === 'serve' ? [effect] : []));
-
-  test('four at once, two of one neighbour, the rest in the order of arrival, and no more than the line holds', () => {
-    const one = alone(agent('self'), topicInfo(100), everything);
-    for (const name of ['a', 'b', 'c', 'd', 'e']) one.meet(agent(name), []);
-    const effects: Effect[] = [];
-    for (let request = 1; request <= 5; request += 1) for (const name of ['a', 'b', 'c', 'd', 'e']) effects.push(...one.says(name, ask(request)));
-    expect(served(effects).map(({ member, request }) => `${member}${request}`)).toEqual(['a1', 'b1', 'c1', 'd1']);
-    expect(sent(effects, 'busy')).toHaveLength(25 - swarmBounds.servingMax - swarmBounds.queueMax);
-    const first = served(effects)[0];
-    expect(served(one.tell({ kind: 'served', upload: first?.upload ?? 0, absent: [] })).map(({ member }) => member)).toEqual(['e']);
-  });
-
-  test('what is cancelled is not served, and what is being served is stopped', () => {
-    const one = alone(agent('self'), topicInfo(100), everything);
-    one.meet(agent('a'), []);
-    const effects = [1, 2, 3].flatMap((request) => one.says('a', ask(request)));
-    expect(served(effects)).toHaveLength(2);
-    expect(one.says('a', { kind: 'cancel', request: 3 })).toEqual([]);
-    expect(one.says('a', { kind: 'cancel', request: 1 })).toEqual([{ kind: 'stop-serving', upload: served(effects)[0]?.upload }]);
-  });
-
-  test('the origin sends the second who asks elsewhere, and gives to whom asks twice', () => {
-    const one = alone(origin('self'), topicInfo(100), everything);
-    one.meet(agent('a'), []);
-    one.meet(agent('b'), []);
-    expect(served(one.says('a', ask(1, 0, 10)))[0]?.ordinals).toHaveLength(10);
-    const second = one.says('b', ask(1, 0, 10));
-    expect(served(second)).toEqual([]);
-    expect(sent(second, 'elsewhere', 'b')).toEqual([{ kind: 'elsewhere', request: 1, holders: ['a'] }]);
-    expect(served(one.says('b', ask(2, 0, 10)))).toHaveLength(1);
-  });
-
-  test('the origin gives again what it gave to one who has left', () => {
-    const one = alone(origin('self'), topicInfo(100), everything);
-    one.meet(agent('a'), []);
-    one.meet(agent('b'), []);
-    one.says('a', ask(1, 0, 10));
-    one.tell({ kind: 'gone', member: 'a' });
-    expect(served(one.says('b', ask(1, 0, 10)))).toHaveLength(1);
-  });
-
-  test('of a request that only partly needs the origin, that part, then elsewhere', () => {
-    const one = alone(origin('self'), topicInfo(100), everything);
-    one.meet(agent('a'), []);
-    one.meet(agent('b'), [0, 1, 2]);
-    const [upload] = served(one.says('a', ask(1, 0, 6)));
-    expect(upload?.ordinals).toEqual([3, 4, 5]);
-    expect(sent(one.tell({ kind: 'served', upload: upload?.upload ?? 0, absent: [] }), 'elsewhere')).toEqual([{ kind: 'elsewhere', request: 1, holders: ['b'] }]);
-  });
-
-  test('nothing of a topic is opened or given to an agent of another environment; an origin sees it', () => {
-    const one = alone(agent('self'), topicInfo(100), everything);
-    expect(sent(one.meet(agent('a', ['staging']), []), 'open')).toEqual([]);
-    const effects = one.says('a', ask(1));
-    expect(served(effects)).toEqual([]);
-    expect(sent(effects, 'absent')).toEqual([{ kind: 'absent', request: 1, ranges: [{ from: 0, to: 1 }] }]);
-    expect(sent(one.meet(origin('o'), []), 'open')).toHaveLength(1);
-  });
-});
-
-describe('availability', () => {
-  test('one who holds answers an open with its own, and nobody hears of a topic that nobody asked about', () => {
-    const one = alone(origin('self'), topicInfo(100), [1]);
-    expect(one.tell({ kind: 'joined', peer: agent('a') })).toEqual([]);
-    expect(sent(one.says('a', { kind: 'open', topic: 5, blob: 'tree', revision: 'a'.repeat(64), held: new Uint8Array(0) }), 'open')).toHaveLength(1);
-  });
-
-  test('an open of a topic that is shared later is answered then', () => {
-    const schedule = createSchedule({ self: agent('self'), random: () => 0 });
-    schedule.step({ kind: 'joined', peer: agent('a') }, 0);
-    schedule.step({ kind: 'message', member: 'a', message: { kind: 'open', topic: 5, blob: 'tree', revision: 'a'.repeat(64), held: new Uint8Array(0) } }, 0);
-    expect(sent(schedule.step({ kind: 'share', topic: 1, info: topicInfo(100), held: all(100) }, 0), 'open', 'a')).toHaveLength(1);
-  });
-
-  test('gains are told together, soon, to those who follow and not to those who have them', () => {
-    const one = alone(agent('self'), topicInfo(100));
-    one.meet(agent('a'), [1, 2]);
-    one.meet(agent('b'), []);
-    one.tell({ kind: 'joined', peer: agent('c') });
-    expect(sent(one.tell({ kind: 'gained', topic: topicOne, ordinals: [1, 2, 3] }), 'have')).toEqual([]);
-    const effects = one.pass(swarmBounds.haveMs);
-    expect(sent(effects, 'have', 'a')).toEqual([{ kind: 'have', topic: topicOne, ranges: [{ from: 3, to: 4 }] }]);
-    expect(sent(effects, 'have', 'b')).toEqual([{ kind: 'have', topic: topicOne, ranges: [{ from: 1, to: 4 }] }]);
-    expect(sent(effects, 'have', 'c')).toEqual([]);
-  });
-
-  test('a close takes back what was announced', () => {
-    const one = alone(agent('self'), topicInfo(4));
-    one.meet(agent('x'), 'all');
-    one.want();
-    one.says('x', { kind: 'close', topic: 5 });
-    one.meet(agent('y'), []);
-    expect(sent(one.pass(3_000), 'request')).toEqual([]);
   });
 });

@@ -1,0 +1,123 @@
+// What the scheduler gives to others and tells them: the line of requests, the origin's sparing, scope, and who hears what.
+
+import { describe, expect, test } from 'vitest';
+import { createSchedule } from '../../../daemon/core/schedule.ts';
+import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
+import type { Effect, ScheduledMessage } from '../../../daemon/core/swarm-events.ts';
+import { agent, alone, origin, sent } from './schedule-alone.ts';
+import { all, topicInfo, topicOne } from './schedule-driver.ts';
+
+describe('serving', () => {
+  const everything = Array.from({ length: 100 }, (_, ordinal) => ordinal);
+  const ask = (request: number, from = 0, to = 1): ScheduledMessage => ({ kind: 'request', topic: topicOne, request, ranges: [{ from, to }] });
+  const served = (effects: readonly Effect[]) => effects.flatMap((effect) => (effect.kind === 'serve' ? [effect] : []));
+
+  test('four at once, two of one neighbour, the rest in the order of arrival, and no more than the line holds', () => {
+    const one = alone(agent('self'), topicInfo(100), everything);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) one.meet(agent(name), []);
+    const effects: Effect[] = [];
+    for (let request = 1; request <= 5; request += 1) for (const name of ['a', 'b', 'c', 'd', 'e']) effects.push(...one.says(name, ask(request)));
+    expect(served(effects).map(({ member, request }) => `${member}${request}`)).toEqual(['a1', 'b1', 'c1', 'd1']);
+    expect(sent(effects, 'busy')).toHaveLength(25 - swarmBounds.servingMax - swarmBounds.queueMax);
+    const first = served(effects)[0];
+    expect(served(one.tell({ kind: 'served', upload: first?.upload ?? 0, absent: [] })).map(({ member }) => member)).toEqual(['e']);
+  });
+
+  test('what is cancelled is not served, and what is being served is stopped', () => {
+    const one = alone(agent('self'), topicInfo(100), everything);
+    one.meet(agent('a'), []);
+    const effects = [1, 2, 3].flatMap((request) => one.says('a', ask(request)));
+    expect(served(effects)).toHaveLength(2);
+    expect(one.says('a', { kind: 'cancel', request: 3 })).toEqual([]);
+    expect(one.says('a', { kind: 'cancel', request: 1 })).toEqual([{ kind: 'stop-serving', upload: served(effects)[0]?.upload }]);
+  });
+
+  test('the origin sends the second who asks elsewhere, and gives to whom asks again at once', () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    one.meet(agent('a'), []);
+    one.meet(agent('b'), []);
+    expect(served(one.says('a', ask(1, 0, 10)))[0]?.ordinals).toHaveLength(10);
+    const second = one.says('b', ask(1, 0, 10));
+    expect(served(second)).toEqual([]);
+    expect(sent(second, 'elsewhere', 'b')).toEqual([{ kind: 'elsewhere', request: 1, holders: ['a'] }]);
+    expect(served(one.says('b', ask(2, 0, 10)))).toHaveLength(1);
+  });
+
+  test('the origin has patience with one that is at work: longer when it has announced something since', () => {
+    const passed = (msOfSilence: number, hasNews: boolean): number => {
+      const one = alone(origin('self'), topicInfo(100), everything);
+      one.meet(agent('a'), []);
+      one.meet(agent('b'), []);
+      one.says('a', ask(1, 0, 10));
+      one.says('b', ask(1, 0, 10));
+      one.pass(1_000);
+      if (hasNews) one.says('a', { kind: 'have', topic: 5, ranges: [{ from: 50, to: 51 }] });
+      one.pass(msOfSilence);
+      return served(one.says('b', ask(2, 0, 10))).length;
+    };
+    expect([passed(500, false), passed(swarmBounds.givenSilentMs, false), passed(swarmBounds.givenSilentMs, true), passed(swarmBounds.givenMs, true)]).toEqual([0, 1, 0, 1]);
+  });
+
+  test('the origin gives again what it gave to one who has left', () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    one.meet(agent('a'), []);
+    one.meet(agent('b'), []);
+    one.says('a', ask(1, 0, 10));
+    one.tell({ kind: 'gone', member: 'a' });
+    expect(served(one.says('b', ask(1, 0, 10)))).toHaveLength(1);
+  });
+
+  test('of a request that only partly needs the origin, that part, then elsewhere', () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    one.meet(agent('a'), []);
+    one.meet(agent('b'), [0, 1, 2]);
+    const [upload] = served(one.says('a', ask(1, 0, 6)));
+    expect(upload?.ordinals).toEqual([3, 4, 5]);
+    expect(sent(one.tell({ kind: 'served', upload: upload?.upload ?? 0, absent: [] }), 'elsewhere')).toEqual([{ kind: 'elsewhere', request: 1, holders: ['b'] }]);
+  });
+
+  test('nothing of a topic is opened or given to an agent of another environment; an origin sees it', () => {
+    const one = alone(agent('self'), topicInfo(100), everything);
+    expect(sent(one.meet(agent('a', ['staging']), []), 'open')).toEqual([]);
+    const effects = one.says('a', ask(1));
+    expect(served(effects)).toEqual([]);
+    expect(sent(effects, 'absent')).toEqual([{ kind: 'absent', request: 1, ranges: [{ from: 0, to: 1 }] }]);
+    expect(sent(one.meet(origin('o'), []), 'open')).toHaveLength(1);
+  });
+});
+
+describe('availability', () => {
+  test('one who holds answers an open with its own, and nobody hears of a topic that nobody asked about', () => {
+    const one = alone(origin('self'), topicInfo(100), [1]);
+    expect(one.tell({ kind: 'joined', peer: agent('a') })).toEqual([]);
+    expect(sent(one.says('a', { kind: 'open', topic: 5, blob: 'tree', revision: 'a'.repeat(64), held: new Uint8Array(0) }), 'open')).toHaveLength(1);
+  });
+
+  test('an open of a topic that is shared later is answered then', () => {
+    const schedule = createSchedule({ self: agent('self'), random: () => 0 });
+    schedule.step({ kind: 'joined', peer: agent('a') }, 0);
+    schedule.step({ kind: 'message', member: 'a', message: { kind: 'open', topic: 5, blob: 'tree', revision: 'a'.repeat(64), held: new Uint8Array(0) } }, 0);
+    expect(sent(schedule.step({ kind: 'share', topic: 1, info: topicInfo(100), held: all(100) }, 0), 'open', 'a')).toHaveLength(1);
+  });
+
+  test('gains are told together, soon, to those who follow and not to those who have them', () => {
+    const one = alone(agent('self'), topicInfo(100));
+    one.meet(agent('a'), [1, 2]);
+    one.meet(agent('b'), []);
+    one.tell({ kind: 'joined', peer: agent('c') });
+    expect(sent(one.tell({ kind: 'gained', topic: topicOne, ordinals: [1, 2, 3] }), 'have')).toEqual([]);
+    const effects = one.pass(swarmBounds.haveMs);
+    expect(sent(effects, 'have', 'a')).toEqual([{ kind: 'have', topic: topicOne, ranges: [{ from: 3, to: 4 }] }]);
+    expect(sent(effects, 'have', 'b')).toEqual([{ kind: 'have', topic: topicOne, ranges: [{ from: 1, to: 4 }] }]);
+    expect(sent(effects, 'have', 'c')).toEqual([]);
+  });
+
+  test('a close takes back what was announced', () => {
+    const one = alone(agent('self'), topicInfo(4));
+    one.meet(agent('x'), 'all');
+    one.want();
+    one.says('x', { kind: 'close', topic: 5 });
+    one.meet(agent('y'), []);
+    expect(sent(one.pass(3_000), 'request')).toEqual([]);
+  });
+});
