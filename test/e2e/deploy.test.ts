@@ -1,0 +1,99 @@
+// A whole deployment on real processes: what arrives is what was pushed, only what differs travels, and corrupters change nothing.
+
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildTree } from '../../control/cli/demo/tree.ts';
+import { Fleet, fleetNames } from '../support/fleet.ts';
+import { listing } from '../support/same-tree.ts';
+import { writeHostileTree } from '../support/trees.ts';
+
+const timeout = 180_000;
+const config = { batches: ['100%'], maxParallel: '100%', minHealthy: 0, bakeMs: 0, autoRollback: true };
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+const filesOnly = 'apiVersion: starling/v1\nkind: DeploySpec\ninstall: { layout: releases }\nservice: { manager: none }\nhealth: []\n';
+
+let fleet: Fleet;
+let sources: string;
+beforeAll(async () => {
+  sources = await realpath(await mkdtemp(join(tmpdir(), 'starling-deploy-')));
+  fleet = await Fleet.start(3, config);
+}, timeout);
+afterAll(async () => {
+  await fleet[Symbol.asyncDispose]();
+  await rm(sources, { recursive: true, force: true });
+}, timeout);
+
+interface Pushed {
+  readonly uploadedBytes: number;
+}
+
+async function push(directory: string): Promise<Pushed> {
+  const { code, out, err } = await fleet.starling('push', directory, '--app', fleetNames.app, '-o', 'json');
+  expect(code, err).toBe(0);
+  const pushed: unknown = JSON.parse(out);
+  if (typeof pushed !== 'object' || pushed === null || !('uploadedBytes' in pushed) || typeof pushed.uploadedBytes !== 'number') throw new Error(`not what push prints: ${out}`);
+  return { uploadedBytes: pushed.uploadedBytes };
+}
+
+async function promote(): Promise<void> {
+  const { code, err } = await fleet.starling('promote', '--to', fleetNames.environment, '--revision', 'latest', '--wait', '2m');
+  expect(code, err).toBe(0);
+}
+
+async function counter(agent: string, name: string): Promise<number> {
+  const url = (await readFile(join(fleet.directory, agent, 'http.url'), 'utf8')).trim();
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return text.split('\n').filter((line) => line.startsWith(`starling_agent_${name}`)).reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+}
+
+describe('a deployment', { timeout }, () => {
+  test('puts the demo\'s application on every target, byte for byte', async () => {
+    const app = join(sources, 'app');
+    await buildTree(join(checkout, 'control/cli/demo/app'), checkout, app);
+    await writeFile(join(app, 'deploy.yaml'), filesOnly);
+    await push(app);
+    await promote();
+    const wanted = listing(app);
+    expect(wanted.length).toBeGreaterThan(1_000);
+    for (const agent of fleet.agents) expect(listing(await realpath(join(fleet.root(agent), 'current'))), agent).toEqual(wanted);
+  });
+
+  test('fetches only the identifiers that differ', async () => {
+    const app = join(sources, 'app-2');
+    await cp(join(sources, 'app'), app, { recursive: true, verbatimSymlinks: true });
+    await writeFile(join(app, 'server.js'), `${await readFile(join(app, 'server.js'), 'utf8')}// one more line\n`);
+    const before = await Promise.all(fleet.agents.map(async (agent) => await counter(agent, 'received_bytes_total')));
+    const { uploadedBytes } = await push(app);
+    await promote();
+    const treeBytes = listing(app).reduce((sum, line) => sum + Number(/ file \d+ (\d+) /.exec(line)?.[1] ?? 0), 0);
+    expect(uploadedBytes).toBeLessThan(treeBytes / 100);
+    for (const [at, agent] of fleet.agents.entries()) {
+      expect((await counter(agent, 'received_bytes_total')) - (before[at] ?? 0), agent).toBeLessThan(treeBytes / 100);
+      expect(listing(await realpath(join(fleet.root(agent), 'current'))), agent).toEqual(listing(app));
+    }
+  });
+
+  test('puts a tree with hostile names on every target, byte for byte', async () => {
+    const hostile = join(sources, 'hostile');
+    await mkdir(hostile);
+    writeHostileTree(hostile);
+    await writeFile(join(hostile, 'deploy.yaml'), filesOnly);
+    await push(hostile);
+    await promote();
+    for (const agent of fleet.agents) expect(listing(await realpath(join(fleet.root(agent), 'current'))), agent).toEqual(listing(hostile));
+  });
+
+  test('whose health check fails is rolled back by itself, and the command says so', async () => {
+    const good = listing(await realpath(join(fleet.root('agent-1'), 'current')));
+    const bad = join(sources, 'bad');
+    await mkdir(bad);
+    await writeFile(join(bad, 'deploy.yaml'), filesOnly.replace('health: []', 'health: []\nhooks: { healthCheck: [{ run: ["false"], timeoutSeconds: 5 }] }'));
+    await push(bad);
+    const { code, err } = await fleet.starling('promote', '--to', fleetNames.environment, '--revision', 'latest', '--wait', '2m');
+    expect({ code, err }).toEqual({ code: 8, err: expect.stringContaining('rolled back') });
+    for (const agent of fleet.agents) expect(listing(await realpath(join(fleet.root(agent), 'current'))), agent).toEqual(good);
+  });
+});
