@@ -45,7 +45,7 @@ export function isSingleChunk(size: number): boolean {
 /**
  * Length of the chunk that begins at `start`, looking at `buffer[start..end)`; 0 when that is too little to tell and more
  * bytes follow. With `isLast`, what is left is cut as the end of the file: then 0 means that nothing is left. `chunkBytes.max` bytes
- * always suffice. Does not know {@link isSingleChunk}, which is a matter of the whole file's size.
+ * always suffice. Every call looks from `start` on again, so do not call it for every few bytes more. Does not know {@link isSingleChunk}, which is a matter of the whole file's size.
  */
 export function cut(buffer: Uint8Array, start: number, end: number, isLast: boolean): number {
   const available = end - start;
