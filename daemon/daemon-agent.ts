@@ -1,6 +1,7 @@
 // The role of an agent: installed releases that are shared with the swarm, orders carried out, reports sent.
 
 import { join } from 'node:path';
+import type { Order } from '../proto/statement.ts';
 import { createInstalledTrees } from './content/installed.ts';
 import { materialize } from './content/materialize.ts';
 import type { RoleDeps } from './daemon-seed.ts';
@@ -8,8 +9,9 @@ import type { Installer } from './install/installer.ts';
 import { systemProcesses, type ProcessAccess } from './install/processes.ts';
 import { createInstaller } from './install/releases.ts';
 import { createBuilder } from './run/build.ts';
-import { createOrders, type Orders } from './run/orders.ts';
+import { createOrders, type Finished, type Orders } from './run/orders.ts';
 import { createReporter } from './run/reports.ts';
+import { readBytes, replaceFile } from './trust/durable.ts';
 
 /** The agent of one daemon. */
 export interface AgentRole extends AsyncDisposable {
@@ -52,8 +54,27 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   const reporter = createReporter({ installer, link, clock, random: () => random.unit(), metrics, log });
   const reporting = reporter.run(stop);
   stack.defer(async () => await reporting);
-  const orders = createOrders({ installer, trust, builder, metrics, log, onReport: () => reporter.wake() });
+  const orders = createOrders({ installer, trust, builder, finished: await openFinished(join(config.dataDir, 'orders-finished.json')), metrics, log, onReport: () => reporter.wake() });
   stack.defer(async () => await orders.close());
   const owned = stack.move();
   return { installer, orders, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+}
+
+/** One small file, replaced as a whole. One that cannot be read is as good as none: an order is then looked at once more. */
+async function openFinished(path: string): Promise<Finished> {
+  const seqs = new Map<string, number>();
+  const key = ({ environment, app }: Order): string => `${environment}/${app}`;
+  try {
+    const value: unknown = JSON.parse((await readBytes(path))?.toString('utf8') ?? '{}');
+    if (typeof value === 'object' && value !== null) for (const [name, seq] of Object.entries(value)) if (typeof seq === 'number') seqs.set(name, seq);
+  } catch {
+    seqs.clear();
+  }
+  return {
+    seqOf: (order) => seqs.get(key(order)) ?? 0,
+    add: async (order) => {
+      seqs.set(key(order), order.seq);
+      await replaceFile(path, `${JSON.stringify(Object.fromEntries(seqs))}\n`);
+    },
+  };
 }

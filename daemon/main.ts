@@ -61,7 +61,8 @@ command('run', 'run the daemon').action(async (options: CommonOptions) => {
   const stop = interrupt();
   const daemon = await startDaemon(config, { clock: systemClock, random: { unit: Math.random, bytes: (length) => randomBytes(length) }, log, execPath: process.execPath, searchPath: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', kill: (pid, signal) => process.kill(pid, signal), version: '0.1.0', nodeVersion: process.version });
   log.info({ member: daemon.member, http: daemon.httpUrl, addresses: daemon.addresses }, 'the daemon runs');
-  await new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
+  // A signal may have come while it was starting.
+  if (!stop.signal.aborted) await new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
   log.info({}, 'the daemon stops');
   setTimeout(() => process.exit(exitCodes.failed), stopTimeoutMs).unref();
   await daemon.close();

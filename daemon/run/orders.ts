@@ -26,11 +26,19 @@ export interface Builder {
   refresh(): Promise<void>;
 }
 
+/** Which orders were carried out, or given up, by environment and application: those must not begin again with the daemon. */
+export interface Finished {
+  seqOf(order: Order): number;
+  /** Resolves when it is synced. */
+  add(order: Order): Promise<void>;
+}
+
 /** What carrying out needs. */
 export interface OrdersDeps {
   readonly installer: Installer;
   readonly trust: Pick<Trust, 'acceptOrder' | 'acceptedOrders'>;
   readonly builder: Builder;
+  readonly finished: Finished;
   readonly metrics: DaemonMetrics;
   readonly log: Logger;
   /** There are new reports to send. */
@@ -84,6 +92,7 @@ export function createOrders(deps: OrdersDeps): Orders {
       own.running = { order, fetch };
       try {
         await carryOut(deps, own, order, AbortSignal.any([fetch.signal, stop.signal]), stop.signal, progress);
+        if (!stop.signal.aborted) await deps.finished.add(order);
       } catch (cause) {
         deps.metrics.failures.inc({ component: 'orders' });
         deps.log.error({ err: cause, app: order.app, deployment: order.deployment }, 'an order could not be carried out');
@@ -103,7 +112,10 @@ export function createOrders(deps: OrdersDeps): Orders {
     async resume() {
       const installed = await deps.installer.status();
       for (const order of deps.trust.acceptedOrders()) {
-        const current = installed.find(({ app }) => app === order.app)?.current;
+        const here = installed.find(({ app }) => app === order.app);
+        const { current } = here ?? {};
+        if (order.action === 'activate' && here?.releases.some(({ revision, bad }) => bad && revision === order.revision) === true) continue;
+        if (order.seq <= deps.finished.seqOf(order)) continue;
         if (order.action === 'cancel' || (order.action !== 'prefetch' && current?.revision === order.revision)) continue;
         deps.log.info({ app: order.app, action: order.action, seq: order.seq }, 'order taken up again');
         enqueue(order);
