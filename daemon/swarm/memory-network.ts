@@ -23,6 +23,8 @@ export interface MemoryHubOptions {
   readonly uplink: (member: string) => number;
   /** Asked for each message; `undefined` lets it pass. */
   readonly fault?: (from: string, to: string, message: ExchangeMessage) => Fault | undefined;
+  /** Asked for each dial; see {@link MemoryHub.cut}. */
+  readonly reachable?: (from: string, to: string) => boolean;
 }
 
 export interface MemoryHub {
@@ -30,6 +32,8 @@ export interface MemoryHub {
   join(member: string, certificate: Certificate): Network;
   /** The member is gone without a word: its neighbours notice after the latency, and nobody reaches it. */
   kill(member: string): void;
+  /** Ends the links between members that do not reach each other now: the beginning of a partition. */
+  cut(): void;
 }
 
 interface Node {
@@ -69,6 +73,11 @@ export function createMemoryHub(options: MemoryHubOptions): MemoryHub {
       if (node === undefined) return;
       node.isClosed = true;
       for (const link of node.links.values()) hub.sever(link, 'gone', options.latencyMs);
+    },
+    cut() {
+      for (const { links } of hub.nodes.values()) {
+        for (const link of links.values()) if (options.reachable?.(link.from.member, link.to.member) === false) hub.sever(link, 'gone', options.latencyMs);
+      }
     },
   };
 }
@@ -186,7 +195,8 @@ class MemoryNetwork implements Network {
     if (!admits(node.roster, member)) throw new DaemonError('PEER_REFUSED', `${member} is not in the roster, or revoked`);
     await this.#hub.options.clock.wait(2 * this.#hub.options.latencyMs, { signal });
     const other = this.#hub.nodes.get(member);
-    if (other === undefined || other.isClosed || node.isClosed) throw new DaemonError('PEER_GONE', `${member} cannot be reached`);
+    const isReachable = this.#hub.options.reachable?.(this.self, member) ?? true;
+    if (other === undefined || other.isClosed || node.isClosed || !isReachable) throw new DaemonError('PEER_GONE', `${member} cannot be reached`);
     if (!admits(other.roster, this.self) || !admits(node.roster, member)) throw new DaemonError('PEER_REFUSED', `${member} and this member did not admit each other`);
     return (node.links.get(member) ?? this.#hub.connect(node, other)).neighbour;
   }

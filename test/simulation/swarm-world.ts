@@ -123,13 +123,14 @@ export interface WorldOptions {
   readonly uplink?: number;
   readonly latencyMs?: number;
   readonly fault?: MemoryHubOptions['fault'];
+  readonly reachable?: MemoryHubOptions['reachable'];
 }
 
 /** A fleet that has its roster; its connections come with time. */
 export function createWorld(options: WorldOptions): World {
   const clock = new VirtualClock();
   const uplink = options.uplink ?? 5_000;
-  const hub = createMemoryHub({ clock, latencyMs: options.latencyMs ?? 1, uplink: () => uplink, ...(options.fault === undefined ? {} : { fault: options.fault }) });
+  const hub = createMemoryHub({ clock, latencyMs: options.latencyMs ?? 1, uplink: () => uplink, ...(options.fault === undefined ? {} : { fault: options.fault }), ...(options.reachable === undefined ? {} : { reachable: options.reachable }) });
   const enter = (name: string, roles: readonly Role[], index: number): WorldMember => {
     const metrics = counts();
     const log = keptLog();

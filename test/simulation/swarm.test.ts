@@ -92,7 +92,7 @@ const flip = (message: ExchangeMessage): Fault | undefined => {
 
 describe('a healthy fleet', () => {
   test.each([1, 2, 3])('five agents: the origin gives each byte about once, in about twice the time of the bound (seed %i)', async (seed) => {
-    const blob = blobOf(seed, 800, 40_000);
+    const blob = blobOf(seed, 400, 40_000);
     const scene = await play({ seed, agents: 5, blob });
     expectWhole(scene);
     expect(scene.originCopies).toBeLessThanOrEqual(1.05);
@@ -101,14 +101,14 @@ describe('a healthy fleet', () => {
   });
 
   test.each([1, 2])('thirty agents on a graph of cycles: at most 1.2 copies leave the origin (seed %i)', async (seed) => {
-    const blob = blobOf(seed, 250, 40_000);
+    const blob = blobOf(seed, 150, 40_000);
     const scene = await play({ seed, agents: 30, blob });
     expectWhole(scene);
     expect(scene.originCopies).toBeLessThanOrEqual(1.2);
   }, 60_000);
 
   test('agents that begin at different times do not make the origin give twice', async () => {
-    const blob = blobOf(7, 600, 40_000);
+    const blob = blobOf(7, 300, 40_000);
     const scene = await play({ seed: 7, agents: 5, blob, startAt: (index) => index * 150 });
     expectWhole(scene);
     expect(scene.originCopies).toBeLessThanOrEqual(1.1);
@@ -140,8 +140,8 @@ describe('a healthy fleet', () => {
 });
 
 describe('faults', () => {
-  test.each([1, 2, 3, 4])('three of ten agents corrupt what they send: 0 bad bytes, the senders are named, the others finish (seed %i)', async (seed) => {
-    const blob = blobOf(seed, 500, 40_000);
+  test.each([1, 2])('three of ten agents corrupt what they send: 0 bad bytes, the senders are named, the others finish (seed %i)', async (seed) => {
+    const blob = blobOf(seed, 240, 40_000);
     const bad = new Set(['agent000', 'agent001', 'agent002']);
     const scene = await play({ seed, agents: 10, blob, fault: (from, _to, message) => (bad.has(from) ? flip(message) : undefined) });
     expectWhole(scene);
@@ -156,7 +156,7 @@ describe('faults', () => {
   });
 
   test.each([1, 2, 3])('three of ten agents die on the way: the rest finish, the dead cost at most a few pieces (seed %i)', async (seed) => {
-    const blob = blobOf(seed, 500, 40_000);
+    const blob = blobOf(seed, 240, 40_000);
     const dead = new Set(['agent003', 'agent005', 'agent007']);
     const scene = await play({
       seed,
@@ -174,7 +174,7 @@ describe('faults', () => {
   });
 
   test.each([1, 2, 3])('half of the agents say that they hold everything and send nothing: the others finish (seed %i)', async (seed) => {
-    const blob = blobOf(seed, 300, 40_000);
+    const blob = blobOf(seed, 200, 40_000);
     const liars = new Set(['agent000', 'agent001', 'agent002', 'agent003', 'agent004']);
     const honest = await play({ seed, agents: 5, blob });
     const scene = await play({
@@ -185,12 +185,12 @@ describe('faults', () => {
       fault(from, _to, message) {
         if (!liars.has(from)) return undefined;
         if (message.kind === 'data' || message.kind === 'absent') return { messages: [], delayMs: 0 };
-        return message.kind === 'open' ? { messages: [{ ...message, held: fullBitmap(300).toBytes() }], delayMs: 0 } : undefined;
+        return message.kind === 'open' ? { messages: [{ ...message, held: fullBitmap(200).toBytes() }], delayMs: 0 } : undefined;
       },
     });
     expectWhole(scene);
     // Each liar costs timeouts before it is left alone.
-    expect(scene.ms).toBeLessThan(2 * honest.ms + 8_000);
+    expect(scene.ms).toBeLessThan(2 * honest.ms + 10_000);
   });
 
   test('peers that answer `absent` for what they announced cost round trips, not progress', async () => {
@@ -235,7 +235,7 @@ describe('faults', () => {
   });
 
   test('an agent that stops answering while it fetches its share does not hold the others up for long', async () => {
-    const blob = blobOf(6, 400, 40_000);
+    const blob = blobOf(6, 200, 40_000);
     const scene = await play({
       seed: 6,
       agents: 5,
@@ -253,5 +253,63 @@ describe('faults', () => {
     let calls = 0;
     const scene = await play({ seed: 8, agents: 5, blob, fault: (_from, _to, message) => (message.kind === 'data' && (calls += 1) % 10 === 0 ? { messages: [], delayMs: 0 } : undefined) });
     expectWhole(scene);
+  });
+
+  test('a fleet in two halves: the half with the origin goes on at once, the other within a minute of the end of it', async () => {
+    const blob = blobOf(10, 200, 40_000);
+    let isSplit = true;
+    const far = new Set(['agent000', 'agent001', 'agent002']);
+    const reachable = (from: string, to: string): boolean => !isSplit || far.has(from) === far.has(to);
+    const world = createWorld({ seed: 10, agents: 6, reachable });
+    worlds.push(world);
+    for (const { swarm } of world.seeds) swarm.share(blob.topic, holdingsOf(blob, 'all').holdings);
+    const ends = new Map<string, number>();
+    for (const { member, swarm } of world.agents) {
+      const held = holdingsOf(blob, 'none');
+      void swarm
+        .share(blob.topic, held.holdings)
+        .fetch({ wanted: fullBitmap(200), write: held.write, signal: forever })
+        .then(() => ends.set(member, world.clock.monotonic()));
+    }
+    await world.clock.run(() => ends.size === 3, 20_000);
+    expect([...ends.keys()].some((member) => far.has(member))).toBe(false);
+    // Long enough for every back-off to have reached its longest.
+    await world.clock.run(() => world.clock.monotonic() > 300_000, 400_000);
+    isSplit = false;
+    const healedAt = world.clock.monotonic();
+    await world.clock.run(() => ends.size === 6, 120_000);
+    expect(Math.max(...ends.values()) - healedAt).toBeLessThan(60_000);
+  });
+
+  test('a link that is up for five seconds and down for five: progress each time, and no storm of dials', async () => {
+    const blob = blobOf(12, 300, 60_000);
+    let isUp = true;
+    const world = createWorld({ seed: 12, agents: 2, uplink: 400, reachable: () => isUp });
+    worlds.push(world);
+    for (const { swarm } of world.seeds) swarm.share(blob.topic, holdingsOf(blob, 'all').holdings);
+    const flap = async (): Promise<void> => {
+      for (;;) {
+        await world.clock.wait(5_000, { signal: forever });
+        isUp = !isUp;
+        world.hub.cut();
+      }
+    };
+    void flap();
+    const fetches = world.agents.map(({ swarm }) => {
+      const held = holdingsOf(blob, 'none');
+      return { held, done: swarm.share(blob.topic, held.holdings).fetch({ wanted: fullBitmap(300), write: held.write, signal: forever }) };
+    });
+    let left = fetches.length;
+    for (const { done } of fetches) void done.then(() => (left -= 1));
+    const ms = await world.clock.run(() => left === 0, 600_000);
+    for (const { held } of fetches) {
+      expect(held.bad()).toEqual([]);
+      expect([...held.writes.values()].every((times) => times === 1)).toBe(true);
+    }
+    for (const { counts } of world.agents) {
+      const dials = Object.values(counts.dials).reduce((sum, times) => sum + times, 0);
+      // Each of two neighbours is tried a few times in each ten seconds.
+      expect(dials).toBeLessThan((ms / 10_000 + 1) * 2 * 8);
+    }
   });
 });

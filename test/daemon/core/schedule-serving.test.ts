@@ -1,6 +1,7 @@
 // What the scheduler gives to others and tells them: the line of requests, the origin's sparing, scope, and who hears what.
 
 import { describe, expect, test } from 'vitest';
+import { limits } from '../../../proto/limits.ts';
 import { createSchedule } from '../../../daemon/core/schedule.ts';
 import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
 import type { Effect, ScheduledMessage } from '../../../daemon/core/swarm-events.ts';
@@ -83,6 +84,54 @@ describe('serving', () => {
     expect(served(effects)).toEqual([]);
     expect(sent(effects, 'absent')).toEqual([{ kind: 'absent', request: 1, ranges: [{ from: 0, to: 1 }] }]);
     expect(sent(one.meet(origin('o'), []), 'open')).toHaveLength(1);
+  });
+
+  test('one who wants something tells those who may see it, and nobody else', () => {
+    const one = alone(agent('self'), topicInfo(100));
+    for (const peer of [agent('a', ['staging']), agent('b', ['staging', 'prod']), origin('o')]) one.tell({ kind: 'joined', peer });
+    const effects = one.want();
+    expect(effects.flatMap((effect) => (effect.kind === 'send' && effect.message.kind === 'open' ? [effect.member] : []))).toEqual(['b', 'o']);
+  });
+
+  test('topics that a neighbour opens are bounded, and their numbers are not used for two blobs', () => {
+    const closed = (effects: readonly Effect[]) => effects.some(({ kind }) => kind === 'close');
+    const open = (topic: number, revision: number): ScheduledMessage => ({ kind: 'open', topic, blob: 'tree', revision: String(revision).padStart(64, '0'), held: new Uint8Array(0) });
+    const one = alone(agent('self'), topicInfo(100));
+    one.tell({ kind: 'joined', peer: agent('a') });
+    for (let topic = 1; topic <= limits.exchangeTopicsMax; topic += 1) expect(closed(one.says('a', open(topic, topic)))).toBe(false);
+    expect(closed(one.says('a', open(3, 3)))).toBe(false);
+    expect(closed(one.says('a', open(3, 4)))).toBe(true);
+    expect(closed(one.says('a', open(limits.exchangeTopicsMax + 1, 999)))).toBe(true);
+  });
+
+  test('we open no more topics than a neighbour takes: one in which nothing is going on is closed', () => {
+    const schedule = createSchedule({ self: agent('self'), random: () => 0 });
+    schedule.step({ kind: 'joined', peer: agent('a') }, 0);
+    const effects: Effect[] = [];
+    for (let topic = 1; topic <= limits.exchangeTopicsMax + 1; topic += 1) {
+      const revision = String(topic).padStart(64, '0');
+      schedule.step({ kind: 'share', topic, info: { ...topicInfo(10), revision }, held: all(10) }, 0);
+      effects.push(...schedule.step({ kind: 'message', member: 'a', message: { kind: 'open', topic: 1, blob: 'tree', revision, held: all(10).toBytes() } }, 0));
+      schedule.step({ kind: 'message', member: 'a', message: { kind: 'close', topic: 1 } }, 0);
+    }
+    expect(sent(effects, 'open')).toHaveLength(limits.exchangeTopicsMax + 1);
+    expect(sent(effects, 'close')).toEqual([{ kind: 'close', topic: 1 }]);
+  });
+
+  test.each([
+    ['bytes', 100, 256 * 1024],
+    ['chunks', 4_000, 1],
+  ])('a request of more %s than a piece ends the neighbour', (_what, chunkCount, length) => {
+    const one = alone(agent('self'), topicInfo(chunkCount, () => length), everything);
+    one.meet(agent('a'), []);
+    expect(one.says('a', ask(1, 0, chunkCount))).toContainEqual({ kind: 'close', member: 'a', reason: 'protocol' });
+  });
+
+  test('ordinals outside the blob end the neighbour', () => {
+    const one = alone(agent('self'), topicInfo(100));
+    one.meet(agent('a'), []);
+    expect(one.says('a', { kind: 'have', topic: 5, ranges: [{ from: 99, to: 101 }] })).toContainEqual({ kind: 'close', member: 'a', reason: 'protocol' });
+    expect(one.says('a', ask(1, 99, 101))).toContainEqual({ kind: 'close', member: 'a', reason: 'protocol' });
   });
 });
 

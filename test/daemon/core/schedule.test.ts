@@ -245,6 +245,47 @@ describe('what is asked of whom', () => {
     expect(sent(one.pass(30_000), 'request').length).toBeGreaterThan(0);
   });
 
+  test('when everything is slow, more time is given', () => {
+    const one = alone(agent('self'), topicInfo(50, () => 60_000));
+    one.meet(agent('x'), 'all');
+    // Every answer takes two seconds.
+    let effects = one.want();
+    for (let round = 0; round < 10; round += 1) {
+      const requests = sent(effects, 'request');
+      effects = one.pass(2_000);
+      for (const { request, ranges } of requests) for (const { from } of ranges) effects = [...effects, ...one.chunk('x', request, from), ...one.tell({ kind: 'stored', topic: topicOne, ordinal: from, bytes: 60_000, kept: true })];
+      expect(effects.filter(({ kind }) => kind === 'strike')).toEqual([]);
+      expect(sent(effects, 'cancel')).toEqual([]);
+    }
+  });
+
+  test('`busy` is honoured, but not for ever', () => {
+    const one = alone(agent('self'), topicInfo(1));
+    one.meet(agent('x'), 'all');
+    const [request] = sent(one.want(), 'request');
+    expect(sent(one.says('x', { kind: 'busy', request: request?.request ?? 0, retryAfterMs: 4_000_000_000 }), 'request')).toEqual([]);
+    expect(sent(one.pass(swarmBounds.busyMsMax / 2), 'request')).toEqual([]);
+    expect(sent(one.pass(swarmBounds.busyMsMax), 'request')).toHaveLength(1);
+  });
+
+  test('agents that have not begun yet count among the owners for a moment', () => {
+    const shareOf = (waitMs: number): number => {
+      const one = alone(agent('self'), topicInfo(64, () => 60_000));
+      one.tell({ kind: 'roster', agents: ['self', 'x', 'y', 'z'].map((name) => agent(name)) });
+      for (const name of ['x', 'y', 'z']) one.tell({ kind: 'joined', peer: agent(name) });
+      one.meet(origin('o'), 'all');
+      const queue = [...sent(one.want(), 'request'), ...sent(one.pass(waitMs), 'request')];
+      let asked = 0;
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        asked += count(next.ranges);
+        for (const { from, to } of next.ranges) for (let ordinal = from; ordinal < to; ordinal += 1) queue.push(...sent(one.chunk('o', next.request, ordinal), 'request'), ...sent(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true }), 'request'));
+      }
+      return asked;
+    };
+    expect(shareOf(0)).toBeLessThan(32);
+    expect(shareOf(swarmBounds.expectedMs)).toBe(64);
+  });
+
   test('a pause of our own is no fault of the neighbour', () => {
     const one = alone(agent('self'), topicInfo(1));
     one.meet(agent('x'), 'all');

@@ -120,6 +120,48 @@ describe('a certificate', () => {
     expect(where.seed.counts.strikes['not-admitted']).toBeGreaterThanOrEqual(1);
   });
 
+  test('is not even looked at when the roster does not name the key', async () => {
+    let verified = 0;
+    const where = await scene(false, {
+      verifyCertificate: async (compact, peerId) => {
+        verified += 1;
+        return await strict(compact, peerId);
+      },
+    });
+    const hello = encodeHello({ certificate: JSON.stringify(certificateOf(where.peer.member, 'peer')), epoch: 1 });
+    const reply = await where.peer
+      .connect(addressOf(where.seed))
+      .then(async (connection) => await greetWith(connection, hello))
+      .catch(() => ({ bytes: 0 }));
+    expect([reply.bytes, verified]).toEqual([0, 0]);
+  });
+
+  test('does not help a member that is revoked while it is verified', async () => {
+    const verifying = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    const where = await scene(true, {
+      verifyCertificate: async (compact, peerId) => {
+        verifying.resolve();
+        await go.promise;
+        return await strict(compact, peerId);
+      },
+    });
+    const connection = await where.peer.connect(addressOf(where.seed));
+    const greeting = greetWith(connection, encodeHello({ certificate: JSON.stringify(certificateOf(where.peer.member, 'peer')), epoch: 1 }));
+    await verifying.promise;
+    where.seed.network.setRoster(rosterOf(2, [where.seed, rosteredRaw(where.peer)], [where.peer.member]));
+    go.resolve();
+    expect(await greeting).toMatchObject({ bytes: 0 });
+    expect(where.seed.swarm.neighbours()).toEqual([]);
+  });
+
+  test('that a verifier lets pass for another key is still refused', async () => {
+    const where = await scene(true, { verifyCertificate: async () => await Promise.resolve(certificateOf('somebody-else', 'else')) });
+    const connection = await where.peer.connect(addressOf(where.seed));
+    expect(await greetWith(connection, encodeHello({ certificate: 'x', epoch: 1 }))).toMatchObject({ bytes: 0 });
+    expect(where.seed.counts.strikes['not-admitted']).toBe(1);
+  });
+
   test('that is right is answered with our own', async () => {
     const where = await scene(true, { verifyCertificate: strict });
     const connection = await where.peer.connect(addressOf(where.seed));
@@ -158,6 +200,16 @@ describe('a greeting', () => {
     expect(await greetWith(connection, bytes)).toMatchObject({ bytes: 0 });
     await until(() => connection.status !== 'open', 'the connection is closed');
     expect(seed.counts.strikes['not-admitted']).toBe(1);
+  });
+
+  test('that is repeated ends the connection', async () => {
+    const { seed, peer } = await scene(true);
+    const connection = await peer.connect(addressOf(seed));
+    const hello = encodeHello({ certificate: JSON.stringify(certificateOf(peer.member, 'peer')), epoch: 1 });
+    expect((await greetWith(connection, hello)).bytes).toBeGreaterThan(100);
+    const again = await greetWith(connection, hello).catch(() => ({ bytes: 0 }));
+    expect(again.bytes).toBe(0);
+    await until(() => connection.status !== 'open', 'the connection is closed');
   });
 
   test('by the hundred from one member costs it the connection', async () => {
