@@ -9,8 +9,12 @@ import { batch, journalContract, names } from '../../contract/journal-contract.t
 import { FailingDisk, plainDatabase, temporaryDirectory } from './fixtures.ts';
 import type { Failure } from './fixtures.ts';
 
-describe('memory', () => journalContract(async () => new MemoryJournal()));
-describe('level', () => journalContract(async () => await openLevelJournal(await temporaryDirectory())));
+describe('memory', () => {
+  journalContract(async () => new MemoryJournal());
+});
+describe('level', () => {
+  journalContract(async () => await openLevelJournal(await temporaryDirectory()));
+});
 describe.each<Failure>(['not-applied', 'applied'])('level, after a write failed (%s)', (failure) => {
   journalContract(async () => {
     const disk = new FailingDisk();
@@ -36,8 +40,7 @@ describe('level on its disk', () => {
   it('says that the directory is in use, and names it', async () => {
     const directory = await temporaryDirectory();
     await using _journal = await openLevelJournal(directory);
-    const error = expect(openLevelJournal(directory)).rejects;
-    await error.toMatchObject({ code: 'DATA_DIRECTORY_IN_USE', message: expect.stringContaining(directory) });
+    await expect(openLevelJournal(directory)).rejects.toMatchObject({ code: 'DATA_DIRECTORY_IN_USE', message: expect.stringContaining(directory) });
   });
 
   it.each<Failure>(['not-applied', 'applied'])('never reads what a failed write left (%s), and later appends take its place', async (failure) => {

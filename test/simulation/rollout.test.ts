@@ -1,0 +1,117 @@
+// Many histories of roll-outs under faults: each is made by its seed, and every fact in it is checked against the invariants.
+// Run one again with STARLING_SEED=<seed>; a seed that failed becomes a case of its own below.
+
+import { describe, expect, it } from 'vitest';
+import { evaluateGates } from '../../control/core/gates.ts';
+import type { DeploymentConfig } from '../../proto/events.ts';
+import { seeded } from '../support/random.ts';
+import type { Random } from '../support/random.ts';
+import { Simulation } from '../support/rollout-simulation.ts';
+import type { Behaviour } from '../support/simulated-agent.ts';
+
+const histories = 3000;
+const steps = 1200;
+/** With faults gone: 12 targets one by one, a few times over, and deadlines of 20 s at 250 ms a round. */
+const drainRounds = 4000;
+
+const digests = ['1', '2', '3', '4', '5'].map((digit) => digit.repeat(64));
+const given = process.env['STARLING_SEED'];
+/** Seeds whose histories once failed. */
+const remembered: readonly number[] = [];
+
+function randomConfig(random: Random, total: number): DeploymentConfig {
+  return {
+    batches: random.pick<DeploymentConfig['batches']>([[1, '50%', '100%'], ['100%'], [1, 2, '30%'], ['10%', '90%'], []]),
+    maxParallel: random.pick<number | `${number}%`>([1, 2, '25%', '50%', '100%']),
+    minHealthy: random.pick<number | `${number}%`>([0, Math.floor(total / 2), '0%', '50%', '75%']),
+    failureThreshold: { count: random.pick([1, 2, 5]), percent: random.pick([5, 30, 100]) },
+    lostAfterMs: 5000,
+    progressDeadlineMs: 20_000,
+    bakeMs: random.pick([0, 1000]),
+    autoRollback: random.chance(0.8),
+  };
+}
+
+function randomBehaviours(random: Random, members: readonly string[]): ReadonlyMap<string, ReadonlyMap<string, Behaviour>> {
+  const kinds: readonly [Behaviour, ...Behaviour[]] = ['unhealthy', 'unhealthy', 'inconsistent', 'rejected', 'no-space', 'hang'];
+  return new Map(
+    digests.map((digest, index) => {
+      // The first revision is good everywhere, and some others are: else nothing would ever be stable.
+      const share = index === 0 ? 0 : random.pick([0, 0, 0.15, 0.6]);
+      return [digest, new Map(members.filter(() => random.chance(share)).map((member) => [member, random.pick(kinds)]))];
+    }),
+  );
+}
+
+function enrol(simulation: Simulation, member: string, zone: string): void {
+  const token = `join-${member}`;
+  simulation.command({
+    kind: 'create-token', token, use: 'join', name: token, secretDigest: 'a'.repeat(64), scopes: [], roles: ['agent'],
+    environments: ['prod'], labels: { env: 'prod', zone }, usesMax: 1, expiresAt: simulation.now + 1e9,
+  });
+  simulation.command({ kind: 'enrol-member', token, member, name: member, publicKey: member, roles: ['agent'], attributes: {} });
+  simulation.addAgent(member);
+}
+
+function randomCommand(simulation: Simulation, random: Random, id: string): void {
+  const environment = 'prod';
+  const number = 1 + random.below(digests.length);
+  const [deployment] = [...simulation.state.environments.values()].map((one) => one.activeDeployment);
+  const what = random.next();
+  if (what < 0.55) simulation.command({ kind: 'promote', promotion: id, environment, revision: String(number) });
+  else if (what < 0.75) simulation.command({ kind: 'rollback', promotion: id, environment, to: random.chance(0.5) ? 'previous' : number });
+  else if (what < 0.87 && deployment !== undefined) simulation.command({ kind: 'abort', deployment });
+  else if (what < 0.93 && simulation.agents.length < 12) enrol(simulation, `late-${id}`, 'z');
+  else if (simulation.agents.length > 2) {
+    const [agent] = simulation.agents.splice(random.below(simulation.agents.length), 1);
+    if (agent !== undefined) simulation.command({ kind: 'revoke-member', member: agent.member, reason: 'sold' });
+  }
+}
+
+function runHistory(seed: number): Simulation {
+  const random = seeded(seed);
+  const members = Array.from({ length: 1 + random.below(9) }, (_, index) => `agent-${index}`);
+  const simulation = new Simulation(random, randomBehaviours(random, members));
+  simulation.command({ kind: 'create-app', app: 'web', project: 'shop' });
+  digests.forEach((revision) => {
+    simulation.command({
+      kind: 'register-revision', app: 'web', revision, cid: `c${revision}`, manifest: '', manifestBytes: 1, entries: 1, bytes: 1, chunks: 1, uploadedBytes: 1, proxy: 'p',
+    });
+  });
+  simulation.command({ kind: 'create-environment', environment: 'prod', app: 'web', selector: { env: 'prod' }, config: randomConfig(random, members.length) });
+  members.forEach((member, index) => enrol(simulation, member, `zone-${index % 3}`));
+  simulation.command({ kind: 'promote', promotion: 'p0', environment: 'prod', revision: '1' });
+  for (let index = 1; index <= steps; index += 1) {
+    simulation.step();
+    if (random.chance(0.01)) randomCommand(simulation, random, `p${index}`);
+  }
+  return simulation;
+}
+
+/** What a history must end in: nothing under way, and nothing that waits without saying why (P-4). */
+function checkEnd(simulation: Simulation): void {
+  expect(simulation.drain(drainRounds), `at rest: ${JSON.stringify([...simulation.state.environments.values()])}`).toBe(true);
+  const { state } = simulation;
+  const unheld = [...state.promotions.values()].filter((one) => one.phase === 'waiting' && evaluateGates(state, one, simulation.observed).blockers.length === 0);
+  expect(unheld).toEqual([]);
+  expect([...state.promotions.values()].filter((one) => one.phase === 'deploying')).toEqual([]);
+  for (const agent of simulation.agents) {
+    const recorded = state.members.get(agent.member)?.running['web']?.revision;
+    expect(recorded, `what ${agent.member} runs`).toBe(agent.running);
+  }
+}
+
+describe('a roll-out under faults', () => {
+  const seeds = given === undefined ? [...remembered, ...Array.from({ length: histories }, (_, index) => index + 1)] : [Number(given)];
+  const chunk = 50;
+  const groups = Array.from({ length: Math.ceil(seeds.length / chunk) }, (_, index) => seeds.slice(index * chunk, (index + 1) * chunk));
+  it.each(groups.map((group) => [group[0], group] as const))('keeps its invariants and comes to rest, seeds from %i', { timeout: 60_000 }, (_first, group) => {
+    for (const seed of group) {
+      try {
+        checkEnd(runHistory(seed));
+      } catch (cause) {
+        throw new Error(`seed ${seed}: ${cause instanceof Error ? cause.message : String(cause)} (STARLING_SEED=${seed} runs it again)`, { cause });
+      }
+    }
+  });
+});

@@ -1,0 +1,219 @@
+// What must hold of a roll-out after every step (control-plane.md, section 6), as functions from the state before, the entry,
+// and the state after to sentences about what is broken. They recompute from the design, not from the code under test.
+
+import { createHash } from 'node:crypto';
+import type { Deployment, Environment, Member, State, TargetDeployment } from '../../control/core/model.ts';
+import type { DeploymentConfig, Event, JournalEntry } from '../../proto/events.ts';
+import type { UnsignedOrder } from '../../control/core/effects.ts';
+
+/** One entry folded in. */
+export interface Transition {
+  readonly before: State;
+  readonly entry: JournalEntry;
+  readonly after: State;
+}
+
+export type Invariant = (transition: Transition) => readonly string[];
+
+const finishedPhases = ['succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'];
+const endedPhases = ['succeeded', 'failed', 'aborted', 'superseded'];
+const finalPhases = ['committed', 'rolled-back', 'inconsistent', 'rejected', 'failed', 'lost', 'cancelled', 'already-current'];
+const failurePhases = ['rolled-back', 'inconsistent', 'rejected', 'failed', 'lost'];
+
+/** Every invariant by its name in the design. */
+export const rolloutInvariants: Readonly<Record<string, Invariant>> = {
+  'P-1': atMostOneDeployment,
+  'P-2': terminalAbsorbs,
+  'P-6': ordersChain,
+  'L-1': oneActiveDeployment,
+  'R-1': enoughHealthy,
+  'R-2': notTooManyAtOnce,
+  'R-3': batchesInOrder,
+  'R-4': nothingAfterThreshold,
+  'R-5': rollbackOnce,
+  'R-9': everyTargetEnds,
+  'V-1': revisionsNeverChange,
+  'V-2': numbersAreDense,
+  'V-4': deployedEqualsPromoted,
+};
+
+/** Everything broken by a transition, each with its invariant's name. */
+export function violations(transition: Transition): readonly string[] {
+  return Object.entries(rolloutInvariants).flatMap(([name, holds]) => holds(transition).map((what) => `${name}: ${what} (entry ${transition.entry.seq}, ${transition.entry.event.kind})`));
+}
+
+function atMostOneDeployment({ before, entry: { event } }: Transition): readonly string[] {
+  if (event.kind !== 'deployment.started') return [];
+  const broken: string[] = [];
+  if (before.deployments.has(event.deployment)) broken.push(`deployment ${event.deployment} starts twice`);
+  const earlier = [...before.deployments.values()].find((other) => other.promotion === event.promotion && other.type !== 'catch-up');
+  if (event.type !== 'catch-up' && earlier !== undefined) broken.push(`promotion ${event.promotion} is deployed twice`);
+  return broken;
+}
+
+function terminalAbsorbs({ before, after }: Transition): readonly string[] {
+  const promotions = [...before.promotions.values()].filter((old) => endedPhases.includes(old.phase) && after.promotions.get(old.promotion)?.phase !== old.phase);
+  const deployments = [...before.deployments.values()].filter((old) => finishedPhases.includes(old.phase) && after.deployments.get(old.deployment)?.phase !== old.phase);
+  return [...promotions.map((old) => `promotion ${old.promotion} left ${old.phase}`), ...deployments.map((old) => `deployment ${old.deployment} left ${old.phase}`)];
+}
+
+function orderOf(event: Extract<Event, { readonly kind: 'order.issued' }>): UnsignedOrder {
+  const order: UnsignedOrder = JSON.parse(event.compact);
+  return order;
+}
+
+function ordersChain({ before, entry: { event } }: Transition): readonly string[] {
+  if (event.kind !== 'order.issued') return [];
+  const environment = before.environments.get(event.environment);
+  const order = orderOf(event);
+  const broken: string[] = [];
+  if (event.seq !== (environment?.orderSeq ?? 0) + 1) broken.push(`order ${event.seq} follows order ${environment?.orderSeq}`);
+  if (order.previous !== environment?.orderDigest) broken.push(`order ${event.seq} does not name the one before it`);
+  if (event.digest !== createHash('sha256').update(event.compact).digest('hex')) broken.push(`order ${event.seq} has another digest`);
+  return broken;
+}
+
+function oneActiveDeployment({ after }: Transition): readonly string[] {
+  return [...after.environments.values()].flatMap((environment) => {
+    const active = [...after.deployments.values()].filter((one) => one.environment === environment.environment && !finishedPhases.includes(one.phase));
+    if (active.length > 1) return [`${active.length} deployments are active in ${environment.environment}`];
+    return active[0]?.deployment === environment.activeDeployment ? [] : [`${environment.environment} says that ${environment.activeDeployment} is active`];
+  });
+}
+
+/** A target that was told to change what runs, and has neither answered nor been given up. */
+function changing(target: TargetDeployment): boolean {
+  const action = target.order?.action;
+  return (action === 'activate' || action === 'rollback') && !target.settled && target.phase !== 'lost' && target.phase !== 'cancelled';
+}
+
+function serves(member: Member | undefined, app: string): boolean {
+  return member !== undefined && !member.revoked && member.running[app] !== undefined && member.work[app]?.settled !== false;
+}
+
+function share(value: number | string, total: number, round: (value: number) => number): number {
+  return typeof value === 'number' ? value : round((total * Number.parseFloat(value)) / 100);
+}
+
+/** Whom an order that switches releases names, and its deployment as it was before. */
+function switching({ before, entry: { event } }: Transition): { readonly deployment: Deployment; readonly environment: Environment; readonly named: readonly string[]; readonly action: string } | undefined {
+  if (event.kind !== 'order.issued' || (event.action !== 'activate' && event.action !== 'rollback')) return undefined;
+  const deployment = before.deployments.get(event.deployment);
+  const environment = before.environments.get(event.environment);
+  return deployment === undefined || environment === undefined ? undefined : { deployment, environment, named: event.targets, action: event.action };
+}
+
+function enoughHealthy(transition: Transition): readonly string[] {
+  const order = switching(transition);
+  if (order === undefined) return [];
+  const { before } = transition;
+  const targets = Object.values(order.deployment.targets);
+  const healthy = targets.filter((target) => target.phase !== 'lost' && serves(before.members.get(target.member), order.deployment.app)).map((target) => target.member);
+  const left = healthy.filter((member) => !order.named.includes(member)).length;
+  const least = share(order.deployment.config.minHealthy, targets.length, Math.ceil);
+  if (left === healthy.length || left >= least) return [];
+  return [`${left} of ${targets.length} would be left serving, at least ${least} must (${order.deployment.deployment})`];
+}
+
+function notTooManyAtOnce(transition: Transition): readonly string[] {
+  const order = switching(transition);
+  if (order === undefined) return [];
+  const targets = Object.values(transition.after.deployments.get(order.deployment.deployment)?.targets ?? {});
+  const busy = targets.filter(changing).length;
+  // One that was given up as lost may have come back while another had its turn: that must not get worse.
+  const busyBefore = Object.values(order.deployment.targets).filter(changing).length;
+  const most = Math.max(1, share(order.deployment.config.maxParallel, targets.length, Math.floor));
+  return busy > Math.max(most, busyBefore) ? [`${busy} targets change at once, at most ${most} may (${order.deployment.deployment})`] : [];
+}
+
+function batchesInOrder({ before, entry: { event, at } }: Transition): readonly string[] {
+  const id = event.kind === 'batch.started' || event.kind === 'order.issued' ? event.deployment : '';
+  const deployment = before.deployments.get(id);
+  if (deployment === undefined || (event.kind !== 'batch.started' && event.kind !== 'order.issued')) return [];
+  if (event.kind === 'order.issued') {
+    if (event.action !== 'activate') return [];
+    // One that was given up as lost in an earlier batch, and came back, may go with a later one.
+    const early = event.targets.filter((member) => !['running', 'succeeded'].includes(deployment.batches[deployment.targets[member]?.batch ?? -1]?.phase ?? ''));
+    return early.map((member) => `${member} is activated before its batch runs`);
+  }
+  return deployment.batches.slice(0, event.batch).flatMap((batch, index) => {
+    // What a target that was given up as lost says after its batch has succeeded does not undo that.
+    const ended = batch.finishedAt ?? at;
+    const last = Math.max(0, ...batch.targets.map((member) => deployment.targets[member]?.reportedAt ?? 0).filter((reported) => reported < ended));
+    const baked = ended - last >= deployment.config.bakeMs || batch.targets.every((member) => ['lost', 'cancelled', 'already-current'].includes(deployment.targets[member]?.phase ?? ''));
+    return batch.phase === 'succeeded' && (baked || index < event.batch - 1) ? [] : [`batch ${event.batch} starts while batch ${index} is ${batch.phase}, ended ${ended - last} ms after its last report`];
+  });
+}
+
+function stopsAt(config: DeploymentConfig, total: number): number {
+  return Math.min(config.failureThreshold.count, Math.ceil((total * config.failureThreshold.percent) / 100));
+}
+
+function nothingAfterThreshold(transition: Transition): readonly string[] {
+  const order = switching(transition);
+  if (order === undefined || order.action !== 'activate') return [];
+  const targets = Object.values(order.deployment.targets);
+  const failed = targets.filter((target) => failurePhases.includes(target.phase) && (target.settled || target.phase === 'lost') && target.order?.action !== 'prefetch');
+  const limit = stopsAt(order.deployment.config, targets.length);
+  const broken = failed.length >= Math.max(1, limit) ? [`an activation after ${failed.length} of ${limit} failures`] : [];
+  return order.deployment.phase === 'running' ? broken : [...broken, `an activation in a deployment that is ${order.deployment.phase}`];
+}
+
+function rollbackOnce({ before, entry: { event } }: Transition): readonly string[] {
+  if (event.kind !== 'deployment.rolling-back') return [];
+  const deployment = before.deployments.get(event.deployment);
+  const stable = before.environments.get(deployment?.environment ?? '')?.stable;
+  const broken: string[] = [];
+  if (deployment === undefined || deployment.rollback !== undefined) broken.push(`${event.deployment} rolls back twice`);
+  if (deployment?.type === 'rollback') broken.push(`the rollback ${event.deployment} rolls back`);
+  if (event.to === deployment?.to) broken.push(`${event.deployment} rolls back to the same set`);
+  // `stable` cannot have changed since the start: only this deployment could have changed it.
+  if (event.to !== stable) broken.push(`${event.deployment} rolls back to another set than was stable`);
+  return broken;
+}
+
+function everyTargetEnds({ after, entry: { event } }: Transition): readonly string[] {
+  const finished = [...after.deployments.values()].filter((deployment) => finishedPhases.includes(deployment.phase));
+  return finished.flatMap((deployment) => {
+    const targets = Object.values(deployment.targets);
+    const open = targets.filter((target) => !finalPhases.includes(target.phase));
+    const named = deployment.batches.flatMap((batch) => batch.targets);
+    const broken = open.map((target) => `${target.member} is ${target.phase} in ${deployment.deployment}, which has ended`);
+    if (new Set(named).size !== targets.length || named.length !== targets.length) broken.push(`${deployment.deployment} has ${named.length} places for ${targets.length} targets`);
+    if (event.kind === 'deployment.finished' && event.deployment === deployment.deployment && event.phase === 'succeeded') {
+      const failed = targets.filter((target) => failurePhases.includes(target.phase)).length;
+      if (failed >= stopsAt(deployment.config, targets.length)) broken.push(`${deployment.deployment} succeeded with ${failed} failures`);
+    }
+    return broken;
+  });
+}
+
+function revisionsNeverChange({ before, after }: Transition): readonly string[] {
+  return [...before.apps.values()].flatMap((app) =>
+    app.revisions.filter((revision, index) => after.apps.get(app.app)?.revisions[index] !== revision).map((revision) => `${app.app}@${revision.number} changed`),
+  );
+}
+
+function numbersAreDense({ after }: Transition): readonly string[] {
+  return [...after.apps.values()].flatMap((app) => app.revisions.filter((revision, index) => revision.number !== index + 1).map((revision) => `${app.app}@${revision.number} is out of order`));
+}
+
+function deployedEqualsPromoted({ before, entry: { event } }: Transition): readonly string[] {
+  if (event.kind === 'deployment.started') {
+    const promotion = before.promotions.get(event.promotion);
+    return promotion?.revision === event.to && promotion.number === event.number ? [] : [`${event.deployment} deploys another set than ${event.promotion} asks for`];
+  }
+  if (event.kind === 'role.published') {
+    const app = before.environments.get(event.environment)?.app ?? '';
+    const active = before.deployments.get(before.environments.get(event.environment)?.activeDeployment ?? '');
+    const wanted = active?.rollback?.to ?? active?.to;
+    const named = Object.entries(event.revisions);
+    return named.length === 1 && named[0]?.[0] === app && named[0][1] === wanted ? [] : [`the role of ${event.environment} names ${JSON.stringify(named)}`];
+  }
+  if (event.kind !== 'order.issued' || event.action === 'cancel') return [];
+  const role = before.environments.get(event.environment)?.role;
+  const order = orderOf(event);
+  const deployment = before.deployments.get(event.deployment);
+  const wanted = event.action === 'rollback' ? deployment?.rollback?.to : deployment?.to;
+  return order.revision === wanted && role?.revisions[event.app] === wanted && role?.version === order.roleVersion ? [] : [`order ${event.seq} names another set than its deployment and its role`];
+}
