@@ -80,9 +80,9 @@ async function corrupter(fleet: Fleet, name: string, source: string, signal: Abo
 }
 
 async function spoiltReader(source: string, signal: AbortSignal): Promise<(ordinal: number) => Promise<Uint8Array>> {
-  const { readChunk } = await ingest(source, { signal });
+  const ingested = await ingest(source, { signal });
   return async (ordinal) => {
-    const bytes = Uint8Array.from(await readChunk(ordinal));
+    const bytes = Uint8Array.from(await ingested.readChunk(ordinal));
     bytes[0] = (bytes[0] ?? 0) ^ 1;
     return bytes;
   };
