@@ -25,7 +25,7 @@ import { listing } from '../support/same-tree.ts';
 import { noise } from '../support/trees.ts';
 
 const honest = 5;
-const corrupters = 2;
+const corrupters = 3;
 const config = { batches: ['100%'], maxParallel: '100%', minHealthy: 0, bakeMs: 0, autoRollback: true, failureThreshold: { count: 100, percent: 100 }, lostAfterMs: 600_000 };
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, child: () => silent };
 
