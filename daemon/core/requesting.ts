@@ -32,7 +32,10 @@ export function pump(state: SwarmState): void {
 export function forgive(state: SwarmState, pausedMs: number): void {
   if (pausedMs < swarmBounds.pauseMs) return;
   for (const peer of state.peers.values()) {
-    for (const request of peer.requests.values()) request.deadline += pausedMs;
+    for (const request of peer.requests.values()) {
+      request.deadline += pausedMs;
+      request.issuedAt += pausedMs;
+    }
   }
 }
 

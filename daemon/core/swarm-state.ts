@@ -13,7 +13,7 @@ export interface Request {
   readonly remaining: Set<number>;
   readonly bytes: number;
   remainingBytes: number;
-  readonly issuedAt: number;
+  issuedAt: number;
   /** How long it should take behind what the neighbour owed then. */
   readonly expectedMs: number;
   /** Whether anything of it has come. */

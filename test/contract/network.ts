@@ -145,6 +145,14 @@ export function networkContract(name: string, maker: () => NetworkMaker): void {
       expect(neighbour.backlogBytes).toBeLessThan(backlogLowBytes);
     });
 
+    test('who is sent far more than it takes is closed rather than buffered for', async () => {
+      const { neighbour, own } = await pair();
+      const bytes = new Uint8Array(256 * 1024);
+      for (let ordinal = 0; ordinal < 60 && own.closed === undefined; ordinal += 1) neighbour.send(encodeMessage({ kind: 'data', topic: 1, request: 1, ordinal, compression: 'none', bytes }));
+      expect(own.closed).toBe('stalled');
+      expect(neighbour.backlogBytes).toBeLessThan(8 * 1024 * 1024);
+    });
+
     test('a close reaches both sides once, with a reason, and ends what waits', async () => {
       const { neighbour, own, other } = await pair();
       neighbour.close('banned');

@@ -65,7 +65,19 @@ describe('serving', () => {
     one.meet(agent('b'), []);
     one.says('a', ask(1, 0, 10));
     one.tell({ kind: 'gone', member: 'a' });
+    // Back, and without what it was sent.
+    one.meet(agent('a'), []);
     expect(served(one.says('b', ask(1, 0, 10)))).toHaveLength(1);
+  });
+
+  test('the origin does not send anybody to one that was still in line when it cancelled', () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    one.meet(agent('a'), []);
+    one.meet(agent('b'), []);
+    for (const request of [1, 2, 3]) one.says('a', ask(request, request * 10, request * 10 + 10));
+    one.says('a', { kind: 'cancel', request: 3 });
+    expect(served(one.says('b', ask(1, 30, 40)))).toHaveLength(1);
+    expect(served(one.says('b', ask(2, 10, 20)))).toEqual([]);
   });
 
   test('of a request that only partly needs the origin, that part, then elsewhere', () => {

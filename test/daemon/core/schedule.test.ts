@@ -224,6 +224,48 @@ describe('what is asked of whom', () => {
     expect(asked.size).toBe(64);
   });
 
+  test('of the origin anything, when the others talk but do not give', () => {
+    const one = alone(agent('self'), topicInfo(64, () => 60_000));
+    one.tell({ kind: 'roster', agents: [agent('self'), agent('x')] });
+    one.meet(agent('x'), []);
+    one.meet(origin('o'), 'all');
+    let queue = [...sent(one.want(), 'request', 'o')];
+    const asked = new Set<number>();
+    for (let round = 0; round < 40; round += 1) {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        for (const { from, to } of next.ranges) {
+          for (let ordinal = from; ordinal < to; ordinal += 1) {
+            asked.add(ordinal);
+            queue.push(...sent(one.chunk('o', next.request, ordinal), 'request', 'o'), ...sent(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true }), 'request', 'o'));
+          }
+        }
+      }
+      // Always something new from x, and always what is held already: it is not silent, and no help.
+      const [known = 0] = asked;
+      queue = [...sent(one.says('x', { kind: 'have', topic: 5, ranges: [{ from: [...asked][round] ?? known, to: ([...asked][round] ?? known) + 1 }] }), 'request', 'o'), ...sent(one.pass(500), 'request', 'o')];
+    }
+    expect(asked.size).toBe(64);
+  });
+
+  test('of an origin that sends elsewhere only after tau again, unless those it names are no help', () => {
+    const begin = (name: string, good: boolean) => {
+      const one = alone(agent('self'), topicInfo(1));
+      one.tell({ kind: 'roster', agents: [agent('self')] });
+      one.meet(agent(name), good ? [] : 'all');
+      if (!good) {
+        const [first] = sent(one.want(), 'request', name);
+        one.chunk(name, first?.request ?? 0, 0, false);
+      }
+      const [request] = sent([...one.meet(origin('o'), 'all'), ...(good ? one.want() : []), ...one.pass(swarmBounds.expectedMs)], 'request', 'o');
+      return { one, effects: one.says('o', { kind: 'elsewhere', request: request?.request ?? 0, holders: [name] }) };
+    };
+    const waiting = begin('x', true);
+    expect(sent([...waiting.effects, ...waiting.one.pass(swarmBounds.starvedMs - 100)], 'request', 'o')).toEqual([]);
+    expect(sent(waiting.one.pass(2 * swarmBounds.starvedMs), 'request', 'o')).toHaveLength(1);
+    const inVain = begin('x', false);
+    expect(sent([...inVain.effects, ...inVain.one.pass(100)], 'request', 'o')).toHaveLength(1);
+  });
+
   test('a request that overstays is asked of another holder, and what comes late is still taken', () => {
     const one = alone(agent('self'), topicInfo(1));
     one.meet(agent('x'), 'all');
@@ -290,8 +332,10 @@ describe('what is asked of whom', () => {
     const one = alone(agent('self'), topicInfo(1));
     one.meet(agent('x'), 'all');
     one.want();
-    // The whole process stood still for ten seconds.
-    expect(one.schedule.step({ kind: 'tick' }, 10_000).filter(({ kind }) => kind === 'strike' || kind === 'send')).toEqual([]);
+    one.meet(agent('y'), 'all');
+    // The whole process stood still for a minute; then the clock goes on.
+    expect(sent(one.schedule.step({ kind: 'tick' }, 60_000), 'request', 'y')).toEqual([]);
+    expect(one.schedule.requestsInFlight()).toBe(1);
   });
 
   test('the last pieces are asked of two more when they dawdle, and cancelled when one has come', () => {
