@@ -146,17 +146,22 @@ export class IdempotencyKeys implements AsyncDisposable {
   async #read(id: string): Promise<KeptRecord | undefined> {
     const at = this.#kept.get(id);
     if (at === undefined || this.#options.now() - at > keptMs) return undefined;
-    const found = await this.#level.get(id);
+    const found = await this.#using(async (level) => await level.get(id));
     return isRecord.Check(found) ? found : undefined;
   }
 
   async #write(id: string, record: KeptRecord): Promise<void> {
+    await this.#using(async (level) => await level.batch([{ type: 'put', key: id, value: record }], syncedWrite));
+  }
+
+  /** @throws {ControlError} STORAGE_FAILED; the next use opens it again, which fails as long as the disk is full. */
+  async #using<Result>(action: (level: Level<string, unknown>) => Promise<Result>): Promise<Result> {
     try {
-      await this.#level.batch([{ type: 'put', key: id, value: record }], syncedWrite);
+      if (this.#level.status !== 'open') await this.#level.open();
+      return await action(this.#level);
     } catch (cause) {
       // After a failed write LevelDB refuses every other one until it is opened again.
       await this.#level.close().catch(() => undefined);
-      await this.#level.open().catch(() => undefined);
       throw failed(this.#options.directory, cause);
     }
   }
@@ -175,7 +180,7 @@ export class IdempotencyKeys implements AsyncDisposable {
       if (!this.#busy.has(id)) gone.push(id);
     }
     for (const id of gone) this.#kept.delete(id);
-    if (gone.length > 0) await this.#level.batch(gone.map((key) => ({ type: 'del', key })));
+    if (gone.length > 0) await this.#using(async (level) => await level.batch(gone.map((key) => ({ type: 'del', key }))));
   }
 }
 
@@ -207,5 +212,6 @@ function sha256(text: string): string {
 
 function failed(directory: string, cause: unknown): ControlError {
   const reason = cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.message : cause.message) : String(cause);
-  return new ControlError('STORAGE_FAILED', `idempotency keys in '${directory}' cannot be kept: ${reason}`, { cause });
+  const mend = /ENOSPC|No space left/.test(reason) ? '; free some space and try again' : '';
+  return new ControlError('STORAGE_FAILED', `idempotency keys in '${directory}' cannot be kept: ${reason}${mend}`, { cause });
 }
