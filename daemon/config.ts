@@ -8,6 +8,9 @@ import { RoleSchema } from '../proto/statement.ts';
 import { DaemonError } from './errors.ts';
 
 const strict = { additionalProperties: false } as const;
+const logLevels = ['debug', 'info', 'warn', 'error'];
+const namePattern = '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$';
+const listenPattern = '^/(ip4|ip6)/.+/tcp/[0-9]+$';
 const Port = Type.Integer({ minimum: 0, maximum: 65535 });
 
 /** Each setting once, with what too low or too high does. */
@@ -31,9 +34,9 @@ const Listener = Type.Object({ host: Type.Optional(Type.String({ maxLength: 255 
 export const ConfigSchema = Type.Object(
   {
     dataDir: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
-    name: Type.Optional(Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$' })),
+    name: Type.Optional(Type.String({ pattern: namePattern })),
     roles: Type.Optional(Type.Array(RoleSchema, { minItems: 1, maxItems: 3 })),
-    listen: Type.Optional(Type.String({ pattern: '^/(ip4|ip6)/.+/tcp/[0-9]+$' })),
+    listen: Type.Optional(Type.String({ pattern: listenPattern })),
     http: Type.Optional(Listener),
     upload: Type.Optional(Type.Object({ host: Type.Optional(Type.String({ maxLength: 255 })), port: Type.Optional(Port), url: Type.Optional(Type.String({ pattern: '^https?://' })) }, strict)),
     apps: Type.Optional(
@@ -43,7 +46,7 @@ export const ConfigSchema = Type.Object(
       ),
     ),
     supervisor: Type.Optional(Type.Object({ onStop: Type.Optional(Type.Union([Type.Literal('stop'), Type.Literal('leave')])) }, strict)),
-    log: Type.Optional(Type.Object({ level: Type.Optional(Type.Union(['debug', 'info', 'warn', 'error'].map((level) => Type.Literal(level)))) }, strict)),
+    log: Type.Optional(Type.Object({ level: Type.Optional(Type.Union(logLevels.map((level) => Type.Literal(level)))) }, strict)),
     zone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
   },
   strict,
@@ -88,18 +91,34 @@ export interface ConfigSources {
 export function readConfig({ file, environment, flags, hostname }: ConfigSources): Config {
   const written = file === undefined ? {} : parse(file.text, file.path);
   const roles = flags.roles ?? environment['STARLING_ROLES']?.split(',');
+  const said = checked(flags, environment);
   return {
     dataDir: flags.dataDir ?? environment['STARLING_DATA_DIR'] ?? written.dataDir ?? defaults.dataDir,
-    name: flags.name ?? environment['STARLING_NAME'] ?? written.name ?? nameOf(hostname),
+    name: said.name ?? written.name ?? nameOf(hostname),
     roles: roles === undefined ? (written.roles ?? ['agent']) : roles.map(role),
-    listen: environment['STARLING_LISTEN'] ?? written.listen ?? defaults.listen,
+    listen: said.listen ?? written.listen ?? defaults.listen,
     http: { ...defaults.http, ...written.http },
     upload: { ...defaults.upload, url: undefined, ...written.upload },
     apps: Object.fromEntries(Object.entries(written.apps ?? {}).map(([app, { root, host, port }]) => [app, { root, host: host ?? '127.0.0.1', port }])),
     supervisor: { ...defaults.supervisor, onStop: written.supervisor?.onStop ?? 'leave' },
-    log: { level: flags.logLevel ?? environment['STARLING_LOG_LEVEL'] ?? written.log?.level ?? defaults.log.level },
+    log: { level: said.logLevel ?? written.log?.level ?? defaults.log.level },
     zone: written.zone ?? defaults.zone,
   };
+}
+
+/** What flags and variables say, where the file's schema does not look. @throws {DaemonError} CONFIG_INVALID with every problem, a line each. */
+function checked(flags: ConfigSources['flags'], environment: ConfigSources['environment']) {
+  const problems: string[] = [];
+  const pick = (flag: readonly [name: string, text: string | undefined] | undefined, variable: string, fits: (text: string) => boolean, expected: string): string | undefined => {
+    const [where, text] = flag?.[1] === undefined ? [variable, environment[variable]] : flag;
+    if (text !== undefined && !fits(text)) problems.push(`${where}: '${text}' is not ${expected}`);
+    return text;
+  };
+  const name = pick(['--name', flags.name], 'STARLING_NAME', (text) => new RegExp(namePattern).test(text), 'a name of at most 64 lower-case letters, digits and hyphens');
+  const listen = pick(undefined, 'STARLING_LISTEN', (text) => new RegExp(listenPattern).test(text), `an address such as ${defaults.listen}`);
+  const logLevel = pick(['--log-level', flags.logLevel], 'STARLING_LOG_LEVEL', (text) => logLevels.includes(text), `one of ${logLevels.join(', ')}`);
+  if (problems.length > 0) throw new DaemonError('CONFIG_INVALID', problems.join('\n'));
+  return { name, listen, logLevel };
 }
 
 function parse(text: string, path: string): ConfigFile {

@@ -63,7 +63,12 @@ export interface Joined {
 export async function joinFleet(config: Config, url: string, tokenText: string, { clock, attributes, signal }: JoinDeps): Promise<Joined> {
   const token = parseJoinToken(tokenText);
   if (!URL.canParse(url)) throw new DaemonError('CONFIG_INVALID', `'${url}' is not a URL; expected something like https://control.example.com:7400`);
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  if (!/^https?:$/.test(new URL(url).protocol) || new URL(url).pathname !== '/') throw new DaemonError('CONFIG_INVALID', `'${url}' is not the base URL of a control plane; expected something like https://control.example.com:7400, without a path`);
+  try {
+    await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new DaemonError('STORAGE_FAILED', `cannot make the data directory ${config.dataDir}: ${cause instanceof Error ? cause.message : String(cause)}; name another with --data-dir, or run as a user who may write there`, { cause });
+  }
   const link = createEnrolmentLink(url);
   const trust = await openTrust({ dataDir: config.dataDir, pin: token.root, now: () => clock.now() });
   if (!trust.isPinned()) await trust.pinRoot(await link.root({ signal }));

@@ -1,6 +1,6 @@
 // The composition root of the daemon, top to bottom: identity and trust, the swarm, the roles, the loops. Nothing is decided here.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import type { Running } from '../proto/fleet.ts';
@@ -54,7 +54,8 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   await using stack = new AsyncDisposableStack();
   const stop = new AbortController();
   const { clock, random, log } = deps;
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  // Before anything is made: a mistyped directory is not filled with a new identity.
+  await requireMembership(config.dataDir, true);
   const registry = new Registry();
   const metrics = createMetrics(registry, deps);
 

@@ -31,6 +31,7 @@ const program = new Command('starlingd')
   .description('The daemon of Starling: fetches, verifies, installs and shares what the control plane orders.')
   .version('0.1.0')
   .showSuggestionAfterError()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'starlingd: ')) })
   .exitOverride();
 
 function command(name: string, description: string): Command {
@@ -94,7 +95,7 @@ async function load(options: CommonOptions): Promise<Config> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    if (options.config !== undefined) throw new DaemonError('CONFIG_INVALID', `cannot read the configuration ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    if (options.config !== undefined) throw new DaemonError('CONFIG_INVALID', `cannot read the configuration ${path}: ${reasonOf(cause)}; name another file with --config`, { cause });
   }
   return readConfig({
     ...(text === undefined ? {} : { file: { path, text } }),
@@ -113,8 +114,21 @@ async function readToken(file: string): Promise<string> {
   try {
     return await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
   } catch (cause) {
-    throw new DaemonError('CONFIG_INVALID', `cannot read the join token from ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new DaemonError('CONFIG_INVALID', `cannot read the join token from ${file}: ${reasonOf(cause)}; \`starling token create --join --save FILE\` makes one`, { cause });
   }
+}
+
+/** A system error in its own words; an absent file without the jargon. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return 'there is no such file';
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** Its stack is only of use for a mistake of this program: what the system refused is the person's to mend. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof DaemonError || 'syscall' in error) return error.message;
+  return `an error of this program, please report it: ${error.stack ?? error.message}`;
 }
 
 function interrupt(): AbortController {
@@ -135,9 +149,6 @@ function exitCode(error: unknown): number {
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
-  if (!(error instanceof CommanderError)) {
-    const text = error instanceof DaemonError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`starlingd: ${text}\n`);
-  }
+  if (!(error instanceof CommanderError)) process.stderr.write(`starlingd: ${textOf(error)}\n`);
   process.exitCode = exitCode(error);
 }
