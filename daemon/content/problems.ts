@@ -20,7 +20,8 @@ export function createProblems(): Problems {
   const found: { readonly code: DaemonErrorCode; readonly message: string }[] = [];
   const throwIfAny = (): void => {
     const [first] = found;
-    if (first !== undefined) throw new DaemonError(first.code, found.map(({ message }) => message).join('\n'));
+    const more = found.length < problemsMax ? [] : [`reading stopped after ${problemsMax} problems; there may be more`];
+    if (first !== undefined) throw new DaemonError(first.code, [...found.map(({ message }) => message), ...more].join('\n'));
   };
   return {
     add(code, message) {

@@ -51,8 +51,14 @@ function* distinct(names: readonly string[], directory: string, caseSensitive: b
     const earlier = seen.get(key);
     seen.set(key, name);
     if (earlier === undefined) yield name;
-    else problems.add('PATH_COLLISION', `in ${quoted(directory || '.')}: ${quoted(earlier)} and ${quoted(name)} differ only in case or Unicode normalisation; rename one of them`);
+    else problems.add('PATH_COLLISION', `in ${quoted(directory || '.')}: ${spelled(earlier)} and ${spelled(name)} differ only in case or Unicode normalisation; rename one of them`);
   }
+}
+
+/** As it is; a name that looks like another one with its code points, since that is where the difference lies. */
+function spelled(text: string): string {
+  const points = text.normalize('NFC') === text ? '' : ` (${Array.from(text, (letter) => (letter > '~' ? `U+${letter.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0') ?? ''}` : letter)).join('')})`;
+  return `${quoted(text)}${points}`;
 }
 
 function checkRoot(root: string): void {
@@ -61,6 +67,7 @@ function checkRoot(root: string): void {
     stats = lstatSync(`${root}/`);
   } catch (cause) {
     const missing = systemCode(cause) === 'ENOENT';
+    if (systemCode(cause) === 'ENOTDIR') throw new DaemonError('UNREADABLE_FILE', `${root} is not a directory; name the directory to publish`, { cause });
     throw new DaemonError('UNREADABLE_FILE', missing ? `there is no directory ${root}; name the directory to publish` : `${root} cannot be read as a directory: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
   if (!stats.isDirectory()) throw new DaemonError('UNREADABLE_FILE', `${root} is not a directory; name the directory to publish`);
@@ -103,8 +110,8 @@ function look(root: string, path: string, problems: Problems): Found | undefined
   } catch (cause) {
     // That there are too many problems is no problem of this path.
     if (cause instanceof DaemonError) throw cause;
-    if (cause instanceof ProtocolError) problems.add('INVALID_PATH', cause.message);
-    else if (cause instanceof TypeError) problems.add('INVALID_PATH', `${quoted(path)} points to a name that is not UTF-8`);
+    if (cause instanceof ProtocolError) problems.add('INVALID_PATH', `${cause.message}; rename it, or leave it out`);
+    else if (cause instanceof TypeError) problems.add('INVALID_PATH', `${quoted(path)} points to a name that is not UTF-8; make it anew, or leave it out`);
     else {
       const { code, message } = readFailure(path, cause);
       problems.add(code, message);
