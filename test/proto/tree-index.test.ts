@@ -71,6 +71,12 @@ describe('decodeTree()', () => {
     expect(outcome(() => decodeTree(new Uint8Array(limits.indexBytesMax + 1)))).toEqual({ code: 'TOO_LARGE' });
   });
 
+  test('refuses counts that the bytes cannot hold before it allocates for them', () => {
+    const head = [0x53, 0x54, 0x49, 0x58, 1, 0];
+    expect(() => decodeTree(Uint8Array.from([...head, 0, 0x80, 0xc8, 0xd0, 0x07]))).toThrow('0 bytes are too few for 0 entries and 16000000 chunks');
+    expect(() => decodeTree(Uint8Array.from([...head, 0xc0, 0x84, 0x3d, 0]))).toThrow('0 bytes are too few for 1000000 entries and 0 chunks');
+  });
+
   test('refuses files that have too many chunks together', () => {
     const half = [0x80, 0xa4, 0xe8, 0x03];
     const head = [0x53, 0x54, 0x49, 0x58, 1, 0, 2, 1, 0x81, 0xa4, 0x81, 0xa4, 0, 1, 0x61, 0, 1, 0x62, 1];

@@ -13,6 +13,7 @@ type Row = readonly [what: string, bytes: string, code: ProtocolErrorCode];
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const text = (value: string): string => hex(Buffer.from(value));
 const byte = (value: number): string => value.toString(16).padStart(2, '0');
+const varint = (value: number): string => (value < 128 ? byte(value) : `${byte(0x80 | (value & 0x7f))}${byte(value >> 7)}`);
 const magic = text('STIX');
 const head = `${magic}0100`;
 const directory = '41ed';
@@ -63,6 +64,7 @@ const treeRows: readonly Row[] = [
   ['a path of 1025 bytes', index([directory], `008108${'61'.repeat(1025)}`), 'TOO_LARGE'],
   ['a path of 1025 bytes in two steps', index([directory, directory], `00ff01${'61'.repeat(255)}ff018206${'61'.repeat(770)}`), 'INVALID_PATH'],
   ['65 parts', index([directory], `008101${'612f'.repeat(64)}61`), 'INVALID_PATH'],
+  ['65 parts, all of them declared', index(Array.from({ length: 65 }, () => directory), Array.from({ length: 65 }, (_, depth) => (depth === 0 ? path('a') : `${varint(2 * depth - 1)}02${text('/a')}`)).join('')), 'INVALID_PATH'],
   ['the same path twice', index([directory, directory], `${path('a')}0100`, '00'), 'NOT_CANONICAL'],
   ['paths in descending order', index([directory, directory], `${path('b')}${path('a')}`), 'NOT_CANONICAL'],
   ['a path that shares more than it says', index([directory, directory], `${path('a')}${path('ab')}`), 'NOT_CANONICAL'],
@@ -84,7 +86,7 @@ const treeRows: readonly Row[] = [
   ['a chunk above the maximum', oneFile(1, `8180100100${id('a')}`), 'TOO_LARGE'],
   ['a reference to a chunk that is not there', oneFile(1, `01020000${id('a')}${id('b')}`), 'MALFORMED'],
   ['a reference before the first chunk', oneFile(1, `010101${id('a')}`), 'MALFORMED'],
-  ['a chunk that no file has', oneFile(1, `0100${id('a')}00`), 'MALFORMED'],
+  ['a chunk that no file has', oneFile(1, `0100${id('a')}`), 'MALFORMED'],
   ['16 million references and no bytes', oneFile(1, `0180c8d007${id('a')}`), 'TRUNCATED'],
   ['more references than allowed', oneFile(1, `0181c8d007${id('a')}`), 'TOO_LARGE'],
   ['a small file in two chunks', oneFile(2, `0101020000${id('file')}${id('a')}${id('b')}`), 'NOT_CANONICAL'],
