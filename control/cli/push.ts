@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { cidOf } from '../../proto/cid.ts';
 import { defaultDeploySpec, DeploySpecSchema, type DeploySpec } from '../../proto/deploy-spec.ts';
 import { readDocument } from '../../proto/document.ts';
+import { checkPath } from '../../proto/path.ts';
 import { createRevision, ingest, type Ingested } from '../../daemon/content/ingest.ts';
 import { ControlError } from '../errors.ts';
 import { systemCode, type Api } from './api.ts';
@@ -102,11 +103,24 @@ function distinctChunkBytes({ tree }: Ingested): number {
  */
 export async function readSpec(directory: string, onWarning: (text: string) => void): Promise<DeploySpec> {
   const text = await readOptional(join(directory, specName));
-  if (text !== undefined) return readDocument(text, specName, DeploySpecSchema);
+  if (text !== undefined) return withinTheTree(readDocument(text, specName, DeploySpecSchema));
   for (const near of ['deploy.yml', 'deploy.json', 'Deploy.yaml']) {
     if ((await readOptional(join(directory, near))) !== undefined) onWarning(`${near} is not read as a deploy spec: the file is called ${specName}; the tree is put in place and nothing is run`);
   }
   return defaultDeploySpec;
+}
+
+/** What no target would do is refused before it is published. */
+function withinTheTree(spec: DeploySpec): DeploySpec {
+  const { directories = [], files = [] } = spec.install.shared ?? {};
+  for (const path of [...directories, ...files]) {
+    try {
+      checkPath(path);
+    } catch (cause) {
+      throw new ControlError('CONFIG_INVALID', `${specName}: shared ${cause instanceof Error ? cause.message : String(cause)}; expected a path inside the tree`, { cause });
+    }
+  }
+  return spec;
 }
 
 async function readOptional(path: string): Promise<string | undefined> {
