@@ -58,6 +58,7 @@ export async function greetWith(connection: Connection, bytes: Uint8Array): Prom
   });
   stream.send(bytes);
   await ended;
+  if (stream.status === 'open') await stream.close();
   return { bytes: received, status: stream.status };
 }
 
