@@ -43,6 +43,21 @@ export const limits = {
   /** Clocks of two members may differ by this much. */
   clockSkewMs: 10 * 60_000,
 
+  /** A part of a delta set: as long as the longest chunk, so that it travels as one does. */
+  deltaPartBytes: 256 * KiB,
+  /** A delta set's descriptor fits in one frame: 7,000 parts of it are 1.8 GB of payload; what is beyond goes as plain chunks. */
+  deltaDescriptorBytesMax: 256 * KiB,
+  /** Segments of a set, and ranges of ordinals of one base or result: 1 MiB of missing files of 256 bytes on average. */
+  deltaSegmentsMax: 16_384,
+  deltaRangesMax: 4_096,
+  /** An encoded segment, and what it makes; the encoder stays at 1 MiB, a little more where chunks are long. */
+  deltaSegmentBytesMax: 4 * MiB,
+  deltaOutBytesMax: 4 * MiB,
+  /** The base of a segment: what it makes, 1 MiB on either side, and chunks that are cut further out. */
+  deltaBaseBytesMax: 8 * MiB,
+  /** What a set whose index is an outline makes altogether: the receiver holds it in memory until the index is whole. */
+  deltaOutlineBytesMax: 32 * MiB,
+
   /** One upload frame before and after compression. */
   uploadFrameBytesMax: 1 * MiB + 64 * KiB,
   /** Upload sessions open on one proxy at once, and how long one may rest. */
