@@ -51,6 +51,7 @@ const floors: readonly Glob[] = ['proto/**', 'daemon/**', 'control/**'];
 /** Port folders, each with its head files: the interfaces that others may know. A head may not exist yet. */
 const daemonPorts = {
   'daemon/content': ['daemon/content/store.ts', 'daemon/content/manifests.ts'],
+  'daemon/delta': ['daemon/delta/delta.ts'],
   'daemon/swarm': ['daemon/swarm/network.ts', 'daemon/swarm/swarm.ts'],
   'daemon/upload': ['daemon/upload/upload.ts'],
   'daemon/install': ['daemon/install/installer.ts'],
