@@ -1,0 +1,222 @@
+// A real fleet in a lab: the control plane on its own host, one origin (seed and proxy), and agents, each the program that people run. State lies
+// on a memory file system: what is measured is the network, not the disk.
+
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Deployment } from '../../proto/api/deployments.ts';
+import type { Lab } from './lab.ts';
+
+const program = (floor: string): string => fileURLToPath(new URL(`../../${floor}/main.ts`, import.meta.url));
+const memory = '/dev/shm';
+const controlPort = 7400;
+const startMs = 120_000;
+const pollMs = 25;
+
+/** Names that a lab's fleet has. */
+export const fleetNames = { app: 'load', environment: 'lab', control: 'control', origin: 'origin' } as const;
+
+/** When each target was whole, in milliseconds from the promotion. */
+export type Completion = ReadonlyMap<string, number>;
+
+export interface FleetOptions {
+  /** Names of hosts that are agents; the lab has hosts `control` and `origin` besides. */
+  readonly agents: readonly string[];
+  /** Merged into every member's settings. */
+  readonly settings?: object;
+}
+
+export class LabFleet implements AsyncDisposable {
+  readonly directory: string;
+  readonly agents: readonly string[];
+  readonly #lab: Lab;
+  readonly #settings: object;
+  readonly #children = new Map<string, ChildProcess>();
+  readonly #url: string;
+
+  private constructor(lab: Lab, directory: string, { agents, settings }: FleetOptions) {
+    this.#lab = lab;
+    this.directory = directory;
+    this.agents = agents;
+    this.#settings = settings ?? {};
+    this.#url = `http://${lab.host(fleetNames.control).address}:${controlPort}`;
+  }
+
+  /** Resolves when every member is enrolled, online and connected to its neighbours. */
+  static async start(lab: Lab, options: FleetOptions): Promise<LabFleet> {
+    const fleet = new LabFleet(lab, await mkdtemp(join(memory, 'starling-lab-')), options);
+    try {
+      await fleet.#launch();
+      return fleet;
+    } catch (cause) {
+      await fleet[Symbol.asyncDispose]();
+      throw cause;
+    }
+  }
+
+  /** Publishes a directory from the origin's own host, so that publishing costs the lab nothing; its digest and number. */
+  async push(directory: string): Promise<{ readonly revision: string; readonly number: number }> {
+    const out = await this.#run(fleetNames.origin, [program('control'), 'push', directory, '--app', fleetNames.app, '-o', 'json']);
+    const pushed: unknown = JSON.parse(out);
+    if (typeof pushed !== 'object' || pushed === null || !('revision' in pushed) || !('number' in pushed)) throw new Error(`not what push prints: ${out}`);
+    return { revision: String(pushed.revision), number: Number(pushed.number) };
+  }
+
+  /**
+   * Promotes and waits until every target is whole: has verified every chunk and synced it to its disk (phase `verified`).
+   * @throws {Error} when a target fails, or after `timeoutMs`.
+   */
+  async promote(revision: string, timeoutMs: number): Promise<{ readonly completion: Completion; readonly deployment: Deployment }> {
+    const startedAt = performance.now();
+    const promoted = await this.api('POST', '/v1/promotions', { environment: fleetNames.environment, revision, reason: 'measured' });
+    const { promotion } = promoted as { readonly promotion: string };
+    const done = new Map<string, number>();
+    for (let deployment: string | undefined; performance.now() - startedAt < timeoutMs; await wait(pollMs)) {
+      deployment ??= ((await this.api('GET', `/v1/promotions/${promotion}`)) as { readonly deployment?: string }).deployment;
+      if (deployment === undefined) continue;
+      const seen = (await this.api('GET', `/v1/deployments/${deployment}`)) as Deployment;
+      for (const { name, phase, detail } of seen.targets) {
+        if (failed.has(phase)) throw new Error(`${name} is ${phase}: ${detail ?? ''}`);
+        if (whole.has(phase) && !done.has(name)) done.set(name, performance.now() - startedAt);
+      }
+      if (done.size === this.agents.length) return { completion: done, deployment: seen };
+    }
+    throw new Error(`${done.size} of ${this.agents.length} targets were whole after ${timeoutMs / 1000} s`);
+  }
+
+  /** Waits until the deployment has ended, so that the next one begins from rest. */
+  async settled(deployment: string): Promise<Deployment> {
+    return await this.#until('the deployment ends', async () => {
+      const seen = (await this.api('GET', `/v1/deployments/${deployment}`)) as Deployment;
+      return ['running', 'baking', 'rolling-back'].includes(seen.phase) ? undefined : seen;
+    });
+  }
+
+  async api(method: string, path: string, body?: object): Promise<unknown> {
+    const token = (await readFile(this.#tokenFile, 'utf8')).trim();
+    const response = await fetch(new URL(path, this.#url), {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      signal: AbortSignal.timeout(30_000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text === '' ? undefined : JSON.parse(text);
+  }
+
+  /** Ends a member at once, as a power cut would. */
+  async kill(name: string): Promise<void> {
+    const child = this.#children.get(name);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  async log(name: string): Promise<string> {
+    return await readFile(join(this.directory, `${name}.log`), 'utf8');
+  }
+
+  /** CPU seconds that a member has used. */
+  async cpuSeconds(name: string): Promise<number> {
+    const pid = this.#children.get(name)?.pid ?? 0;
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#children.keys()].map(async (name) => await this.kill(name)));
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  get #tokenFile(): string {
+    return join(this.directory, 'control/admin.token');
+  }
+
+  async #launch(): Promise<void> {
+    const { address } = this.#lab.host(fleetNames.control);
+    this.#start(fleetNames.control, [program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', `${address}:${controlPort}`]);
+    await this.#until('the control plane answers', async () => ((await fetch(`${this.#url}/readyz`)).ok ? true : undefined));
+    await this.api('POST', '/v1/apps', { app: fleetNames.app });
+    const config = { batches: ['100%'], maxParallel: '100%', minHealthy: 0, bakeMs: 0, autoRollback: true };
+    await this.api('POST', '/v1/environments', { environment: fleetNames.environment, app: fleetNames.app, selector: { env: 'lab' }, config });
+    await this.#join(fleetNames.origin, ['seed', 'proxy']);
+    for (const agent of this.agents) await this.#join(agent, ['agent']);
+    const members = [fleetNames.origin, ...this.agents];
+    await this.#until('all are neighbours', async () => {
+      const ready = await Promise.all(members.map(async (name) => (await this.log(name)).match(/"msg":"neighbour admitted"/g)?.length ?? 0));
+      const targets = (await this.api('GET', '/v1/targets?limit=200')) as { readonly items: readonly { readonly connectivity: string }[] };
+      const online = targets.items.filter(({ connectivity }) => connectivity === 'online').length;
+      return online >= this.agents.length && ready.length > 0 ? true : undefined;
+    });
+    await this.#until('the proxy is known', async () => (JSON.stringify(await this.api('GET', '/v1/upload-proxies')).includes('http') ? true : undefined));
+    // Connections are made after the roster has come; the clock must not begin while they are.
+    await wait(3_000);
+  }
+
+  async #join(name: string, roles: readonly string[]): Promise<void> {
+    const { address, zone } = this.#lab.host(name);
+    const dataDir = join(this.directory, name);
+    await mkdir(dataDir, { recursive: true });
+    const isAgent = roles.includes('agent');
+    const settings = {
+      dataDir, name, roles, zone, listen: `/ip4/${address}/tcp/7401`, http: { host: address, port: 7402 },
+      ...(isAgent ? { apps: { [fleetNames.app]: { root: join(this.directory, name, 'app') } } } : { upload: { host: address, port: 7403 } }),
+      ...this.#settings,
+    };
+    const config = join(this.directory, `${name}.yaml`);
+    await writeFile(config, JSON.stringify(settings));
+    const token = (await this.api('POST', '/v1/tokens', { use: 'join', name, roles, usesMax: 1, ...(isAgent ? { environments: [fleetNames.environment], labels: { env: 'lab' } } : {}) })) as { readonly text: string };
+    const tokenFile = join(this.directory, `${name}.token`);
+    await writeFile(tokenFile, token.text);
+    await this.#run(name, [program('daemon'), 'join', this.#url, '--token-file', tokenFile, '--config', config]);
+    this.#start(name, [program('daemon'), 'run', '--config', config]);
+  }
+
+  #start(name: string, args: readonly string[]): void {
+    const log = openSync(join(this.directory, `${name}.log`), 'a');
+    try {
+      this.#children.set(name, this.#lab.spawn(name, [process.execPath, ...args], { cwd: this.directory, env: this.#environment(), stdio: ['ignore', log, log] }));
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  async #run(host: string, args: readonly string[]): Promise<string> {
+    const child = this.#lab.spawn(host, [process.execPath, ...args], { cwd: this.directory, env: this.#environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    let [out, err] = ['', ''];
+    child.stdout?.on('data', (part: Buffer) => (out += part.toString()));
+    child.stderr?.on('data', (part: Buffer) => (err += part.toString()));
+    await once(child, 'close');
+    if (child.exitCode !== 0) throw new Error(`${args.slice(1, 3).join(' ')} on ${host} ended with ${child.exitCode ?? child.signalCode}: ${err}`);
+    return out;
+  }
+
+  async #until<Found>(what: string, look: () => Promise<Found | undefined>): Promise<Found> {
+    let last: unknown;
+    for (const end = performance.now() + startMs; performance.now() < end; await wait(100)) {
+      try {
+        const found = await look();
+        if (found !== undefined) return found;
+      } catch (cause) {
+        last = cause;
+      }
+    }
+    throw new Error(`${what}: not within ${startMs / 1000} s`, { cause: last });
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    const runtime = process.execPath.slice(0, process.execPath.lastIndexOf('/'));
+    return { PATH: `${runtime}:${process.env['PATH'] ?? ''}`, HOME: this.directory, STARLING_URL: this.#url, STARLING_TOKEN_FILE: this.#tokenFile };
+  }
+}
+
+const whole: ReadonlySet<string> = new Set(['verified', 'staged', 'activating', 'health-checking', 'committed', 'already-current']);
+const failed: ReadonlySet<string> = new Set(['failed', 'rejected', 'inconsistent', 'lost', 'cancelled']);
+

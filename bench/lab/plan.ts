@@ -1,0 +1,91 @@
+// What a lab looks like, as values: which hosts on which network, and the commands that make it so. Running them is lab.ts's.
+
+/** One machine of the lab. */
+export interface HostPlan {
+  /** Up to 8 letters and digits: part of the names of namespaces and interfaces, which have 15 characters. */
+  readonly name: string;
+  /** Hosts of a zone share a bridge. */
+  readonly zone: string;
+  /** Each way, in Mbit/s; as fast as it goes when absent. */
+  readonly mbit?: number;
+}
+
+/** A whole lab. */
+export interface LabPlan {
+  readonly hosts: readonly HostPlan[];
+  /** Of the link between two zones, each way, in Mbit/s; as fast as it goes when absent. */
+  readonly borderMbit?: number;
+}
+
+/** A host with its place in the network. */
+export interface Host extends HostPlan {
+  readonly address: string;
+  readonly namespace: string;
+  /** The other end of its cable, in the namespace of the bridges: what it receives, the host has sent. */
+  readonly port: string;
+}
+
+/** Begins the name of every namespace that a lab makes; leftovers are known by it. */
+export const prefix = 'stlab-';
+/** Holds the bridges. */
+export const switchNamespace = `${prefix}switch`;
+/** The interface inside of a host. */
+const inside = 'eth0';
+const maskBits = 16;
+
+/** Places the hosts. @throws {RangeError} when there are more than addresses, or a name does not fit. */
+export function place(plan: LabPlan): readonly Host[] {
+  if (plan.hosts.length > 200) throw new RangeError(`${plan.hosts.length} hosts: a lab has room for 200`);
+  for (const { name } of plan.hosts) if (!/^[a-z0-9]{1,8}$/.test(name)) throw new RangeError(`'${name}' is not a name for a host: 1 to 8 letters and digits`);
+  return plan.hosts.map((host, at) => ({ ...host, address: `10.77.0.${at + 1}`, namespace: `${prefix}${host.name}`, port: `p-${host.name}` }));
+}
+
+/** Zones in the order of their first hosts. */
+export function zonesOf(plan: LabPlan): readonly string[] {
+  return [...new Set(plan.hosts.map(({ zone }) => zone))];
+}
+
+/** The ends of the link between the first zone and another one, both in the namespace of the bridges. */
+export function borderOf(zone: number): { readonly near: string; readonly far: string } {
+  return { near: `b-${zone}-near`, far: `b-${zone}-far` };
+}
+
+/** Commands, in order, each for the shell's `ip`, `tc` or `ethtool`. */
+export function commandsFor(plan: LabPlan): readonly (readonly string[])[] {
+  const hosts = place(plan);
+  const zones = zonesOf(plan);
+  const bridge = (zone: string): string => `z-${zones.indexOf(zone)}`;
+  const commands: (readonly string[])[] = [['ip', 'netns', 'add', switchNamespace], ['ip', '-n', switchNamespace, 'link', 'set', 'lo', 'up']];
+  for (const zone of zones) {
+    commands.push(['ip', '-n', switchNamespace, 'link', 'add', bridge(zone), 'type', 'bridge'], ['ip', '-n', switchNamespace, 'link', 'set', bridge(zone), 'up']);
+  }
+  zones.slice(1).forEach((zone, at) => {
+    const { near, far } = borderOf(at + 1);
+    commands.push(['ip', '-n', switchNamespace, 'link', 'add', near, 'type', 'veth', 'peer', 'name', far]);
+    for (const [end, of] of [[near, zones[0] ?? zone], [far, zone]] as const) {
+      commands.push(['ip', '-n', switchNamespace, 'link', 'set', end, 'master', bridge(of), 'up'], ...shape(switchNamespace, end, plan.borderMbit));
+    }
+  });
+  for (const host of hosts) {
+    commands.push(
+      ['ip', 'netns', 'add', host.namespace],
+      ['ip', '-n', switchNamespace, 'link', 'add', host.port, 'type', 'veth', 'peer', 'name', inside, 'netns', host.namespace],
+      ['ip', '-n', switchNamespace, 'link', 'set', host.port, 'master', bridge(host.zone), 'up'],
+      ['ip', '-n', host.namespace, 'link', 'set', 'lo', 'up'],
+      ['ip', '-n', host.namespace, 'addr', 'add', `${host.address}/${maskBits}`, 'dev', inside],
+      ['ip', '-n', host.namespace, 'link', 'set', inside, 'up'],
+      ...shape(host.namespace, inside, host.mbit),
+      ...shape(switchNamespace, host.port, host.mbit),
+    );
+  }
+  return commands;
+}
+
+/** What leaves an interface, leaves it at this rate. Without segmentation offload, or super-packets of 64 KiB pass the bucket whole. */
+function shape(namespace: string, device: string, mbit: number | undefined): readonly (readonly string[])[] {
+  const offload = ['ip', 'netns', 'exec', namespace, 'ethtool', '-K', device, 'tso', 'off', 'gso', 'off', 'gro', 'off'];
+  if (mbit === undefined) return [offload];
+  // A burst of 4 ms, at least ten packets; a queue of 50 ms, as a switch has.
+  const burst = Math.max(16_000, Math.round((mbit * 1e6) / 8 / 250));
+  return [offload, ['ip', 'netns', 'exec', namespace, 'tc', 'qdisc', 'add', 'dev', device, 'root', 'tbf', 'rate', `${mbit}mbit`, 'burst', `${burst}b`, 'latency', '50ms']];
+}

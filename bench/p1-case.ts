@@ -1,0 +1,95 @@
+// P1 and P2, inside of a lab: the same bytes to the same hosts by Starling, by libtorrent and by nginx, one after the other.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { onCase } from './lab/case.ts';
+import { writeRandomTree } from './lab/content.ts';
+import { fleetNames, LabFleet } from './lab/fleet.ts';
+import type { Lab } from './lab/lab.ts';
+import { downloadAll } from './peers/nginx.ts';
+import { torrent } from './peers/libtorrent.ts';
+
+/** What to measure. */
+export interface FreshInput {
+  readonly agents: readonly string[];
+  readonly bytes: number;
+  readonly runs: number;
+  readonly peers: readonly ('libtorrent' | 'libtorrent-super' | 'nginx')[];
+  readonly timeoutMs: number;
+}
+
+/** One way of bringing the bytes, once. */
+export interface Attempt {
+  /** From the start to the last target, and to each, ascending. */
+  readonly lastMs: number;
+  readonly eachMs: readonly number[];
+  /** That left the origin's cable, headers included. */
+  readonly originBytes: number;
+  readonly borderBytes: number;
+  /** Of all agents and the origin together. */
+  readonly cpuSeconds?: number;
+}
+
+export interface FreshOutput {
+  readonly starling: readonly Attempt[];
+  readonly peers: Readonly<Record<string, readonly Attempt[]>>;
+}
+
+await onCase<FreshInput, FreshOutput>(async (lab, input) => {
+  const scratch = await mkdtemp('/dev/shm/starling-fresh-');
+  try {
+    const starling = await withStarling(lab, input, scratch);
+    const peers: Record<string, Attempt[]> = {};
+    for (const peer of input.peers) {
+      const attempts: Attempt[] = [];
+      // A peer that takes sixteen times as long is measured once: it does not vary.
+      for (let run = 0; run < (peer === 'nginx' ? 1 : input.runs); run += 1) {
+        attempts.push(await around(lab, async () => {
+          if (peer === 'nginx') return await downloadAll(lab, input, scratch);
+          return await torrent(lab, { ...input, isSuperSeeding: peer === 'libtorrent-super' }, scratch);
+        }));
+      }
+      peers[peer] = attempts;
+    }
+    return { starling, peers };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+});
+
+async function withStarling(lab: Lab, { agents, bytes, runs, timeoutMs }: FreshInput, scratch: string): Promise<readonly Attempt[]> {
+  await using fleet = await LabFleet.start(lab, { agents });
+  const members = [fleetNames.origin, ...agents];
+  const cpu = async (): Promise<number> => (await Promise.all(members.map(async (name) => await fleet.cpuSeconds(name)))).reduce((sum, one) => sum + one, 0);
+  const attempts: Attempt[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    const tree = join(scratch, `tree-${run}`);
+    await writeRandomTree(tree, bytes);
+    const { revision } = await fleet.push(tree);
+    await rm(tree, { recursive: true });
+    const before = await cpu();
+    let deployment = '';
+    const attempt = await around(lab, async () => {
+      const promoted = await fleet.promote(revision, timeoutMs);
+      deployment = promoted.deployment.deployment;
+      return [...promoted.completion.values()];
+    });
+    attempts.push({ ...attempt, cpuSeconds: (await cpu()) - before });
+    await fleet.settled(deployment);
+  }
+  if (process.env['STARLING_LAB_KEEP'] !== undefined) await keepLogs(fleet, process.env['STARLING_LAB_KEEP']);
+  return attempts;
+}
+
+async function around(lab: Lab, bring: () => Promise<readonly number[]>): Promise<Attempt> {
+  const [before, border] = [await lab.counters(), await lab.borderBytes()];
+  const eachMs = (await bring()).toSorted((a, b) => a - b);
+  const after = await lab.counters();
+  const sent = (counters: typeof before): number => counters.get(fleetNames.origin)?.sentBytes ?? 0;
+  return { lastMs: eachMs.at(-1) ?? 0, eachMs, originBytes: sent(after) - sent(before), borderBytes: (await lab.borderBytes()) - border };
+}
+
+async function keepLogs(fleet: LabFleet, directory: string): Promise<void> {
+  const { cp } = await import('node:fs/promises');
+  await cp(fleet.directory, directory, { recursive: true, filter: (source) => !source.includes('/app') && !source.includes('/packs') });
+}
