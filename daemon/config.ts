@@ -5,6 +5,7 @@ import Type, { type Static } from 'typebox';
 import { readDocument } from '../proto/document.ts';
 import { ProtocolError } from '../proto/errors.ts';
 import { RoleSchema } from '../proto/statement.ts';
+import { RatesConfigSchema, ratesOf, type RatesConfig } from './config-rates.ts';
 import { DaemonError } from './errors.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -48,6 +49,8 @@ export const ConfigSchema = Type.Object(
     supervisor: Type.Optional(Type.Object({ onStop: Type.Optional(Type.Union([Type.Literal('stop'), Type.Literal('leave')])) }, strict)),
     log: Type.Optional(Type.Object({ level: Type.Optional(Type.Union(logLevels.map((level) => Type.Literal(level)))) }, strict)),
     zone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    /** Unlimited where it says nothing. */
+    rates: Type.Optional(RatesConfigSchema),
   },
   strict,
 );
@@ -74,6 +77,7 @@ export interface Config {
   readonly supervisor: { readonly onStop: 'stop' | 'leave' };
   readonly log: { readonly level: string };
   readonly zone: string;
+  readonly rates: RatesConfig;
 }
 
 /** Where settings come from, weakest first: defaults, the file, `STARLING_*` variables, flags. */
@@ -103,6 +107,7 @@ export function readConfig({ file, environment, flags, hostname }: ConfigSources
     supervisor: { ...defaults.supervisor, onStop: written.supervisor?.onStop ?? 'leave' },
     log: { level: said.logLevel ?? written.log?.level ?? defaults.log.level },
     zone: written.zone ?? defaults.zone,
+    rates: ratesOf(written.rates),
   };
 }
 

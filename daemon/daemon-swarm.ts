@@ -8,7 +8,7 @@ import type { DaemonMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
 import { createSwarm } from './swarm/exchange.ts';
 import { openLibp2pNetwork } from './swarm/libp2p.ts';
-import type { ManifestSource, Swarm, SwarmMetrics } from './swarm/swarm.ts';
+import type { ManifestSource, Swarm, SwarmMetrics, SwarmRates } from './swarm/swarm.ts';
 import type { Identity } from './trust/identity.ts';
 import type { Trust } from './trust/trust.ts';
 
@@ -21,6 +21,8 @@ export interface SwarmDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** No caps when they are left out. */
+  readonly rates?: SwarmRates;
   /** Our certificate as it is now, in compact form. */
   readonly certificate: () => string;
 }
@@ -39,7 +41,7 @@ export async function openSwarm(config: Config, deps: SwarmDeps): Promise<Swarm>
     metrics,
     log,
   });
-  const swarm = createSwarm({ network, roles: config.roles, manifests: manifestSource(trust, manifests), clock, random: () => random.unit(), metrics, log });
+  const swarm = createSwarm({ network, roles: config.roles, manifests: manifestSource(trust, manifests), clock, random: () => random.unit(), metrics, log, ...(deps.rates === undefined ? {} : { rates: deps.rates }) });
   const roster = trust.roster();
   if (roster !== undefined) swarm.setRoster(roster);
   return swarm;

@@ -19,8 +19,9 @@ import { createMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
 import { createLibrary } from './run/library.ts';
 import { syncLoop, type SyncDeps } from './run/sync.ts';
-import type { Swarm } from './swarm/swarm.ts';
+import { openRates } from './daemon-rates.ts';
 import { openSwarm } from './daemon-swarm.ts';
+import type { Swarm, SwarmRates } from './swarm/swarm.ts';
 import { openTrust } from './trust/file-trust.ts';
 import { createIdentity } from './trust/identity.ts';
 import { createRequestSigner } from './trust/member-request.ts';
@@ -67,7 +68,8 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const certificate = await firstCertificate(membership, { trust, link, member: identity.member, log, clock, signal: stop.signal });
 
   const manifests = await openManifests(join(config.dataDir, 'manifests'));
-  const swarm = stack.use(await openSwarm(config, { identity, trust, manifests, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => membership.certificate }));
+  const rates = openRates(config.rates, { clock, metrics });
+  const swarm = stack.use(await openSwarm(config, { identity, rates, trust, manifests, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => membership.certificate }));
   const library = createLibrary({ manifests, swarm, link, log });
   stack.defer(() => library.close());
   const shared = { config, trust, manifests, library, link, metrics, clock, random, registry, stop: stop.signal, log };
@@ -76,7 +78,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath, kill: deps.kill })) : undefined;
 
   const heard: Heard = { metadata: trust.roster() !== undefined };
-  const loop = syncLoop(conversation({ ...shared, deps, member: identity.member, swarm, seed, agent, certificate, heard, replaceMembership: async (compact) => {
+  const loop = syncLoop(conversation({ ...shared, deps, member: identity.member, swarm, rates, seed, agent, certificate, heard, replaceMembership: async (compact) => {
     membership = { ...membership, certificate: compact };
     await writeMembership(config.dataDir, membership);
   } }), stop.signal);
@@ -118,6 +120,7 @@ interface ConversationParts extends RoleDeps {
   readonly deps: DaemonDeps;
   readonly member: string;
   readonly swarm: Swarm;
+  readonly rates: SwarmRates;
   readonly seed: SeedRole | undefined;
   readonly agent: AgentRole | undefined;
   readonly certificate: CurrentCertificate;
@@ -126,7 +129,7 @@ interface ConversationParts extends RoleDeps {
 }
 
 /** What is said to the control plane, and who takes its answers. */
-function conversation({ link, trust, clock, metrics, log, random, swarm, seed, agent, certificate, ...parts }: ConversationParts): SyncDeps {
+function conversation({ link, trust, clock, metrics, log, random, swarm, rates, seed, agent, certificate, ...parts }: ConversationParts): SyncDeps {
   return {
     link, trust, clock, metrics, log, random: () => random.unit(),
     audience: () => ({ member: parts.member, environments: certificate.current().environments }),
@@ -135,6 +138,7 @@ function conversation({ link, trust, clock, metrics, log, random, swarm, seed, a
       ...(seed?.uploadUrl === undefined ? {} : { uploadUrl: seed.uploadUrl }),
       running: await running(agent),
       progress: [...(agent?.orders.progress() ?? [])],
+      rates: rates.declared(),
       version: parts.deps.version,
     }),
     onRoster: (roster) => swarm.setRoster(roster),

@@ -18,6 +18,8 @@ export interface DaemonMetrics {
   readonly wastedBytes: Counter<'reason'>;
   readonly verifyFailures: Counter;
   readonly requestsInFlight: Gauge;
+  readonly bandwidthLimit: Gauge<'direction'>;
+  readonly throttledSeconds: Counter<'direction'>;
   readonly fetchSeconds: Histogram<'result'>;
   readonly storeBytes: Gauge;
   readonly storeChunks: Gauge;
@@ -54,6 +56,8 @@ export function createMetrics(registry: Registry, build: { readonly version: str
     wastedBytes: counter('wasted_bytes_total', 'Chunk bytes received for nothing; a steady rate of corrupt ones means a bad disk or a bad member.', ['reason']),
     verifyFailures: counter('chunk_verify_failures_total', 'Chunks whose bytes were not what their identifier says; the log names the sender.'),
     requestsInFlight: gauge('chunk_requests_in_flight', 'Chunk requests awaiting an answer.'),
+    bandwidthLimit: new Gauge({ name: name('bandwidth_limit_bytes_per_second'), help: 'The cap of the configuration that is in force at this hour; absent without one.', labelNames: ['direction'], registers: [registry] }),
+    throttledSeconds: counter('throttled_seconds_total', 'Time in which our own cap held chunk bytes back; close to real time, the cap is what makes roll-outs slow.', ['direction']),
     fetchSeconds: new Histogram({ name: name('artifact_fetch_duration_seconds'), help: 'Time to bring what a revision lacked.', labelNames: ['result'], buckets: fetchBuckets, registers: [registry] }),
     storeBytes: gauge('store_bytes', 'Bytes of chunks in the store of a seed or proxy.'),
     storeChunks: gauge('store_chunks', 'Chunks in the store of a seed or proxy.'),
@@ -65,6 +69,7 @@ export function createMetrics(registry: Registry, build: { readonly version: str
   };
   for (const source of ['origin', 'peer']) metrics.receivedBytes.inc({ source }, 0);
   for (const reason of ['duplicate', 'corrupt', 'unexpected']) metrics.wastedBytes.inc({ reason }, 0);
+  for (const direction of ['send', 'receive']) metrics.throttledSeconds.inc({ direction }, 0);
   for (const result of ['ok', 'refused', 'failed']) metrics.dials.inc({ result }, 0);
   for (const reason of ['corrupt-chunk', 'timeouts', 'protocol', 'stalled', 'not-admitted']) metrics.strikes.inc({ reason }, 0);
   for (const result of ['committed', 'already-current', 'deferred', 'failed', 'rolled-back', 'inconsistent']) metrics.activations.inc({ result }, 0);

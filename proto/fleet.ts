@@ -50,6 +50,32 @@ export type TargetPhase =
   | 'assigned' | 'downloading' | 'downloaded' | 'verified' | 'staged' | 'activating' | 'health-checking' | 'committed'
   | 'rolling-back' | 'rolled-back' | 'inconsistent' | 'rejected' | 'deferred' | 'failed' | 'lost' | 'cancelled' | 'already-current';
 
+/** What a member may send and receive, in bytes a second: its caps and what its operator says of its link, the lower one; absent when nobody said. */
+export const RatesSchema = Type.Object({ send: Type.Optional(Type.Integer({ minimum: 1 })), receive: Type.Optional(Type.Integer({ minimum: 1 })) }, strict);
+export type Rates = Static<typeof RatesSchema>;
+
+export const FeederSchema = Type.Object({ member: Type.String({ minLength: 1, maxLength: 128 }), bytes: Type.Integer({ minimum: 0 }) }, strict);
+export type Feeder = Static<typeof FeederSchema>;
+
+/** Where the time of one fetch went, in milliseconds by the target's monotonic clock. What none of the last three names, bytes were under way. */
+export const TransferTimingSchema = Type.Object(
+  {
+    totalMs: Type.Integer({ minimum: 0 }),
+    /** Until the first verified byte; absent when none was needed. */
+    firstByteMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** Nothing was asked for since nobody could be asked. */
+    waitMs: Type.Integer({ minimum: 0 }),
+    /** Nothing was asked for since the disk had to catch up. */
+    storeMs: Type.Integer({ minimum: 0 }),
+    /** Nothing was asked for since the cap was reached. */
+    throttledMs: Type.Integer({ minimum: 0 }),
+    /** Strikes against neighbours meanwhile: corrupt chunks, requests that overstayed. */
+    strikes: Type.Integer({ minimum: 0 }),
+  },
+  strict,
+);
+export type TransferTiming = Static<typeof TransferTimingSchema>;
+
 /** Bytes of one fetch by where they came from, and what was not fetched because it was there. */
 export const TransferSchema = Type.Object(
   {
@@ -57,6 +83,17 @@ export const TransferSchema = Type.Object(
     peerBytes: Type.Integer({ minimum: 0 }),
     reusedBytes: Type.Integer({ minimum: 0 }),
     wastedBytes: Type.Integer({ minimum: 0 }),
+    /** Of origin and peers: what came as deltas, and by how much the chunks that these made are longer. */
+    deltaBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+    savedBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** Of `peerBytes`: from members of the target's own zone. */
+    zonePeerBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** Of origin and peers: from members of other zones. */
+    crossZoneBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** Who sent most of it, most first. */
+    from: Type.Optional(Type.Array(FeederSchema, { maxItems: limits.transferFeedersMax })),
+    timing: Type.Optional(TransferTimingSchema),
+    rates: Type.Optional(RatesSchema),
   },
   strict,
 );
@@ -118,7 +155,8 @@ export const SyncRequestSchema = Type.Object(
     uploadUrl: Type.Optional(Type.String({ maxLength: 256 })),
     running: Type.Array(RunningSchema, { maxItems: 500 }),
     progress: Type.Array(ProgressSchema, { maxItems: 64 }),
-    /** Deployments whose content is wholly on this member. */
+    /** Now, for displays. */
+    rates: Type.Optional(RatesSchema),
     waitMs: Type.Integer({ minimum: 0, maximum: limits.syncWaitMs }),
     version: Type.String({ maxLength: 64 }),
   },

@@ -84,6 +84,8 @@ export const limits = {
   /** One report of a target: phases since the last one. */
   reportsMax: 256,
   reportOutputBytesMax: 10 * KiB,
+  /** Members named in a report as those that sent most. */
+  transferFeedersMax: 8,
   /** How long a sync may wait for news before it answers empty-handed. */
   syncWaitMs: 60_000,
   pageItemsMax: 500,

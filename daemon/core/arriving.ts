@@ -26,6 +26,8 @@ export function onChunk(state: SwarmState, peer: Peer, event: Chunk): void {
   const request = peer.requests.get(event.request);
   const topicId = expectedTopic(state, member, event.topic, event.request, event.ordinal);
   const topic = topicId === undefined ? undefined : state.topics.get(topicId);
+  // Whatever it is, it came over the line.
+  state.receive?.take(topic?.traffic ?? 'rollout', event.bytes, state.now);
   if (request === undefined || topic === undefined) {
     // A request that was cancelled or dropped may still be answered; one that was never made may not.
     const made = event.request > 0 && event.request <= state.lastRequest;
@@ -65,7 +67,7 @@ function takeIn(state: SwarmState, peer: Peer, topic: TopicState, event: Chunk):
     return;
   }
   state.unstoredBytes += bytes;
-  state.effects.push({ kind: 'store', topic: topic.id, ordinal: event.ordinal }, { kind: 'received', topic: topic.id, source: peer.info.origin ? 'origin' : 'peer', bytes });
+  state.effects.push({ kind: 'store', topic: topic.id, ordinal: event.ordinal }, { kind: 'received', topic: topic.id, source: peer.info.origin ? 'origin' : 'peer', member: peer.info.member, bytes });
   if (claims !== 1) unask(state, topic, event.ordinal);
 }
 

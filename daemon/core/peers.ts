@@ -45,11 +45,17 @@ function isDoubtful(peer: Peer): boolean {
   return peer.timeouts > 1 || (peer.timeouts === 1 && peer.rate === 0);
 }
 
+/** Whether our own cap forbids asking for `bytes` more of a topic now. */
+export function isThrottled(state: SwarmState, topic: TopicState, bytes: number): boolean {
+  return state.receive !== undefined && state.receive.waitMs(topic.traffic, bytes, state.owedBytes, state.now) > 0;
+}
+
 /** Whether the neighbour may be asked for `bytes` more of a topic now. */
 export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: number): boolean {
   if (state.now < peer.quarantinedUntil || state.now < peer.busyUntil) return false;
   if (peer.owedRequests >= swarmBounds.windowRequestsMax || isBarred(state, peer.info.member, topic.info.revision)) return false;
   if (state.owedBytes + state.unstoredBytes + bytes > swarmBounds.totalBytesMax && state.owedBytes + state.unstoredBytes > 0) return false;
+  if (isThrottled(state, topic, bytes)) return false;
   // One request at a time shows whether it has come to itself.
   if (isDoubtful(peer)) return peer.owedRequests === 0;
   if (peer.owedRequests < swarmBounds.windowRequestsMin) return true;

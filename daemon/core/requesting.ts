@@ -4,7 +4,7 @@
 import { limits } from '../../proto/limits.ts';
 import { isMissing, takeChunk } from './fetching.ts';
 import { isOwn, refreshOwners, watchForSilence } from './ownership.ts';
-import { closeRequest, dropRequests, expectedMs, graceMs, isReliable, makeLate, mayAsk, openRequest } from './peers.ts';
+import { closeRequest, dropRequests, expectedMs, graceMs, isReliable, isThrottled, makeLate, mayAsk, openRequest } from './peers.ts';
 import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { fromOrigin, type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
@@ -20,12 +20,18 @@ interface Candidate {
 
 /** Fills every window that has room, of every fetch. */
 export function pump(state: SwarmState): void {
-  for (const topic of state.topics.values()) {
+  for (const topic of urgentFirst(state)) {
     if (topic.fetch === undefined) continue;
     refreshOwners(state, topic);
     fill(state, topic, topic.fetch, 'normal');
     if (topic.fetch.isStarving) fill(state, topic, topic.fetch, 'desperate');
   }
+}
+
+/** Only a cap makes them compete. */
+function urgentFirst(state: SwarmState): Iterable<TopicState> {
+  if (state.receive === undefined) return state.topics.values();
+  return [...state.topics.values()].toSorted((a, b) => Number(a.traffic === 'background') - Number(b.traffic === 'background'));
 }
 
 /** Time in which we did not run is nobody else's fault. */
@@ -206,7 +212,8 @@ function expire(state: SwarmState, peer: Peer): void {
 
 /** Notices when nothing has been left to ask for a while by the rules: then the origin is asked for anything. */
 function watchForStarvation(state: SwarmState, topic: TopicState, fetch: Fetch): void {
-  if (fetch.open === 0 || hasNormalRequest(state, topic)) {
+  // Who holds itself back does not starve.
+  if (fetch.open === 0 || hasNormalRequest(state, topic) || isThrottled(state, topic, fetch.table.pieceBytes)) {
     fetch.idleSince = undefined;
     fetch.isStarving = false;
     return;

@@ -7,9 +7,11 @@
 
 import { expectedTopic, onAbsent, onBusy, onChunk, onElsewhere, onStored } from './arriving.ts';
 import { endFetch, startFetch } from './fetching.ts';
-import { createPeer, dropRequests } from './peers.ts';
+import type { FetchMoment } from './fetch-account.ts';
+import { createPeer, dropRequests, isThrottled } from './peers.ts';
 import { forgive, pump, tick } from './requesting.ts';
 import { forgetUploads, onCancel, onRequest, onServed } from './serving.ts';
+import type { RateGate } from './rate.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent } from './swarm-events.ts';
 import { createSwarmState, type Peer, type SwarmState, type TopicState } from './swarm-state.ts';
@@ -24,16 +26,20 @@ export interface Schedule {
   expected(member: string, theirTopic: number, request: number, ordinal: number): number | undefined;
   /** Requests that are unanswered and not late. */
   requestsInFlight(): number;
+  /** How the fetch of a topic stands, as far as the scheduler knows. */
+  fetchMoment(topic: number): Omit<FetchMoment, 'unstoredBytes'>;
 }
 
 export interface ScheduleOptions {
   readonly self: PeerInfo;
   /** From 0 up to 1. */
   readonly random: () => number;
+  /** Our own cap on receiving. */
+  readonly receive?: RateGate | undefined;
 }
 
-export function createSchedule({ self, random }: ScheduleOptions): Schedule {
-  const state = createSwarmState(self, random);
+export function createSchedule({ self, random, receive }: ScheduleOptions): Schedule {
+  const state = createSwarmState(self, random, receive);
   return {
     step(event, now) {
       // A tick was due at most `tickMs` after the last step, if anything can overstay at all.
@@ -54,6 +60,12 @@ export function createSchedule({ self, random }: ScheduleOptions): Schedule {
       return at;
     },
     expected: (member, theirTopic, request, ordinal) => expectedTopic(state, member, theirTopic, request, ordinal),
+    fetchMoment(id) {
+      const topic = state.topics.get(id);
+      let inFlight = 0;
+      for (const peer of state.peers.values()) for (const request of peer.requests.values()) if (request.topic === id && !request.late) inFlight += 1;
+      return { inFlight, throttled: topic?.fetch !== undefined && isThrottled(state, topic, topic.fetch.table.pieceBytes) };
+    },
     requestsInFlight() {
       let count = 0;
       for (const peer of state.peers.values()) count += peer.owedRequests;
@@ -84,6 +96,10 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
       return withTopic(state, event.topic, (topic) => {
         for (const peer of state.peers.values()) dropRequests(state, peer, (request) => request.topic === topic.id, true);
         endFetch(topic);
+      });
+    case 'traffic':
+      return withTopic(state, event.topic, (topic) => {
+        topic.traffic = event.traffic;
       });
     case 'gained':
       return withTopic(state, event.topic, (topic) => gain(state, topic, event.ordinals));

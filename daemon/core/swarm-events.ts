@@ -3,6 +3,7 @@
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { DataMessage, ExchangeMessage, ManifestMessage, TopicKind, WantManifestMessage } from '../../proto/exchange.ts';
+import type { TrafficClass } from './rate.ts';
 
 /** A topic as the scheduler needs it. */
 export interface TopicInfo {
@@ -35,6 +36,8 @@ export type ScheduleEvent =
   | { readonly kind: 'unshare'; readonly topic: number }
   | { readonly kind: 'want'; readonly topic: number; readonly wanted: Bitmap }
   | { readonly kind: 'unwant'; readonly topic: number }
+  /** How urgent a topic is from now on; `rollout` when it is shared. */
+  | { readonly kind: 'traffic'; readonly topic: number; readonly traffic: TrafficClass }
   | { readonly kind: 'gained'; readonly topic: number; readonly ordinals: Iterable<number> }
   | { readonly kind: 'message'; readonly member: string; readonly message: ScheduledMessage }
   /** A `data` message, whose bytes the shell has compared with the chunk's id. `topic` is the sender's number. */
@@ -54,7 +57,7 @@ export type Effect =
   /** No longer wanted: end that `serve`. */
   | { readonly kind: 'stop-serving'; readonly upload: number }
   | { readonly kind: 'done'; readonly topic: number }
-  | { readonly kind: 'received'; readonly topic: number; readonly source: 'origin' | 'peer'; readonly bytes: number }
+  | { readonly kind: 'received'; readonly topic: number; readonly source: 'origin' | 'peer'; readonly member: string; readonly bytes: number }
   /** Bytes that came for nothing; of no topic when they belong to none of ours. */
   | { readonly kind: 'wasted'; readonly topic: number | undefined; readonly reason: 'duplicate' | 'corrupt' | 'unexpected'; readonly bytes: number }
   | { readonly kind: 'strike'; readonly member: string; readonly reason: 'corrupt-chunk' | 'timeouts' | 'protocol'; readonly detail: string }

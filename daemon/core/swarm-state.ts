@@ -3,6 +3,7 @@
 
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { PieceTable } from './pieces.ts';
+import type { RateGate, TrafficClass } from './rate.ts';
 import type { Effect, PeerInfo, TopicInfo } from './swarm-events.ts';
 
 /** One of our requests, until each of its ordinals is answered. */
@@ -86,6 +87,8 @@ export interface TopicState {
   readonly log: number[];
   readonly views: Map<string, View>;
   fetch?: Fetch;
+  /** How urgent its bytes are, both ways. */
+  traffic: TrafficClass;
   /** When what was gained must be announced. */
   flushAt: number | undefined;
   flushedPieces: number;
@@ -140,6 +143,8 @@ export interface SwarmState {
   readonly self: PeerInfo;
   /** From 0 up to 1. */
   readonly random: () => number;
+  /** What may be asked for now; absent: as much as the windows allow. */
+  readonly receive: RateGate | undefined;
   readonly peers: Map<string, Peer>;
   readonly topics: Map<number, TopicState>;
   /** Our topic by {@link topicKey}. */
@@ -162,10 +167,11 @@ export interface SwarmState {
   effects: Effect[];
 }
 
-export function createSwarmState(self: PeerInfo, random: () => number): SwarmState {
+export function createSwarmState(self: PeerInfo, random: () => number, receive?: RateGate): SwarmState {
   return {
     self,
     random,
+    receive,
     peers: new Map(),
     topics: new Map(),
     byKey: new Map(),

@@ -16,7 +16,7 @@ import { isBarred, topicKey, type Peer, type SwarmState, type TopicState } from 
 
 /** Takes part in a topic from now on. */
 export function shareTopic(state: SwarmState, id: number, info: TopicInfo, held: Bitmap): void {
-  const topic: TopicState = { id, info, held, log: [], views: new Map(), flushAt: undefined, flushedPieces: 0 };
+  const topic: TopicState = { id, info, held, log: [], traffic: 'rollout', views: new Map(), flushAt: undefined, flushedPieces: 0 };
   state.topics.set(id, topic);
   state.byKey.set(topicKey(info), topic);
   const key = topicKey(info);

@@ -29,7 +29,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
   return {
     manifest: async (order, { signal }) => await deps.library.obtain(order.revision, [order.environment], { signal }),
 
-    async build(order, manifest, directory, { signal, onProgress }) {
+    async build(order, manifest, directory, { signal, urgent, onProgress }) {
       const previous = await previousRelease(deps, order);
       await using release = await deps.materialize({ tree: manifest.tree, directory, local: deps.installed, ...(previous === undefined ? {} : { previous }), links: manifest.revision.spec.install.links ?? 'auto', signal });
       // An earlier attempt's sharing reads from a build that is no more.
@@ -46,6 +46,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
           wanted: complement(held),
           write: async (ordinal, bytes) => await release.write(ordinal, bytes),
           signal,
+          ...(urgent === undefined ? {} : { urgent }),
           onProgress: ({ haveBytes }) => onProgress({ haveBytes: haveBytes + reusedBytes, totalBytes }),
         });
         await release.finish({ signal });

@@ -20,7 +20,8 @@ export interface Builder {
     order: Order,
     manifest: Manifest,
     directory: string,
-    options: { readonly signal: AbortSignal; readonly onProgress: (progress: { readonly haveBytes: number; readonly totalBytes: number }) => void },
+    /** `urgent` given: nobody waits for it until that fires. */
+    options: { readonly signal: AbortSignal; readonly urgent?: AbortSignal; readonly onProgress: (progress: { readonly haveBytes: number; readonly totalBytes: number }) => void },
   ): Promise<Transfer>;
   /** Releases came or went: what is shared and where chunks are found follows. */
   refresh(): Promise<void>;
@@ -60,7 +61,9 @@ export interface Orders {
 interface Lane {
   tail: Promise<void>;
   waiting: number;
-  running?: { readonly order: Order; readonly fetch: AbortController };
+  /** Revisions that an order in line will switch to: what is fetched of them is waited for. */
+  readonly awaited: Map<string, number>;
+  running?: { readonly order: Order; readonly fetch: AbortController; readonly urgent: AbortController };
   /** Staging directories that are complete, by revision. */
   readonly staged: Map<string, string>;
 }
@@ -72,7 +75,7 @@ export function createOrders(deps: OrdersDeps): Orders {
   const stop = new AbortController();
 
   const lane = (app: string): Lane => {
-    const found = lanes.get(app) ?? { tail: Promise.resolve(), waiting: 0, staged: new Map<string, string>() };
+    const found = lanes.get(app) ?? { tail: Promise.resolve(), waiting: 0, awaited: new Map<string, number>(), staged: new Map<string, string>() };
     lanes.set(app, found);
     return found;
   };
@@ -85,19 +88,25 @@ export function createOrders(deps: OrdersDeps): Orders {
       return;
     }
     own.waiting += 1;
+    const awaits = order.action === 'activate' || order.action === 'rollback' ? 1 : 0;
+    own.awaited.set(order.revision, (own.awaited.get(order.revision) ?? 0) + awaits);
+    if (awaits > 0 && own.running?.order.revision === order.revision) own.running.urgent.abort();
     own.tail = own.tail.then(async () => {
       own.waiting -= 1;
       if (stop.signal.aborted) return;
       const fetch = new AbortController();
-      own.running = { order, fetch };
+      const urgent = new AbortController();
+      if ((own.awaited.get(order.revision) ?? 0) > 0) urgent.abort();
+      own.running = { order, fetch, urgent };
       try {
-        await carryOut(deps, own, order, AbortSignal.any([fetch.signal, stop.signal]), stop.signal, progress);
+        await carryOut(deps, own, order, { fetching: AbortSignal.any([fetch.signal, stop.signal]), urgent: urgent.signal, stopping: stop.signal, progress });
         if (!stop.signal.aborted) await deps.finished.add(order);
       } catch (cause) {
         deps.metrics.failures.inc({ component: 'orders' });
         deps.log.error({ err: cause, app: order.app, deployment: order.deployment }, 'an order could not be carried out');
       } finally {
         delete own.running;
+        forget(own.awaited, order.revision, awaits);
         progress.delete(order.deployment);
       }
     });
@@ -129,6 +138,12 @@ export function createOrders(deps: OrdersDeps): Orders {
   };
 }
 
+function forget(awaited: Map<string, number>, revision: string, count: number): void {
+  const left = (awaited.get(revision) ?? 0) - count;
+  if (left > 0) awaited.set(revision, left);
+  else awaited.delete(revision);
+}
+
 /** Whether a fetch for `running` is pointless now. */
 function supersedes(order: Order, running: Order): boolean {
   return order.revision !== running.revision || order.action === 'cancel';
@@ -136,7 +151,8 @@ function supersedes(order: Order, running: Order): boolean {
 
 type Reporting = (phase: TargetPhase, details?: ReportDetails) => Promise<void>;
 
-async function carryOut(deps: OrdersDeps, lane: Lane, order: Order, fetching: AbortSignal, stopping: AbortSignal, progress: Map<string, Progress>): Promise<void> {
+async function carryOut(deps: OrdersDeps, lane: Lane, order: Order, work: Omit<Context, 'report'>): Promise<void> {
+  const { stopping } = work;
   const report: Reporting = async (phase, details) => {
     await deps.installer.report(order, phase, details);
     deps.onReport();
@@ -147,11 +163,11 @@ async function carryOut(deps: OrdersDeps, lane: Lane, order: Order, fetching: Ab
         await report('cancelled');
         return;
       case 'prefetch':
-        await stage(deps, lane, order, fetching, report, progress);
+        await stage(deps, lane, order, { ...work, report });
         return;
       case 'activate':
       case 'rollback': {
-        const outcome = await switchRelease(deps, lane, order, { fetching, stopping, report, progress });
+        const outcome = await switchRelease(deps, lane, order, { ...work, report });
         count(deps, order, outcome);
         return;
       }
@@ -172,18 +188,21 @@ async function carryOut(deps: OrdersDeps, lane: Lane, order: Order, fetching: Ab
 
 interface Context {
   readonly fetching: AbortSignal;
+  /** Fires when an order to switch to the revision is in line. */
+  readonly urgent: AbortSignal;
   readonly stopping: AbortSignal;
   readonly report: Reporting;
   readonly progress: Map<string, Progress>;
 }
 
-async function switchRelease(deps: OrdersDeps, lane: Lane, order: Order, { fetching, stopping, report, progress }: Context): Promise<Outcome> {
+async function switchRelease(deps: OrdersDeps, lane: Lane, order: Order, context: Context): Promise<Outcome> {
+  const { fetching, stopping } = context;
   const { app, environment, deployment, seq, revision, revisionNumber } = order;
   const subject = { app, environment, deployment, seq, revision, revisionNumber, notAfterMs: order.notAfter * 1000 };
   if (order.action === 'rollback' && (await deps.installer.installed(order))) {
     return await deps.installer.rollback(subject, { signal: stopping });
   }
-  const staged = await stage(deps, lane, order, fetching, report, progress);
+  const staged = await stage(deps, lane, order, context);
   const manifest = await deps.builder.manifest(order, { signal: fetching });
   const wanted: InstallOrder = { ...subject, spec: manifest.revision.spec };
   try {
@@ -195,7 +214,7 @@ async function switchRelease(deps: OrdersDeps, lane: Lane, order: Order, { fetch
 }
 
 /** The complete staging directory of the order's revision; `undefined` when the release is on disk already. */
-async function stage(deps: OrdersDeps, lane: Lane, order: Order, signal: AbortSignal, report: Reporting, progress: Map<string, Progress>): Promise<string | undefined> {
+async function stage(deps: OrdersDeps, lane: Lane, order: Order, { fetching: signal, urgent, report, progress }: Context): Promise<string | undefined> {
   const { directory } = deps.installer.staging(order);
   const installed = await deps.installer.installed(order);
   if (installed || lane.staged.has(order.revision)) {
@@ -208,6 +227,7 @@ async function stage(deps: OrdersDeps, lane: Lane, order: Order, signal: AbortSi
     const manifest = await deps.builder.manifest(order, { signal });
     const transfer = await deps.builder.build(order, manifest, directory, {
       signal,
+      ...(order.action === 'prefetch' ? { urgent } : {}),
       onProgress: ({ haveBytes, totalBytes }) => progress.set(order.deployment, { deployment: order.deployment, haveBytes, totalBytes }),
     });
     deps.metrics.reusedBytes.inc(transfer.reusedBytes);

@@ -28,7 +28,7 @@ export interface SyncDeps {
   readonly log: Logger;
   audience(): Audience;
   /** What this member says of itself now, the trust part apart. */
-  describe(): Promise<Pick<SyncRequest, 'addresses' | 'uploadUrl' | 'running' | 'progress' | 'version'>>;
+  describe(): Promise<Pick<SyncRequest, 'addresses' | 'uploadUrl' | 'running' | 'progress' | 'rates' | 'version'>>;
   onRoster(roster: Roster): void;
   onCertificate(compact: string): Promise<void>;
   /** Metadata changed: what environments authorise may be other revisions. */

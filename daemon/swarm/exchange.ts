@@ -12,13 +12,14 @@ import { dialsFirst, isOrigin, neighboursOf } from '../core/neighbours.ts';
 import { createSchedule, type Schedule } from '../core/schedule.ts';
 import type { Effect, PeerInfo, ScheduleEvent } from '../core/swarm-events.ts';
 import type { Logger } from '../log.ts';
+import { createAccounts, type Accounts } from './accounts.ts';
 import { blame } from './blame.ts';
 import { createDialler, type Dialler } from './dialler.ts';
 import { closeExpired } from './expiry.ts';
 import { createManifestExchange, type ManifestExchange } from './manifests.ts';
 import type { Neighbour, Network } from './network.ts';
-import { aborted, createFetching, settle, type Fetching, type SharedTopic } from './sharing.ts';
-import type { FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, Topic } from './swarm.ts';
+import { aborted, createFetching, followUrgency, settle, type Fetching, type SharedTopic } from './sharing.ts';
+import type { FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
 export interface SwarmDeps {
@@ -31,6 +32,8 @@ export interface SwarmDeps {
   /** From 0 up to 1. */
   readonly random: () => number;
   readonly log: Logger;
+  /** No caps when they are left out. */
+  readonly rates?: SwarmRates;
 }
 
 /** Takes part from the first roster on. The network is the swarm's from now on: closing the swarm closes it. */
@@ -45,6 +48,7 @@ class Exchange implements Swarm {
   readonly #dialler: Dialler;
   readonly #manifests: ManifestExchange;
   readonly #uploads: Uploads;
+  readonly #accounts: Accounts;
   readonly #neighbours = new Map<string, Neighbour>();
   readonly #topics = new Map<number, SharedTopic>();
   readonly #stop = new AbortController();
@@ -56,13 +60,14 @@ class Exchange implements Swarm {
   #timer: { readonly at: number; readonly abort: AbortController } | undefined;
 
   constructor(deps: SwarmDeps) {
-    const { network, metrics, clock, random, log } = deps;
+    const { network, metrics, clock, random, log, rates } = deps;
     this.#deps = deps;
     this.#own = { member: network.self, origin: isOrigin(deps), environments: [] };
-    this.#schedule = createSchedule({ self: this.#own, random });
+    this.#schedule = createSchedule({ self: this.#own, random, receive: rates?.receive });
+    this.#accounts = createAccounts({ self: network.self, topics: this.#topics, schedule: this.#schedule, clock });
     this.#dialler = createDialler({ network, clock, random, metrics, log });
     this.#manifests = createManifestExchange({ neighbours: this.#neighbours, source: deps.manifests, metrics, clock, stop: this.#stop.signal, log });
-    this.#uploads = createUploads({ clock, metrics, log, served: (upload, absent) => this.#tell({ kind: 'served', upload, absent }) });
+    this.#uploads = createUploads({ clock, metrics, log, rates, served: (upload, absent) => this.#tell({ kind: 'served', upload, absent }) });
     network.onNeighbour((neighbour) => this.#welcome(neighbour));
     closeExpired({ clock, neighbours: this.#neighbours, signal: this.#stop.signal }).catch(() => undefined);
   }
@@ -87,6 +92,7 @@ class Exchange implements Swarm {
     this.#deps.network.setRoster(roster);
     const revoked = new Set(roster.revoked);
     const members = roster.members.filter(({ member }) => !revoked.has(member));
+    this.#accounts.setRoster(roster);
     const byId = new Map(members.map((member) => [member.member, peerOf(member.member, member)]));
     this.#tell({ kind: 'roster', agents: [...byId.values()].filter(({ origin }) => !origin) });
     const targets = neighboursOf(roster, this.self).flatMap((member) => byId.get(member) ?? []);
@@ -140,10 +146,11 @@ class Exchange implements Swarm {
   async #fetch(shared: SharedTopic, options: FetchOptions): Promise<Transfer> {
     if (shared.fetching !== undefined) throw new Error(`the ${shared.topic.blob} of revision ${shared.topic.revision} is being fetched already`);
     if (options.signal.aborted || this.#stop.signal.aborted || !this.#topics.has(shared.id)) throw aborted(shared.topic, options.signal.reason);
-    const fetching = createFetching(shared, options);
+    const fetching = createFetching(shared, options, this.#deps);
     shared.fetching = fetching;
     const onAbort = (): void => this.#end(shared, { error: aborted(shared.topic, options.signal.reason) });
     options.signal.addEventListener('abort', onAbort, { once: true });
+    using _urgency = followUrgency(options, (traffic) => this.#tell({ kind: 'traffic', topic: shared.id, traffic }));
     this.#tell({ kind: 'want', topic: shared.id, wanted: decodeBitmap(options.wanted.toBytes(), options.wanted.size) });
     try {
       return await fetching.settled.promise;
@@ -165,6 +172,7 @@ class Exchange implements Swarm {
       this.#isDraining = false;
     }
     this.#deps.metrics.requestsInFlight(this.#schedule.requestsInFlight());
+    this.#accounts.look();
     this.#setTimer();
   }
 
@@ -199,22 +207,18 @@ class Exchange implements Swarm {
         return this.#end(this.#topics.get(effect.topic), 'done');
       case 'received':
         this.#deps.metrics.receivedBytes(effect.source, effect.bytes);
-        return this.#count(effect.topic, effect.source === 'origin' ? 'originBytes' : 'peerBytes', effect.bytes);
+        return this.#accounts.received(effect);
       case 'wasted':
         this.#deps.metrics.wastedBytes(effect.reason, effect.bytes);
-        return this.#count(effect.topic, 'wastedBytes', effect.bytes);
+        return this.#accounts.wasted(effect.topic, effect.bytes);
       case 'strike':
       case 'banned':
+        if (effect.kind === 'strike') this.#accounts.strike();
         return blame(this.#deps, this.#neighbours.get(effect.member)?.certificate.name, effect);
       case 'close':
         return this.#neighbours.get(effect.member)?.close(effect.reason);
     }
     effect satisfies never;
-  }
-
-  #count(topic: number | undefined, what: 'originBytes' | 'peerBytes' | 'wastedBytes', bytes: number): void {
-    const fetching = topic === undefined ? undefined : this.#topics.get(topic)?.fetching;
-    if (fetching !== undefined) fetching[what] += bytes;
   }
 
   #store(id: number, ordinal: number, bytes: Uint8Array | undefined): void {
@@ -224,9 +228,11 @@ class Exchange implements Swarm {
     const stored = (kept: boolean): void => this.#tell({ kind: 'stored', topic: id, ordinal, bytes: bytes.length, kept });
     if (shared === undefined || fetching === undefined) return stored(false);
     fetching.writing += 1;
+    fetching.writingBytes += bytes.length;
     fetching.options.write(ordinal, bytes).then(
       () => {
         fetching.writing -= 1;
+        fetching.writingBytes -= bytes.length;
         fetching.haveBytes += bytes.length;
         fetching.options.onProgress?.({ haveBytes: fetching.haveBytes, totalBytes: fetching.totalBytes });
         stored(true);
@@ -234,6 +240,7 @@ class Exchange implements Swarm {
       },
       (error: unknown) => {
         fetching.writing -= 1;
+        fetching.writingBytes -= bytes.length;
         this.#end(shared, { error });
         stored(false);
         settle(shared);

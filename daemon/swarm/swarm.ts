@@ -4,9 +4,10 @@
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { TopicKind } from '../../proto/exchange.ts';
-import type { Transfer } from '../../proto/fleet.ts';
+import type { Rates, Transfer } from '../../proto/fleet.ts';
 import type { Roster } from '../../proto/statement.ts';
 import type { ChunkRef } from '../../proto/tree.ts';
+import type { Direction, RateGate } from '../core/rate.ts';
 
 /** A blob that members exchange: the tree or the index of a revision, by chunk ordinal. */
 export interface Topic {
@@ -33,6 +34,8 @@ export interface FetchOptions {
   /** Keeps verified bytes; called once for each ordinal, several at a time. When it resolves, `read` must find them. */
   write(ordinal: number, bytes: Uint8Array): Promise<void>;
   readonly signal: AbortSignal;
+  /** Given: nobody waits for it until this fires; it takes what caps leave to the background class. */
+  readonly urgent?: AbortSignal;
   onProgress?(progress: { readonly haveBytes: number; readonly totalBytes: number }): void;
 }
 
@@ -77,6 +80,16 @@ export type ManifestSource = (
 export type WasteReason = 'duplicate' | 'corrupt' | 'unexpected';
 /** Why a member gets a strike. Three of `corrupt-chunk` are a ban of an hour. */
 export type StrikeReason = 'corrupt-chunk' | 'timeouts' | 'protocol' | 'stalled' | 'not-admitted';
+
+/** Our own caps, and what they amount to. */
+export interface SwarmRates {
+  readonly send?: RateGate;
+  readonly receive?: RateGate;
+  /** For the receipt. */
+  declared(): Rates;
+  /** A counter: time in which our own cap held bytes back. */
+  throttled(direction: Direction, ms: number): void;
+}
 
 /** What the swarm counts. daemon/metrics.ts binds it to a registry. All are counters unless a word says otherwise. */
 export interface SwarmMetrics {

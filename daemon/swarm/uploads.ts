@@ -5,7 +5,8 @@ import type { Clock } from '../clock.ts';
 import type { Effect } from '../core/swarm-events.ts';
 import type { Logger } from '../log.ts';
 import type { Neighbour } from './network.ts';
-import type { Holdings, SwarmMetrics } from './swarm.ts';
+import { createPace } from './pace.ts';
+import type { Holdings, SwarmMetrics, SwarmRates } from './swarm.ts';
 
 export interface Uploads {
   start(effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour | undefined, holdings: Holdings | undefined): void;
@@ -18,6 +19,8 @@ export interface UploadsDeps {
   readonly clock: Clock;
   readonly metrics: SwarmMetrics;
   readonly log: Logger;
+  /** Our own cap; absent: as fast as the neighbour reads. */
+  readonly rates?: SwarmRates | undefined;
   readonly served: (upload: number, absent: readonly number[]) => void;
 }
 
@@ -28,7 +31,8 @@ const progressMs = 10_000;
 const progressBytes = 16_000 * (progressMs / 1000);
 
 export function createUploads(deps: UploadsDeps): Uploads {
-  const { metrics, log, served } = deps;
+  const { metrics, log, served, rates } = deps;
+  const pace = rates?.send === undefined ? undefined : createPace(rates.send, deps.clock, (ms) => rates.throttled('send', ms));
   const running = new Map<number, { readonly abort: AbortController; readonly done: Promise<void> }>();
 
   const send = async (effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour, holdings: Holdings, signal: AbortSignal): Promise<readonly number[]> => {
@@ -43,6 +47,7 @@ export function createUploads(deps: UploadsDeps): Uploads {
         absent.push(ordinal);
         continue;
       }
+      if (pace !== undefined) await pace.take(bytes.length, { signal });
       neighbour.send(encodeMessage({ kind: 'data', topic, request, ordinal, compression: 'none', bytes }));
       metrics.sentBytes(bytes.length);
     }

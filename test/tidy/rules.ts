@@ -66,7 +66,7 @@ const controlPorts = {
 
 /** What every file of a floor but its core may import: the floor's own small vocabulary. */
 function commons(floor: string): readonly Glob[] {
-  return ['errors', 'log', 'clock', 'random', 'metrics', 'config'].map((name) => `${floor}/${name}.ts`);
+  return ['errors', 'log', 'clock', 'random', 'metrics', 'config', 'config-rates'].map((name) => `${floor}/${name}.ts`);
 }
 
 const noImplementation =
@@ -157,6 +157,15 @@ export const importTable: readonly ImportRow[] = [
     packages: 'declared',
     node: true,
     instead: 'ask the running daemon, or let daemon/daemon.ts compose it',
+  },
+  {
+    // Zones and calendars are facts about the world that change without us; both packages are pure functions of their arguments.
+    files: ['control/core/windows/**'],
+    may: ['proto/**', 'control/core/**'],
+    mayType: [],
+    packages: ['temporal-polyfill', 'croner'],
+    node: false,
+    instead: 'keep core pure: of packages only zone arithmetic and cron schedules, which know neither clock nor timer here',
   },
   ...floorRows('control'),
   ...portRows('control', controlPorts),

@@ -1,6 +1,7 @@
 // One scheduler and made-up neighbours, for tests of single rules.
 
 import { createBitmap } from '../../../proto/bitmap.ts';
+import type { RateGate } from '../../../daemon/core/rate.ts';
 import { createSchedule } from '../../../daemon/core/schedule.ts';
 import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
 import type { Effect, PeerInfo, ScheduledMessage, TopicInfo } from '../../../daemon/core/swarm-events.ts';
@@ -12,8 +13,8 @@ export const agent = (member: string, environments: readonly string[] = ['prod']
 export const origin = (member: string): PeerInfo => ({ member, origin: true, environments: [] });
 
 /** One scheduler in the hands of the test: others say what it says they say. */
-export function alone(self: PeerInfo, info: TopicInfo, held: readonly number[] = []) {
-  const schedule = createSchedule({ self, random: () => 0 });
+export function alone(self: PeerInfo, info: TopicInfo, held: readonly number[] = [], receive?: RateGate) {
+  const schedule = createSchedule({ self, random: () => 0, receive });
   const bitmap = createBitmap(info.chunkCount);
   for (const ordinal of held) bitmap.set(ordinal);
   let now = 0;

@@ -80,7 +80,7 @@ describe('a fetch', () => {
     const other = blobOf(3, 10, 1_000);
     const held = holdingsOf(other, 'all');
     const sharing = seed.swarm.share(other.topic, held.holdings);
-    expect(await sharing.fetch({ wanted: fullBitmap(10), write: held.write, signal: soon() })).toEqual({ originBytes: 0, peerBytes: 0, reusedBytes: 0, wastedBytes: 0 });
+    expect(await sharing.fetch({ wanted: fullBitmap(10), write: held.write, signal: soon() })).toMatchObject({ originBytes: 0, peerBytes: 0, reusedBytes: 0, wastedBytes: 0 });
     expect(await sharing.fetch({ wanted: createBitmap(10), write: held.write, signal: soon() })).toMatchObject({ originBytes: 0 });
   });
 
