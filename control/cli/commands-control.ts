@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { configPath, readConfig, type ControlConfig } from '../config.ts';
-import { createLog, startControl } from '../control.ts';
 import { ControlError } from '../errors.ts';
 import { systemCode } from './api.ts';
 import { contextOf } from './context.ts';
@@ -49,6 +48,8 @@ export function registerControl(program: Command, world: World): void {
     .action(async (flags: ControlFlags, command: Command) => {
       const { terminal } = contextOf(world, command);
       const config = await load(world, flags);
+      // Here and not above: every other command would load the whole control plane first.
+      const { createLog, startControl } = await import('../control.ts');
       const log = createLog(config.log.level, (line) => world.stderr.write(line));
       const control = await startControl(config, { log, clock: world.clock, random: world.random, version: world.version, nodeVersion: world.nodeVersion });
       try {

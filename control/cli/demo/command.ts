@@ -6,7 +6,6 @@ import { ControlError } from '../../errors.ts';
 import { contextOf } from '../context.ts';
 import type { World } from '../world.ts';
 import { portsMax } from './ports.ts';
-import { runDemo, stopDemo } from './run.ts';
 
 interface DemoFlags {
   readonly app?: string;
@@ -29,6 +28,7 @@ export function registerDemo(program: Command, world: World): void {
     .option('--stop <dir>', 'stop a demo that was kept, and remove it')
     .action(async (flags: DemoFlags, command: Command) => {
       const { terminal } = contextOf(world, command);
+      const { runDemo, stopDemo } = await import('./run.ts');
       if (flags.stop !== undefined) return await stopDemo(world, terminal, resolve(world.directory, flags.stop));
       const targets = Number(flags.targets);
       if (!Number.isInteger(targets) || targets < 2 || targets > portsMax) throw new ControlError('CONFIG_INVALID', `--targets: '${flags.targets}' is not a number from 2 to ${portsMax}`);
