@@ -2,49 +2,66 @@
 // A file that changes while it is read is noticed, never published half old and half new.
 
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { chunkBytes, cut, isSingleChunk } from '../../proto/chunker.ts';
 import type { Digest } from '../../proto/cid.ts';
 import { quoted } from '../../proto/path.ts';
 import type { ChunkRef } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
 
-/** What is in a file. */
+/** What is in a file, and how it lay there before and after it was read. */
 export interface CutFile {
   readonly size: number;
   readonly digest: Digest;
   readonly chunks: readonly ChunkRef[];
+  readonly stats: Stats;
 }
 
-/** Bytes read ahead: enough for several chunks, so that the part carried over is copied seldom. */
-export const bufferBytes = 16 * chunkBytes.max;
+/** Bytes read ahead: with three passes over them (cut, chunk, whole file) they should stay in a core's own cache; what is carried over is copied. */
+export const bufferBytes = 2 * chunkBytes.max;
 
 /**
  * Cuts the file at `absolute`, called `path` in messages. `buffer` has {@link bufferBytes} and may be shared by calls one after the other.
- * What `onBytes` gives is awaited, so that a large file is read in slices; it may throw to give up. @throws {DaemonError} FILE_CHANGED; system errors of opening and reading as they are.
+ * Only of a large file there is a promise, since one for each of many small ones would cost as much as reading them: what `onBytes` gives is
+ * awaited between its slices, and may throw to give up. @throws {DaemonError} FILE_CHANGED; system errors of opening and reading as they are.
  */
-export async function cutFile(absolute: string, path: string, buffer: Uint8Array, onBytes: (bytes: number) => Promise<void> | undefined): Promise<CutFile> {
+export function cutFile(absolute: string, path: string, buffer: Uint8Array, onBytes: (bytes: number) => Promise<void> | undefined): CutFile | Promise<CutFile> {
   const file = openSync(absolute, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  let isOurs = true;
   try {
-    const before = fstatSync(file, { bigint: true });
-    const size = Number(before.size);
-    const result = isSingleChunk(size) ? small(file, size, buffer) : await large(file, size, buffer, onBytes);
-    if (result === undefined || changed(before, fstatSync(file, { bigint: true }))) {
-      throw new DaemonError('FILE_CHANGED', `${quoted(path)} changed while it was read: publish a directory that nobody writes to`);
-    }
-    if (isSingleChunk(size)) await onBytes(size);
-    return result;
+    const before = fstatSync(file);
+    if (!before.isFile()) throw changedWhileRead(path);
+    if (isSingleChunk(before.size)) return unchanged(file, path, before, small(file, before.size, buffer));
+    isOurs = false;
+    return cutLarge(file, path, before, buffer, onBytes);
+  } finally {
+    if (isOurs) closeSync(file);
+  }
+}
+
+async function cutLarge(file: number, path: string, before: Stats, buffer: Uint8Array, onBytes: (bytes: number) => Promise<void> | undefined): Promise<CutFile> {
+  try {
+    return unchanged(file, path, before, await large(file, before.size, buffer, onBytes));
   } finally {
     closeSync(file);
   }
 }
 
-function changed(before: BigIntStats, after: BigIntStats): boolean {
-  return before.size !== after.size || before.mtimeNs !== after.mtimeNs || before.ctimeNs !== after.ctimeNs;
+type Content = Omit<CutFile, 'stats'>;
+
+function unchanged(file: number, path: string, before: Stats, content: Content | undefined): CutFile {
+  const after = fstatSync(file);
+  // Times in milliseconds tell a quarter of a microsecond apart, and the kernel's clock ticks in milliseconds.
+  if (content === undefined || before.size !== after.size || before.mtimeMs !== after.mtimeMs || before.ctimeMs !== after.ctimeMs) throw changedWhileRead(path);
+  return { ...content, stats: before };
+}
+
+function changedWhileRead(path: string): DaemonError {
+  return new DaemonError('FILE_CHANGED', `${quoted(path)} changed while it was read: publish a directory that nobody writes to`);
 }
 
 /** `undefined` when there are not exactly `size` bytes. */
-function small(file: number, size: number, buffer: Uint8Array): CutFile | undefined {
+function small(file: number, size: number, buffer: Uint8Array): Content | undefined {
   // One byte more than expected is asked for, to notice growth without another call.
   const read = fill(file, buffer, 0, size + 1);
   if (read !== size) return undefined;
@@ -52,7 +69,7 @@ function small(file: number, size: number, buffer: Uint8Array): CutFile | undefi
   return { size, digest, chunks: size === 0 ? [] : [{ id: digest, length: size }] };
 }
 
-async function large(file: number, size: number, buffer: Uint8Array, onBytes: (bytes: number) => Promise<void> | undefined): Promise<CutFile | undefined> {
+async function large(file: number, size: number, buffer: Uint8Array, onBytes: (bytes: number) => Promise<void> | undefined): Promise<Content | undefined> {
   const whole = createHash('sha256');
   const chunks: ChunkRef[] = [];
   let held = 0;

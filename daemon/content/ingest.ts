@@ -14,10 +14,10 @@ import { quoted } from '../../proto/path.ts';
 import type { ChunkRef, Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
 import { throwIfAborted } from './abort.ts';
-import { bufferBytes, cutFile } from './cut-file.ts';
+import { bufferBytes, cutFile, type CutFile } from './cut-file.ts';
 import { firstPlaces } from './places.ts';
 import { createProblems, readFailure, type Problems } from './problems.ts';
-import { walk, type Found } from './walk.ts';
+import { fileMode, walk, type Found } from './walk.ts';
 
 /** Bytes read between turns of the event loop, some 10 ms: an interrupt or a progress bar waits no longer. */
 const sliceBytes = 4 * 1024 * 1024;
@@ -76,7 +76,8 @@ export async function ingest(directory: string, options: IngestOptions): Promise
   };
   throwIfAborted(options.signal, `reading ${directory}`);
   for (const found of walk(directory, options.caseSensitive ?? false, problems)) {
-    await addEntry(builder, found, buffer, problems, onBytes);
+    const adding = addEntry(builder, found, buffer, problems, onBytes);
+    if (adding !== undefined) await adding;
     entries += 1;
     const pause = spend(entryBytes);
     if (pause !== undefined) await pause;
@@ -107,26 +108,27 @@ export function createRevision(app: string, ingested: Pick<Ingested, 'tree' | 'i
   return { revision, bytes, digest: hash('sha256', bytes) } as const;
 }
 
-async function addEntry(builder: TreeBuilder, found: Found, buffer: Uint8Array, problems: Problems, onBytes: (bytes: number) => Promise<void> | undefined): Promise<void> {
-  switch (found.kind) {
-    case 'directory':
-      builder.add({ kind: 'directory', path: found.path, mode: found.mode });
-      return;
-    case 'symlink':
-      builder.add(found);
-      return;
-    case 'file':
-      try {
-        builder.add({ kind: 'file', path: found.path, mode: found.mode, ...(await cutFile(found.absolute, found.path, buffer, onBytes)) });
-      } catch (cause) {
-        if (cause instanceof DaemonError && cause.code === 'ABORTED') throw cause;
-        if (cause instanceof ProtocolError) throw new DaemonError('TREE_TOO_LARGE', cause.message, { cause });
-        const { code, message } = cause instanceof DaemonError ? cause : readFailure(found.path, cause);
-        problems.add(code, message);
-      }
-      return;
-    default:
-      found satisfies never;
+/** Adds what was found; a promise only where a file is large. */
+function addEntry(builder: TreeBuilder, found: Found, buffer: Uint8Array, problems: Problems, onBytes: (bytes: number) => Promise<void> | undefined): Promise<void> | undefined {
+  if (found.kind === 'directory' || found.kind === 'symlink') {
+    builder.add(found);
+    return undefined;
+  }
+  const add = ({ stats, ...content }: CutFile): void => builder.add({ kind: 'file', path: found.path, mode: fileMode(stats.mode), ...content });
+  const refuse = (cause: unknown): void => {
+    if (cause instanceof DaemonError && cause.code === 'ABORTED') throw cause;
+    if (cause instanceof ProtocolError) throw new DaemonError('TREE_TOO_LARGE', cause.message, { cause });
+    const { code, message } = cause instanceof DaemonError ? cause : readFailure(found.path, cause);
+    problems.add(code, message);
+  };
+  try {
+    const file = cutFile(found.absolute, found.path, buffer, onBytes);
+    if (file instanceof Promise) return file.then(add).catch(refuse);
+    add(file);
+    return onBytes(file.size);
+  } catch (cause) {
+    refuse(cause);
+    return undefined;
   }
 }
 

@@ -1,21 +1,26 @@
 // Walks a directory that is to be published: which directories, links and files it holds, in path order within each directory, and
 // everything that is wrong with their names and kinds. What is in the files is read elsewhere.
 
-import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, type Dirent, type Stats } from 'node:fs';
 import { ProtocolError } from '../../proto/errors.ts';
 import { limits } from '../../proto/limits.ts';
 import { checkPath, checkSymlink, collisionKey, quoted } from '../../proto/path.ts';
 import { DaemonError } from '../errors.ts';
 import { readFailure, systemCode, type Problems } from './problems.ts';
 
-/** Something in the directory. `absolute` is where to read it. */
+/** Something in the directory. `absolute` is where to read a file; what rights it has shows when it is opened, which spares a call for each. */
 export type Found =
   | { readonly kind: 'directory'; readonly path: string; readonly mode: number }
   | { readonly kind: 'symlink'; readonly path: string; readonly target: string }
-  | { readonly kind: 'file'; readonly path: string; readonly absolute: string; readonly mode: number };
+  | { readonly kind: 'file'; readonly path: string; readonly absolute: string };
 
 /** What a tree says of rights: no writing for others, no set-user-id. The owner can always read, and enter and fill directories. */
 const modeMask = 0o755;
+
+/** The rights of a file in a tree, from those on the disk. */
+export function fileMode(mode: number): number {
+  return (mode & modeMask) | 0o400;
+}
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -29,9 +34,10 @@ export function* walk(root: string, caseSensitive: boolean, problems: Problems):
   let entries = 0;
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
     const below: string[] = [];
-    for (const name of distinct(list(root, directory, problems), directory, caseSensitive, problems)) {
+    const listed = list(root, directory, problems);
+    for (const name of distinct(listed.names, directory, caseSensitive, problems)) {
       const path = directory === '' ? name : `${directory}/${name}`;
-      const found = look(root, path, problems);
+      const found = look(root, path, listed.files.has(name), problems);
       if (found === undefined) continue;
       entries += 1;
       if (entries > limits.treeEntriesMax) throw new DaemonError('TREE_TOO_LARGE', `${root} has more than ${limits.treeEntriesMax} entries; publish a smaller tree, or several applications`);
@@ -73,34 +79,38 @@ function checkRoot(root: string): void {
   if (!stats.isDirectory()) throw new DaemonError('UNREADABLE_FILE', `${root} is not a directory; name the directory to publish`);
 }
 
-/** Names in one directory, sorted; read as bytes, since a name need not be text. */
-function list(root: string, directory: string, problems: Problems): string[] {
-  let names: Buffer[];
+/** Names in one directory, sorted, and which of them are files; read as bytes, since a name need not be text. */
+function list(root: string, directory: string, problems: Problems): { readonly names: readonly string[]; readonly files: ReadonlySet<string> } {
+  let found: Dirent<Buffer>[];
   try {
-    names = readdirSync(directory === '' ? root : `${root}/${directory}`, { encoding: 'buffer' });
+    found = readdirSync(directory === '' ? root : `${root}/${directory}`, { encoding: 'buffer', withFileTypes: true });
   } catch (cause) {
     const { code, message } = readFailure(directory || root, cause);
     problems.add(code, message);
-    return [];
+    return { names: [], files: new Set() };
   }
-  const texts: string[] = [];
-  for (const name of names) {
+  const names: string[] = [];
+  const files = new Set<string>();
+  for (const entry of found) {
     try {
-      texts.push(strictUtf8.decode(name));
+      const name = strictUtf8.decode(entry.name);
+      names.push(name);
+      if (entry.isFile()) files.add(name);
     } catch {
-      problems.add('INVALID_PATH', `in ${quoted(directory || '.')}: the name ${quoted(name.toString('latin1'))} is not UTF-8; rename it`);
+      problems.add('INVALID_PATH', `in ${quoted(directory || '.')}: the name ${quoted(entry.name.toString('latin1'))} is not UTF-8; rename it`);
     }
   }
-  return texts.toSorted();
+  return { names: names.sort(), files };
 }
 
-function look(root: string, path: string, problems: Problems): Found | undefined {
+function look(root: string, path: string, isFile: boolean, problems: Problems): Found | undefined {
   const absolute = `${root}/${path}`;
   try {
     checkPath(path);
+    if (isFile) return { kind: 'file', path, absolute };
     const stats = lstatSync(absolute);
     if (stats.isDirectory()) return { kind: 'directory', path, mode: (stats.mode & modeMask) | 0o700 };
-    if (stats.isFile()) return { kind: 'file', path, absolute, mode: (stats.mode & modeMask) | 0o400 };
+    if (stats.isFile()) return { kind: 'file', path, absolute };
     if (stats.isSymbolicLink()) {
       const target = strictUtf8.decode(readlinkSync(absolute, { encoding: 'buffer' }));
       checkSymlink(path, target);
