@@ -53,5 +53,6 @@ export async function onCase<Input, Output>(measure: (lab: Lab, input: Input) =>
   const { plan, input } = JSON.parse(text) as { readonly plan: LabPlan; readonly input: Input };
   const value = await measure(attachLab(plan), input);
   await new Promise<void>((resolve) => process.send?.({ value }, () => resolve()));
-  process.disconnect();
+  // Whatever a case has left behind must not keep it: the process outside waits for the end of this one.
+  process.exit(0);
 }

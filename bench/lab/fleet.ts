@@ -16,6 +16,7 @@ const memory = '/dev/shm';
 const controlPort = 7400;
 const startMs = 120_000;
 const pollMs = 25;
+const stopMs = 15_000;
 
 /** Names that a lab's fleet has. */
 export const fleetNames = { app: 'load', environment: 'lab', control: 'control', origin: 'origin' } as const;
@@ -131,7 +132,7 @@ export class LabFleet implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#children.keys()].map(async (name) => await this.kill(name)));
+    await Promise.all([...this.#children.values()].map(async (child) => await ended(child)));
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -213,8 +214,18 @@ export class LabFleet implements AsyncDisposable {
 
   #environment(): NodeJS.ProcessEnv {
     const runtime = process.execPath.slice(0, process.execPath.lastIndexOf('/'));
-    return { PATH: `${runtime}:${process.env['PATH'] ?? ''}`, HOME: this.directory, STARLING_URL: this.#url, STARLING_TOKEN_FILE: this.#tokenFile };
+    return { PATH: `${runtime}:${process.env['PATH'] ?? ''}`, HOME: this.directory, STARLING_URL: this.#url, STARLING_TOKEN_FILE: this.#tokenFile, NODE_OPTIONS: process.env['STARLING_LAB_NODE_OPTIONS'] ?? '' };
   }
+}
+
+/** Asks a process to end, and makes it when it does not: a polite end lets it write its profile. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), stopMs);
+  await exit;
+  clearTimeout(late);
 }
 
 const whole: ReadonlySet<string> = new Set(['verified', 'staged', 'activating', 'health-checking', 'committed', 'already-current']);

@@ -9,7 +9,7 @@ import { writeRandomTree } from '../lab/content.ts';
 import { fleetNames } from '../lab/fleet.ts';
 import type { Lab } from '../lab/lab.ts';
 
-const script = fileURLToPath(new URL('libtorrent.py', import.meta.url));
+const script = fileURLToPath(new URL('torrent-member.py', import.meta.url));
 const python = '/usr/bin/python3';
 
 interface TorrentInput {

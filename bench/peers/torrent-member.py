@@ -28,14 +28,13 @@ session = lt.session({
     "peer_connect_timeout": 3, "min_reconnect_time": 1,
     "alert_mask": 0,
 })
-params = {"ti": lt.torrent_info(torrent_file), "save_path": directory}
-handle = session.add_torrent(params)
-handle.pause()
-handle.unset_flags(lt.torrent_flags.auto_managed)
-while handle.status().state in (lt.torrent_status.states.checking_files, lt.torrent_status.states.checking_resume_data):
-    time.sleep(0.02)
+flags = lt.torrent_flags.paused | lt.torrent_flags.update_subscribe
+if role != "leech":
+    # What it serves was made a moment ago.
+    flags |= lt.torrent_flags.seed_mode
 if role == "superseed":
-    handle.set_flags(lt.torrent_flags.super_seeding)
+    flags |= lt.torrent_flags.super_seeding
+handle = session.add_torrent({"ti": lt.torrent_info(torrent_file), "save_path": directory, "flags": flags})
 print("ready", flush=True)
 sys.stdin.readline()
 handle.resume()
