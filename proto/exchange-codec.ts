@@ -5,7 +5,7 @@
 //   have, request  ranges: from u32, to u32          want-manifest  revision (32 bytes)
 //   absent         the same                          manifest       its bytes
 //   data           ordinal u32, bytes                close, cancel  nothing
-//   busy           milliseconds u32
+//   busy           milliseconds u32                  bulk           port u16, and the token unless the port is 0
 
 import { digestBytes, digestFromBytes, digestToBytes } from './cid.ts';
 import { ProtocolError } from './errors.ts';
@@ -16,6 +16,8 @@ import {
   exchangeHoldersMax,
   type FrameHeader,
   holderLengthMax,
+  bulkPortBytes,
+  bulkTokenBytes,
   ordinalBytes,
   rangeBytes,
   viewOf,
@@ -53,6 +55,9 @@ export function encodeMessage(message: ExchangeMessage): readonly Uint8Array[] {
       return encodeFrame('want-manifest', false, 0, message.request, digestToBytes(message.revision));
     case 'manifest':
       return encodeFrame('manifest', false, 0, message.request, new Uint8Array(0), message.bytes);
+    case 'bulk':
+      checkInvitation(message.port, message.token);
+      return encodeFrame('bulk', false, 0, 0, Uint8Array.of(message.port >> 8, message.port & 0xff, ...message.token));
   }
   message satisfies never;
 }
@@ -170,6 +175,12 @@ function decodePayload(header: FrameHeader, payload: Uint8Array): ExchangeMessag
       return { kind, request, revision: digestFromBytes(payload) };
     case 'manifest':
       return { kind, request, bytes: payload };
+    case 'bulk': {
+      const port = viewOf(payload).getUint16(0);
+      const token = payload.subarray(bulkPortBytes);
+      checkInvitation(port, token);
+      return { kind, port, token };
+    }
   }
   kind satisfies never;
 }
@@ -233,6 +244,12 @@ function decodeHolders(payload: Uint8Array): string[] {
 
 function checkHolder(holder: string): void {
   if (!holderPattern.test(holder)) throw new ProtocolError('MALFORMED', 'a holder is not a peer id of 1 to 128 letters and digits');
+}
+
+function checkInvitation(port: number, token: Uint8Array): void {
+  if (!(Number.isInteger(port) && port >= 0 && port <= 0xffff)) throw new ProtocolError('MALFORMED', `${port} is not a port`);
+  const expected = port === 0 ? 0 : bulkTokenBytes;
+  if (token.length !== expected) throw new ProtocolError('MALFORMED', `an invitation to port ${port} has a token of ${expected} bytes, not ${token.length}`);
 }
 
 function encodeU32(value: number): Uint8Array {

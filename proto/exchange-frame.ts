@@ -38,6 +38,10 @@ const rangesBytesMax = limits.exchangeRangesMax * rangeBytes;
 export const exchangeHoldersMax = 64;
 /** Length of a peer id in characters; those of Ed25519 keys have 52. */
 export const holderLengthMax = 128;
+/** Bytes of the token that opens a bulk channel. */
+export const bulkTokenBytes = 16;
+/** Bytes of the port before it. */
+export const bulkPortBytes = 2;
 const u32Max = 0xffffffff;
 
 const frameTypes: Readonly<Record<ExchangeMessage['kind'], FrameType>> = {
@@ -52,7 +56,22 @@ const frameTypes: Readonly<Record<ExchangeMessage['kind'], FrameType>> = {
   cancel: { code: 9, topic: false, request: true, flag: false, payloadBytesMin: 0, payloadBytesMax: 0 },
   'want-manifest': { code: 10, topic: false, request: true, flag: false, payloadBytesMin: digestBytes, payloadBytesMax: digestBytes },
   manifest: { code: 11, topic: false, request: true, flag: false, payloadBytesMin: 0, payloadBytesMax: limits.revisionBytesMax },
+  bulk: { code: 16, topic: false, request: false, flag: false, payloadBytesMin: bulkPortBytes, payloadBytesMax: bulkPortBytes + bulkTokenBytes },
 };
+
+/** What answers a request and may come after others of its answers: these travel the same way, so that none overtakes another. */
+const answers = new Set<ExchangeMessage['kind']>(['data', 'absent', 'elsewhere']);
+const answerCodes = new Set([...answers].map((kind) => frameTypes[kind].code));
+
+/** Whether an encoded frame that begins with these bytes is an answer: what a bulk channel carries, and nothing else. */
+export function isAnswerFrame(head: Uint8Array): boolean {
+  return answerCodes.has(head[0] ?? 0);
+}
+
+/** The same of a message. */
+export function isAnswer({ kind }: ExchangeMessage): boolean {
+  return answers.has(kind);
+}
 
 const kinds = Object.keys(frameTypes) as readonly ExchangeMessage['kind'][];
 const kindsByCode = new Map(kinds.map((kind) => [frameTypes[kind].code, kind]));

@@ -99,6 +99,17 @@ export interface ManifestMessage {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * "Open the bulk channel to me at this port, with this token." With port 0 and no token: "there is none between us, nor what it still carried;
+ * invite me if you can." The network's own words: they end in daemon/swarm, where the channel is kept.
+ */
+export interface BulkMessage {
+  readonly kind: 'bulk';
+  readonly port: number;
+  /** Good for one opening by the neighbour it was sent to. */
+  readonly token: Uint8Array;
+}
+
 export type ExchangeMessage =
   | OpenMessage
   | CloseMessage
@@ -110,7 +121,8 @@ export type ExchangeMessage =
   | ElsewhereMessage
   | CancelMessage
   | WantManifestMessage
-  | ManifestMessage;
+  | ManifestMessage
+  | BulkMessage;
 
 /** The libp2p protocol of the exchange. */
 export const exchangeProtocol = '/starling/exchange/1';

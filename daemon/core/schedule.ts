@@ -80,6 +80,9 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
       return joined(state, event.peer);
     case 'gone':
       return gone(state, event.member);
+    case 'interrupted':
+      // Asked again at once, of whoever would be soonest; what it has not sent yet it need not.
+      return withPeer(state, event.member, (peer) => dropRequests(state, peer, () => true, true));
     case 'roster':
       state.agents = event.agents;
       return staleOwners(state);

@@ -2,7 +2,7 @@
 
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
-import type { DataMessage, ExchangeMessage, ManifestMessage, TopicKind, WantManifestMessage } from '../../proto/exchange.ts';
+import type { BulkMessage, DataMessage, ExchangeMessage, ManifestMessage, TopicKind, WantManifestMessage } from '../../proto/exchange.ts';
 import type { TrafficClass } from './rate.ts';
 
 /** A topic as the scheduler needs it. */
@@ -24,11 +24,13 @@ export interface PeerInfo {
 }
 
 /** Messages that the scheduler decides on; chunk bytes and manifests stay in the shell. */
-export type ScheduledMessage = Exclude<ExchangeMessage, DataMessage | WantManifestMessage | ManifestMessage>;
+export type ScheduledMessage = Exclude<ExchangeMessage, DataMessage | WantManifestMessage | ManifestMessage | BulkMessage>;
 
 export type ScheduleEvent =
   | { readonly kind: 'joined'; readonly peer: PeerInfo }
   | { readonly kind: 'gone'; readonly member: string }
+  /** What the member was sending may be lost, though it is still here. */
+  | { readonly kind: 'interrupted'; readonly member: string }
   /** The agents of the roster, ourselves included: who may be the one to fetch a piece from the origin. */
   | { readonly kind: 'roster'; readonly agents: readonly PeerInfo[] }
   /** `topic` is our number for it, not used before. */

@@ -280,7 +280,7 @@ class Exchange implements Swarm {
     if (message.kind === 'data') this.#onData(neighbour.member, message);
     else if (message.kind === 'want-manifest') this.#manifests.onWant(neighbour, message);
     else if (message.kind === 'manifest') this.#manifests.onManifest(neighbour, message);
-    else this.#tell({ kind: 'message', member: neighbour.member, message });
+    else if (message.kind !== 'bulk') this.#tell({ kind: 'message', member: neighbour.member, message });
   }
 
   #onData(member: string, message: DataMessage): void {

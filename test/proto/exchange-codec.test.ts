@@ -25,6 +25,7 @@ const message: fc.Arbitrary<ExchangeMessage> = fc.oneof(
   fc.record({ kind: fc.constant('cancel'), request: u32 }),
   fc.record({ kind: fc.constant('want-manifest'), request: u32, revision }),
   fc.record({ kind: fc.constant('manifest'), request: u32, bytes: blob(0) }),
+  fc.record({ kind: fc.constant('bulk'), port: fc.integer({ min: 1, max: 0xffff }), token: fc.uint8Array({ minLength: 16, maxLength: 16 }) }),
 );
 
 const frameOf = (one: ExchangeMessage): Uint8Array => Uint8Array.from(Buffer.concat(encodeMessage(one)));

@@ -105,6 +105,8 @@ export const everyMessage: readonly ExchangeMessage[] = [
   { kind: 'want-manifest', request: 11, revision: digestOf('revision') },
   { kind: 'manifest', request: 11, bytes: Uint8Array.of(0xa0) },
   { kind: 'manifest', request: 12, bytes: new Uint8Array(0) },
+  { kind: 'bulk', port: 7404, token: Uint8Array.from({ length: 16 }, (_, at) => at) },
+  { kind: 'bulk', port: 0, token: new Uint8Array(0) },
 ];
 
 /** What `decode` gives, or its ProtocolError's code. Any other error goes through and fails the test. */
