@@ -14,6 +14,7 @@ import { throwIfAborted } from './abort.ts';
 import { audit, closeDirectories, makeLinks } from './audit.ts';
 import { storageFailure } from './pack-index.ts';
 import { createPlacement, type Placement } from './placement.ts';
+import { createRecentChunks } from './recent-chunks.ts';
 import { createReuse, unchangedFiles, type Reuse } from './reuse.ts';
 import { hasLeftovers, keepFitting, makeDirectories, type Leftover } from './resume.ts';
 import { callBytes, createSlices, type Spend } from './slices.ts';
@@ -41,11 +42,14 @@ export const materialize: Materialize = async (options) => {
 class Release implements ReleaseBuild {
   readonly #tree: Tree;
   readonly #directory: string;
+  /** Where it is now. */
+  #home: string;
   readonly #placement: Placement;
   /** Files that are there, whole or not, by entry; and the paths of those that are not whole. */
   readonly #made: Uint8Array;
   readonly #paths = new Map<number, string>();
   readonly #syncs = createSyncQueue();
+  readonly #recent = createRecentChunks();
   #spend: Spend;
   /** Whether the directory is ours to remove, and whether what is in it is of no use: the disk is full or failed, or the tree lied. */
   #begun = false;
@@ -55,6 +59,7 @@ class Release implements ReleaseBuild {
   constructor({ tree, directory, signal }: MaterializeOptions) {
     this.#tree = tree;
     this.#directory = directory;
+    this.#home = directory;
     this.#placement = createPlacement(tree);
     this.#made = new Uint8Array(tree.entryCount);
     this.#spend = createSlices(signal, `building ${directory}`);
@@ -88,6 +93,7 @@ class Release implements ReleaseBuild {
     if (bytes.length !== length) throw new DaemonError('CORRUPT_CHUNK', `chunk ${id} has ${length} bytes, not ${bytes.length}`);
     try {
       await this.#place(ordinal, bytes);
+      this.#recent.add(ordinal, bytes);
     } catch (cause) {
       throw this.failure(cause);
     }
@@ -96,7 +102,7 @@ class Release implements ReleaseBuild {
   async read(ordinal: number, { signal }: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined> {
     throwIfAborted(signal, 'reading a chunk');
     try {
-      return await this.#read(ordinal);
+      return this.#recent.get(ordinal) ?? (await this.#read(ordinal));
     } catch (cause) {
       throw storageFailure(`cannot read chunk ${ordinal} in ${this.#directory}`, cause);
     }
@@ -128,6 +134,7 @@ class Release implements ReleaseBuild {
   }
 
   async end(): Promise<void> {
+    this.#recent.clear();
     if (this.#spoilt && !this.#over) await this.abandon();
     this.#over = true;
     await this.#syncs.settled();
@@ -259,13 +266,25 @@ class Release implements ReleaseBuild {
     const use = this.#placement.somewhere(ordinal);
     if (use === undefined) return undefined;
     const { id, length } = this.#tree.chunk(ordinal);
-    const file = openRegular(`${this.#directory}/${this.#tree.entry(use.entry).path}`);
+    const file = this.#open(this.#tree.entry(use.entry).path);
     if (file === undefined) return undefined;
     try {
       const bytes = readAt(file, length, use.offset);
       return await Promise.resolve(hash('sha256', bytes) === id ? bytes : undefined);
     } finally {
       closeSync(file);
+    }
+  }
+
+  /** What is finished may have been given its final name while neighbours still ask for it (`<id>.tmp` is renamed to `<id>`). */
+  #open(path: string): number | undefined {
+    try {
+      return openRegular(`${this.#home}/${path}`);
+    } catch (cause) {
+      const renamed = this.#directory.replace(/\.tmp$/, '');
+      if (!this.#over || this.#home === renamed || !(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')) throw cause;
+      this.#home = renamed;
+      return openRegular(`${this.#home}/${path}`);
     }
   }
 

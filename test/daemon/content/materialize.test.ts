@@ -72,7 +72,17 @@ describe('a release', () => {
     expect(Buffer.from((await release.read(1, unending)) ?? []).toString()).toBe('second');
     expect(await release.read(0, unending)).toBeUndefined();
     expect(release.held().ranges()).toEqual([{ from: 1, to: 2 }]);
-    writeFileSync(at('releases/1.tmp/b'), 'rotten');
+  });
+
+  it('reads what was finished from disk, also under its last name, and hashes it', async () => {
+    const published = await publish('source', { a: 'first', b: 'second' });
+    const release = await begin(published, { directory: at('releases/1.tmp') });
+    await fetch(release, published);
+    await release.finish(unending);
+    await release[Symbol.asyncDispose]();
+    renameSync(at('releases/1.tmp'), at('releases/1'));
+    expect(Buffer.from((await release.read(1, unending)) ?? []).toString()).toBe('second');
+    writeFileSync(at('releases/1/b'), 'rotten');
     expect(await release.read(1, unending)).toBeUndefined();
   });
 
