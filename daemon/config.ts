@@ -19,6 +19,11 @@ export const defaults = Object.freeze({
   dataDir: '/var/lib/starlingd',
   /** Where the swarm listens. Port 0 takes any free one: fine behind no firewall, since the roster carries it. */
   listen: '/ip4/0.0.0.0/tcp/7401',
+  /**
+   * Chunks travel to and from neighbours over a connection of their own beside the swarm's, at a quarter of the CPU. `off`: over the swarm's own.
+   * Its port is to be open between members as the swarm's is; if it is open at one of two, or not at all, chunks still travel.
+   */
+  bulk: Object.freeze({ use: 'on', portAbove: 3 }),
   /** The local API and /metrics: on loopback, since neither asks who is there. */
   http: Object.freeze({ host: '127.0.0.1', port: 7402 }),
   /** Where clients upload, on a proxy. */
@@ -38,6 +43,8 @@ export const ConfigSchema = Type.Object(
     name: Type.Optional(Type.String({ pattern: namePattern })),
     roles: Type.Optional(Type.Array(RoleSchema, { minItems: 1, maxItems: 3 })),
     listen: Type.Optional(Type.String({ pattern: listenPattern })),
+    /** The port is 3 above the swarm's when it is left out (7404), and any free one when that is; 0 takes any free one. */
+    bulk: Type.Optional(Type.Object({ use: Type.Optional(Type.Union([Type.Literal('on'), Type.Literal('off')])), port: Type.Optional(Port) }, strict)),
     http: Type.Optional(Listener),
     upload: Type.Optional(Type.Object({ host: Type.Optional(Type.String({ maxLength: 255 })), port: Type.Optional(Port), url: Type.Optional(Type.String({ pattern: '^https?://' })) }, strict)),
     apps: Type.Optional(
@@ -71,6 +78,7 @@ export interface Config {
   readonly name: string;
   readonly roles: readonly ('agent' | 'seed' | 'proxy')[];
   readonly listen: string;
+  readonly bulk: { readonly use: 'on' | 'off'; readonly port: number };
   readonly http: { readonly host: string; readonly port: number };
   readonly upload: { readonly host: string; readonly port: number; readonly url: string | undefined };
   readonly apps: Readonly<Record<string, AppConfig>>;
@@ -96,11 +104,13 @@ export function readConfig({ file, environment, flags, hostname }: ConfigSources
   const written = file === undefined ? {} : parse(file.text, file.path);
   const roles = flags.roles ?? environment['STARLING_ROLES']?.split(',');
   const said = checked(flags, environment);
+  const swarmListen = said.listen ?? written.listen ?? defaults.listen;
   return {
     dataDir: flags.dataDir ?? environment['STARLING_DATA_DIR'] ?? written.dataDir ?? defaults.dataDir,
     name: said.name ?? written.name ?? nameOf(hostname),
     roles: roles === undefined ? (written.roles ?? ['agent']) : roles.map(role),
-    listen: said.listen ?? written.listen ?? defaults.listen,
+    listen: swarmListen,
+    bulk: { use: written.bulk?.use ?? 'on', port: written.bulk?.port ?? bulkPortOf(swarmListen) },
     http: { ...defaults.http, ...written.http },
     upload: { ...defaults.upload, url: undefined, ...written.upload },
     apps: Object.fromEntries(Object.entries(written.apps ?? {}).map(([app, { root, host, port }]) => [app, { root, host: host ?? '127.0.0.1', port }])),
@@ -138,6 +148,12 @@ function parse(text: string, path: string): ConfigFile {
 function role(text: string): 'agent' | 'seed' | 'proxy' {
   if (text === 'agent' || text === 'seed' || text === 'proxy') return text;
   throw new DaemonError('CONFIG_INVALID', `'${text}' is not a role; roles are agent, seed and proxy, separated by commas`);
+}
+
+/** Members on one machine listen on different ports, and so must their bulk channels. */
+function bulkPortOf(listen: string): number {
+  const port = Number(listen.slice(listen.lastIndexOf('/') + 1));
+  return port === 0 ? 0 : Math.min(65_535, port + defaults.bulk.portAbove);
 }
 
 /** The machine's name in the form that names have here. */

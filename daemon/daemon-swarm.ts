@@ -40,6 +40,7 @@ export async function openSwarm(config: Config, deps: SwarmDeps): Promise<Swarm>
     clock,
     metrics,
     log,
+    ...(config.bulk.use === 'off' ? {} : { bulk: { port: config.bulk.port, randomBytes: (length) => random.bytes(length) } }),
   });
   const swarm = createSwarm({ network, roles: config.roles, manifests: manifestSource(trust, manifests), clock, random: () => random.unit(), metrics, log, ...(deps.rates === undefined ? {} : { rates: deps.rates }) });
   const roster = trust.roster();
@@ -69,6 +70,8 @@ function bindMetrics(metrics: DaemonMetrics): SwarmMetrics {
     strike: (reason) => metrics.strikes.inc({ reason }),
     ban: () => metrics.bans.inc(),
     peers: (count) => metrics.peers.set(count),
+    carried: (path, direction, bytes) => metrics.carriedBytes.inc({ path, direction }, bytes),
+    bulkChannels: (change) => metrics.bulkChannels.inc(change),
     dial: (result) => metrics.dials.inc({ result }),
     requestsInFlight: (count) => metrics.requestsInFlight.set(count),
   };

@@ -14,6 +14,8 @@ export interface DaemonMetrics {
   readonly strikes: Counter<'reason'>;
   readonly receivedBytes: Counter<'source'>;
   readonly sentBytes: Counter;
+  readonly carriedBytes: Counter<'path' | 'direction'>;
+  readonly bulkChannels: Gauge;
   readonly reusedBytes: Counter;
   readonly wastedBytes: Counter<'reason'>;
   readonly verifyFailures: Counter;
@@ -52,6 +54,8 @@ export function createMetrics(registry: Registry, build: { readonly version: str
     strikes: counter('peer_strikes_total', 'Misbehaviour of neighbours by kind.', ['reason']),
     receivedBytes: counter('received_bytes_total', 'Chunk bytes that were verified and kept, by who sent them; a low share of peers costs egress.', ['source']),
     sentBytes: counter('sent_bytes_total', 'Chunk bytes sent to neighbours.'),
+    carriedBytes: counter('carried_bytes_total', 'Chunk bytes by what they travelled on; many on the stream mean that bulk channels cannot be opened, and cost four times the CPU.', ['path', 'direction']),
+    bulkChannels: gauge('bulk_channels', 'Neighbours with a bulk channel; fewer than peers for long means that a firewall is in the way of bulk.port.'),
     reusedBytes: counter('reused_bytes_total', 'Bytes of new releases that were on this machine already.'),
     wastedBytes: counter('wasted_bytes_total', 'Chunk bytes received for nothing; a steady rate of corrupt ones means a bad disk or a bad member.', ['reason']),
     verifyFailures: counter('chunk_verify_failures_total', 'Chunks whose bytes were not what their identifier says; the log names the sender.'),
@@ -68,6 +72,7 @@ export function createMetrics(registry: Registry, build: { readonly version: str
     failures: counter('failures_total', 'Operations that failed and were caught by a loop, by component; the log says why.', ['component']),
   };
   for (const source of ['origin', 'peer']) metrics.receivedBytes.inc({ source }, 0);
+  for (const path of ['bulk', 'stream']) for (const direction of ['sent', 'received']) metrics.carriedBytes.inc({ path, direction }, 0);
   for (const reason of ['duplicate', 'corrupt', 'unexpected']) metrics.wastedBytes.inc({ reason }, 0);
   for (const direction of ['send', 'receive']) metrics.throttledSeconds.inc({ direction }, 0);
   for (const result of ['ok', 'refused', 'failed']) metrics.dials.inc({ result }, 0);

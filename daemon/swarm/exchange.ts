@@ -273,6 +273,7 @@ class Exchange implements Swarm {
       this.#manifests.onGone(member);
       if (reason !== 'replaced') this.#dialler.lost(member);
     });
+    neighbour.onInterrupted(() => this.#tell({ kind: 'interrupted', member }));
     neighbour.onMessage((message) => this.#onMessage(neighbour, message));
   }
 

@@ -6,6 +6,7 @@
 
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
+import { CODE_IP6ZONE, multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { exchangeProtocol, helloProtocol } from '../../proto/exchange.ts';
 import { limits } from '../../proto/limits.ts';
@@ -14,6 +15,8 @@ import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { encodeHello, readHello, type Hello, type VerifyCertificate } from './admission.ts';
+import { createBulkLink } from './bulk-link.ts';
+import { openBulkPort, type BulkPort } from './bulk-port.ts';
 import { createGate, type Gate } from './gate.ts';
 import { libp2pOptions } from './libp2p-options.ts';
 import type { Neighbour, Network } from './network.ts';
@@ -33,6 +36,8 @@ export interface Libp2pNetworkOptions {
   readonly clock: Clock;
   readonly metrics: SwarmMetrics;
   readonly log: Logger;
+  /** Bulk channels beside the connections; none when it is left out. Port 0 takes a free one. */
+  readonly bulk?: { readonly port: number; readonly randomBytes: (length: number) => Uint8Array } | undefined;
 }
 
 /** Two connections made within this are made at once. */
@@ -53,6 +58,8 @@ export async function openLibp2pNetwork(options: Libp2pNetworkOptions): Promise<
   const node = await createLibp2p({ ...libp2pOptions(options), privateKey, connectionGater: gate.gater, start: false });
   const network = new Libp2pNetwork(options, node, gate);
   await network.listen();
+  const { bulk, listen, ...rest } = options;
+  if (bulk !== undefined) network.useBulk(await openBulkPort({ ...rest, ...bulk, identity: privateKey, host: hostOf(multiaddr(listen[0] ?? '/ip4/0.0.0.0')) }));
   return network;
 }
 
@@ -69,6 +76,7 @@ class Libp2pNetwork implements Network {
   readonly #stop = new AbortController();
   #announce: ((neighbour: Neighbour) => void) | undefined;
   #epoch = -1;
+  #bulk: BulkPort | undefined;
 
   constructor(options: Libp2pNetworkOptions, node: Libp2p, gate: Gate) {
     this.#options = options;
@@ -86,6 +94,11 @@ class Libp2pNetwork implements Network {
       this.#watch(detail).catch(() => undefined);
     });
     await start(node, this.#options.listen);
+  }
+
+  /** To be called before the first roster. */
+  useBulk(port: BulkPort): void {
+    this.#bulk = port;
   }
 
   addresses(): readonly string[] {
@@ -121,6 +134,7 @@ class Libp2pNetwork implements Network {
   async close(): Promise<void> {
     this.#stop.abort();
     for (const { neighbour } of this.#present.values()) neighbour.close('shutdown');
+    await this.#bulk?.[Symbol.asyncDispose]();
     await this.#node.stop();
   }
 
@@ -213,12 +227,15 @@ class Libp2pNetwork implements Network {
   /** Makes a neighbour of an admitted connection's stream, and returns the one that counts when there are two. */
   #settle(connection: Connection, stream: Stream, certificate: Certificate): Neighbour {
     const { clock, metrics, log } = this.#options;
+    const port = this.#bulk;
     const member = connection.remotePeer.toString();
     const initiator = connection.direction === 'outbound' ? this.self : member;
     const neighbour = createStreamNeighbour({
       connection,
       stream,
       certificate,
+      metrics,
+      ...(port === undefined ? {} : { bulk: (ends) => createBulkLink({ port, member, host: hostOf(connection.remoteAddr), dialled: connection.direction === 'outbound', clock, metrics, log, ...ends }) }),
       onMisbehaviour(reason, detail) {
         metrics.strike(reason);
         log.warn({ member, name: certificate.name, reason, detail }, 'closed a neighbour');
@@ -258,6 +275,11 @@ async function start(node: Libp2p, listen: readonly string[]): Promise<void> {
     await node.stop();
     throw new DaemonError('PORT_IN_USE', `cannot listen on ${listen.join(', ')}: ${messageOf(cause)}; free the port or choose another one`, { cause });
   }
+}
+
+/** Its IP address or name. */
+function hostOf(address: Multiaddr): string {
+  return address.getComponents().find(({ code }) => code !== CODE_IP6ZONE)?.value ?? '';
 }
 
 function messageOf(error: unknown): string {

@@ -62,6 +62,11 @@ export class MemoryNeighbour implements Neighbour {
     for (const message of this.#kept.splice(0)) listener(message);
   }
 
+  /** One wire carries everything: nothing is lost while the neighbour is here. */
+  onInterrupted(): void {
+    return undefined;
+  }
+
   onClose(listener: (reason: CloseReason) => void): void {
     if (this.#closed === undefined) this.#closeListeners.push(listener);
     else listener(this.#closed);

@@ -22,8 +22,13 @@ export interface Neighbour {
   readonly backlogBytes: number;
   /** Resolves when the backlog has fallen under `backlogLowBytes`, at once when it is. @throws {DaemonError} PEER_GONE when it closes first. */
   drained(options: { readonly signal: AbortSignal }): Promise<void>;
-  /** The one receiver of messages, in order. What came before it was set is kept and delivered then. */
+  /**
+   * The one receiver of messages. Answers to requests (`data`, `absent`, `elsewhere`) come in order, and so does everything else; the two may overtake each
+   * other. What came before it was set is kept and delivered then.
+   */
   onMessage(listener: (message: ExchangeMessage) => void): void;
+  /** Told that answers on their way may have been lost, though the neighbour is still here: what was asked of it has to be asked again. */
+  onInterrupted(listener: () => void): void;
   /** Called once; at once when it is closed already. */
   onClose(listener: (reason: CloseReason) => void): void;
   close(reason: CloseReason): void;

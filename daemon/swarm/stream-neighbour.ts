@@ -1,15 +1,19 @@
-// A neighbour over one libp2p stream: frames in and out with bounded buffers. Who becomes one is decided in libp2p.ts.
+// A neighbour over one libp2p stream, and a bulk channel beside it when there is one: frames in and out with bounded buffers. Who becomes one is decided
+// in libp2p.ts, what takes the channel in bulk-link.ts.
 //
 // Traps of the stream's interface that this file goes round: `onDrain()` answers from a promise that is never renewed, `drain` is announced to all
 // streams of a connection whether or not theirs went out, and the async iterator queues without bound (swarm.md, section 3.4).
 
 import type { Connection, Stream } from '@libp2p/interface';
 import { ProtocolError } from '../../proto/errors.ts';
-import { createFrameReader } from '../../proto/exchange-codec.ts';
-import type { ExchangeMessage } from '../../proto/exchange.ts';
+import { createFrameReader, encodeMessage } from '../../proto/exchange-codec.ts';
+import { isAnswerFrame } from '../../proto/exchange-frame.ts';
+import type { BulkMessage, ExchangeMessage } from '../../proto/exchange.ts';
 import type { Certificate } from '../../proto/statement.ts';
 import { DaemonError } from '../errors.ts';
+import type { BulkLink, BulkLinkOptions } from './bulk-link.ts';
 import { backlogBytesMax, backlogLowBytes, type CloseReason, type Neighbour } from './network.ts';
+import type { SwarmMetrics } from './swarm.ts';
 
 /** Messages kept for a receiver that is not there yet: it is set in the same turn, so more is a programmer's mistake. */
 const keptMessagesMax = 256;
@@ -20,107 +24,159 @@ export interface StreamNeighbourOptions {
   readonly certificate: Certificate;
   /** The neighbour broke the protocol, or does not read what it asked for. */
   readonly onMisbehaviour: (reason: 'protocol' | 'stalled', detail: string) => void;
+  readonly metrics: SwarmMetrics;
+  /** Makes the bulk channel's side of it; absent when it is turned off here. */
+  readonly bulk?: (ends: Pick<BulkLinkOptions, 'say' | 'onMessage' | 'onSent' | 'onInterrupted' | 'onMisbehaviour'>) => BulkLink;
 }
 
 /** Listens from the call on. */
-export function createStreamNeighbour({ connection, stream, certificate, onMisbehaviour }: StreamNeighbourOptions): Neighbour {
-  const member = connection.remotePeer.toString();
-  const reader = createFrameReader();
-  const kept: ExchangeMessage[] = [];
-  const closeListeners: ((reason: CloseReason) => void)[] = [];
-  let receive: ((message: ExchangeMessage) => void) | undefined;
-  let closed: CloseReason | undefined;
-
-  const finish = (reason: CloseReason): void => {
-    if (closed !== undefined) return;
-    closed = reason;
-    kept.length = 0;
-    for (const listener of closeListeners.splice(0)) listener(reason);
-  };
-  const close = (reason: CloseReason): void => {
-    if (closed !== undefined) return;
-    finish(reason);
-    connection.abort(new Error(`closed as ${reason}`));
-  };
-  const misbehave = (reason: 'protocol' | 'stalled', detail: string): void => {
-    if (closed !== undefined) return;
-    onMisbehaviour(reason, detail);
-    close(reason);
-  };
-  const deliver = (bytes: Uint8Array): void => {
-    for (const message of reader.push(bytes)) {
-      if (closed !== undefined) return;
-      if (receive !== undefined) receive(message);
-      else if (kept.length < keptMessagesMax) kept.push(message);
-      else misbehave('protocol', `more than ${keptMessagesMax} messages before anybody listens`);
-    }
-  };
-  stream.addEventListener('message', ({ data }) => {
-    try {
-      for (const part of data instanceof Uint8Array ? [data] : data) if (closed === undefined) deliver(part);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      misbehave('protocol', error.message);
-    }
-  });
-  const onEnd = (): void => close('gone');
-  stream.addEventListener('close', onEnd);
-  stream.addEventListener('remoteCloseWrite', onEnd);
-  connection.addEventListener('close', onEnd);
-
-  return {
-    member,
-    certificate,
-    send(parts) {
-      if (closed !== undefined) return;
-      try {
-        // One part each would be one small frame and one small write each; the copy is far cheaper.
-        stream.send(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts));
-      } catch {
-        return close('gone');
-      }
-      if (stream.writeBufferLength > backlogBytesMax) misbehave('stalled', `${stream.writeBufferLength} bytes wait to be read`);
-    },
-    get backlogBytes() {
-      return closed === undefined ? stream.writeBufferLength : 0;
-    },
-    drained: ({ signal }) => drained(stream, signal, () => closed !== undefined, closeListeners),
-    onMessage(listener) {
-      receive = listener;
-      for (const message of kept.splice(0)) listener(message);
-    },
-    onClose(listener) {
-      if (closed === undefined) closeListeners.push(listener);
-      else listener(closed);
-    },
-    close,
-  };
+export function createStreamNeighbour(options: StreamNeighbourOptions): Neighbour {
+  return new StreamNeighbour(options);
 }
 
-async function drained(stream: Stream, signal: AbortSignal, isClosed: () => boolean, closeListeners: ((reason: CloseReason) => void)[]): Promise<void> {
-  signal.throwIfAborted();
-  const gone = (): DaemonError => new DaemonError('PEER_GONE', 'the neighbour left before it had read everything');
-  if (isClosed()) throw gone();
-  if (stream.writeBufferLength < backlogLowBytes) return;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const look = (): void => {
-    if (stream.writeBufferLength < backlogLowBytes) resolve();
-  };
-  // The stream goes on sending in a microtask of its own listener; only after that is its length true.
-  const onDrain = (): void => queueMicrotask(look);
-  const onAbort = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-  const onClosed = (): void => reject(gone());
-  stream.addEventListener('drain', onDrain);
-  stream.addEventListener('idle', onDrain);
-  signal.addEventListener('abort', onAbort, { once: true });
-  closeListeners.push(onClosed);
-  try {
-    await promise;
-  } finally {
-    stream.removeEventListener('drain', onDrain);
-    stream.removeEventListener('idle', onDrain);
-    signal.removeEventListener('abort', onAbort);
-    const index = closeListeners.indexOf(onClosed);
-    if (index !== -1) closeListeners.splice(index, 1);
+class StreamNeighbour implements Neighbour {
+  readonly member: string;
+  readonly certificate: Certificate;
+  readonly #options: StreamNeighbourOptions;
+  readonly #reader = createFrameReader();
+  readonly #kept: ExchangeMessage[] = [];
+  readonly #closeListeners: ((reason: CloseReason) => void)[] = [];
+  /** Who waits for the backlog to become smaller. */
+  readonly #waiting = new Set<() => void>();
+  readonly #bulk: BulkLink | undefined;
+  #receive: ((message: ExchangeMessage) => void) | undefined;
+  #interrupted: (() => void) | undefined;
+  #closed: CloseReason | undefined;
+
+  constructor(options: StreamNeighbourOptions) {
+    const { connection, stream, certificate } = options;
+    this.#options = options;
+    this.member = connection.remotePeer.toString();
+    this.certificate = certificate;
+    this.#bulk = options.bulk?.({
+      say: (message) => this.#say(message),
+      onMessage: (message) => this.#deliver(message, 'bulk'),
+      onSent: () => this.#sent(),
+      onInterrupted: () => this.#interrupted?.(),
+      onMisbehaviour: (detail) => this.#misbehave('protocol', detail),
+    });
+    stream.addEventListener('message', ({ data }) => this.#read(data));
+    const onEnd = (): void => this.close('gone');
+    stream.addEventListener('close', onEnd);
+    stream.addEventListener('remoteCloseWrite', onEnd);
+    connection.addEventListener('close', onEnd);
+    // The stream goes on sending in a microtask of its own listener; only after that is its length true.
+    const onDrain = (): void => queueMicrotask(() => this.#sent());
+    stream.addEventListener('drain', onDrain);
+    stream.addEventListener('idle', onDrain);
   }
+
+  get backlogBytes(): number {
+    return this.#closed === undefined ? this.#options.stream.writeBufferLength + (this.#bulk?.backlogBytes ?? 0) : 0;
+  }
+
+  send(parts: readonly Uint8Array[]): void {
+    const [head] = parts;
+    if (this.#closed !== undefined || head === undefined) return;
+    const byBulk = this.#bulk?.send(parts) === true;
+    if (!byBulk && !this.#sendByStream(parts)) return;
+    // The bulk bytes of a message are its second part.
+    if (isAnswerFrame(head)) this.#options.metrics.carried(byBulk ? 'bulk' : 'stream', 'sent', parts[1]?.length ?? 0);
+    const { backlogBytes } = this;
+    if (backlogBytes > backlogBytesMax) this.#misbehave('stalled', `${backlogBytes} bytes wait to be read`);
+  }
+
+  async drained({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#closed !== undefined) throw gone();
+    if (this.backlogBytes < backlogLowBytes) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (this.#closed !== undefined) reject(gone());
+      else if (this.backlogBytes < backlogLowBytes) resolve();
+    };
+    const onAbort = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#waiting.add(look);
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#waiting.delete(look);
+    }
+  }
+
+  onMessage(listener: (message: ExchangeMessage) => void): void {
+    this.#receive = listener;
+    for (const message of this.#kept.splice(0)) listener(message);
+  }
+
+  onInterrupted(listener: () => void): void {
+    this.#interrupted = listener;
+  }
+
+  onClose(listener: (reason: CloseReason) => void): void {
+    if (this.#closed === undefined) this.#closeListeners.push(listener);
+    else listener(this.#closed);
+  }
+
+  close(reason: CloseReason): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = reason;
+    this.#bulk?.close();
+    this.#kept.length = 0;
+    for (const listener of this.#closeListeners.splice(0)) listener(reason);
+    this.#sent();
+    this.#options.connection.abort(new Error(`closed as ${reason}`));
+  }
+
+  #say(message: BulkMessage): void {
+    if (this.#closed === undefined) this.#sendByStream(encodeMessage(message));
+  }
+
+  #sendByStream(parts: readonly Uint8Array[]): boolean {
+    try {
+      // One part each would be one small frame and one small write each; the copy is far cheaper.
+      this.#options.stream.send(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts));
+      return true;
+    } catch {
+      this.close('gone');
+      return false;
+    }
+  }
+
+  #sent(): void {
+    for (const look of this.#waiting) look();
+  }
+
+  #misbehave(reason: 'protocol' | 'stalled', detail: string): void {
+    if (this.#closed !== undefined) return;
+    this.#options.onMisbehaviour(reason, detail);
+    this.close(reason);
+  }
+
+  #read(data: Uint8Array | Iterable<Uint8Array>): void {
+    try {
+      for (const part of data instanceof Uint8Array ? [data] : data) {
+        if (this.#closed !== undefined) return;
+        for (const message of this.#reader.push(part)) this.#deliver(message, 'stream');
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#misbehave('protocol', error.message);
+    }
+  }
+
+  #deliver(message: ExchangeMessage, path: 'bulk' | 'stream'): void {
+    if (this.#closed !== undefined) return;
+    if (message.kind === 'bulk') return this.#bulk?.hear(message);
+    if (message.kind === 'data') this.#options.metrics.carried(path, 'received', message.bytes.length);
+    if (this.#receive !== undefined) this.#receive(message);
+    else if (this.#kept.length < keptMessagesMax) this.#kept.push(message);
+    else this.#misbehave('protocol', `more than ${keptMessagesMax} messages before anybody listens`);
+  }
+}
+
+function gone(): DaemonError {
+  return new DaemonError('PEER_GONE', 'the neighbour left before it had read everything');
 }

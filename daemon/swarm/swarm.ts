@@ -95,6 +95,10 @@ export interface SwarmRates {
 export interface SwarmMetrics {
   receivedBytes(source: 'origin' | 'peer', bytes: number): void;
   sentBytes(bytes: number): void;
+  /** Chunk bytes, by what they travelled on. */
+  carried(path: 'bulk' | 'stream', direction: 'sent' | 'received', bytes: number): void;
+  /** Gauge: bulk channels opened (1) and ended (-1). */
+  bulkChannels(change: 1 | -1): void;
   wastedBytes(reason: WasteReason, bytes: number): void;
   chunkVerifyFailed(member: string): void;
   strike(reason: StrikeReason): void;

@@ -16,6 +16,7 @@ function neighbour(member: string, notAfter: number): Neighbour & { readonly clo
     send: () => undefined,
     drained: async () => await Promise.resolve(),
     onMessage: () => undefined,
+    onInterrupted: () => undefined,
     onClose: () => undefined,
     close: (reason) => void closed.push(reason),
   };

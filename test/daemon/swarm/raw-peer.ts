@@ -5,7 +5,7 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { createFrameReader, encodeMessage } from '../../../proto/exchange-codec.ts';
-import { exchangeProtocol, helloProtocol, type ExchangeMessage } from '../../../proto/exchange.ts';
+import { exchangeProtocol, helloProtocol, type BulkMessage, type ExchangeMessage } from '../../../proto/exchange.ts';
 import { encodeHello } from '../../../daemon/swarm/admission.ts';
 import { libp2pOptions } from '../../../daemon/swarm/libp2p-options.ts';
 import { identityOf } from './swarm-fixture.ts';
@@ -26,16 +26,21 @@ export async function openRaw(name: string): Promise<RawPeer> {
 export interface Heard {
   bytes: number;
   readonly messages: ExchangeMessage[];
+  readonly invitations: BulkMessage[];
   ended: string | undefined;
 }
 
 export function hear(stream: Stream): Heard {
-  const heard: Heard = { bytes: 0, messages: [], ended: undefined };
+  const heard: Heard = { bytes: 0, messages: [], invitations: [], ended: undefined };
   const reader = createFrameReader();
   stream.addEventListener('message', ({ data }) => {
     for (const part of data instanceof Uint8Array ? [data] : data) {
       heard.bytes += part.length;
-      heard.messages.push(...reader.push(part));
+      // It is invited to a bulk channel as everybody is, and does not come unless a test says so.
+      for (const message of reader.push(part)) {
+        if (message.kind === 'bulk') heard.invitations.push(message);
+        else heard.messages.push(message);
+      }
     }
   });
   stream.addEventListener('close', () => {

@@ -1,6 +1,6 @@
 // Members of a fleet in one process, over libp2p on loopback: keys, certificates that a test can bend, rosters, and swarms that count.
 
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { createBitmap, fullBitmap } from '../../../proto/bitmap.ts';
@@ -15,6 +15,12 @@ import type { Network } from '../../../daemon/swarm/network.ts';
 import type { ManifestSource, Swarm, SwarmMetrics, Topic } from '../../../daemon/swarm/swarm.ts';
 
 export const loopback = '/ip4/127.0.0.1/tcp/0';
+
+/** Whether members have bulk channels unless a test says so: on, and off where the same tests run without. */
+export const fixture: { bulk: 'on' | 'off' } = { bulk: 'on' };
+
+/** Settings of bulk channels for tests. */
+export const bulkOnLoopback = { port: 0, randomBytes: (length: number): Uint8Array => randomBytes(length) };
 
 /** A logger that keeps what it is told. */
 export interface KeptLog extends Logger {
@@ -38,6 +44,9 @@ export interface Counts extends SwarmMetrics {
   readonly verifyFailed: string[];
   readonly bans: string[];
   readonly dials: Record<string, number>;
+  /** Bytes of answers by path and direction, and open bulk channels. */
+  readonly carriedBytes: Record<string, number>;
+  channels: number;
 }
 
 export function counts(): Counts {
@@ -52,6 +61,12 @@ export function counts(): Counts {
     verifyFailed: [],
     bans: [],
     dials: {},
+    carriedBytes: {},
+    channels: 0,
+    carried: (path, direction, bytes) => bump(made.carriedBytes, `${path} ${direction}`, bytes),
+    bulkChannels(change) {
+      made.channels += change;
+    },
     receivedBytes(source, bytes) {
       made.received[source] += bytes;
     },
@@ -160,6 +175,8 @@ export interface MemberOptions {
   readonly clock?: Clock;
   readonly listen?: string;
   readonly verifyCertificate?: VerifyCertificate;
+  /** Whether there is a bulk channel; as `fixture` says when it is left out. */
+  readonly bulk?: 'on' | 'off';
 }
 
 export async function openMember(name: string, options: MemberOptions = {}): Promise<Member> {
@@ -169,7 +186,7 @@ export async function openMember(name: string, options: MemberOptions = {}): Pro
   const log = keptLog();
   const certificate = options.certificate ?? (() => JSON.stringify(certificateOf(member, name, roles, environments)));
   const { clock = systemClock, verifyCertificate = verifyPlain } = options;
-  const network = await openLibp2pNetwork({ seed, listen: [options.listen ?? loopback], origin: !roles.includes('agent'), certificate, verifyCertificate, clock, metrics, log });
+  const network = await openLibp2pNetwork({ seed, listen: [options.listen ?? loopback], origin: !roles.includes('agent'), certificate, verifyCertificate, clock, metrics, log, ...((options.bulk ?? fixture.bulk) === 'off' ? {} : { bulk: bulkOnLoopback }) });
   const swarm = createSwarm({ network, roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, clock, random: seeded(seed[0] ?? 0), log });
   const rostered: RosterMember = { member, addresses: [...network.addresses()], roles: [...roles], environments: [...environments], zone: 'a' };
   return { name, member, network, swarm, counts: metrics, log, rostered };
