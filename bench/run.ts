@@ -1,0 +1,88 @@
+// `npm run bench`: which program makes which rows, and running those that are asked for, one after the other, so that they do not disturb one another.
+// Rows go to standard output as JSON lines, everything for people to standard error.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+/** One program and the rows that it prints. */
+interface Program {
+  readonly rows: readonly string[];
+  readonly file: string;
+  readonly what: string;
+  /** Minutes on two cores, in the short set and in all; 0 when it has no part in the short one. */
+  readonly minutes: { readonly short: number; readonly full: number };
+}
+
+/** In the order in which they run: what needs a quiet machine most comes first. */
+export const programs: readonly Program[] = [
+  { rows: ['P1', 'P2'], file: 'p1-fresh-tree.ts', what: 'fresh bytes to a shaped fleet, and the copies that leave the origin', minutes: { short: 3, full: 30 } },
+  { rows: ['P3'], file: 'p3-zones.ts', what: 'the same over two zones with a narrow link between', minutes: { short: 2, full: 8 } },
+  { rows: ['P4'], file: 'p4-deltas.ts', what: 'bytes that must move between nine pairs of versions', minutes: { short: 0, full: 20 } },
+  { rows: ['P5'], file: 'p5-publish.ts', what: 'publishing a tree of 21,078 files', minutes: { short: 1, full: 6 } },
+  { rows: ['P6'], file: 'p6-publish-again.ts', what: 'publishing it again', minutes: { short: 1, full: 2 } },
+  { rows: ['P7'], file: 'p7-one-neighbour.ts', what: 'one neighbour to one agent', minutes: { short: 1, full: 3 } },
+  { rows: ['P8'], file: 'p8-activate.ts', what: 'from the last byte to the switch', minutes: { short: 1, full: 2 } },
+  { rows: ['P9'], file: 'p9-one-line.ts', what: 'one changed line, from push to healthy', minutes: { short: 1, full: 1 } },
+  { rows: ['P10'], file: 'p10-idle.ts', what: 'an idle agent', minutes: { short: 0, full: 3 } },
+  { rows: ['P14'], file: 'p14-fleets.ts', what: 'simulated fleets of 1,000 and 10,000', minutes: { short: 1, full: 10 } },
+];
+
+const usage = `usage: npm run bench -- [--only P1,P2] [--full] [--list]
+
+  --only ROWS  only the programs that make these rows
+  --full       every case of every program; without it, the short set in under ten minutes
+  --list       says what there is
+
+JSON lines on standard output, the same for people on standard error. bench/setup installs the peers that are measured beside;
+bench/README.md says what each row means.
+`;
+
+/** What the command line asks for. */
+export interface Chosen {
+  readonly programs: readonly Program[];
+  readonly full: boolean;
+}
+
+/** @throws {Error} in words for people, when it asks for what there is not. */
+export function choose(args: readonly string[]): Chosen | 'list' {
+  const { values } = parseArgs({ args: [...args], options: { only: { type: 'string' }, full: { type: 'boolean', default: false }, list: { type: 'boolean', default: false } } });
+  if (values.list) return 'list';
+  if (values.only === undefined) return { programs: programs.filter(({ minutes }) => values.full || minutes.short > 0), full: values.full };
+  const wanted = new Set(values.only.split(',').map((row) => row.trim().toUpperCase()));
+  const known = new Set(programs.flatMap(({ rows }) => rows));
+  const unknown = [...wanted].filter((row) => !known.has(row));
+  if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(', ')}: the rows are ${[...known].join(', ')}`);
+  return { programs: programs.filter(({ rows }) => rows.some((row) => wanted.has(row))), full: values.full };
+}
+
+async function run({ programs: chosen, full }: Chosen): Promise<number> {
+  const failed: string[] = [];
+  for (const { rows, file, what } of chosen) {
+    process.stderr.write(`\n== ${rows.join(', ')}: ${what}\n`);
+    const child = spawn(process.execPath, [fileURLToPath(new URL(file, import.meta.url)), ...(full ? ['--full'] : [])], { stdio: ['ignore', 'inherit', 'inherit'] });
+    await once(child, 'exit');
+    if (child.exitCode !== 0) failed.push(`${rows.join(', ')} ended with ${child.exitCode ?? child.signalCode}`);
+  }
+  for (const line of failed) process.stderr.write(`FAILED: ${line}\n`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+async function main(): Promise<void> {
+  let chosen: Chosen | 'list';
+  try {
+    chosen = choose(process.argv.slice(2));
+  } catch (cause) {
+    process.stderr.write(`starling bench: ${cause instanceof Error ? cause.message : String(cause)}\n\n${usage}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (chosen === 'list') {
+    for (const { rows, what, minutes } of programs) process.stdout.write(`${rows.join(', ').padEnd(8)} ${what} (${minutes.short === 0 ? 'only --full' : `about ${minutes.short} min`}, ${minutes.full} min with --full)\n`);
+    return;
+  }
+  process.exitCode = await run(chosen);
+}
+
+if (import.meta.main) await main();
