@@ -1,0 +1,90 @@
+// The compression under delta segments and indexes: zstd of the runtime, with or without old bytes as a raw dictionary. Synchronous: the
+// encoder calls it on worker threads; decoding a segment takes milliseconds.
+
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import type { SegmentCodec } from '../../proto/delta-set.ts';
+
+/** Levels of zstd. `dictionary`: below 9, matches far back in a megabyte of dictionary are not found, and a segment grows tenfold. */
+export const deltaLevels = { plain: 3, dictionary: 9, thorough: 19 } as const;
+
+/** Powers of two that zstd takes as window. 2^27 bytes reach back over the index of a million files. */
+const windowLogMin = 10;
+const windowLogMax = 27;
+
+/** An encoded segment: whichever codec came out shorter. */
+export interface EncodedSegment {
+  readonly codec: SegmentCodec;
+  readonly bytes: Uint8Array;
+}
+
+/** `out` in the fewest bytes that the level finds; `base` is empty when nothing old is like it. */
+export function encodeSegment(base: Uint8Array, out: Uint8Array, level: number): EncodedSegment {
+  const delta = base.length > 0 ? compress(out, base, level) : undefined;
+  // What shrinks to a quarter of what is usual without a base is not looked at twice.
+  if (delta !== undefined && delta.length * 16 < out.length) return { codec: 'zstd-dict', bytes: delta };
+  const plain = compress(out, undefined, delta === undefined ? level : deltaLevels.plain);
+  return delta !== undefined && delta.length < plain.length ? { codec: 'zstd-dict', bytes: delta } : { codec: 'zstd', bytes: plain };
+}
+
+/** The bytes that a segment makes, exactly `length` of them; `undefined` when it makes anything else. */
+export function decodeSegment(codec: SegmentCodec, base: Uint8Array, encoded: Uint8Array, length: number): Uint8Array | undefined {
+  switch (codec) {
+    case 'zstd':
+      return decompress(encoded, undefined, length);
+    case 'zstd-dict':
+      return decompress(encoded, base, length);
+    case 'bsdiff':
+      return undefined;
+    default:
+      codec satisfies never;
+      return undefined;
+  }
+}
+
+/** `bytes` with `dictionary` as raw dictionary; without a checksum, since whatever comes out is hashed. */
+export function compress(bytes: Uint8Array, dictionary: Uint8Array | undefined, level: number): Uint8Array {
+  return zstdCompressSync(bytes, {
+    ...(dictionary === undefined ? {} : { dictionary }),
+    chunkSize: Math.max(1024, Math.min(bytes.length, 1024 * 1024)),
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      [constants.ZSTD_c_windowLog]: windowLogFor(bytes.length, dictionary),
+      [constants.ZSTD_c_contentSizeFlag]: 0,
+      [constants.ZSTD_c_checksumFlag]: 0,
+    },
+  });
+}
+
+/** The other way round; `undefined` when the bytes are no frame, or one of another length. */
+export function decompress(encoded: Uint8Array, dictionary: Uint8Array | undefined, length: number): Uint8Array | undefined {
+  try {
+    const bytes = zstdDecompressSync(encoded, {
+      ...(dictionary === undefined ? {} : { dictionary }),
+      chunkSize: Math.max(64, Math.min(length, 1024 * 1024)),
+      maxOutputLength: length,
+      params: { [constants.ZSTD_d_windowLogMax]: windowLogFor(length, dictionary) },
+    });
+    return bytes.length === length ? bytes : undefined;
+  } catch {
+    // Whatever it is: the frame is not what the set says.
+    return undefined;
+  }
+}
+
+/** The window that a frame of so many bytes needs and may ask for: a decoder allocates no more. */
+function windowLogFor(length: number, dictionary: Uint8Array | undefined): number {
+  return Math.max(windowLogMin, Math.min(windowLogMax, Math.ceil(Math.log2(length + (dictionary?.length ?? 0) + 1))));
+}
+
+/** Whether the runtime really compresses with a dictionary: some versions of it take the option and ignore it. */
+export function honoursDictionaries(): boolean {
+  const bytes = new Uint8Array(20_000);
+  let state = 1;
+  for (let index = 0; index < bytes.length; index += 1) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    bytes[index] = state >>> 24;
+  }
+  const encoded = compress(bytes, bytes, deltaLevels.dictionary);
+  const decoded = decompress(encoded, bytes, bytes.length);
+  return encoded.length < 100 && decoded !== undefined && Buffer.compare(decoded, bytes) === 0;
+}

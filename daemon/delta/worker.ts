@@ -1,0 +1,14 @@
+// The worker thread of the encoder: takes a base and what is to be encoded against it, gives back the shorter encoding. It holds nothing
+// between two jobs. What a job is, and who hands them out, is in pool.ts.
+
+import { parentPort } from 'node:worker_threads';
+import { compress, encodeSegment } from './codec.ts';
+import type { EncodeJob, EncodeResult } from './pool.ts';
+
+parentPort?.on('message', ({ kind, base, out, level }: EncodeJob) => {
+  const { codec, bytes } = kind === 'segment' ? encodeSegment(base, out, level) : { codec: 'zstd-dict' as const, bytes: compress(out, base, level) };
+  // A view of a larger buffer would take all of that along.
+  const own = Uint8Array.from(bytes);
+  const result: EncodeResult = { codec, bytes: own };
+  parentPort?.postMessage(result, [own.buffer]);
+});
