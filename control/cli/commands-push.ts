@@ -7,12 +7,14 @@ import { visible } from './escape.ts';
 import { createProgress } from './live.ts';
 import { push, type PushResult } from './push.ts';
 import { bytesText, countText, durationText, shareText } from './text.ts';
+import { createTreeMemory } from './tree-memory.ts';
 import type { World } from './world.ts';
 
 interface PushFlags {
   readonly app: string;
   readonly alias?: string;
   readonly dryRun?: boolean;
+  readonly resend?: boolean;
 }
 
 export function registerPush(program: Command, world: World): void {
@@ -23,6 +25,7 @@ export function registerPush(program: Command, world: World): void {
     .requiredOption('-a, --app <name>', 'the application')
     .option('--alias <text>', 'another name for the revision, such as a tag or a commit')
     .option('-n, --dry-run', 'say what would be sent, and publish nothing')
+    .option('--resend', 'ask the proxy what it lacks even when the control plane has this very revision: after a store was lost')
     .action(async (directory: string, flags: PushFlags, command: Command) => {
       const { terminal, api } = contextOf(world, command);
       const reading = createProgress(terminal, world.clock, 'Reading  ');
@@ -34,6 +37,8 @@ export function registerPush(program: Command, world: World): void {
           app: flags.app,
           ...(flags.alias === undefined ? {} : { alias: flags.alias }),
           dryRun: flags.dryRun ?? false,
+          resend: flags.resend ?? false,
+          memory: createTreeMemory(world),
           onRead: ({ bytes }) => reading.update(bytes, undefined),
           onSend: (sent, missing) => {
             reading.stop();

@@ -10,6 +10,7 @@ import { checkPath } from '../../proto/path.ts';
 import { createRevision, ingest, type Ingested } from '../../daemon/content/ingest.ts';
 import { ControlError } from '../errors.ts';
 import { systemCode, type Api } from './api.ts';
+import type { TreeMemory } from './tree-memory.ts';
 import { upload } from './upload.ts';
 import type { World } from './world.ts';
 
@@ -22,6 +23,10 @@ export interface PushOptions {
   readonly app: string;
   readonly alias?: string;
   readonly dryRun?: boolean;
+  /** Where to remember what was read, so that it is not read again; nothing is remembered without. */
+  readonly memory?: TreeMemory;
+  /** Ask a proxy what it lacks although the control plane has this very revision: its store may be gone. */
+  readonly resend?: boolean;
   readonly onRead: (progress: { readonly entries: number; readonly bytes: number }) => void;
   readonly onSend: (sent: number, missing: number) => void;
   readonly onRetry: (reason: string) => void;
@@ -61,41 +66,49 @@ export interface PushResult {
  * @throws {ControlError} by what the control plane or a proxy answered; {ProtocolError} for a bad deploy.yaml; {DaemonError} for what cannot be published.
  */
 export async function push(api: Api, options: PushOptions, { clock, signal }: Pick<World, 'clock' | 'signal'>): Promise<PushResult> {
-  const { directory, app, alias } = options;
+  const { directory, app, alias, dryRun = false } = options;
   const startedAt = clock.monotonic();
   const spec = await readSpec(directory, options.onWarning);
-  // Asked before the tree is read, so that an unknown application or a bad token is known at once.
-  const grant = await api.call('createUpload', { params: { app }, body: {} });
-  const ingested = await ingest(directory, { signal, onProgress: options.onRead });
-  const { revision, bytes: manifest, digest } = createRevision(app, ingested, spec);
-  const sent = await upload(
-    { grant: grant.grant, proxies: grant.proxies, manifest, ingested, ...(alias === undefined ? {} : { alias }) },
-    { clock, signal, onProgress: options.onSend, onRetry: options.onRetry, dryRun: options.dryRun ?? false },
-  );
-  const distinctBytes = distinctChunkBytes(ingested);
+  const remembered = await options.memory?.read(directory);
+  const read = async (): Promise<Ingested> => {
+    const ingested = await ingest(directory, { signal, onProgress: options.onRead, ...(options.memory === undefined ? {} : { memory: { remembered, now: () => clock.now() } }) });
+    if (ingested.remembered !== undefined) await options.memory?.write(directory, ingested.remembered);
+    return ingested;
+  };
+  // Nothing may have changed since the last push: looking takes a moment, and then one question tells whether all is there. Otherwise leave
+  // is asked for before the tree is read, so that an unknown application or a bad token is known at once.
+  const early = remembered?.fingerprint === undefined ? undefined : await read();
+  const asked = early === undefined || alias !== undefined || dryRun || options.resend === true ? {} : { revision: createRevision(app, early, spec).digest };
+  const grant = await api.call('createUpload', { params: { app }, body: asked });
+  const ingested = early ?? (await read());
+  const { bytes: manifest, digest } = createRevision(app, ingested, spec);
+  const { totals } = ingested;
+  const sent = grant.known?.revision === digest
+    ? { ...nothingSent, reply: { number: grant.known.number, created: false } }
+    : await upload(
+        { grant: grant.grant, proxies: grant.proxies, manifest, ingested, ...(alias === undefined ? {} : { alias }) },
+        { clock, signal, onProgress: options.onSend, onRetry: options.onRetry, dryRun },
+      );
   return {
     app,
-    dryRun: options.dryRun ?? false,
-    ...(sent.reply === undefined ? {} : { number: sent.reply.number, created: sent.reply.created, receivedBytes: sent.reply.receivedBytes }),
+    dryRun,
+    ...sent.reply === undefined ? {} : { number: sent.reply.number, created: sent.reply.created, ...('receivedBytes' in sent.reply ? { receivedBytes: sent.reply.receivedBytes } : {}) },
     revision: digest,
     cid: cidOf(digest, 'dag-cbor'),
     ...(alias === undefined ? {} : { alias }),
-    entries: revision.entries,
-    chunks: revision.chunks,
-    treeBytes: revision.bytes,
+    entries: totals.entries,
+    chunks: totals.chunks,
+    treeBytes: totals.bytes,
     uploadedBytes: sent.sentBytes,
     missingBytes: sent.missingBytes,
     missingChunks: sent.missingChunks,
-    reusedBytes: Math.max(0, distinctBytes - sent.missingBytes),
+    reusedBytes: Math.max(0, totals.distinctBytes - sent.missingBytes),
     seconds: Math.round(clock.monotonic() - startedAt) / 1000,
   };
 }
 
-function distinctChunkBytes({ tree }: Ingested): number {
-  let bytes = 0;
-  for (let ordinal = 0; ordinal < tree.chunkCount; ordinal += 1) bytes += tree.chunk(ordinal).length;
-  return bytes;
-}
+/** What is sent of a revision that is there. */
+const nothingSent = { sentBytes: 0, missingBytes: 0, missingChunks: 0 } as const;
 
 /**
  * The deploy spec in a directory; one without is put in place and nothing is run.

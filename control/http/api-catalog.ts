@@ -9,7 +9,7 @@ import type { Environment, Promotion, State } from '../core/model.ts';
 import { targetsOf } from '../core/select.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { pageByKey } from './paging.ts';
-import { appView, environmentView, promotionView, proxyViews, revisionView, targetView } from './views.ts';
+import { appView, environmentView, promotionView, proxyViews, refOf, revisionView, targetView } from './views.ts';
 import { explanationView } from './views-deployments.ts';
 
 /** How long an upload may take: a grant is asked for again after it. */
@@ -37,9 +37,10 @@ export function appHandlers({ facts, submit, presence, repository, clock }: ApiO
       const page = pageByKey(revisions.toReversed(), ({ number }) => String(Number.MAX_SAFE_INTEGER - number), query);
       return { body: { ...page, items: page.items.map(revisionView) } };
     },
-    createUpload: async ({ params: { app }, caller, draw }) => {
+    createUpload: async ({ params: { app }, body, caller, draw }) => {
       const state = facts.state();
-      const { project } = found(state.apps.get(app), 'application', app);
+      const { project, revisions } = found(state.apps.get(app), 'application', app);
+      const known = body.revision === undefined ? undefined : revisions.find(({ revision }) => revision === body.revision);
       const now = clock.now();
       const grant: Grant = {
         id: newId('up', draw),
@@ -51,7 +52,7 @@ export function appHandlers({ facts, submit, presence, repository, clock }: ApiO
       };
       const online = proxyViews(state, presence);
       const proxies = [...online.filter(({ connectivity }) => connectivity === 'online'), ...online.filter(({ connectivity }) => connectivity !== 'online')];
-      return { body: { upload: grant.id, app, grant: repository.signGrant(grant), expiresAt: grant.notAfter * 1000, proxies } };
+      return { body: { upload: grant.id, app, grant: repository.signGrant(grant), expiresAt: grant.notAfter * 1000, proxies, ...(known === undefined ? {} : { known: refOf(known) }) } };
     },
     listUploadProxies: async ({ query }) => ({ body: pageByKey(proxyViews(facts.state(), presence), ({ name }) => name, query) }),
   };

@@ -138,6 +138,7 @@ function ref<Key extends string>(key: Key, state: model.State, app: string, dige
   return found;
 }
 
-function refOf({ revision, number, alias }: model.RevisionRecord): RevisionRef {
+/** The names of a revision. */
+export function refOf({ revision, number, alias }: model.RevisionRecord): RevisionRef {
   return { revision, number, ...(alias === undefined ? {} : { alias }) };
 }

@@ -13,6 +13,7 @@ export interface Problems {
   add(code: DaemonErrorCode, message: string): void;
   /** @throws {DaemonError} when there are any; its code is the first one's, its message all of them, a line each. */
   throwIfAny(): void;
+  count(): number;
 }
 
 /** An empty collection. */
@@ -29,6 +30,7 @@ export function createProblems(): Problems {
       if (found.length >= problemsMax) throwIfAny();
     },
     throwIfAny,
+    count: () => found.length,
   };
 }
 

@@ -47,8 +47,8 @@ export const UploadProxySchema = Type.Object(
 );
 export type UploadProxy = Static<typeof UploadProxySchema>;
 
-/** Nothing to say yet: the request is an empty object. */
-export const CreateUploadSchema = Type.Object({}, strict);
+/** `revision` asks whether this very revision is there already: then nothing need be sent. */
+export const CreateUploadSchema = Type.Object({ revision: Type.Optional(DigestText) }, strict);
 export type CreateUpload = Static<typeof CreateUploadSchema>;
 
 /** Leave to upload one revision through any of `proxies`: those that answer come first. */
@@ -60,6 +60,8 @@ export const UploadSchema = Type.Object(
     grant: Type.String({ maxLength: limits.statementBytesMax }),
     expiresAt: Instant,
     proxies: Type.Array(UploadProxySchema),
+    /** The revision that was asked for, when the application has it. */
+    known: Type.Optional(RevisionRefSchema),
   },
   strict,
 );
