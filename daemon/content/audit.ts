@@ -64,15 +64,54 @@ function differs(path: string, entry: Entry): string | undefined {
   }
 }
 
-/** Gives every directory its mode and has it synced, the deepest first, and the one that holds the release last. */
-export async function closeDirectories(directory: string, tree: Tree, syncs: SyncQueue): Promise<void> {
-  for (let position = tree.entryCount - 1; position >= 0; position -= 1) {
-    const entry = tree.entry(position);
-    if (entry.kind === 'directory') await close(`${directory}/${entry.path}`, entry.mode, syncs);
+/** The directories of a release under construction: which of them have their last name and mode and are synced. */
+export interface Directories {
+  /**
+   * Has every directory synced in which nothing is lacking, while what is lacking elsewhere still comes: a tree of thousands of directories then ends as
+   * quickly as a small one. `lacks` says whether the file at a position is still to be made.
+   */
+  settle(lacks: (position: number) => boolean): Promise<void>;
+  /** Gives every other directory its mode and has it synced, the deepest first, and the one that holds the release last. */
+  close(): Promise<void>;
+}
+
+/** None of them settled. */
+export function createDirectories(directory: string, tree: Tree, syncs: SyncQueue): Directories {
+  const settled = new Uint8Array(tree.entryCount);
+  const each = function* (): Generator<{ readonly position: number; readonly path: string; readonly mode: number }> {
+    for (let position = tree.entryCount - 1; position >= 0; position -= 1) {
+      const entry = tree.entry(position);
+      if (entry.kind === 'directory') yield { position, path: entry.path, mode: entry.mode };
+    }
+  };
+  return {
+    async settle(lacks) {
+      const open = unsettled(tree, lacks);
+      for (const { position, path, mode } of each()) {
+        // One that its owner may not write in, it needs to write in until everything below is there.
+        if (open.has(path) || (mode & 0o700) !== 0o700) continue;
+        await close(`${directory}/${path}`, mode, syncs);
+        settled[position] = 1;
+      }
+    },
+    async close() {
+      for (const { position, path, mode } of each()) if (settled[position] === 0) await close(`${directory}/${path}`, mode, syncs);
+      await close(directory, rootMode, syncs);
+      await syncs.add(openDirectory(dirname(directory)));
+      await syncs.drained();
+    },
+  };
+}
+
+/** Directories that will get a name more: of a file that is lacking, or of a link, which are all made last. */
+function unsettled(tree: Tree, lacks: (position: number) => boolean): ReadonlySet<string> {
+  const open = new Set<string>();
+  let position = 0;
+  for (const { kind, path } of tree.entries()) {
+    if (kind === 'symlink' || (kind === 'file' && lacks(position))) open.add(dirname(path));
+    position += 1;
   }
-  await close(directory, rootMode, syncs);
-  await syncs.add(openDirectory(dirname(directory)));
-  await syncs.drained();
+  return open;
 }
 
 async function close(path: string, mode: number, syncs: SyncQueue): Promise<void> {

@@ -11,7 +11,7 @@ import type { Digest } from '../../proto/cid.ts';
 import type { Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
 import { throwIfAborted } from './abort.ts';
-import { audit, closeDirectories, makeLinks } from './audit.ts';
+import { audit, createDirectories, makeLinks, type Directories } from './audit.ts';
 import { storageFailure } from './pack-index.ts';
 import { createPlacement, type Placement } from './placement.ts';
 import { createRecentChunks } from './recent-chunks.ts';
@@ -49,6 +49,7 @@ class Release implements ReleaseBuild {
   readonly #made: Uint8Array;
   readonly #paths = new Map<number, string>();
   readonly #syncs = createSyncQueue();
+  readonly #directories: Directories;
   readonly #recent = createRecentChunks();
   #spend: Spend;
   /** Whether the directory is ours to remove, and whether what is in it is of no use: the disk is full or failed, or the tree lied. */
@@ -63,6 +64,7 @@ class Release implements ReleaseBuild {
     this.#placement = createPlacement(tree);
     this.#made = new Uint8Array(tree.entryCount);
     this.#spend = createSlices(signal, `building ${directory}`);
+    this.#directories = createDirectories(directory, tree, this.#syncs);
   }
 
   async begin({ local, previous, links, signal }: MaterializeOptions): Promise<void> {
@@ -79,6 +81,7 @@ class Release implements ReleaseBuild {
     // A chunk that is in one file of the release may be lacking in another.
     await this.#fill(async (_, ordinal) => await this.#read(ordinal));
     await this.#fill(async (id) => await local.get(id, { signal }), local);
+    await this.#directories.settle((position) => this.#made[position] === 0);
   }
 
   held(): Bitmap {
@@ -120,7 +123,7 @@ class Release implements ReleaseBuild {
       await this.#syncs.drained();
       await makeLinks(this.#directory, this.#tree, this.#spend);
       await audit(this.#directory, this.#tree, this.#spend);
-      await closeDirectories(this.#directory, this.#tree, this.#syncs);
+      await this.#directories.close();
       this.#over = true;
     } catch (cause) {
       throw this.failure(cause);
