@@ -68,15 +68,14 @@ export async function provenPeer(chain: readonly Uint8Array[], now: number): Pro
   const { spki, libp2pKey } = checked(der, now);
   const [keyElement, signatureElement, ...rest] = partsOf(elementsOf(libp2pKey)[0], tags.sequence);
   if (rest.length > 0) throw new DaemonError('PEER_REFUSED', 'the libp2p key of a certificate has more parts than key and signature');
-  let publicKey;
+  const [keyBytes, signature] = [contentOf(keyElement, tags.octetString), contentOf(signatureElement, tags.octetString)];
   try {
-    publicKey = publicKeyFromProtobuf(contentOf(keyElement, tags.octetString));
+    const publicKey = publicKeyFromProtobuf(keyBytes);
+    if (await publicKey.verify(Buffer.concat([signaturePrefix, spki]), signature)) return peerIdFromPublicKey(publicKey).toString();
   } catch (cause) {
-    throw new DaemonError('PEER_REFUSED', 'the libp2p key of a certificate is none', { cause });
+    throw new DaemonError('PEER_REFUSED', 'the libp2p key of a certificate is none, or of a kind that members do not have', { cause });
   }
-  const good = await publicKey.verify(Buffer.concat([signaturePrefix, spki]), contentOf(signatureElement, tags.octetString));
-  if (!good) throw new DaemonError('PEER_REFUSED', "a certificate is not signed by the libp2p key that it names");
-  return peerIdFromPublicKey(publicKey).toString();
+  throw new DaemonError('PEER_REFUSED', 'a certificate is not signed by the libp2p key that it names');
 }
 
 /** What X.509 says about it, and the extension that libp2p adds. */

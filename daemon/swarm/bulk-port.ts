@@ -78,6 +78,8 @@ class Port implements BulkPort {
   /** Sockets that are not channels yet, by address. */
   readonly #pending = new Map<string, number>();
   readonly #sockets = new Set<Socket>();
+  /** Those that came to us, channels too: what has to be closed before the port is. */
+  readonly #accepted = new Set<Socket>();
   #port: number | undefined;
 
   constructor(options: BulkPortOptions, context: SecureContext) {
@@ -134,7 +136,7 @@ class Port implements BulkPort {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     this.#invited.clear();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of [...this.#sockets, ...this.#accepted]) socket.destroy();
     if (!this.#server.listening) return;
     this.#server.close();
     await once(this.#server, 'close');
@@ -150,6 +152,8 @@ class Port implements BulkPort {
       return;
     }
     this.#pending.set(host, ofHost + 1);
+    this.#accepted.add(raw);
+    raw.once('close', () => this.#accepted.delete(raw));
     const socket = new TLSSocket(raw, { isServer: true, secureContext: this.#context, requestCert: true, rejectUnauthorized: false, ALPNProtocols: [protocol] });
     raw.once('error', () => socket.destroy());
     const letIn = async (): Promise<void> => {
