@@ -5,6 +5,7 @@
 //   have, request  ranges: from u32, to u32          want-manifest  revision (32 bytes)
 //   absent         the same                          manifest       its bytes
 //   data           ordinal u32, bytes                close, cancel  nothing
+//   want-delta, delta: exchange-delta.ts
 //   busy           milliseconds u32                  bulk           port u16, and the token unless the port is 0
 
 import { digestBytes, digestFromBytes, digestToBytes } from './cid.ts';
@@ -22,9 +23,12 @@ import {
   rangeBytes,
   viewOf,
 } from './exchange-frame.ts';
-import type { ExchangeMessage, OrdinalRange } from './exchange.ts';
+import { decodeDelta, decodeWantDelta, encodeDeltaHead, encodeWantDelta } from './exchange-delta.ts';
+import type { ExchangeMessage, OrdinalRange, TopicKind } from './exchange.ts';
 import { limits } from './limits.ts';
 
+/** By the flags of an `open`. */
+const blobs: readonly TopicKind[] = ['tree', 'index', 'delta'];
 const holderPattern = new RegExp(`^[A-Za-z0-9]{1,${holderLengthMax}}$`);
 
 /**
@@ -34,30 +38,34 @@ const holderPattern = new RegExp(`^[A-Za-z0-9]{1,${holderLengthMax}}$`);
 export function encodeMessage(message: ExchangeMessage): readonly Uint8Array[] {
   switch (message.kind) {
     case 'open':
-      return encodeFrame('open', message.blob === 'index', message.topic, 0, digestToBytes(message.revision), message.held);
+      return encodeFrame('open', blobs.indexOf(message.blob), message.topic, 0, digestToBytes(message.revision), message.held);
     case 'close':
-      return encodeFrame('close', false, message.topic, 0);
+      return encodeFrame('close', 0, message.topic, 0);
     case 'have':
-      return encodeFrame('have', false, message.topic, 0, encodeRanges(message.ranges));
+      return encodeFrame('have', 0, message.topic, 0, encodeRanges(message.ranges));
     case 'request':
-      return encodeFrame('request', false, message.topic, message.request, encodeRanges(message.ranges));
+      return encodeFrame('request', 0, message.topic, message.request, encodeRanges(message.ranges));
     case 'data':
-      return encodeFrame('data', message.compression === 'zstd', message.topic, message.request, encodeU32(message.ordinal), message.bytes);
+      return encodeFrame('data', message.compression === 'zstd' ? 1 : 0, message.topic, message.request, encodeU32(message.ordinal), message.bytes);
     case 'busy':
-      return encodeFrame('busy', false, 0, message.request, encodeU32(message.retryAfterMs));
+      return encodeFrame('busy', 0, 0, message.request, encodeU32(message.retryAfterMs));
     case 'absent':
-      return encodeFrame('absent', false, 0, message.request, encodeRanges(message.ranges));
+      return encodeFrame('absent', 0, 0, message.request, encodeRanges(message.ranges));
     case 'elsewhere':
-      return encodeFrame('elsewhere', false, 0, message.request, encodeHolders(message.holders));
+      return encodeFrame('elsewhere', 0, 0, message.request, encodeHolders(message.holders));
     case 'cancel':
-      return encodeFrame('cancel', false, 0, message.request);
+      return encodeFrame('cancel', 0, 0, message.request);
     case 'want-manifest':
-      return encodeFrame('want-manifest', false, 0, message.request, digestToBytes(message.revision));
+      return encodeFrame('want-manifest', 0, 0, message.request, digestToBytes(message.revision));
     case 'manifest':
-      return encodeFrame('manifest', false, 0, message.request, new Uint8Array(0), message.bytes);
+      return encodeFrame('manifest', 0, 0, message.request, new Uint8Array(0), message.bytes);
+    case 'want-delta':
+      return encodeFrame('want-delta', 0, 0, message.request, encodeWantDelta(message));
+    case 'delta':
+      return encodeFrame('delta', 0, 0, message.request, encodeDeltaHead(message), message.descriptor);
     case 'bulk':
       checkInvitation(message.port, message.token);
-      return encodeFrame('bulk', false, 0, 0, Uint8Array.of(message.port >> 8, message.port & 0xff, ...message.token));
+      return encodeFrame('bulk', 0, 0, 0, Uint8Array.of(message.port >> 8, message.port & 0xff, ...message.token));
   }
   message satisfies never;
 }
@@ -82,12 +90,16 @@ export interface FrameReader {
   readonly pendingBytes: number;
 }
 
-/** A reader at the beginning of a stream. It holds at most one unfinished frame, whose size was checked at its header. */
-export function createFrameReader(): FrameReader {
+/**
+ * A reader at the beginning of a stream. It holds at most one unfinished frame, whose size was checked at its header. `allocate` gives the buffer of a
+ * payload that comes in parts, of exactly so many bytes and with any content. With `isReused` the bytes that are pushed are the caller's again at once:
+ * nothing is a view of them.
+ */
+export function createFrameReader(allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes), isReused = false): FrameReader {
   const head = new Uint8Array(limits.exchangeHeaderBytes);
   let headFilled = 0;
   let header: FrameHeader | undefined;
-  let payload = new Uint8Array(0);
+  let payload: Uint8Array = new Uint8Array(0);
   let payloadFilled = 0;
   let failure: { readonly error: unknown } | undefined;
 
@@ -101,12 +113,12 @@ export function createFrameReader(): FrameReader {
       headFilled = 0;
       const next = decodeHeader(head);
       const begin = offset + taken;
-      if (bytes.length - begin >= next.payloadBytes) {
+      if (next.payloadBytes === 0 || (!isReused && bytes.length - begin >= next.payloadBytes)) {
         const end = begin + next.payloadBytes;
         return { offset: end, message: decodePayload(next, bytes.subarray(begin, end)) };
       }
       header = next;
-      payload = new Uint8Array(next.payloadBytes);
+      payload = allocate(next.payloadBytes);
       payloadFilled = 0;
       return { offset: begin };
     }
@@ -151,7 +163,7 @@ function decodePayload(header: FrameHeader, payload: Uint8Array): ExchangeMessag
   switch (kind) {
     case 'open': {
       const revision = digestFromBytes(payload.subarray(0, digestBytes));
-      return { kind, topic, blob: header.flag ? 'index' : 'tree', revision, held: payload.subarray(digestBytes) };
+      return { kind, topic, blob: blobs[header.flags] ?? 'tree', revision, held: payload.subarray(digestBytes) };
     }
     case 'close':
       return { kind, topic };
@@ -161,7 +173,7 @@ function decodePayload(header: FrameHeader, payload: Uint8Array): ExchangeMessag
       return { kind, topic, request, ranges: decodeRanges(payload) };
     case 'data': {
       const ordinal = viewOf(payload).getUint32(0);
-      return { kind, topic, request, ordinal, compression: header.flag ? 'zstd' : 'none', bytes: payload.subarray(ordinalBytes) };
+      return { kind, topic, request, ordinal, compression: header.flags === 1 ? 'zstd' : 'none', bytes: payload.subarray(ordinalBytes) };
     }
     case 'busy':
       return { kind, request, retryAfterMs: viewOf(payload).getUint32(0) };
@@ -175,6 +187,10 @@ function decodePayload(header: FrameHeader, payload: Uint8Array): ExchangeMessag
       return { kind, request, revision: digestFromBytes(payload) };
     case 'manifest':
       return { kind, request, bytes: payload };
+    case 'want-delta':
+      return decodeWantDelta(request, payload);
+    case 'delta':
+      return decodeDelta(request, payload);
     case 'bulk': {
       const port = viewOf(payload).getUint16(0);
       const token = payload.subarray(bulkPortBytes);

@@ -16,7 +16,9 @@ import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { makeBulkCertificate, provenPeer } from './bulk-certificate.ts';
+import { createBuffers, type Buffers } from './buffers.ts';
 import { createBulkChannel, type BulkChannel } from './bulk-channel.ts';
+import { createInlet, type Inlet } from './bulk-inlet.ts';
 
 export interface BulkPortOptions {
   readonly identity: PrivateKey;
@@ -39,6 +41,8 @@ export interface Invitation extends Disposable {
 export interface BulkPort extends AsyncDisposable {
   /** Whether we can be reached; a member that could not listen can still open channels. */
   readonly listens: boolean;
+  /** For what comes over the channels. */
+  readonly buffers: Buffers;
   /** Lets `member` open one channel within {@link invitationMs}. `undefined` when we do not listen, or too many are invited. */
   invite(member: string, onOpen: (channel: BulkChannel) => void): Invitation | undefined;
   /** Opens one to a member that has invited us. @throws {DaemonError} PEER_GONE when it cannot be reached, PEER_REFUSED when another one is there. */
@@ -54,6 +58,8 @@ const pendingOfHostMax = { agent: 8, origin: 64 } as const;
 const invitationsMax = 8_192;
 const protocol = 'starling-bulk/1';
 const readyByte = 1;
+/** A TLS record has 16 KiB at most, and comes by itself. */
+const readBytes = 64 * 1024;
 
 interface Invited {
   readonly member: string;
@@ -70,6 +76,7 @@ export async function openBulkPort(options: BulkPortOptions): Promise<BulkPort> 
 }
 
 class Port implements BulkPort {
+  readonly buffers = createBuffers();
   readonly #options: BulkPortOptions;
   readonly #context: SecureContext;
   readonly #server: Server;
@@ -122,14 +129,18 @@ class Port implements BulkPort {
   }
 
   async open(member: string, { host, port, token }: { readonly host: string; readonly port: number; readonly token: Uint8Array }, { signal }: { readonly signal: AbortSignal }): Promise<BulkChannel> {
-    const socket = connect({ host, port, secureContext: this.#context, rejectUnauthorized: false, ALPNProtocols: [protocol], servername: '' });
+    const inlet = createInlet(true, (error) => socket.destroy(error));
+    // One buffer for all that comes. Only Node's own client sockets can do that, and the one who wants chunks is mostly the one who opens.
+    const onread = { buffer: Buffer.allocUnsafeSlow(readBytes), callback: (length: number, buffer: Uint8Array) => pushed(inlet, buffer.subarray(0, length)) };
+    const options = { host, port, secureContext: this.#context, rejectUnauthorized: false, ALPNProtocols: [protocol], servername: '', onread };
+    const socket: TLSSocket = connect(options);
     return await this.#within(socket, signal, async () => {
       await once(socket, 'secureConnect');
       const found = await this.#peerOf(socket);
       if (found !== member) throw new DaemonError('PEER_REFUSED', `${found} is at ${host} port ${port}, not ${member}`);
       socket.write(token);
-      if ((await readExactly(socket, 1))[0] !== readyByte) throw new DaemonError('PEER_REFUSED', `${member} answered with something else than a bulk channel`);
-      return createBulkChannel(socket, true);
+      if ((await inlet.exactly(1))[0] !== readyByte) throw new DaemonError('PEER_REFUSED', `${member} answered with something else than a bulk channel`);
+      return createBulkChannel(socket, inlet, this.buffers, true);
     });
   }
 
@@ -156,9 +167,11 @@ class Port implements BulkPort {
     raw.once('close', () => this.#accepted.delete(raw));
     const socket = new TLSSocket(raw, { isServer: true, secureContext: this.#context, requestCert: true, rejectUnauthorized: false, ALPNProtocols: [protocol] });
     raw.once('error', () => socket.destroy());
+    const inlet = createInlet(false, (error) => socket.destroy(error));
+    socket.on('data', (bytes: Buffer) => inlet.push(bytes));
     const letIn = async (): Promise<void> => {
       try {
-        const [channel, invited] = await this.#within(socket, this.#stop.signal, async () => await this.#letIn(socket));
+        const [channel, invited] = await this.#within(socket, this.#stop.signal, async () => await this.#letIn(socket, inlet));
         invited.onOpen(channel);
       } catch (error) {
         this.#options.log.debug({ host, error: messageOf(error) }, 'a bulk channel was not let in');
@@ -171,15 +184,15 @@ class Port implements BulkPort {
     void letIn();
   }
 
-  async #letIn(socket: TLSSocket): Promise<readonly [BulkChannel, Invited]> {
+  async #letIn(socket: TLSSocket, inlet: Inlet): Promise<readonly [BulkChannel, Invited]> {
     await once(socket, 'secure');
     const member = await this.#peerOf(socket);
-    const token = hexOf(await readExactly(socket, bulkTokenBytes));
+    const token = hexOf(await inlet.exactly(bulkTokenBytes));
     const invited = this.#invited.get(token);
     if (invited?.member !== member) throw new DaemonError('PEER_REFUSED', `${member} was not invited, or too long ago`);
     this.#invited.delete(token);
     socket.write(Uint8Array.of(readyByte));
-    return [createBulkChannel(socket, false), invited];
+    return [createBulkChannel(socket, inlet, this.buffers, false), invited];
   }
 
   async #peerOf(socket: TLSSocket): Promise<string> {
@@ -223,16 +236,10 @@ class Port implements BulkPort {
   }
 }
 
-/** Exactly so many bytes from the beginning of what comes; what follows stays in the socket. */
-async function readExactly(socket: TLSSocket, length: number): Promise<Uint8Array> {
-  for (;;) {
-    const bytes: unknown = socket.read(length);
-    if (bytes instanceof Uint8Array) {
-      if (bytes.length === length) return bytes;
-      throw new DaemonError('PEER_GONE', 'the other side closed a bulk channel before it was open');
-    }
-    await once(socket, 'readable');
-  }
+/** True: go on reading. */
+function pushed(inlet: Inlet, bytes: Uint8Array): true {
+  inlet.push(bytes);
+  return true;
 }
 
 function hexOf(bytes: Uint8Array): string {

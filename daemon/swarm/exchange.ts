@@ -227,20 +227,21 @@ class Exchange implements Swarm {
     if (bytes === undefined) throw new Error('a store without bytes: the scheduler asks for one only in answer to a chunk');
     const stored = (kept: boolean): void => this.#tell({ kind: 'stored', topic: id, ordinal, bytes: bytes.length, kept });
     if (shared === undefined || fetching === undefined) return stored(false);
-    fetching.writing += 1;
-    fetching.writingBytes += bytes.length;
+    const count = (change: 1 | -1): void => {
+      [fetching.writing, fetching.writingBytes] = [fetching.writing + change, fetching.writingBytes + change * bytes.length];
+    };
+    count(1);
     fetching.options.write(ordinal, bytes).then(
       () => {
-        fetching.writing -= 1;
-        fetching.writingBytes -= bytes.length;
+        count(-1);
+        if (fetching.options.borrows === true) this.#deps.network.recycle(bytes);
         fetching.haveBytes += bytes.length;
         fetching.options.onProgress?.({ haveBytes: fetching.haveBytes, totalBytes: fetching.totalBytes });
         stored(true);
         settle(shared);
       },
       (error: unknown) => {
-        fetching.writing -= 1;
-        fetching.writingBytes -= bytes.length;
+        count(-1);
         this.#end(shared, { error });
         stored(false);
         settle(shared);
