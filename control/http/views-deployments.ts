@@ -2,7 +2,7 @@
 
 import type { Batch, Deployment, DeploymentSummary, DeploymentTarget } from '../../proto/api/deployments.ts';
 import type { Explanation, ProgressCounts } from '../../proto/api/promotions.ts';
-import type { Progress } from '../../proto/fleet.ts';
+import type { Progress, Transfer } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
 import type * as core from '../core/explain.ts';
 import type * as model from '../core/model.ts';
@@ -62,7 +62,7 @@ export function deploymentTargetView(state: model.State, { deployment }: model.D
     ...(code === undefined ? {} : { code }),
     ...(detail === undefined ? {} : { detail }),
     ...(output === undefined ? {} : { output }),
-    ...(transfer === undefined ? {} : { transfer: { ...transfer } }),
+    ...(transfer === undefined ? {} : { transfer: bytesView(transfer) }),
     ...(fetching === undefined ? {} : { fetching: fetchingView(fetching) }),
     ...(reportNo === 0 ? {} : { reportedAt }),
   };
@@ -97,6 +97,11 @@ function batchView({ targets, phase, startedAt, bakingSince, finishedAt }: model
     ...(bakingSince === undefined || phase !== 'baking' ? {} : { bakeUntil: bakingSince + config.bakeMs }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
   };
+}
+
+/** The rest of what a target says of its fetch is in the receipt. */
+function bytesView({ originBytes, peerBytes, reusedBytes, wastedBytes }: Transfer) {
+  return { originBytes, peerBytes, reusedBytes, wastedBytes };
 }
 
 function fetchingView({ haveBytes, totalBytes }: Progress) {
