@@ -53,7 +53,7 @@ function reported(target: TargetDeployment, report: Report, at: number, over: bo
     ...(report.code === undefined ? {} : { code: report.code }),
     ...(report.detail === undefined ? {} : { detail: report.detail }),
     ...(report.output === undefined ? {} : { output: report.output }),
-    ...(report.transfer === undefined ? {} : { transfer: report.transfer }),
+    ...(report.transfer === undefined ? {} : { transfer: report.transfer, fetchedAt: at }),
   };
 }
 

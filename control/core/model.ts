@@ -148,6 +148,8 @@ export interface TargetDeployment {
   readonly detail?: string;
   readonly output?: string;
   readonly transfer?: Transfer;
+  /** When the report with {@link transfer} came: the end of its fetch by our own clock. */
+  readonly fetchedAt?: number;
   readonly reportedAt: number;
 }
 

@@ -1,7 +1,7 @@
 // Who was heard when, and what they said of themselves: observations, kept in memory only and lost with the process.
 // What follows from silence is core's.
 
-import type { Progress, Running, SyncRequest } from '../../proto/fleet.ts';
+import type { Progress, Rates, Running, SyncRequest } from '../../proto/fleet.ts';
 
 /** What a member last said. */
 export interface Heard {
@@ -9,6 +9,8 @@ export interface Heard {
   readonly version: string;
   readonly running: readonly Running[];
   readonly progress: readonly Progress[];
+  /** What it declares that it may send and receive. */
+  readonly rates: Rates;
 }
 
 /** By the last time that a member was heard. */
@@ -32,9 +34,9 @@ export class Presence {
     this.#now = now;
   }
 
-  heard(member: string, { version, running, progress }: Pick<SyncRequest, 'version' | 'running' | 'progress'>): void {
+  heard(member: string, { version, running, progress, rates = {} }: Pick<SyncRequest, 'version' | 'running' | 'progress' | 'rates'>): void {
     this.#lastSeen.set(member, this.#now());
-    this.#heard.set(member, { at: this.#now(), version, running, progress });
+    this.#heard.set(member, { at: this.#now(), version, running, progress, rates });
   }
 
   /** Heard, but with nothing to say of itself: a report, an upload. */

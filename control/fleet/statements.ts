@@ -2,6 +2,7 @@
 
 import type { Certificate, Roster } from '../../proto/statement.ts';
 import type { Member, State } from '../core/model.ts';
+import { zoneOf } from '../core/zones.ts';
 import type { TrustRepository } from '../trust/repository.ts';
 
 /** Life of a certificate (trust.md, section 2). Revocation reaches members through the roster long before that. */
@@ -55,7 +56,7 @@ function rosterOf(state: State): Roster {
         addresses: [...addresses],
         roles: [...roles],
         environments: [...environments],
-        zone: (labels['zone'] ?? attributes['zone'] ?? 'default').slice(0, 64),
+        zone: zoneOf({ labels, attributes }),
       })),
     revoked: members.filter((member) => member.revoked).map(({ member }) => member),
   };

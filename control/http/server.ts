@@ -14,6 +14,7 @@ import type { ApiOptions, Handlers } from './api.ts';
 import { statusHandlers, tokenHandlers } from './api-admin.ts';
 import { appHandlers, environmentHandlers } from './api-catalog.ts';
 import { deploymentHandlers, promotionHandlers, targetHandlers } from './api-rollout.ts';
+import { swarmHandlers } from './api-swarm.ts';
 import { eventRoutes, type EventsOptions } from './events.ts';
 import { operationalRoutes, type OperationalOptions } from './operational.ts';
 import { problemHandler, problemOf, sendProblem } from './problems.ts';
@@ -107,6 +108,7 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
     ...promotionHandlers(options),
     ...deploymentHandlers(options),
     ...targetHandlers(options),
+    ...swarmHandlers(options),
     ...tokenHandlers(options),
     ...statusHandlers(options),
     // The very bytes: who joins compares their digest with the one that the join token carries.

@@ -8,6 +8,7 @@ import { ChangeEnvironmentSchema, CreateEnvironmentSchema, EnvironmentSchema, Ga
 import { AbortSchema, CreatePromotionSchema, CreateRollbackSchema, ExplanationSchema, PromotionSchema, PromotionsQuerySchema } from './promotions.ts';
 import { PageQuerySchema, page } from './schema.ts';
 import { EventsQuerySchema, StatusSchema } from './status.ts';
+import { CoverageQuerySchema, CoverageSchema, ReceiptSchema, SwarmMapSchema } from './swarm.ts';
 import { RevokeTargetSchema, TargetSchema, TargetsQuerySchema } from './targets.ts';
 import { CreateTokenSchema, NewTokenSchema, TokenSchema, TokensQuerySchema } from './tokens.ts';
 
@@ -64,11 +65,15 @@ export const operations = {
   listDeployments: { method: 'GET', path: '/v1/deployments', summary: 'List deployments, newest first', scope: read, query: DeploymentsQuerySchema, status: 200, reply: page(DeploymentSummarySchema) },
   getDeployment: { method: 'GET', path: '/v1/deployments/{deployment}', summary: 'One deployment with its batches and first targets', scope: readEnvironment, status: 200, reply: DeploymentSchema },
   listDeploymentTargets: { method: 'GET', path: '/v1/deployments/{deployment}/targets', summary: 'List the targets of a deployment, batch by batch', scope: readEnvironment, query: PageQuerySchema, status: 200, reply: page(DeploymentTargetSchema) },
+  getReceipt: { method: 'GET', path: '/v1/deployments/{deployment}/receipt', summary: 'How the bytes of a deployment travelled, and how fast', scope: readEnvironment, query: PageQuerySchema, status: 200, reply: ReceiptSchema },
   abortDeployment: { method: 'POST', path: '/v1/deployments/{deployment}/abort', summary: 'Abort a deployment', scope: promote, body: AbortSchema, status: 200, reply: DeploymentSummarySchema },
 
   listTargets: { method: 'GET', path: '/v1/targets', summary: 'List targets by name', scope: read, query: TargetsQuerySchema, status: 200, reply: page(TargetSchema) },
   getTarget: { method: 'GET', path: '/v1/targets/{target}', summary: 'One target, by member id or name', scope: read, status: 200, reply: TargetSchema },
   revokeTarget: { method: 'POST', path: '/v1/targets/{target}/revoke', summary: 'Bar a member from the fleet', scope: admin, body: RevokeTargetSchema, status: 200, reply: TargetSchema },
+
+  getSwarmMap: { method: 'GET', path: '/v1/swarm/map', summary: 'The members by zone, and who fed whom', scope: read, query: PageQuerySchema, status: 200, reply: SwarmMapSchema },
+  getSwarmCoverage: { method: 'GET', path: '/v1/swarm/coverage', summary: 'How far a revision has spread, zone by zone', scope: read, query: CoverageQuerySchema, status: 200, reply: CoverageSchema },
 
   listTokens: { method: 'GET', path: '/v1/tokens', summary: 'List tokens, newest first', scope: admin, query: TokensQuerySchema, status: 200, reply: page(TokenSchema) },
   createToken: { method: 'POST', path: '/v1/tokens', summary: 'Create a token; its text is in this answer only', scope: admin, body: CreateTokenSchema, status: 201, reply: NewTokenSchema },
