@@ -16,7 +16,7 @@ import { storageFailure } from './pack-index.ts';
 import { createPlacement, type Placement } from './placement.ts';
 import { createRecentChunks } from './recent-chunks.ts';
 import { createReuse, unchangedFiles, type Reuse } from './reuse.ts';
-import { hasLeftovers, keepFitting, makeDirectories, type Leftover } from './resume.ts';
+import { bytesToWrite, hasLeftovers, keepFitting, makeDirectories, type Leftover } from './resume.ts';
 import { callBytes, createSlices, type Spend } from './slices.ts';
 import { createFile, openRegular, readAt, sealFile, writeAt } from './staged-files.ts';
 import type { ChunkSource, Materialize, MaterializeOptions, ReleaseBuild } from './store.ts';
@@ -159,13 +159,7 @@ class Release implements ReleaseBuild {
   }
 
   async #checkSpace(leftovers: readonly Leftover[], linked: ReadonlySet<number>): Promise<void> {
-    const there = new Map(leftovers.map(({ entry, diskBytes }) => [entry, diskBytes]));
-    let needed = 0;
-    for (let position = 0; position < this.#tree.entryCount; position += 1) {
-      const entry = this.#tree.entry(position);
-      if (entry.kind === 'file' && !linked.has(position)) needed += Math.max(0, entry.size - (there.get(position) ?? 0));
-    }
-    needed = Math.ceil(needed * spareFactor);
+    const needed = Math.ceil(bytesToWrite(this.#tree, leftovers, linked) * spareFactor);
     const { bavail, bsize } = await statfs(dirname(this.#directory));
     if (bavail * bsize >= needed) return;
     throw new DaemonError('NO_SPACE', `${this.#directory} needs ${needed} bytes and its disk has ${bavail * bsize} free; free some space and try again`);

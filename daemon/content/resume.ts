@@ -67,3 +67,14 @@ export async function makeDirectories(directory: string, tree: Tree, spend: Spen
     if (pause !== undefined) await pause;
   }
 }
+
+/** Bytes of files that are neither left over nor taken over by a link: what the disk must have room for. */
+export function bytesToWrite(tree: Tree, leftovers: readonly Leftover[], linked: ReadonlySet<number>): number {
+  const there = new Map(leftovers.map(({ entry, diskBytes }) => [entry, diskBytes]));
+  let bytes = 0;
+  for (let position = 0; position < tree.entryCount; position += 1) {
+    const entry = tree.entry(position);
+    if (entry.kind === 'file' && !linked.has(position)) bytes += Math.max(0, entry.size - (there.get(position) ?? 0));
+  }
+  return bytes;
+}
