@@ -45,7 +45,6 @@ export function createBuilder(deps: BuilderDeps): Builder {
         const transfer = await sharing.fetch({
           wanted: complement(held),
           write: async (ordinal, bytes) => await release.write(ordinal, bytes),
-          borrows: true,
           signal,
           ...(urgent === undefined ? {} : { urgent }),
           onProgress: ({ haveBytes }) => onProgress({ haveBytes: haveBytes + reusedBytes, totalBytes }),
