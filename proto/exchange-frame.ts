@@ -3,7 +3,8 @@
 //   0      1      2..3          4..7       8..11        12..15
 //   type   flags  reserved = 0  topic u32  request u32  payload length u32
 //
-// A field that a type does not use is zero. Flag 1 is the only one: on open, the blob is the index; on data, the bytes are zstd.
+// A field that a type does not use is zero. Flags: on open, 1 says that the blob is the index, 2 that it is a delta set; on data, 1 that
+// the bytes are zstd.
 // What is in a payload is in exchange-codec.ts.
 
 import { digestBytes } from './cid.ts';
@@ -14,7 +15,7 @@ import { limits } from './limits.ts';
 /** A frame's header, checked: what is known before any of the payload has come. */
 export interface FrameHeader {
   readonly kind: ExchangeMessage['kind'];
-  readonly flag: boolean;
+  readonly flags: number;
   readonly topic: number;
   readonly request: number;
   readonly payloadBytes: number;
@@ -24,7 +25,7 @@ interface FrameType {
   readonly code: number;
   readonly topic: boolean;
   readonly request: boolean;
-  readonly flag: boolean;
+  readonly flagsMax: number;
   readonly payloadBytesMin: number;
   readonly payloadBytesMax: number;
 }
@@ -38,6 +39,8 @@ const rangesBytesMax = limits.exchangeRangesMax * rangeBytes;
 export const exchangeHoldersMax = 64;
 /** Length of a peer id in characters; those of Ed25519 keys have 52. */
 export const holderLengthMax = 128;
+/** Bytes of a delta's fields before its statement. */
+export const deltaHeadBytes = 6;
 /** Bytes of the token that opens a bulk channel. */
 export const bulkTokenBytes = 16;
 /** Bytes of the port before it. */
@@ -45,18 +48,20 @@ export const bulkPortBytes = 2;
 const u32Max = 0xffffffff;
 
 const frameTypes: Readonly<Record<ExchangeMessage['kind'], FrameType>> = {
-  open: { code: 1, topic: true, request: false, flag: true, payloadBytesMin: digestBytes, payloadBytesMax: digestBytes + limits.exchangeBitmapBytesMax },
-  close: { code: 2, topic: true, request: false, flag: false, payloadBytesMin: 0, payloadBytesMax: 0 },
-  have: { code: 3, topic: true, request: false, flag: false, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
-  request: { code: 4, topic: true, request: true, flag: false, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
-  data: { code: 5, topic: true, request: true, flag: true, payloadBytesMin: ordinalBytes + 1, payloadBytesMax: ordinalBytes + limits.chunkBytesMax },
-  busy: { code: 6, topic: false, request: true, flag: false, payloadBytesMin: 4, payloadBytesMax: 4 },
-  absent: { code: 7, topic: false, request: true, flag: false, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
-  elsewhere: { code: 8, topic: false, request: true, flag: false, payloadBytesMin: 0, payloadBytesMax: exchangeHoldersMax * (1 + holderLengthMax) },
-  cancel: { code: 9, topic: false, request: true, flag: false, payloadBytesMin: 0, payloadBytesMax: 0 },
-  'want-manifest': { code: 10, topic: false, request: true, flag: false, payloadBytesMin: digestBytes, payloadBytesMax: digestBytes },
-  manifest: { code: 11, topic: false, request: true, flag: false, payloadBytesMin: 0, payloadBytesMax: limits.revisionBytesMax },
-  bulk: { code: 16, topic: false, request: false, flag: false, payloadBytesMin: bulkPortBytes, payloadBytesMax: bulkPortBytes + bulkTokenBytes },
+  open: { code: 1, topic: true, request: false, flagsMax: 2, payloadBytesMin: digestBytes, payloadBytesMax: digestBytes + limits.exchangeBitmapBytesMax },
+  close: { code: 2, topic: true, request: false, flagsMax: 0, payloadBytesMin: 0, payloadBytesMax: 0 },
+  have: { code: 3, topic: true, request: false, flagsMax: 0, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
+  request: { code: 4, topic: true, request: true, flagsMax: 0, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
+  data: { code: 5, topic: true, request: true, flagsMax: 1, payloadBytesMin: ordinalBytes + 1, payloadBytesMax: ordinalBytes + limits.chunkBytesMax },
+  busy: { code: 6, topic: false, request: true, flagsMax: 0, payloadBytesMin: 4, payloadBytesMax: 4 },
+  absent: { code: 7, topic: false, request: true, flagsMax: 0, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
+  elsewhere: { code: 8, topic: false, request: true, flagsMax: 0, payloadBytesMin: 0, payloadBytesMax: exchangeHoldersMax * (1 + holderLengthMax) },
+  cancel: { code: 9, topic: false, request: true, flagsMax: 0, payloadBytesMin: 0, payloadBytesMax: 0 },
+  'want-manifest': { code: 10, topic: false, request: true, flagsMax: 0, payloadBytesMin: digestBytes, payloadBytesMax: digestBytes },
+  manifest: { code: 11, topic: false, request: true, flagsMax: 0, payloadBytesMin: 0, payloadBytesMax: limits.revisionBytesMax },
+  'want-delta': { code: 17, topic: false, request: true, flagsMax: 0, payloadBytesMin: 2 * digestBytes, payloadBytesMax: (1 + limits.deltaBasesMax) * digestBytes },
+  delta: { code: 18, topic: false, request: true, flagsMax: 0, payloadBytesMin: deltaHeadBytes, payloadBytesMax: deltaHeadBytes + limits.deltaStatementBytesMax + limits.deltaDescriptorBytesMax },
+  bulk: { code: 16, topic: false, request: false, flagsMax: 0, payloadBytesMin: bulkPortBytes, payloadBytesMax: bulkPortBytes + bulkTokenBytes },
 };
 
 /** What answers a request and may come after others of its answers: these travel the same way, so that none overtakes another. */
@@ -82,7 +87,7 @@ const kindsByCode = new Map(kinds.map((kind) => [frameTypes[kind].code, kind]));
  */
 export function encodeFrame(
   kind: ExchangeMessage['kind'],
-  flag: boolean,
+  flags: number,
   topic: number,
   request: number,
   fields: Uint8Array = new Uint8Array(0),
@@ -93,7 +98,7 @@ export function encodeFrame(
   const head = new Uint8Array(limits.exchangeHeaderBytes + fields.length);
   const view = viewOf(head);
   view.setUint8(0, frameTypes[kind].code);
-  view.setUint8(1, flag ? 1 : 0);
+  view.setUint8(1, flags);
   view.setUint32(4, checkU32(topic));
   view.setUint32(8, checkU32(request));
   view.setUint32(12, payloadBytes);
@@ -117,12 +122,12 @@ export function decodeHeader(bytes: Uint8Array): FrameHeader {
   const topic = view.getUint32(4);
   const request = view.getUint32(8);
   const payloadBytes = view.getUint32(12);
-  if (flags > (type.flag ? 1 : 0)) throw new ProtocolError('MALFORMED', `a '${kind}' frame has unknown flags 0x${flags.toString(16)}`);
+  if (flags > type.flagsMax) throw new ProtocolError('MALFORMED', `a '${kind}' frame has unknown flags 0x${flags.toString(16)}`);
   if (view.getUint16(2) !== 0 || (!type.topic && topic !== 0) || (!type.request && request !== 0)) {
     throw new ProtocolError('MALFORMED', `a '${kind}' frame has a value in a field that it does not use`);
   }
   checkPayloadBytes(kind, payloadBytes);
-  return { kind, flag: flags === 1, topic, request, payloadBytes };
+  return { kind, flags, topic, request, payloadBytes };
 }
 
 function checkPayloadBytes(kind: ExchangeMessage['kind'], payloadBytes: number): void {

@@ -8,8 +8,8 @@
 
 import type { Digest } from './cid.ts';
 
-/** Which blob of a revision a topic is about. */
-export type TopicKind = 'tree' | 'index';
+/** Which blob a topic is about: of a revision, or the payload of a delta set, in whose topic `revision` is the digest of the set's descriptor. */
+export type TopicKind = 'tree' | 'index' | 'delta';
 
 /** A half-open range of ordinals. */
 export interface OrdinalRange {
@@ -99,6 +99,26 @@ export interface ManifestMessage {
   readonly bytes: Uint8Array;
 }
 
+/** "Have you a delta set that makes revision `to` from one of these?"; answered by `delta`. */
+export interface WantDeltaMessage {
+  readonly kind: 'want-delta';
+  readonly request: number;
+  readonly to: Digest;
+  /** 1 to `limits.deltaBasesMax`, dearest first. */
+  readonly bases: readonly Digest[];
+}
+
+/** A set's descriptor and the statement about it, or neither. Its parts are had in a topic of kind `delta`. */
+export interface DeltaMessage {
+  readonly kind: 'delta';
+  readonly request: number;
+  /** When a set, or one that makes more than this, is expected; 0 when none is being made. */
+  readonly etaMs: number;
+  /** Compact form (proto/statement.ts); empty with the descriptor. */
+  readonly statement: string;
+  readonly descriptor: Uint8Array;
+}
+
 /**
  * "Open the bulk channel to me at this port, with this token." With port 0 and no token: "there is none between us, nor what it still carried;
  * invite me if you can." The network's own words: they end in daemon/swarm, where the channel is kept.
@@ -122,6 +142,8 @@ export type ExchangeMessage =
   | CancelMessage
   | WantManifestMessage
   | ManifestMessage
+  | WantDeltaMessage
+  | DeltaMessage
   | BulkMessage;
 
 /** The libp2p protocol of the exchange. */

@@ -57,6 +57,10 @@ export const limits = {
   deltaBaseBytesMax: 8 * MiB,
   /** What a set whose index is an outline makes altogether: the receiver holds it in memory until the index is whole. */
   deltaOutlineBytesMax: 32 * MiB,
+  /** Revisions that may be named as bases in one question: what a target keeps of an application. */
+  deltaBasesMax: 8,
+  /** The signed statement about a set; it is some 500 bytes. */
+  deltaStatementBytesMax: 2 * KiB,
 
   /** One upload frame before and after compression. */
   uploadFrameBytesMax: 1 * MiB + 64 * KiB,

@@ -18,6 +18,7 @@ export const statementTypes = {
   grant: 'starling-grant+jws',
   roster: 'starling-roster+jws',
   request: 'starling-request+jws',
+  delta: 'starling-delta+jws',
 } as const;
 export type StatementKind = keyof typeof statementTypes;
 
@@ -127,3 +128,21 @@ export const MemberRequestSchema = Type.Object(
   strict,
 );
 export type MemberRequest = Static<typeof MemberRequestSchema>;
+
+/**
+ * "I made this delta set." Signed by the own key of an origin, and believed of a seed or proxy of the roster only. It keeps strangers from having
+ * targets fetch and decode for nothing; what a set makes is verified chunk by chunk whoever signed.
+ */
+export const DeltaStatementSchema = Type.Object(
+  {
+    member: Type.String({ minLength: 1, maxLength: 128 }),
+    from: DigestText,
+    to: DigestText,
+    /** sha2-256 of the set's descriptor. */
+    set: DigestText,
+    /** Length of the set's payload. */
+    bytes: Type.Integer({ minimum: 0 }),
+  },
+  strict,
+);
+export type DeltaStatement = Static<typeof DeltaStatementSchema>;

@@ -1,12 +1,12 @@
 // The swarm: carries the scheduler's effects out on a network, and tells it what comes of them. Every decision is in core/schedule.ts; reading and
-// sending is in uploads.ts, manifests in manifests.ts, connections in dialler.ts.
+// sending is in uploads.ts, manifests and delta sets in questions.ts, connections in dialler.ts.
 
 import { hash } from 'node:crypto';
 import { decodeBitmap } from '../../proto/bitmap.ts';
 import { encodeMessage } from '../../proto/exchange-codec.ts';
 import type { DataMessage, ExchangeMessage } from '../../proto/exchange.ts';
 import type { Transfer } from '../../proto/fleet.ts';
-import type { Certificate, Role, Roster } from '../../proto/statement.ts';
+import type { Role, Roster } from '../../proto/statement.ts';
 import type { Clock } from '../clock.ts';
 import { dialsFirst, isOrigin, neighboursOf } from '../core/neighbours.ts';
 import { createSchedule, type Schedule } from '../core/schedule.ts';
@@ -16,10 +16,11 @@ import { createAccounts, type Accounts } from './accounts.ts';
 import { blame } from './blame.ts';
 import { createDialler, type Dialler } from './dialler.ts';
 import { closeExpired } from './expiry.ts';
-import { createManifestExchange, type ManifestExchange } from './manifests.ts';
 import type { Neighbour, Network } from './network.ts';
+import { peerOf } from './peer.ts';
+import { createQuestions, type Questions } from './questions.ts';
 import { aborted, createFetching, followUrgency, settle, type Fetching, type SharedTopic } from './sharing.ts';
-import type { FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
+import type { DeltaOffer, DeltaQuestion, DeltaSource, FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
 export interface SwarmDeps {
@@ -27,6 +28,7 @@ export interface SwarmDeps {
   /** Our own roles: an origin hands out, an agent is sparing with origins. */
   readonly roles: readonly Role[];
   readonly manifests: ManifestSource;
+  readonly deltas?: DeltaSource;
   readonly metrics: SwarmMetrics;
   readonly clock: Clock;
   /** From 0 up to 1. */
@@ -46,7 +48,7 @@ class Exchange implements Swarm {
   readonly #own: PeerInfo;
   readonly #schedule: Schedule;
   readonly #dialler: Dialler;
-  readonly #manifests: ManifestExchange;
+  readonly #questions: Questions;
   readonly #uploads: Uploads;
   readonly #accounts: Accounts;
   readonly #neighbours = new Map<string, Neighbour>();
@@ -66,7 +68,7 @@ class Exchange implements Swarm {
     this.#schedule = createSchedule({ self: this.#own, random, receive: rates?.receive });
     this.#accounts = createAccounts({ self: network.self, topics: this.#topics, schedule: this.#schedule, clock });
     this.#dialler = createDialler({ network, clock, random, metrics, log });
-    this.#manifests = createManifestExchange({ neighbours: this.#neighbours, source: deps.manifests, metrics, clock, stop: this.#stop.signal, log });
+    this.#questions = createQuestions({ neighbours: this.#neighbours, sources: deps, metrics, clock, stop: this.#stop.signal, log });
     this.#uploads = createUploads({ clock, metrics, log, rates, served: (upload, absent) => this.#tell({ kind: 'served', upload, absent }) });
     network.onNeighbour((neighbour) => this.#welcome(neighbour));
     closeExpired({ clock, neighbours: this.#neighbours, signal: this.#stop.signal }).catch(() => undefined);
@@ -104,8 +106,7 @@ class Exchange implements Swarm {
     for (const { topic: other } of this.#topics.values()) {
       if (other.revision === topic.revision && other.blob === topic.blob) throw new Error(`the ${topic.blob} of revision ${topic.revision} is shared already`);
     }
-    this.#lastTopic += 1;
-    const shared: SharedTopic = { id: this.#lastTopic, topic, holdings };
+    const shared: SharedTopic = { id: (this.#lastTopic += 1), topic, holdings };
     this.#topics.set(shared.id, shared);
     const { revision, blob, chunkCount, environments } = topic;
     const held = decodeBitmap(holdings.held.toBytes(), chunkCount);
@@ -120,7 +121,11 @@ class Exchange implements Swarm {
   }
 
   async fetchManifest(revision: string, options: { readonly signal: AbortSignal }): Promise<Uint8Array> {
-    return await this.#manifests.fetch(revision, options);
+    return await this.#questions.manifests.fetch(revision, options);
+  }
+
+  async askDelta(question: DeltaQuestion, options: { readonly signal: AbortSignal }): Promise<readonly DeltaOffer[]> {
+    return await this.#questions.deltas.ask(question, options);
   }
 
   async close(): Promise<void> {
@@ -271,7 +276,7 @@ class Exchange implements Swarm {
       metrics.peers(this.#neighbours.size);
       log.info({ member, name: certificate.name, reason }, 'a neighbour left');
       this.#tell({ kind: 'gone', member });
-      this.#manifests.onGone(member);
+      this.#questions.onGone(member);
       if (reason !== 'replaced') this.#dialler.lost(member);
     });
     neighbour.onInterrupted(() => this.#tell({ kind: 'interrupted', member }));
@@ -279,10 +284,9 @@ class Exchange implements Swarm {
   }
 
   #onMessage(neighbour: Neighbour, message: ExchangeMessage): void {
-    if (message.kind === 'data') this.#onData(neighbour.member, message);
-    else if (message.kind === 'want-manifest') this.#manifests.onWant(neighbour, message);
-    else if (message.kind === 'manifest') this.#manifests.onManifest(neighbour, message);
-    else if (message.kind !== 'bulk') this.#tell({ kind: 'message', member: neighbour.member, message });
+    if (message.kind === 'data') return this.#onData(neighbour.member, message);
+    const scheduled = this.#questions.take(neighbour, message);
+    if (scheduled !== undefined) this.#tell({ kind: 'message', member: neighbour.member, message: scheduled });
   }
 
   #onData(member: string, message: DataMessage): void {
@@ -293,8 +297,4 @@ class Exchange implements Swarm {
     const good = chunk !== undefined && message.compression === 'none' && bytes.length === chunk.length && hash('sha256', bytes, 'hex') === chunk.id;
     this.#tell({ kind: 'chunk', member, topic, request, ordinal, bytes: bytes.length, good }, bytes);
   }
-}
-
-function peerOf(member: string, { roles, environments }: Pick<Certificate, 'roles' | 'environments'>): PeerInfo {
-  return { member, origin: isOrigin({ roles }), environments };
 }

@@ -9,7 +9,7 @@ import type { Roster } from '../../proto/statement.ts';
 import type { ChunkRef } from '../../proto/tree.ts';
 import type { Direction, RateGate } from '../core/rate.ts';
 
-/** A blob that members exchange: the tree or the index of a revision, by chunk ordinal. */
+/** A blob that members exchange: the tree or the index of a revision by chunk ordinal, or the parts of a delta set, whose digest `revision` is then. */
 export interface Topic {
   readonly revision: Digest;
   readonly blob: TopicKind;
@@ -68,6 +68,8 @@ export interface Swarm extends AsyncDisposable {
    * @throws {DaemonError} ABORTED
    */
   fetchManifest(revision: Digest, options: { readonly signal: AbortSignal }): Promise<Uint8Array>;
+  /** Asks neighbours for a delta set, peers before origins, once. What they offer is believed by nobody yet. Never rejects; ends early with the signal. */
+  askDelta(question: DeltaQuestion, options: { readonly signal: AbortSignal }): Promise<readonly DeltaOffer[]>;
   /** The admitted neighbours, in ascending order of member id. */
   neighbours(): readonly { readonly member: string; readonly name: string; readonly origin: boolean }[];
   close(): Promise<void>;
@@ -82,6 +84,27 @@ export type ManifestSource = (
 export type WasteReason = 'duplicate' | 'corrupt' | 'unexpected';
 /** Why a member gets a strike. Three of `corrupt-chunk` are a ban of an hour. */
 export type StrikeReason = 'corrupt-chunk' | 'timeouts' | 'protocol' | 'stalled' | 'not-admitted';
+
+/** The revision wanted, and 1 to `limits.deltaBasesMax` that are at hand. */
+export interface DeltaQuestion {
+  readonly to: Digest;
+  readonly bases: readonly Digest[];
+}
+
+/** What a neighbour answered: a set, or when there will be one (`etaMs` > 0), or both when a better one is being made. */
+export interface DeltaOffer {
+  readonly member: string;
+  readonly origin: boolean;
+  readonly etaMs: number;
+  readonly statement: string;
+  readonly descriptor: Uint8Array;
+}
+
+/** Where offers come from: the best set for the question, and who may have it. Called with digests that strangers to it made up. */
+export type DeltaSource = (
+  question: DeltaQuestion,
+  options: { readonly signal: AbortSignal },
+) => Promise<(Pick<DeltaOffer, 'etaMs' | 'statement' | 'descriptor'> & { readonly environments: readonly string[] }) | undefined>;
 
 /** Our own caps, and what they amount to. */
 export interface SwarmRates {

@@ -14,7 +14,7 @@ const ranges = fc
 const blob = (minLength: number) => fc.uint8Array({ minLength, maxLength: 300 });
 const revision = fc.nat(3).map((number) => digestOf(`revision ${number}`));
 const message: fc.Arbitrary<ExchangeMessage> = fc.oneof(
-  fc.record({ kind: fc.constant('open'), topic: u32, blob: fc.constantFrom('tree', 'index'), revision, held: blob(0) }),
+  fc.record({ kind: fc.constant('open'), topic: u32, blob: fc.constantFrom('tree', 'index', 'delta'), revision, held: blob(0) }),
   fc.record({ kind: fc.constant('close'), topic: u32 }),
   fc.record({ kind: fc.constant('have'), topic: u32, ranges }),
   fc.record({ kind: fc.constant('request'), topic: u32, request: u32, ranges }),
@@ -25,6 +25,9 @@ const message: fc.Arbitrary<ExchangeMessage> = fc.oneof(
   fc.record({ kind: fc.constant('cancel'), request: u32 }),
   fc.record({ kind: fc.constant('want-manifest'), request: u32, revision }),
   fc.record({ kind: fc.constant('manifest'), request: u32, bytes: blob(0) }),
+  fc.record({ kind: fc.constant('want-delta'), request: u32, to: revision, bases: fc.array(revision, { minLength: 1, maxLength: 8 }) }),
+  fc.record({ kind: fc.constant('delta'), request: u32, etaMs: u32, statement: fc.stringMatching(/^[A-Za-z0-9_.-]{1,60}$/), descriptor: blob(1) }),
+  fc.record({ kind: fc.constant('delta'), request: u32, etaMs: u32, statement: fc.constant(''), descriptor: fc.constant(new Uint8Array(0)) }),
   fc.record({ kind: fc.constant('bulk'), port: fc.integer({ min: 1, max: 0xffff }), token: fc.uint8Array({ minLength: 16, maxLength: 16 }) }),
 );
 

@@ -105,6 +105,10 @@ export const everyMessage: readonly ExchangeMessage[] = [
   { kind: 'want-manifest', request: 11, revision: digestOf('revision') },
   { kind: 'manifest', request: 11, bytes: Uint8Array.of(0xa0) },
   { kind: 'manifest', request: 12, bytes: new Uint8Array(0) },
+  { kind: 'open', topic: 3, blob: 'delta', revision: digestOf('set'), held: Uint8Array.of(0b111) },
+  { kind: 'want-delta', request: 13, to: digestOf('to'), bases: [digestOf('from'), digestOf('older')] },
+  { kind: 'delta', request: 13, etaMs: 0, statement: 'eyJh.eyJi.c2ln', descriptor: Uint8Array.of(1, 2, 3) },
+  { kind: 'delta', request: 14, etaMs: 1500, statement: '', descriptor: new Uint8Array(0) },
   { kind: 'bulk', port: 7404, token: Uint8Array.from({ length: 16 }, (_, at) => at) },
   { kind: 'bulk', port: 0, token: new Uint8Array(0) },
 ];
