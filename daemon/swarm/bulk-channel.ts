@@ -6,7 +6,6 @@ import { ProtocolError } from '../../proto/errors.ts';
 import { createFrameReader } from '../../proto/exchange-codec.ts';
 import { isAnswer } from '../../proto/exchange-frame.ts';
 import type { ExchangeMessage } from '../../proto/exchange.ts';
-import type { Buffers } from './buffers.ts';
 import type { Inlet } from './bulk-inlet.ts';
 
 /** Whoever is at the end of a channel. */
@@ -35,11 +34,8 @@ const stuckMs = 4_000;
 /** Against firewalls that forget what is silent, and to notice a dead host at all. */
 const keepAliveMs = 60_000;
 
-/** Shorter payloads are no chunks that are worth a buffer that is used again. */
-const pooledBytesMin = 16 * 1024;
-
 /** Over a socket whose preface is done with. */
-export function createBulkChannel(socket: TLSSocket, inlet: Inlet, buffers: Buffers, opened: boolean): BulkChannel {
+export function createBulkChannel(socket: TLSSocket, inlet: Inlet, opened: boolean): BulkChannel {
   let backlog = 0;
   let listener: ChannelListener | undefined;
   let ended = false;
@@ -68,7 +64,7 @@ export function createBulkChannel(socket: TLSSocket, inlet: Inlet, buffers: Buff
     start(to) {
       listener = to;
       if (socket.destroyed) return end('closed', 'it was closed before it was used');
-      const reader = createFrameReader((bytes) => (bytes < pooledBytesMin ? new Uint8Array(bytes) : buffers.take(bytes)), inlet.isReused);
+      const reader = createFrameReader((bytes) => Buffer.allocUnsafeSlow(bytes), inlet.isReused);
       inlet.start((bytes) => {
         if (ended) return;
         try {

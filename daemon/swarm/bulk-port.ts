@@ -16,7 +16,6 @@ import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { makeBulkCertificate, provenPeer } from './bulk-certificate.ts';
-import { createBuffers, type Buffers } from './buffers.ts';
 import { createBulkChannel, type BulkChannel } from './bulk-channel.ts';
 import { createInlet, type Inlet } from './bulk-inlet.ts';
 
@@ -41,8 +40,6 @@ export interface Invitation extends Disposable {
 export interface BulkPort extends AsyncDisposable {
   /** Whether we can be reached; a member that could not listen can still open channels. */
   readonly listens: boolean;
-  /** For what comes over the channels. */
-  readonly buffers: Buffers;
   /** Lets `member` open one channel within {@link invitationMs}. `undefined` when we do not listen, or too many are invited. */
   invite(member: string, onOpen: (channel: BulkChannel) => void): Invitation | undefined;
   /** Opens one to a member that has invited us. @throws {DaemonError} PEER_GONE when it cannot be reached, PEER_REFUSED when another one is there. */
@@ -76,7 +73,6 @@ export async function openBulkPort(options: BulkPortOptions): Promise<BulkPort> 
 }
 
 class Port implements BulkPort {
-  readonly buffers = createBuffers();
   readonly #options: BulkPortOptions;
   readonly #context: SecureContext;
   readonly #server: Server;
@@ -140,7 +136,7 @@ class Port implements BulkPort {
       if (found !== member) throw new DaemonError('PEER_REFUSED', `${found} is at ${host} port ${port}, not ${member}`);
       socket.write(token);
       if ((await inlet.exactly(1))[0] !== readyByte) throw new DaemonError('PEER_REFUSED', `${member} answered with something else than a bulk channel`);
-      return createBulkChannel(socket, inlet, this.buffers, true);
+      return createBulkChannel(socket, inlet, true);
     });
   }
 
@@ -192,7 +188,7 @@ class Port implements BulkPort {
     if (invited?.member !== member) throw new DaemonError('PEER_REFUSED', `${member} was not invited, or too long ago`);
     this.#invited.delete(token);
     socket.write(Uint8Array.of(readyByte));
-    return [createBulkChannel(socket, inlet, this.buffers, false), invited];
+    return [createBulkChannel(socket, inlet, false), invited];
   }
 
   async #peerOf(socket: TLSSocket): Promise<string> {

@@ -239,7 +239,6 @@ class Exchange implements Swarm {
     fetching.options.write(ordinal, bytes).then(
       () => {
         count(-1);
-        if (fetching.options.borrows === true) this.#deps.network.recycle(bytes);
         fetching.haveBytes += bytes.length;
         fetching.options.onProgress?.({ haveBytes: fetching.haveBytes, totalBytes: fetching.totalBytes });
         stored(true);

@@ -131,10 +131,6 @@ class Libp2pNetwork implements Network {
     for (const { neighbour } of this.#present.values()) listener(neighbour);
   }
 
-  recycle(bytes: Uint8Array): void {
-    this.#bulk?.buffers.give(bytes);
-  }
-
   async close(): Promise<void> {
     this.#stop.abort();
     for (const { neighbour } of this.#present.values()) neighbour.close('shutdown');

@@ -206,10 +206,6 @@ class MemoryNetwork implements Network {
     for (const { neighbour } of this.#node.links.values()) listener(neighbour);
   }
 
-  recycle(): void {
-    return undefined;
-  }
-
   async close(): Promise<void> {
     this.#node.isClosed = true;
     for (const { neighbour } of this.#node.links.values()) neighbour.close('shutdown');

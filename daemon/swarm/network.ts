@@ -52,8 +52,6 @@ export interface Network extends AsyncDisposable {
   dial(member: string, options: { readonly signal: AbortSignal }): Promise<Neighbour>;
   /** The one receiver of new neighbours, whoever dialled. It must set its listeners before it returns. */
   onNeighbour(listener: (neighbour: Neighbour) => void): void;
-  /** The bytes of a `data` message are not needed any more: their buffer may be used for the next. Calling it is a kindness, no duty. */
-  recycle(bytes: Uint8Array): void;
   close(): Promise<void>;
 }
 

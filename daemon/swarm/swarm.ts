@@ -33,8 +33,6 @@ export interface FetchOptions {
   readonly wanted: Bitmap;
   /** Keeps verified bytes; called once for each ordinal, several at a time. When it resolves, `read` must find them. */
   write(ordinal: number, bytes: Uint8Array): Promise<void>;
-  /** When `write` resolves it needs the bytes no more, nor does anybody that it gave them to: their buffer is then used again. */
-  readonly borrows?: boolean;
   readonly signal: AbortSignal;
   /** Given: nobody waits for it until this fires; it takes what caps leave to the background class. */
   readonly urgent?: AbortSignal;
