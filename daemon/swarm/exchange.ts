@@ -13,6 +13,7 @@ import { createSchedule, type Schedule } from '../core/schedule.ts';
 import type { Effect, PeerInfo, ScheduleEvent } from '../core/swarm-events.ts';
 import type { Logger } from '../log.ts';
 import { createAccounts, type Accounts } from './accounts.ts';
+import { createAlarm } from './alarm.ts';
 import { blame } from './blame.ts';
 import { createDialler, type Dialler } from './dialler.ts';
 import { closeExpired } from './expiry.ts';
@@ -48,6 +49,7 @@ class Exchange implements Swarm {
   readonly #own: PeerInfo;
   readonly #schedule: Schedule;
   readonly #dialler: Dialler;
+  readonly #alarm: ReturnType<typeof createAlarm>;
   readonly #questions: Questions;
   readonly #uploads: Uploads;
   readonly #accounts: Accounts;
@@ -59,11 +61,11 @@ class Exchange implements Swarm {
   #isDraining = false;
   #lastTopic = 0;
   #epoch = -1;
-  #timer: { readonly at: number; readonly abort: AbortController } | undefined;
 
   constructor(deps: SwarmDeps) {
     const { network, metrics, clock, random, log, rates } = deps;
     this.#deps = deps;
+    this.#alarm = createAlarm(clock, () => this.#tell({ kind: 'tick' }), this.#stop.signal);
     this.#own = { member: network.self, origin: isOrigin(deps), environments: [] };
     this.#schedule = createSchedule({ self: this.#own, random, receive: rates?.receive });
     this.#accounts = createAccounts({ self: network.self, topics: this.#topics, schedule: this.#schedule, clock });
@@ -130,7 +132,6 @@ class Exchange implements Swarm {
 
   async close(): Promise<void> {
     this.#stop.abort();
-    this.#timer?.abort.abort();
     this.#dialler.close();
     for (const shared of this.#topics.values()) this.#end(shared, { error: aborted(shared.topic, 'the swarm was closed') });
     await this.#uploads.close();
@@ -178,23 +179,7 @@ class Exchange implements Swarm {
     }
     this.#deps.metrics.requestsInFlight(this.#schedule.requestsInFlight());
     this.#accounts.look();
-    this.#setTimer();
-  }
-
-  #setTimer(): void {
-    const { clock } = this.#deps;
-    const at = this.#schedule.wakeAt();
-    if (this.#stop.signal.aborted || at === undefined || (this.#timer !== undefined && this.#timer.at <= at)) return;
-    this.#timer?.abort.abort();
-    const abort = new AbortController();
-    this.#timer = { at, abort };
-    clock.wait(Math.max(0, at - clock.monotonic()), { signal: abort.signal }).then(
-      () => {
-        if (this.#timer?.abort === abort) this.#timer = undefined;
-        if (!this.#stop.signal.aborted) this.#tell({ kind: 'tick' });
-      },
-      () => undefined,
-    );
+    this.#alarm.set(this.#schedule.wakeAt());
   }
 
   /** `bytes` are those of the chunk whose event asked for the effect. */

@@ -17,6 +17,8 @@ import type { SwarmMetrics } from './swarm.ts';
 
 /** Messages kept for a receiver that is not there yet: it is set in the same turn, so more is a programmer's mistake. */
 const keptMessagesMax = 256;
+/** So much is not held back until the end of the turn: it fills a frame of the encryption by itself. */
+const frameBytes = 64 * 1024;
 
 export interface StreamNeighbourOptions {
   readonly connection: Connection;
@@ -44,6 +46,9 @@ class StreamNeighbour implements Neighbour {
   /** Who waits for the backlog to become smaller. */
   readonly #waiting = new Set<() => void>();
   readonly #bulk: BulkLink | undefined;
+  /** Parts of messages for the stream that wait for the end of the turn. */
+  readonly #unsent: Uint8Array[] = [];
+  #unsentBytes = 0;
   #receive: ((message: ExchangeMessage) => void) | undefined;
   #interrupted: (() => void) | undefined;
   #closed: CloseReason | undefined;
@@ -72,7 +77,7 @@ class StreamNeighbour implements Neighbour {
   }
 
   get backlogBytes(): number {
-    return this.#closed === undefined ? this.#options.stream.writeBufferLength + (this.#bulk?.backlogBytes ?? 0) : 0;
+    return this.#closed === undefined ? this.#options.stream.writeBufferLength + this.#unsentBytes + (this.#bulk?.backlogBytes ?? 0) : 0;
   }
 
   send(parts: readonly Uint8Array[]): void {
@@ -134,10 +139,25 @@ class StreamNeighbour implements Neighbour {
     if (this.#closed === undefined) this.#sendByStream(encodeMessage(message));
   }
 
+  /** What is said in one turn goes out as one frame: most messages are of some twenty bytes, and a frame costs as much as a kilobyte. */
   #sendByStream(parts: readonly Uint8Array[]): boolean {
+    for (const part of parts) {
+      this.#unsent.push(part);
+      this.#unsentBytes += part.length;
+    }
+    if (this.#unsentBytes >= frameBytes) return this.#flush();
+    if (this.#unsent.length === parts.length) queueMicrotask(() => this.#flush());
+    return true;
+  }
+
+  #flush(): boolean {
+    const [first] = this.#unsent;
+    if (first === undefined || this.#closed !== undefined) return this.#closed === undefined;
+    const frame = this.#unsent.length === 1 ? first : Buffer.concat(this.#unsent, this.#unsentBytes);
+    this.#unsent.length = 0;
+    this.#unsentBytes = 0;
     try {
-      // One part each would be one small frame and one small write each; the copy is far cheaper.
-      this.#options.stream.send(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts));
+      this.#options.stream.send(frame);
       return true;
     } catch {
       this.close('gone');
