@@ -1,16 +1,20 @@
 // The role of an agent: installed releases that are shared with the swarm, orders carried out, reports sent.
 
 import { join } from 'node:path';
+import type { Digest } from '../proto/cid.ts';
 import type { Order } from '../proto/statement.ts';
 import { createInstalledTrees } from './content/installed.ts';
 import { materialize } from './content/materialize.ts';
 import type { RoleDeps } from './daemon-seed.ts';
-import type { Installer } from './install/installer.ts';
+import { createDeltaDecoder } from './delta/decode.ts';
+import type { InstalledApp, Installer } from './install/installer.ts';
 import { systemProcesses, type ProcessAccess } from './install/processes.ts';
 import { createInstaller } from './install/releases.ts';
 import { createBuilder } from './run/build.ts';
+import { createDeltaUse } from './run/delta-use.ts';
 import { createOrders, type Finished, type Orders } from './run/orders.ts';
 import { createReporter } from './run/reports.ts';
+import { openDeltaStatement } from './trust/delta-statement.ts';
 import { readBytes, replaceFile } from './trust/durable.ts';
 
 /** The agent of one daemon. */
@@ -48,7 +52,17 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   );
   await installer.recover({ signal: stop });
   const installed = createInstalledTrees((path) => log.warn({ path }, 'an installed file is not what was installed; it is no longer shared'));
-  const builder = createBuilder({ installer, installed, materialize, manifests, library, log });
+  const deltas = createDeltaUse({
+    shelf: deps.deltas.shelf, swarm: deps.swarm, manifests, base: installed, clock, metrics, log,
+    bases: async (app) => basesOf(await installer.status(), app),
+    decoder: stack.use(createDeltaDecoder()),
+    verify: async (compact, descriptor) => await openDeltaStatement(compact, descriptor, trust.roster()),
+  });
+  deps.deltas.desk.answerWith(async (question) => {
+    const best = await Promise.resolve(deps.deltas.shelf.best(question));
+    return best === undefined ? undefined : { etaMs: 0, statement: best.statement, descriptor: best.descriptor, environments: deps.deltas.shelf.environments(best.digest) };
+  });
+  const builder = createBuilder({ installer, installed, materialize, manifests, library, deltas, log });
   await builder.refresh();
 
   const reporter = createReporter({ installer, link, clock, random: () => random.unit(), metrics, log });
@@ -58,6 +72,12 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   stack.defer(async () => await orders.close());
   const owned = stack.move();
   return { installer, orders, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+}
+
+/** Revisions of an application on this machine, the one that runs first. */
+function basesOf(apps: readonly InstalledApp[], app: string): readonly Digest[] {
+  const found = apps.find((candidate) => candidate.app === app);
+  return [...(found?.current === undefined ? [] : [found.current.revision]), ...(found?.releases.map(({ revision }) => revision).toReversed() ?? [])];
 }
 
 /** One small file, replaced as a whole. One that cannot be read is as good as none: an order is then looked at once more. */

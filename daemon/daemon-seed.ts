@@ -2,17 +2,24 @@
 
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
+import type { Digest } from '../proto/cid.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Manifests } from './content/manifests.ts';
 import { openPackStore } from './content/pack.ts';
+import { createDeltaEncoder } from './delta/encode.ts';
 import { createServer, listen } from './http/server.ts';
 import type { Link } from './link/link.ts';
 import type { Logger } from './log.ts';
 import type { DaemonMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
 import type { Library } from './run/library.ts';
+import { createDeltaMaker, type DeltaMaker } from './run/delta-make.ts';
+import type { DeltaDesk, DeltaShelf } from './run/delta-shelf.ts';
 import { createSeed } from './run/seed.ts';
+import type { Swarm } from './swarm/swarm.ts';
+import { signDeltaStatement } from './trust/delta-statement.ts';
+import type { Identity } from './trust/identity.ts';
 import type { Trust } from './trust/trust.ts';
 import { uploadRoutes } from './upload/routes.ts';
 import { createUploads } from './upload/sessions.ts';
@@ -24,6 +31,9 @@ export interface RoleDeps {
   readonly manifests: Manifests;
   readonly library: Library;
   readonly link: Link;
+  readonly swarm: Swarm;
+  readonly identity: Identity;
+  readonly deltas: { readonly desk: DeltaDesk; readonly shelf: DeltaShelf };
   readonly metrics: DaemonMetrics;
   readonly registry: Registry;
   readonly clock: Clock;
@@ -41,6 +51,8 @@ export interface SeedRole extends AsyncDisposable {
 }
 
 const sessionIdBytes = 16;
+/** One core of an origin makes deltas, the others serve. */
+const encodeThreads = 1;
 
 /** @throws {DaemonError} DATA_DIRECTORY_IN_USE, PORT_IN_USE, STORAGE_FAILED. */
 export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
@@ -48,7 +60,17 @@ export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
   const { config, manifests, library, trust, metrics, stop } = deps;
   const log = deps.log.child({ component: 'seed' });
   const store = stack.use(await openPackStore(join(config.dataDir, 'store')));
-  const seed = createSeed({ store, manifests, library, trust, metrics, log, signal: stop });
+  const encoders = { sets: stack.use(createDeltaEncoder({ threads: encodeThreads })), indexes: stack.use(createDeltaEncoder({ threads: 1 })) };
+  const makeDeltas = (environmentsOf: (revision: Digest) => readonly string[]): DeltaMaker => {
+    const maker = createDeltaMaker({
+      shelf: deps.deltas.shelf, manifests, chunks: store, encoders, environmentsOf, clock: deps.clock, metrics, log, signal: stop,
+      sign: (about) => signDeltaStatement(deps.identity, about),
+    });
+    deps.deltas.desk.answerWith(maker.source);
+    stack.defer(async () => await maker.idle());
+    return maker;
+  };
+  const seed = createSeed({ store, manifests, library, trust, metrics, log, deltas: makeDeltas, signal: stop });
 
   let uploadUrl: string | undefined;
   if (config.roles.includes('proxy')) {

@@ -8,7 +8,7 @@ import type { DaemonMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
 import { createSwarm } from './swarm/exchange.ts';
 import { openLibp2pNetwork } from './swarm/libp2p.ts';
-import type { ManifestSource, Swarm, SwarmMetrics, SwarmRates } from './swarm/swarm.ts';
+import type { DeltaSource, ManifestSource, Swarm, SwarmMetrics, SwarmRates } from './swarm/swarm.ts';
 import type { Identity } from './trust/identity.ts';
 import type { Trust } from './trust/trust.ts';
 
@@ -17,6 +17,7 @@ export interface SwarmDeps {
   readonly identity: Identity;
   readonly trust: Trust;
   readonly manifests: Manifests;
+  readonly deltas?: DeltaSource;
   readonly metrics: DaemonMetrics;
   readonly clock: Clock;
   readonly random: Random;
@@ -42,7 +43,7 @@ export async function openSwarm(config: Config, deps: SwarmDeps): Promise<Swarm>
     log,
     ...(config.bulk.use === 'off' ? {} : { bulk: { port: config.bulk.port, randomBytes: (length) => random.bytes(length) } }),
   });
-  const swarm = createSwarm({ network, roles: config.roles, manifests: manifestSource(trust, manifests), clock, random: () => random.unit(), metrics, log, ...(deps.rates === undefined ? {} : { rates: deps.rates }) });
+  const swarm = createSwarm({ network, roles: config.roles, manifests: manifestSource(trust, manifests), ...(deps.deltas === undefined ? {} : { deltas: deps.deltas }), clock, random: () => random.unit(), metrics, log, ...(deps.rates === undefined ? {} : { rates: deps.rates }) });
   const roster = trust.roster();
   if (roster !== undefined) swarm.setRoster(roster);
   return swarm;

@@ -17,6 +17,8 @@ import { createHttpLink } from './link/http-link.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
+import { openDeltaFiles } from './run/delta-files.ts';
+import { createDeltaDesk, createDeltaShelf } from './run/delta-shelf.ts';
 import { createLibrary } from './run/library.ts';
 import { syncLoop, type SyncDeps } from './run/sync.ts';
 import { openRates } from './daemon-rates.ts';
@@ -68,11 +70,14 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const certificate = await firstCertificate(membership, { trust, link, member: identity.member, log, clock, signal: stop.signal });
 
   const manifests = await openManifests(join(config.dataDir, 'manifests'));
+  const desk = createDeltaDesk();
   const rates = openRates(config.rates, { clock, metrics });
-  const swarm = stack.use(await openSwarm(config, { identity, rates, trust, manifests, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => membership.certificate }));
+  const swarm = stack.use(await openSwarm(config, { identity, rates, trust, manifests, deltas: desk.source, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => membership.certificate }));
   const library = createLibrary({ manifests, swarm, link, log });
   stack.defer(() => library.close());
-  const shared = { config, trust, manifests, library, link, metrics, clock, random, registry, stop: stop.signal, log };
+  const shelf = createDeltaShelf({ files: await openDeltaFiles(join(config.dataDir, 'deltas')), swarm, log });
+  stack.defer(() => shelf.close());
+  const shared = { config, trust, identity, swarm, manifests, library, deltas: { desk, shelf }, link, metrics, clock, random, registry, stop: stop.signal, log };
 
   const seed: SeedRole | undefined = isSeed(config) ? stack.use(await openSeed(shared)) : undefined;
   const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath, kill: deps.kill })) : undefined;

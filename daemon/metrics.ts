@@ -29,6 +29,10 @@ export interface DaemonMetrics {
   readonly activations: Counter<'result'>;
   readonly rollbacks: Counter;
   readonly uploadedBytes: Counter;
+  readonly deltasMade: Counter<'extent'>;
+  readonly deltaBytes: Counter;
+  readonly deltaSavedBytes: Counter;
+  readonly deltaFallbacks: Counter<'reason'>;
   readonly failures: Counter<'component'>;
 }
 
@@ -69,11 +73,17 @@ export function createMetrics(registry: Registry, build: { readonly version: str
     activations: counter('activations_total', 'Activations by how they ended.', ['result']),
     rollbacks: counter('rollbacks_total', 'Releases that were put back after a failed activation.'),
     uploadedBytes: counter('uploaded_bytes_total', 'Bytes of upload bodies that this proxy received.'),
+    deltasMade: counter('deltas_made_total', 'Delta sets made for the bases that the fleet runs; none while revisions are published means that targets take plain chunks.', ['extent']),
+    deltaBytes: counter('delta_bytes_total', 'Bytes of delta sets received, parts of indexes included.'),
+    deltaSavedBytes: counter('delta_saved_bytes_total', 'Bytes that plain chunks would have cost beyond what their delta sets did.'),
+    deltaFallbacks: counter('delta_fallbacks_total', 'Times that plain chunks were taken although a base was at hand: no set, one not believed, none in time, a stalled one, or segments that came out wrong, as from a file that somebody changed.', ['reason']),
     failures: counter('failures_total', 'Operations that failed and were caught by a loop, by component; the log says why.', ['component']),
   };
   for (const source of ['origin', 'peer']) metrics.receivedBytes.inc({ source }, 0);
   for (const path of ['bulk', 'stream']) for (const direction of ['sent', 'received']) metrics.carriedBytes.inc({ path, direction }, 0);
   for (const reason of ['duplicate', 'corrupt', 'unexpected']) metrics.wastedBytes.inc({ reason }, 0);
+  for (const extent of ['index', 'all']) metrics.deltasMade.inc({ extent }, 0);
+  for (const reason of ['none', 'refused', 'late', 'stalled', 'damaged']) metrics.deltaFallbacks.inc({ reason }, 0);
   for (const direction of ['send', 'receive']) metrics.throttledSeconds.inc({ direction }, 0);
   for (const result of ['ok', 'refused', 'failed']) metrics.dials.inc({ result }, 0);
   for (const reason of ['corrupt-chunk', 'timeouts', 'protocol', 'stalled', 'not-admitted']) metrics.strikes.inc({ reason }, 0);

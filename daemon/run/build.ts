@@ -3,11 +3,15 @@
 
 import { createBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
+import type { Transfer } from '../../proto/fleet.ts';
 import type { Order } from '../../proto/statement.ts';
 import type { Manifest, Manifests } from '../content/manifests.ts';
-import type { InstalledTrees, Materialize, TreeOnDisk } from '../content/store.ts';
+import type { InstalledTrees, Materialize, ReleaseBuild, TreeOnDisk } from '../content/store.ts';
 import type { InstalledApp, Installer } from '../install/installer.ts';
 import type { Logger } from '../log.ts';
+import type { Sharing } from '../swarm/swarm.ts';
+import { mergeTransfers } from './delta-transfer.ts';
+import type { DeltaUse } from './delta-use.ts';
 import type { Library } from './library.ts';
 import type { Builder } from './orders.ts';
 
@@ -18,6 +22,8 @@ export interface BuilderDeps {
   readonly materialize: Materialize;
   readonly manifests: Manifests;
   readonly library: Library;
+  /** None: every chunk comes plain. */
+  readonly deltas?: DeltaUse;
   readonly log: Logger;
 }
 
@@ -27,7 +33,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
   const known = new Map<string, Digest>();
 
   return {
-    manifest: async (order, { signal }) => await deps.library.obtain(order.revision, [order.environment], { signal }),
+    manifest: async (order, { signal }) => await deps.library.obtain(order.revision, [order.environment], { signal, indexFrom: deps.deltas?.index }),
 
     async build(order, manifest, directory, { signal, urgent, onProgress }) {
       const previous = await previousRelease(deps, order);
@@ -42,13 +48,13 @@ export function createBuilder(deps: BuilderDeps): Builder {
       const reusedBytes = bytesOf(manifest, held);
       const totalBytes = bytesOf(manifest, undefined);
       try {
-        const transfer = await sharing.fetch({
-          wanted: complement(held),
-          write: async (ordinal, bytes) => await release.write(ordinal, bytes),
-          signal,
-          ...(urgent === undefined ? {} : { urgent }),
-          onProgress: ({ haveBytes }) => onProgress({ haveBytes: haveBytes + reusedBytes, totalBytes }),
-        });
+        let haveBytes = reusedBytes;
+        const write = async (ordinal: number, bytes: Uint8Array): Promise<void> => {
+          await release.write(ordinal, bytes);
+          haveBytes += bytes.length;
+          onProgress({ haveBytes, totalBytes });
+        };
+        const transfer = await bring(deps, manifest, [order.environment], { release, sharing, write, signal, urgent });
         await release.finish({ signal });
         return { ...transfer, reusedBytes };
       } catch (cause) {
@@ -83,6 +89,53 @@ export function createBuilder(deps: BuilderDeps): Builder {
       }
     },
   };
+}
+
+interface Bringing {
+  readonly release: Pick<ReleaseBuild, 'held'>;
+  readonly sharing: Sharing;
+  readonly write: (ordinal: number, bytes: Uint8Array) => Promise<void>;
+  readonly signal: AbortSignal;
+  readonly urgent: AbortSignal | undefined;
+}
+
+/** What a delta set can make is made while the rest comes plain; what it then did not make comes plain after all. */
+async function bring(deps: BuilderDeps, manifest: Manifest, environments: readonly string[], { release, sharing, write, signal, urgent }: Bringing): Promise<Transfer> {
+  const waiting = urgent === undefined ? {} : { urgent };
+  const plain = async (wanted: Bitmap, until: AbortSignal): Promise<Transfer> => await sharing.fetch({ wanted, write, signal: until, ...waiting });
+  const delta = await deps.deltas?.open(manifest, environments, complement(release.held()), { signal });
+  if (delta === undefined) {
+    const transfer = await plain(complement(release.held()), signal);
+    deps.deltas?.measured(transfer);
+    return transfer;
+  }
+  // Both have ended when this does: the caller may then remove what they wrote to.
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  const giveUp = (cause: unknown): never => {
+    failed.abort(cause);
+    throw cause;
+  };
+  const made = delta.bring({
+    write: async (ordinal, bytes) => {
+      await write(ordinal, bytes);
+      sharing.gained([ordinal]);
+    },
+    signal: either,
+    ...waiting,
+  }).catch(giveUp);
+  const [other, outcome] = await Promise.allSettled([plain(without(complement(release.held()), delta.covered), either).catch(giveUp), made]);
+  if (other.status === 'rejected' || outcome.status === 'rejected') throw failed.signal.reason;
+  const { transfer, deltaBytes, savedBytes } = outcome.value;
+  const both = transfer === undefined ? other.value : mergeTransfers(other.value, transfer, 'together');
+  const rest = complement(release.held());
+  const all = rest.count === 0 ? both : mergeTransfers(both, await plain(rest, signal), 'sequence');
+  return { ...all, deltaBytes, savedBytes };
+}
+
+function without(bitmap: Bitmap, others: Bitmap): Bitmap {
+  for (const { from, to } of others.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) bitmap.clear(ordinal);
+  return bitmap;
 }
 
 /** The release that runs now: most of what is wanted is likely to be in it. */

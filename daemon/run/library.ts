@@ -16,6 +16,16 @@ interface Waiting {
   readonly signal: AbortSignal;
 }
 
+/** Another way to have the index of a revision than chunk by chunk; `undefined` when there is none. */
+export type IndexElsewhere = (digest: Digest, revision: Revision, environments: readonly string[], options: Waiting) => Promise<Uint8Array | undefined>;
+
+interface Obtaining extends Waiting {
+  readonly indexFrom?: IndexElsewhere | undefined;
+}
+
+/** Kept indexes whose parts are looked through for those of a new one. */
+const indexesReusedMax = 8;
+
 /** Topics that a neighbour accepts are bounded (`limits.exchangeTopicsMax`), two for each revision; the oldest shares are let go. */
 const revisionsSharedMax = 24;
 
@@ -36,7 +46,7 @@ interface Shared {
 /** One revision open to neighbours. */
 export interface Library {
   /** The whole manifest: kept, or brought from the control plane or a neighbour, index by the swarm. Kept when it resolves. */
-  obtain(revision: Digest, environments: readonly string[], options: Waiting): Promise<Manifest>;
+  obtain(revision: Digest, environments: readonly string[], options: Obtaining): Promise<Manifest>;
   /** Shares a revision; one that is shared already for the same environments stays as it is. */
   share(manifest: Manifest, environments: readonly string[], holdings: Holdings): Sharing;
   /** The sharing of a revision's tree, if any. */
@@ -115,14 +125,25 @@ function indexParts(revision: Revision, index: Uint8Array): Uint8Array[] {
   return revision.indexChunks.map(({ length }) => index.subarray(offset, (offset += length)));
 }
 
-async function obtain(deps: LibraryDeps, digest: Digest, environments: readonly string[], { signal }: Waiting): Promise<Manifest> {
+async function obtain(deps: LibraryDeps, digest: Digest, environments: readonly string[], { signal, indexFrom }: Obtaining): Promise<Manifest> {
   const kept = await deps.manifests.get(digest);
   if (kept !== undefined) return kept;
   const bytes = await manifestBytes(deps, digest, signal);
   const revision = decodeRevision(bytes);
-  const parts: (Uint8Array | undefined)[] = revision.indexChunks.map(() => undefined);
+  const made = await indexFrom?.(digest, revision, environments, { signal });
+  const index = made ?? (await indexByChunks(deps, digest, revision, environments, { signal }));
+  const manifest = deps.manifests.assemble(digest, bytes, index);
+  await deps.manifests.keep(manifest);
+  return manifest;
+}
+
+/** Chunk by chunk from neighbours, except for those that a kept index has too. */
+async function indexByChunks(deps: LibraryDeps, digest: Digest, revision: Revision, environments: readonly string[], { signal }: Waiting): Promise<Uint8Array> {
+  const parts = await partsAtHand(deps.manifests, revision);
+  const held = createBitmap(parts.length);
+  for (const [ordinal, part] of parts.entries()) if (part !== undefined) held.set(ordinal);
   const sharing = deps.swarm.share(indexTopic(digest, revision, environments), {
-    held: createBitmap(parts.length),
+    held,
     read: async (ordinal) => await Promise.resolve(parts[ordinal]),
   });
   try {
@@ -137,10 +158,21 @@ async function obtain(deps: LibraryDeps, digest: Digest, environments: readonly 
   } finally {
     sharing.close();
   }
-  const index = Buffer.concat(parts.map((part) => part ?? new Uint8Array()));
-  const manifest = deps.manifests.assemble(digest, bytes, index);
-  await deps.manifests.keep(manifest);
-  return manifest;
+  return Buffer.concat(parts.map((part) => part ?? new Uint8Array()));
+}
+
+async function partsAtHand(manifests: Manifests, revision: Revision): Promise<(Uint8Array | undefined)[]> {
+  const found = new Map<Digest, Uint8Array>();
+  for (const digest of (await manifests.list()).slice(-indexesReusedMax)) {
+    const kept = await manifests.get(digest);
+    if (kept?.revision.app !== revision.app) continue;
+    const parts = indexParts(kept.revision, kept.index);
+    for (const [ordinal, { id }] of kept.revision.indexChunks.entries()) {
+      const part = parts[ordinal];
+      if (part !== undefined) found.set(id, part);
+    }
+  }
+  return revision.indexChunks.map(({ id }) => found.get(id));
 }
 
 /** From the control plane, or when it is out of reach or does not know it, from a neighbour. */

@@ -8,16 +8,22 @@ import type { ChunkStore } from '../content/store.ts';
 import type { Logger } from '../log.ts';
 import type { DaemonMetrics } from '../metrics.ts';
 import type { Trust } from '../trust/trust.ts';
+import type { DeltaMaker, DeltaPair } from './delta-make.ts';
 import type { Library } from './library.ts';
 
 /** Chunk ids asked of the store at once. */
 const questionIdsMax = 8192;
+
+/** Bases from which sets are made to one revision: what the stages of a pipeline run, and what a rollout is leaving. */
+const basesMax = 4;
 
 /** What seeding needs. */
 export interface SeedDeps {
   readonly store: ChunkStore;
   readonly manifests: Manifests;
   readonly library: Library;
+  /** Makes deltas of what is published and authorised; none: everything goes plain. */
+  readonly deltas?: (environmentsOf: (revision: Digest) => readonly string[]) => DeltaMaker;
   readonly trust: Trust;
   readonly metrics: DaemonMetrics;
   readonly log: Logger;
@@ -36,19 +42,45 @@ export interface Seed {
 export function createSeed(deps: SeedDeps): Seed {
   /** Environments that ever authorised a revision while we ran: a rollback must find its content shared still. */
   const visibility = new Map<Digest, Set<string>>();
+  /** By application: revisions that environments authorised while we ran, newest first; and the last two published here. */
+  const ran = new Map<string, readonly Digest[]>();
+  const published = new Map<string, readonly Digest[]>();
+  /** What environments name now. */
+  let named: ReadonlySet<Digest> = new Set();
   let running = false;
   let again = false;
 
   const learn = (): void => {
+    const now = new Set<Digest>();
     for (const role of Object.keys(deps.trust.versions())) {
       if (!role.startsWith('env-')) continue;
       const environment = role.slice('env-'.length);
-      for (const { revision } of deps.trust.authorised(environment)?.revisions.values() ?? []) {
+      for (const [app, { revision }] of deps.trust.authorised(environment)?.revisions ?? []) {
+        now.add(revision);
+        const known = ran.get(app) ?? [];
+        ran.set(app, [revision, ...known.filter((other) => other !== revision)].slice(0, basesMax * 2));
         visibility.set(revision, (visibility.get(revision) ?? new Set()).add(environment));
       }
     }
+    named = now;
   };
   const environmentsOf = (revision: Digest): string[] => [...(visibility.get(revision) ?? [])].toSorted();
+
+  const maker = deps.deltas?.(environmentsOf);
+  /** To what was published last and to what environments name, from what they name or named, and from what was published before it. */
+  const wantDeltas = async (): Promise<void> => {
+    const pairs: DeltaPair[] = [];
+    for (const app of new Set([...published.keys(), ...ran.keys()])) {
+      const known = ran.get(app) ?? [];
+      const [last, before] = published.get(app) ?? [];
+      for (const to of new Set([...(last === undefined ? [] : [last]), ...known.filter((revision) => named.has(revision))])) {
+        const bases = new Set([...known, ...(to === last && before !== undefined ? [before] : [])]);
+        bases.delete(to);
+        pairs.push(...[...bases].slice(0, basesMax).map((from) => ({ from, to })));
+      }
+    }
+    await maker?.want(pairs);
+  };
 
   const share = async (manifest: Manifest): Promise<void> => {
     const held = await heldIn(deps.store, manifest);
@@ -72,6 +104,7 @@ export function createSeed(deps: SeedDeps): Seed {
       if (shared.get(revision)?.join() === environments.join()) continue;
       await share(await deps.library.obtain(revision, environments, { signal: deps.signal }));
     }
+    await wantDeltas();
     const { chunks, bytes } = deps.store.usage();
     deps.metrics.storeChunks.set(chunks);
     deps.metrics.storeBytes.set(bytes);
@@ -96,6 +129,10 @@ export function createSeed(deps: SeedDeps): Seed {
     add(manifest) {
       const share = fullHoldings(deps.store, manifest);
       deps.library.share(manifest, environmentsOf(manifest.digest), share);
+      const { app } = manifest.revision;
+      published.set(app, [manifest.digest, ...(published.get(app) ?? []).filter((other) => other !== manifest.digest)].slice(0, 2));
+      again = true;
+      if (!running) void run();
     },
     refresh() {
       again = true;

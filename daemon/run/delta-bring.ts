@@ -1,0 +1,223 @@
+// One delta set being used: its parts brought over its topic, segments decoded as soon as theirs are there, chunks that verify handed on.
+// Which set, and whether to wait for one, is delta-use.ts's.
+
+import { createBitmap, type Bitmap } from '../../proto/bitmap.ts';
+import { segmentSlices, type DeltaSegment, type PayloadSlice } from '../../proto/delta-set.ts';
+import type { Transfer } from '../../proto/fleet.ts';
+import { limits } from '../../proto/limits.ts';
+import type { Clock } from '../clock.ts';
+import type { Manifest } from '../content/manifests.ts';
+import type { ChunkSource } from '../content/store.ts';
+import type { DeltaDecoder } from '../delta/delta.ts';
+import type { Logger } from '../log.ts';
+import type { DaemonMetrics } from '../metrics.ts';
+import type { KeptDelta } from './delta-files.ts';
+import type { DeltaShelf } from './delta-shelf.ts';
+
+/** Without a part for so long, the plain chunks are asked for: someone who waits, an index that the release waits for, and a prefetch under a cap. */
+const stalledMs = { patient: 10_000, index: 3_000, background: 60_000 } as const;
+/** A set that saves less than this of the chunks it makes is not worth its work. */
+const gainMin = 0.1;
+
+export interface DeltaBringingDeps {
+  readonly shelf: DeltaShelf;
+  readonly base: ChunkSource;
+  readonly decoder: DeltaDecoder;
+  readonly clock: Clock;
+  readonly metrics: DaemonMetrics;
+  readonly log: Logger;
+  readonly delta: KeptDelta;
+  readonly from: Manifest;
+  readonly isPatient: boolean;
+}
+
+export interface BringOptions {
+  /** Takes a chunk that verified. What it rejects with ends the whole. */
+  readonly write: (ordinal: number, bytes: Uint8Array) => Promise<void>;
+  readonly signal: AbortSignal;
+  readonly urgent?: AbortSignal;
+}
+
+/** What came of it. `deltaBytes` are those of parts that were fetched now, `savedBytes` by how much the chunks are longer. */
+export interface Brought {
+  readonly transfer: Transfer | undefined;
+  readonly deltaBytes: number;
+  readonly savedBytes: number;
+}
+
+export interface DeltaBringing {
+  /** Whether fewer bytes are moved than for the plain chunks. */
+  readonly pays: boolean;
+  /** Wanted ordinals that the set should make. */
+  readonly covered: Bitmap;
+  /** Makes what can be made; ends early when no part comes any more. @throws what `write` rejects with, ABORTED. */
+  bring(options: BringOptions): Promise<Brought>;
+  /** Brings parts only; says whether all are there. */
+  parts(wanted: Bitmap, options: { readonly signal: AbortSignal }): Promise<boolean>;
+  /** The first parts, one after the other; `undefined` when one is not there. */
+  read(parts: Bitmap): Promise<Uint8Array | undefined>;
+}
+
+interface Needed {
+  readonly position: number;
+  readonly slice: PayloadSlice;
+  readonly ordinals: readonly number[];
+}
+
+/** @param target what is wanted of which revision; none when only parts are. */
+export function createDeltaBringing(deps: DeltaBringingDeps, target?: { readonly manifest: Manifest; readonly wanted: Bitmap }): DeltaBringing {
+  const { shelf, delta, from, decoder, base, metrics, log } = deps;
+  const { set } = delta;
+  const slices = segmentSlices(set);
+  const needed: Needed[] = target === undefined ? [] : set.segments.flatMap((segment, position) => {
+    const slice = slices[position];
+    const ordinals = ordinalsOf(segment, target.wanted);
+    return slice === undefined || ordinals.length === 0 ? [] : [{ position, slice, ordinals }];
+  });
+  const covered = createBitmap(target?.wanted.size ?? 0);
+  for (const { ordinals } of needed) for (const ordinal of ordinals) covered.set(ordinal);
+  const parts = createBitmap(set.parts.length);
+  for (const { slice } of needed) parts.setRange(slice.parts.from, slice.parts.to);
+  const lengthOf = (ordinal: number): number => target?.manifest.tree.chunk(ordinal).length ?? 0;
+  const chunkBytes = needed.reduce((sum, { ordinals }) => sum + ordinals.reduce((bytes, ordinal) => bytes + lengthOf(ordinal), 0), 0);
+
+  const missing = (wanted: Bitmap): { readonly bitmap: Bitmap; readonly bytes: number } => {
+    const bitmap = createBitmap(wanted.size);
+    let bytes = 0;
+    for (const ordinal of each(wanted)) {
+      if (delta.held.has(ordinal)) continue;
+      bitmap.set(ordinal);
+      bytes += set.parts[ordinal]?.length ?? 0;
+    }
+    return { bitmap, bytes };
+  };
+
+  const readSlice = async ({ begin, end, parts: range }: PayloadSlice): Promise<Uint8Array | undefined> => {
+    const pieces: Uint8Array[] = [];
+    for (let ordinal = range.from; ordinal < range.to; ordinal += 1) {
+      const part = await shelf.part(delta, ordinal);
+      if (part === undefined) return undefined;
+      pieces.push(part);
+    }
+    const offset = range.from * limits.deltaPartBytes;
+    return Uint8Array.from(Buffer.concat(pieces).subarray(begin - offset, end - offset));
+  };
+
+  /** A fetch of parts that gives up when none comes; `undefined` then. */
+  const fetchParts = async (wanted: Bitmap, onPart: (ordinal: number) => Promise<void>, signal: AbortSignal, urgent?: AbortSignal): Promise<Transfer | undefined> => {
+    const stalled = new AbortController();
+    const done = new AbortController();
+    let seen = 0;
+    const watch = async (): Promise<void> => {
+      for (let before = -1; before !== seen; ) {
+        before = seen;
+        const ms = !deps.isPatient ? stalledMs.index : urgent?.aborted === false ? stalledMs.background : stalledMs.patient;
+        await deps.clock.wait(ms, { signal: done.signal });
+      }
+      stalled.abort(new Error('no part came'));
+    };
+    watch().catch(() => undefined);
+    try {
+      const transfer = await shelf.fetch(delta, {
+        wanted,
+        onPart: async (ordinal) => {
+          seen += 1;
+          await onPart(ordinal);
+        },
+        signal: AbortSignal.any([signal, stalled.signal]),
+        ...(urgent === undefined ? {} : { urgent }),
+      });
+      return transfer;
+    } catch (cause) {
+      if (!stalled.signal.aborted || signal.aborted) throw cause;
+      metrics.deltaFallbacks.inc({ reason: 'stalled' });
+      log.warn({ revision: set.to, from: set.from, parts: seen }, 'no parts of a delta set come any more; plain chunks are taken');
+      return undefined;
+    } finally {
+      done.abort();
+    }
+  };
+
+  const decode = async ({ position, slice, ordinals }: Needed, { write, signal }: BringOptions): Promise<number> => {
+    const encoded = await readSlice(slice);
+    if (encoded === undefined || target === undefined) return 0;
+    const { made, failed, reason } = await decoder.segment({ set, segment: position, from: from.tree, to: target.manifest.tree, encoded, base, signal });
+    const asked = new Set(ordinals);
+    let bytes = 0;
+    for (const chunk of made) {
+      if (!asked.has(chunk.ordinal)) continue;
+      await write(chunk.ordinal, chunk.bytes);
+      bytes += chunk.bytes.length;
+    }
+    if (failed.length > 0) {
+      metrics.deltaFallbacks.inc({ reason: 'damaged' });
+      log.warn({ revision: set.to, from: set.from, chunks: failed.length, reason }, 'chunks were not made out of those at hand; they are fetched');
+    }
+    return bytes;
+  };
+
+  return {
+    covered,
+    pays: chunkBytes > 0 && missing(parts).bytes <= chunkBytes * (1 - gainMin),
+    async bring(options) {
+      const fetch = missing(parts);
+      let madeBytes = 0;
+      let gotBytes = 0;
+      const waiting = new Set(needed);
+      // One after the other: each takes its base and its result in memory.
+      let last: Promise<void> = Promise.resolve();
+      const decodeReady = async (): Promise<void> => {
+        for (const segment of waiting) {
+          if (!hasAll(delta.held, segment.slice.parts)) continue;
+          waiting.delete(segment);
+          madeBytes += await decode(segment, options);
+        }
+      };
+      const inTurn = async (): Promise<void> => {
+        last = last.then(decodeReady);
+        await last;
+      };
+      await inTurn();
+      const transfer = fetch.bitmap.count === 0 ? undefined : await fetchParts(fetch.bitmap, async (ordinal) => {
+        gotBytes += set.parts[ordinal]?.length ?? 0;
+        await inTurn();
+      }, options.signal, options.urgent);
+      metrics.deltaBytes.inc(gotBytes);
+      const savedBytes = Math.max(0, madeBytes - gotBytes);
+      metrics.deltaSavedBytes.inc(savedBytes);
+      return { transfer, deltaBytes: gotBytes, savedBytes };
+    },
+    async parts(wanted, { signal }) {
+      const fetch = missing(wanted);
+      if (fetch.bitmap.count === 0) return true;
+      const transfer = await fetchParts(fetch.bitmap, async () => await Promise.resolve(), signal);
+      if (transfer !== undefined) metrics.deltaBytes.inc(fetch.bytes);
+      return transfer !== undefined;
+    },
+    async read(wanted) {
+      const pieces: Uint8Array[] = [];
+      for (const ordinal of each(wanted)) {
+        const part = await shelf.part(delta, ordinal);
+        if (part === undefined) return undefined;
+        pieces.push(part);
+      }
+      return Uint8Array.from(Buffer.concat(pieces));
+    },
+  };
+}
+
+function* each(bitmap: Bitmap): Generator<number> {
+  for (const { from, to } of bitmap.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) yield ordinal;
+}
+
+function hasAll(held: Bitmap, { from, to }: { readonly from: number; readonly to: number }): boolean {
+  for (let ordinal = from; ordinal < to; ordinal += 1) if (!held.has(ordinal)) return false;
+  return true;
+}
+
+/** Of a segment, what is wanted; ordinals that the tree does not have are nobody's. */
+function ordinalsOf({ out }: DeltaSegment, wanted: Bitmap): readonly number[] {
+  const ordinals: number[] = [];
+  for (const { from, to } of out) for (let ordinal = from; ordinal < Math.min(to, wanted.size); ordinal += 1) if (wanted.has(ordinal)) ordinals.push(ordinal);
+  return ordinals;
+}

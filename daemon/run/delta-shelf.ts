@@ -1,0 +1,139 @@
+// The delta sets that this member has, open to neighbours: found for those who ask, and each with a topic whose chunks are its parts.
+// Making them is delta-make.ts's, using them delta-use.ts's; both put theirs here.
+
+import type { Bitmap } from '../../proto/bitmap.ts';
+import type { Digest } from '../../proto/cid.ts';
+import { payloadBytes } from '../../proto/delta-set.ts';
+import type { Transfer } from '../../proto/fleet.ts';
+import type { Logger } from '../log.ts';
+import type { DeltaQuestion, DeltaSource, Sharing, Swarm } from '../swarm/swarm.ts';
+import { bytesKept, type DeltaDraft, type DeltaFiles, type DeltaLabel, type KeptDelta } from './delta-files.ts';
+
+/** Each has a topic, and a neighbour accepts `limits.exchangeTopicsMax`, most of which are the library's. */
+const setsMax = 12;
+/** Bytes on disk; the oldest go first. A set of 40 MiB is one for a large application. */
+const bytesMax = 2 * 1024 ** 3;
+
+/** The question that the swarm passes on, answered by whoever says so later: the swarm is there before the roles. */
+export interface DeltaDesk {
+  readonly source: DeltaSource;
+  answerWith(source: DeltaSource): void;
+}
+
+export function createDeltaDesk(): DeltaDesk {
+  let answer: DeltaSource | undefined;
+  return {
+    source: async (question, options) => await answer?.(question, options),
+    answerWith(source) {
+      answer = source;
+    },
+  };
+}
+
+export interface DeltaShelf {
+  list(): readonly KeptDelta[];
+  get(digest: Digest): KeptDelta | undefined;
+  /** The best set for a question: the whole before an index alone, then the shortest. */
+  best(question: DeltaQuestion): KeptDelta | undefined;
+  environments(digest: Digest): readonly string[];
+  draft(): Promise<DeltaDraft>;
+  /** Shares a set, anew when the environments are others, and lets the oldest go where there are too many. */
+  put(delta: KeptDelta, environments: readonly string[]): Promise<void>;
+  /** A set that a neighbour offered. */
+  adopt(label: DeltaLabel, environments: readonly string[]): Promise<KeptDelta>;
+  /** Brings parts; those that are held are left out. As {@link Sharing.fetch}. */
+  fetch(delta: KeptDelta, options: { readonly wanted: Bitmap; readonly onPart: (ordinal: number) => Promise<void>; readonly signal: AbortSignal; readonly urgent?: AbortSignal }): Promise<Transfer>;
+  part(delta: KeptDelta, ordinal: number): Promise<Uint8Array | undefined>;
+  drop(digest: Digest): Promise<void>;
+  close(): void;
+}
+
+interface OnShelf {
+  readonly delta: KeptDelta;
+  readonly environments: readonly string[];
+  readonly sharing: Sharing;
+}
+
+/** A shelf with what is on disk; nothing of it is shared before it is put. */
+export function createDeltaShelf({ files, swarm, log }: { readonly files: DeltaFiles; readonly swarm: Pick<Swarm, 'share'>; readonly log: Logger }): DeltaShelf {
+  const shelf = new Map<Digest, OnShelf>();
+  const unshared = new Map(files.found.map((delta) => [delta.digest, delta]));
+
+  const drop = async (digest: Digest): Promise<void> => {
+    const delta = shelf.get(digest)?.delta ?? unshared.get(digest);
+    shelf.get(digest)?.sharing.close();
+    shelf.delete(digest);
+    unshared.delete(digest);
+    if (delta !== undefined) await files.drop(delta);
+  };
+  const list = (): KeptDelta[] => [...unshared.values(), ...[...shelf.values()].map(({ delta }) => delta)].toSorted((a, b) => a.serial - b.serial);
+
+  const put = async (delta: KeptDelta, environments: readonly string[]): Promise<void> => {
+    const open = shelf.get(delta.digest);
+    if (open !== undefined && open.environments.join() === environments.join()) return;
+    open?.sharing.close();
+    unshared.delete(delta.digest);
+    const { digest, set } = delta;
+    const sharing = swarm.share(
+      {
+        revision: digest,
+        blob: 'delta',
+        chunkCount: set.parts.length,
+        chunk: (ordinal) => {
+          const part = set.parts[ordinal];
+          if (part === undefined) throw new RangeError(`the delta set ${digest} has no part ${ordinal}`);
+          return part;
+        },
+        environments,
+      },
+      { held: delta.held, read: async (ordinal) => await files.read(delta, ordinal) },
+    );
+    shelf.set(digest, { delta, environments, sharing });
+    let bytes = list().reduce((sum, kept) => sum + bytesKept(kept), 0);
+    for (const oldest of list().toSorted((a, b) => Number(a.extent === 'all') - Number(b.extent === 'all') || a.serial - b.serial)) {
+      if (list().length <= setsMax && bytes <= bytesMax) break;
+      if (oldest.digest === digest) continue;
+      bytes -= bytesKept(oldest);
+      log.info({ revision: oldest.set.to, from: oldest.set.from }, 'a delta set made room for another');
+      await drop(oldest.digest);
+    }
+  };
+
+  return {
+    list,
+    get: (digest) => shelf.get(digest)?.delta,
+    best: ({ to, bases }) =>
+      [...shelf.values()]
+        .map(({ delta }) => delta)
+        .filter(({ set }) => set.to === to && bases.includes(set.from))
+        .toSorted((a, b) => Number(b.set.segments.length > 0) - Number(a.set.segments.length > 0) || payloadBytes(a.set) - payloadBytes(b.set))
+        .at(0),
+    environments: (digest) => shelf.get(digest)?.environments ?? [],
+    draft: async () => await files.draft(),
+    put,
+    async adopt(label, environments) {
+      const delta = await files.adopt(label);
+      await put(delta, environments);
+      return delta;
+    },
+    async fetch(delta, { wanted, onPart, signal, urgent }) {
+      const open = shelf.get(delta.digest);
+      if (open === undefined) throw new Error(`the delta set ${delta.digest} is not on the shelf`);
+      return await open.sharing.fetch({
+        wanted,
+        write: async (ordinal, part) => {
+          await files.write(delta, ordinal, part);
+          await onPart(ordinal);
+        },
+        signal,
+        ...(urgent === undefined ? {} : { urgent }),
+      });
+    },
+    part: async (delta, ordinal) => await files.read(delta, ordinal),
+    drop,
+    close() {
+      for (const { sharing } of shelf.values()) sharing.close();
+      shelf.clear();
+    },
+  };
+}
