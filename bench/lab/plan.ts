@@ -32,6 +32,11 @@ export const switchNamespace = `${prefix}switch`;
 /** The interface inside of a host. */
 const inside = 'eth0';
 const maskBits = 16;
+/**
+ * Bytes of a packet, for every program in the lab alike. With 1,500, handling packets takes two thirds of a machine of two cores when 16 hosts send at
+ * 40 Mbit/s (26 CPU seconds a gigabyte for bare TCP), and what is measured is the machine.
+ */
+const mtu = 9000;
 
 /** Places the hosts. @throws {RangeError} when there are more than addresses, or a name does not fit. */
 export function place(plan: LabPlan): readonly Host[] {
@@ -62,6 +67,7 @@ export function commandsFor(plan: LabPlan): readonly (readonly string[])[] {
   zones.slice(1).forEach((zone, at) => {
     const { near, far } = borderOf(at + 1);
     commands.push(['ip', '-n', switchNamespace, 'link', 'add', near, 'type', 'veth', 'peer', 'name', far]);
+    for (const end of [near, far]) commands.push(['ip', '-n', switchNamespace, 'link', 'set', end, 'mtu', String(mtu)]);
     for (const [end, of] of [[near, zones[0] ?? zone], [far, zone]] as const) {
       commands.push(['ip', '-n', switchNamespace, 'link', 'set', end, 'master', bridge(of), 'up'], ...shape(switchNamespace, end, plan.borderMbit));
     }
@@ -73,6 +79,8 @@ export function commandsFor(plan: LabPlan): readonly (readonly string[])[] {
       ['ip', '-n', switchNamespace, 'link', 'set', host.port, 'master', bridge(host.zone), 'up'],
       ['ip', '-n', host.namespace, 'link', 'set', 'lo', 'up'],
       ['ip', '-n', host.namespace, 'addr', 'add', `${host.address}/${maskBits}`, 'dev', inside],
+      ['ip', '-n', host.namespace, 'link', 'set', inside, 'mtu', String(mtu)],
+      ['ip', '-n', switchNamespace, 'link', 'set', host.port, 'mtu', String(mtu)],
       ['ip', '-n', host.namespace, 'link', 'set', inside, 'up'],
       ...shape(host.namespace, inside, host.mbit),
       ...shape(switchNamespace, host.port, host.mbit),
