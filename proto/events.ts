@@ -2,7 +2,9 @@
 // State is their fold (control/core/evolve.ts); /v1/events streams them. A published kind never changes its meaning.
 
 import type { Cid, Digest } from './cid.ts';
+import type { PipelineEvent } from './events-pipeline.ts';
 import type { Report } from './fleet.ts';
+import type { SetMembers } from './pipeline.ts';
 import type { OrderAction, Role } from './statement.ts';
 
 /** Labels by key, as operators set them. */
@@ -28,10 +30,13 @@ export interface DeploymentConfig {
 }
 
 export type PromotionPhase = 'waiting' | 'deploying' | 'succeeded' | 'failed' | 'aborted' | 'superseded';
+/** Why a promotion was made, where no person plainly asked for it. */
+export type PromotionCause = 'auto' | 'hotfix';
 export type DeploymentPhase = 'running' | 'baking' | 'rolling-back' | 'succeeded' | 'failed' | 'rolled-back' | 'rollback-failed' | 'aborted';
 export type DeploymentKind = 'promote' | 'redeploy' | 'rollback' | 'catch-up';
 
 export type Event =
+  | PipelineEvent
   | { readonly kind: 'app.created'; readonly app: string; readonly project: string }
   | { readonly kind: 'environment.created'; readonly environment: string; readonly app: string; readonly selector: Labels; readonly config: DeploymentConfig }
   | { readonly kind: 'environment.changed'; readonly environment: string; readonly selector: Labels; readonly config: DeploymentConfig }
@@ -93,6 +98,11 @@ export type Event =
       readonly revision: Digest;
       readonly number: number;
       readonly trigger: 'manual' | 'rollback';
+      readonly cause?: PromotionCause;
+      /** The promotion configuration that it follows, as `pipeline/edge`. */
+      readonly edge?: string;
+      /** The whole set, where the environment has several applications. */
+      readonly members?: SetMembers;
       readonly reason?: string;
     }
   | { readonly kind: 'promotion.finished'; readonly promotion: string; readonly phase: Exclude<PromotionPhase, 'waiting' | 'deploying'>; readonly reason?: string }
@@ -112,6 +122,8 @@ export type Event =
       /** The snapshot of targets, cut into batches in the order in which they go. */
       readonly batches: readonly (readonly string[])[];
       readonly rollbackOf?: string;
+      /** Gates that would have held it, and why they did not (T-1). */
+      readonly exemptions?: readonly { readonly gate: string; readonly why: string; readonly ref?: string }[];
     }
   | { readonly kind: 'batch.started'; readonly deployment: string; readonly batch: number }
   | { readonly kind: 'batch.finished'; readonly deployment: string; readonly batch: number; readonly phase: 'succeeded' | 'failed' }

@@ -1,6 +1,9 @@
 // Copy-on-write over the state's maps: one Draft folds many entries and copies what they touch once.
 // What the entries mean is evolve.ts and evolve-deployment.ts.
 
+import type { ApprovalRequest, WorkflowRun } from './model-approval.ts';
+import type { DescribedRevision, EnvironmentSets, Pipeline } from './model-pipeline.ts';
+import type { Freeze, Hold, Lock, Pin, Switch, Veto } from './model-restraints.ts';
 import type { App, Deployment, Environment, IssuedOrder, Member, Promotion, State, TargetDeployment, Token } from './model.ts';
 
 /** A value that its draft owns and may change in place. */
@@ -39,6 +42,14 @@ export class MapDraft<V extends object> {
     return copy;
   }
 
+  /** Takes a value out; nothing happens when there is none. */
+  delete(key: string): void {
+    if (this.get(key) === undefined) return;
+    this.#map ??= new Map(this.#base);
+    this.#map.delete(key);
+    this.#owned.delete(key);
+  }
+
   values(): Iterable<V> {
     return this.result().values();
   }
@@ -60,6 +71,17 @@ export class Draft {
   readonly members: MapDraft<Member>;
   readonly promotions: MapDraft<Promotion>;
   readonly deployments: MapDraft<Deployment>;
+  readonly pipelines: MapDraft<Pipeline>;
+  readonly sets: MapDraft<EnvironmentSets>;
+  readonly descriptions: MapDraft<DescribedRevision>;
+  readonly switches: MapDraft<Switch>;
+  readonly holds: MapDraft<Hold>;
+  readonly pins: MapDraft<Pin>;
+  readonly vetoes: MapDraft<Veto>;
+  readonly locks: MapDraft<Lock>;
+  readonly freezes: MapDraft<Freeze>;
+  readonly requests: MapDraft<ApprovalRequest>;
+  readonly runs: MapDraft<WorkflowRun>;
   readonly #base: State;
   readonly #targets = new Map<string, Targets>();
   readonly #revisions = new Map<string, App['revisions'][number][]>();
@@ -75,6 +97,17 @@ export class Draft {
     this.members = new MapDraft<Member>(base.members, (value) => ({ ...value }));
     this.promotions = new MapDraft<Promotion>(base.promotions, (value) => ({ ...value }));
     this.deployments = new MapDraft<Deployment>(base.deployments, (value) => ({ ...value }));
+    this.pipelines = new MapDraft<Pipeline>(base.pipelines, (value) => ({ ...value }));
+    this.sets = new MapDraft<EnvironmentSets>(base.sets, (value) => ({ ...value }));
+    this.descriptions = new MapDraft<DescribedRevision>(base.descriptions, (value) => ({ ...value }));
+    this.switches = new MapDraft<Switch>(base.switches, (value) => ({ ...value }));
+    this.holds = new MapDraft<Hold>(base.holds, (value) => ({ ...value }));
+    this.pins = new MapDraft<Pin>(base.pins, (value) => ({ ...value }));
+    this.vetoes = new MapDraft<Veto>(base.vetoes, (value) => ({ ...value }));
+    this.locks = new MapDraft<Lock>(base.locks, (value) => ({ ...value }));
+    this.freezes = new MapDraft<Freeze>(base.freezes, (value) => ({ ...value }));
+    this.requests = new MapDraft<ApprovalRequest>(base.requests, (value) => ({ ...value }));
+    this.runs = new MapDraft<WorkflowRun>(base.runs, (value) => ({ ...value }));
   }
 
   /** The targets of a deployment, to be changed in place: ten thousand of them are copied once for a whole fold. */
@@ -118,6 +151,17 @@ export class Draft {
       deployments: this.deployments.result(),
       orders: this.#orders.size === 0 ? this.#base.orders : new Map([...this.#base.orders, ...this.#orders]),
       rosterEpoch: this.rosterEpoch,
+      pipelines: this.pipelines.result(),
+      sets: this.sets.result(),
+      descriptions: this.descriptions.result(),
+      switches: this.switches.result(),
+      holds: this.holds.result(),
+      pins: this.pins.result(),
+      vetoes: this.vetoes.result(),
+      locks: this.locks.result(),
+      freezes: this.freezes.result(),
+      requests: this.requests.result(),
+      runs: this.runs.result(),
     };
   }
 }

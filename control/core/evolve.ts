@@ -1,10 +1,14 @@
 // The fold: what each fact of the journal adds to the state. Total: no fact that was ever appended can fail to fold,
 // so whatever a fact does not apply to is left as it is. Deployments' own facts are in evolve-deployment.ts.
 
+import { isPipelineEvent } from '../../proto/events-pipeline.ts';
 import type { JournalEntry } from '../../proto/events.ts';
 import { Draft } from './draft.ts';
 import { foldDeployment, foldMemberRevoked } from './evolve-deployment.ts';
+import { foldPipeline } from './evolve-pipeline.ts';
+import { foldSets } from './evolve-sets.ts';
 import type { State } from './model.ts';
+import { mayBecome, promotionTransitions } from './transitions.ts';
 
 /** Before the first entry. */
 export function initialState(): State {
@@ -18,6 +22,17 @@ export function initialState(): State {
     deployments: new Map(),
     orders: new Map(),
     rosterEpoch: 0,
+    pipelines: new Map(),
+    sets: new Map(),
+    descriptions: new Map(),
+    switches: new Map(),
+    holds: new Map(),
+    pins: new Map(),
+    vetoes: new Map(),
+    locks: new Map(),
+    freezes: new Map(),
+    requests: new Map(),
+    runs: new Map(),
   };
 }
 
@@ -31,6 +46,7 @@ export function evolveAll(state: State, entries: readonly JournalEntry[]): State
   const draft = new Draft(state);
   for (const entry of entries) {
     if (entry.seq <= draft.head) continue;
+    foldSets(draft, entry.event, entry.at);
     fold(draft, entry);
     draft.head = entry.seq;
   }
@@ -39,6 +55,7 @@ export function evolveAll(state: State, entries: readonly JournalEntry[]): State
 
 function fold(draft: Draft, entry: JournalEntry): void {
   const { event } = entry;
+  if (isPipelineEvent(event)) return foldPipeline(draft, event, entry.at, entry.actor);
   switch (event.kind) {
     case 'app.created':
       draft.apps.set(event.app, { app: event.app, project: event.project, createdAt: entry.at, revisions: [] });
@@ -141,7 +158,7 @@ function foldPromotion(draft: Draft, { at, actor, event }: JournalEntry): void {
     if (environment !== undefined) environment.waiting = [...environment.waiting, event.promotion];
   } else if (event.kind === 'promotion.finished') {
     const promotion = draft.promotions.edit(event.promotion);
-    if (promotion === undefined || promotion.finishedAt !== undefined) return;
+    if (promotion === undefined || !mayBecome(promotionTransitions, promotion.phase, event.phase)) return;
     promotion.phase = event.phase;
     promotion.finishedAt = at;
     if (event.reason !== undefined) promotion.outcome = event.reason;

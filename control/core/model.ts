@@ -2,9 +2,11 @@
 // Nothing volatile is here: who is online right now is an observation, handed to decide beside the state.
 
 import type { Cid, Digest } from '../../proto/cid.ts';
-import type { DeploymentConfig, DeploymentKind, DeploymentPhase, Labels, PromotionPhase } from '../../proto/events.ts';
+import type { DeploymentConfig, DeploymentKind, DeploymentPhase, Labels, PromotionCause, PromotionPhase } from '../../proto/events.ts';
 import type { TargetPhase, Transfer } from '../../proto/fleet.ts';
+import type { SetMembers } from '../../proto/pipeline.ts';
 import type { OrderAction, Role } from '../../proto/statement.ts';
+import type { Governance } from './model-pipeline.ts';
 
 export interface App {
   readonly app: string;
@@ -124,6 +126,12 @@ export interface Promotion {
   readonly revision: Digest;
   readonly number: number;
   readonly trigger: 'manual' | 'rollback';
+  /** Of those that are not plainly asked for by a person: automation, or past the usual order of things. */
+  readonly cause?: PromotionCause;
+  /** The promotion configuration that it follows, as `pipeline/edge`. */
+  readonly edge?: string;
+  /** The whole set that it brings, where the environment has several applications. */
+  readonly members?: SetMembers;
   readonly reason?: string;
   readonly phase: PromotionPhase;
   readonly by: string;
@@ -203,7 +211,7 @@ export interface IssuedOrder {
 }
 
 /** Everything. Maps are keyed by the id in the value. */
-export interface State {
+export interface State extends Governance {
   /** Sequence number of the last entry folded in. */
   readonly head: number;
   readonly apps: ReadonlyMap<string, App>;

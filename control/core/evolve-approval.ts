@@ -1,0 +1,87 @@
+// What votes and workflow steps add to the state. Each phase changes only as transitions.ts allows: a vote on a request
+// that is settled, or a step of a run that has ended, changes nothing.
+
+import type { PipelineEvent } from '../../proto/events-pipeline.ts';
+import type { Draft } from './draft.ts';
+import type { StepRun } from './model-approval.ts';
+import { approvalTransitions, mayBecome, runTransitions, stepTransitions } from './transitions.ts';
+
+type Of<K extends PipelineEvent['kind']> = Extract<PipelineEvent, { readonly kind: K }>;
+
+/** The facts that this file folds. */
+export type ApprovalEvent = Of<
+  'approval.requested' | 'approval.voted' | 'approval.vote-revoked' | 'approval.settled' | 'workflow.started' | 'workflow.step' | 'workflow.finished'
+>;
+
+/** Folds one fact about a request or a run. */
+export function foldApproval(draft: Draft, event: ApprovalEvent, at: number, actor: string): void {
+  switch (event.kind) {
+    case 'approval.requested': {
+      if (draft.requests.get(event.request) !== undefined) return;
+      const { kind: _kind, ...request } = event;
+      draft.requests.set(event.request, { ...request, status: 'open', votes: [], openedAt: at, openedBy: actor });
+      return;
+    }
+    case 'approval.voted':
+      return foldVote(draft, event, at);
+    case 'approval.vote-revoked': {
+      const request = draft.requests.edit(event.request);
+      // Also after it was approved: what that means then is said by an `approval.settled` of its own.
+      if (request !== undefined) request.votes = request.votes.map((vote) => (vote.by === event.by && vote.revokedAt === undefined ? { ...vote, revokedAt: at } : vote));
+      return;
+    }
+    case 'approval.settled': {
+      const known = draft.requests.get(event.request);
+      if (known === undefined || !mayBecome(approvalTransitions, known.status, event.status)) return;
+      draft.requests.set(event.request, { ...known, status: event.status, settledAt: at, ...(event.reason === undefined ? {} : { outcome: event.reason }) });
+      return;
+    }
+    case 'workflow.started': {
+      if (draft.runs.get(event.run) !== undefined) return;
+      const { kind: _kind, steps, ...run } = event;
+      draft.runs.set(event.run, { ...run, phase: 'running', startedAt: at, steps: steps.map((step) => ({ step, phase: 'pending', attempt: 0, at })) });
+      return;
+    }
+    case 'workflow.step':
+      return foldStep(draft, event, at);
+    case 'workflow.finished':
+      return foldRunEnd(draft, event, at);
+    default:
+      event satisfies never;
+  }
+}
+
+/** The newest word of a person counts, and replaces what the same person said before. */
+function foldVote(draft: Draft, event: Of<'approval.voted'>, at: number): void {
+  const known = draft.requests.get(event.request);
+  if (known === undefined || known.status !== 'open') return;
+  const { kind: _kind, request: _request, ...vote } = event;
+  draft.requests.set(event.request, { ...known, votes: [...known.votes.filter((one) => one.by !== event.by), { ...vote, at }] });
+}
+
+function foldStep(draft: Draft, event: Of<'workflow.step'>, at: number): void {
+  const run = draft.runs.get(event.run);
+  if (run === undefined || run.finishedAt !== undefined) return;
+  const steps = run.steps.map((step): StepRun => {
+    if (step.step !== event.step || !mayBecome(stepTransitions, step.phase, event.phase)) return step;
+    const { step: name, phase, attempt, detail } = event;
+    return { step: name, phase, attempt, at, ...(detail === undefined ? {} : { detail }) };
+  });
+  draft.runs.set(event.run, { ...run, steps });
+}
+
+function foldRunEnd(draft: Draft, event: Of<'workflow.finished'>, at: number): void {
+  const run = draft.runs.get(event.run);
+  if (run === undefined || !mayBecome(runTransitions, run.phase, event.phase)) return;
+  const open = event.phase === 'inconclusive';
+  const steps = run.steps.map((step): StepRun => (mayBecome(stepTransitions, step.phase, 'aborted') && !open ? { ...step, phase: 'aborted', at } : step));
+  const { finishedAt: _finishedAt, outcome: _outcome, ...kept } = run;
+  draft.runs.set(event.run, {
+    ...kept,
+    phase: event.phase,
+    steps,
+    ...(open ? {} : { finishedAt: at }),
+    ...(event.reason === undefined ? {} : { outcome: event.reason }),
+  });
+  if (run.lock !== undefined && draft.locks.get(run.lock)?.holder === run.run) draft.locks.delete(run.lock);
+}

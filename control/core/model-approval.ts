@@ -1,0 +1,57 @@
+// What people approved and what workflows found: requests with their votes, runs with their steps. Every one of them is
+// about a set, never about an environment or a branch. How they may change is transitions.ts.
+
+import type { ApprovalStatus, ApprovalSubject, RunPhase, StepPhase } from '../../proto/events-pipeline.ts';
+import type { ApprovalRule, SetMembers } from '../../proto/pipeline.ts';
+
+export interface Vote {
+  readonly by: string;
+  readonly decision: 'approve' | 'reject';
+  readonly groups: readonly string[];
+  readonly comment?: string;
+  readonly at: number;
+  readonly revokedAt?: number;
+}
+
+export interface ApprovalRequest {
+  readonly request: string;
+  readonly subject: ApprovalSubject;
+  readonly rules: readonly ApprovalRule[];
+  readonly excluded: readonly string[];
+  readonly status: ApprovalStatus;
+  /** One for each person: the newest counts. */
+  readonly votes: readonly Vote[];
+  readonly openedAt: number;
+  readonly openedBy: string;
+  readonly expiresAt?: number;
+  readonly settledAt?: number;
+  readonly outcome?: string;
+  readonly run?: string;
+  readonly step?: string;
+  readonly reason?: string;
+  readonly lifts?: readonly string[];
+  readonly countsForMs?: number;
+}
+
+export interface StepRun {
+  readonly step: string;
+  readonly phase: StepPhase;
+  readonly attempt: number;
+  readonly detail?: string;
+  readonly at: number;
+}
+
+export interface WorkflowRun {
+  readonly run: string;
+  readonly workflow: string;
+  readonly definition: string;
+  readonly environment: string;
+  readonly members: SetMembers;
+  readonly phase: RunPhase;
+  readonly steps: readonly StepRun[];
+  readonly lock?: string;
+  readonly startedAt: number;
+  readonly deadline: number;
+  readonly finishedAt?: number;
+  readonly outcome?: string;
+}
