@@ -16,6 +16,16 @@ export interface Observed {
   readonly lastSeen: ReadonlyMap<string, number>;
   /** When this process began to listen: before `since + lostAfterMs` silence proves nothing. */
   readonly since: number;
+  /** How far content has spread, by environment and name of the set with a space between them; what is not in it is not known. */
+  readonly coverage?: ReadonlyMap<string, Coverage>;
+}
+
+/** How far the content of a set has spread among an environment's targets. */
+export interface Coverage {
+  /** Share of the targets that hold all of it, from 0 to 1. */
+  readonly coverage: number;
+  /** Whole copies in the zone that has fewest. */
+  readonly copiesPerZoneMin: number;
 }
 
 /**

@@ -1,0 +1,28 @@
+// What an edge carries: the part of a set that is of its applications, where that came from, and when it arrived at its
+// source. Approvals, soak and workflow results all hang on it.
+
+import type { SetMembers } from '../../../proto/pipeline.ts';
+import type { Arrival } from '../model-pipeline.ts';
+import type { State } from '../model.ts';
+import { revisionOf } from '../select.ts';
+import { isSameSet, pick } from '../sets.ts';
+import type { EdgePlace } from './place.ts';
+
+/** The part of `members` that the edge carries. */
+export function carriedBy(edge: EdgePlace, members: SetMembers): SetMembers {
+  return pick(members, edge.spec.apps);
+}
+
+/** The times that what is carried arrived at an environment and stayed, oldest first. */
+export function arrivalsOf(state: State, environment: string, carried: SetMembers): readonly Arrival[] {
+  const apps = Object.keys(carried);
+  return (state.sets.get(environment)?.arrivals ?? []).filter((arrival) => !arrival.undone && isSameSet(pick(arrival.members, apps), carried));
+}
+
+/** Since when what is carried is at the edge's source; undefined when it never came there, or was rolled back. */
+export function atSourceSince(state: State, edge: EdgePlace, carried: SetMembers): number | undefined {
+  const { from } = edge.spec;
+  if (from.kind === 'environment') return arrivalsOf(state, from.environment, carried)[0]?.at;
+  const digest = carried[from.app];
+  return digest === undefined ? undefined : revisionOf(state, from.app, digest)?.createdAt;
+}

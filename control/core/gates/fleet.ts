@@ -1,0 +1,83 @@
+// Gates about the machines: one deployment at a time, enough targets that answer, the platform software that the set
+// needs, and its content in place before anything switches.
+
+import type { DeploymentConfig } from '../../../proto/events.ts';
+import { failuresToStop, minHealthyOf } from '../arithmetic.ts';
+import { revisionKey } from '../model-pipeline.ts';
+import { isServing } from '../phases.ts';
+import { heardAt, isSilent, targetsOf } from '../select.ts';
+import { setIdOf } from '../sets.ts';
+import { isInRange } from '../versions.ts';
+import { holds, numberOf, passes } from './blocker.ts';
+import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
+
+/** One deployment at a time (L-1). A rollback replaces what is under way, unless that goes back by itself already. */
+export function noActiveDeployment({ state, environment, candidate }: GateContext): GateAnswer {
+  const active = environment.activeDeployment === undefined ? undefined : state.deployments.get(environment.activeDeployment);
+  if (active === undefined) return passes;
+  if (candidate.trigger === 'rollback' && active.phase !== 'rolling-back') return passes;
+  const doing = active.phase === 'rolling-back' ? 'is rolling back' : `is deploying ${active.app}@${active.number}`;
+  const what = active.type === 'catch-up' ? `is bringing late targets to ${active.app}@${active.number}` : doing;
+  const reason = `deployment ${active.deployment} ${what} in '${environment.environment}'; this one starts when it has ended`;
+  return holds({ type: 'active-deployment', reason, since: active.startedAt, ref: active.deployment, actors: [`promote:env/${environment.environment}`] });
+}
+
+/** A roll-out that must fail because too many targets are away is not begun. A rollback is: what is left must be saved. */
+export function enoughTargets({ state, environment, candidate, observed }: GateContext): GateAnswer {
+  const targets = targetsOf(state, environment);
+  if (targets.length === 0) {
+    const selector = Object.entries(environment.selector).map(([key, value]) => `${key}=${value}`).join(',');
+    const reason = `environment '${environment.environment}' has no targets; let a machine join it whose labels match '${selector}'`;
+    return holds({ type: 'no-targets', reason, since: candidate.createdAt, ref: environment.environment, actors: ['admin:tokens'] });
+  }
+  if (candidate.trigger === 'rollback') return passes;
+  const { lostAfterMs } = environment.config;
+  const silent = targets.filter((member) => isSilent(observed, member.member, lostAfterMs));
+  const stop = failuresToStop(environment.config, targets.length);
+  if (silent.length < stop) return passes;
+  const names = silent.slice(0, 5).map((member) => member.name).join(', ') + (silent.length > 5 ? ', …' : '');
+  const seconds = Math.round(lostAfterMs / 1000);
+  const reason = `${silent.length} of ${targets.length} targets have not been heard for ${seconds} s (${names}), and ${stop} failed would stop the deployment; bring them back, revoke them, or raise failureThreshold`;
+  const since = Math.max(...silent.map((member) => heardAt(observed, member.member) + lostAfterMs));
+  return holds({ type: 'targets-offline', reason, since, ref: environment.environment, actors: [`admin:env/${environment.environment}`] });
+}
+
+/** With every target to be kept healthy, none that serves may be touched: it would wait until its deadline. */
+export function someMayChange({ state, environment, candidate }: GateContext): GateAnswer {
+  const targets = targetsOf(state, environment);
+  const changing = targets.some((member) => isServing(member, environment.app) && member.running[environment.app]?.revision !== candidate.revision);
+  if (!changing || !leavesNone(environment.config, targets.length)) return passes;
+  const reason = `minHealthy ${environment.config.minHealthy} of ${targets.length} targets of '${environment.environment}' is all of them, so that none could be changed; lower it, or let more targets join`;
+  return holds({ type: 'min-healthy', reason, since: candidate.createdAt, ref: environment.environment, actors: [`admin:env/${environment.environment}`] });
+}
+
+/** Platform software that a revision needs must be on every target, in a version that fits (U-1). Targets say it as `platform.<node>`. */
+export function platformReady({ state, environment, members, candidate }: GateContext): GateAnswer {
+  const targets = targetsOf(state, environment);
+  const blockers = Object.entries(members).flatMap(([app, revision]): readonly Blocker[] =>
+    (state.descriptions.get(revisionKey(app, revision))?.requires ?? []).flatMap(({ node, version }): readonly Blocker[] => {
+      const lacking = targets.filter((member) => !isInRange(member.attributes[`platform.${node}`], version));
+      if (lacking.length === 0) return [];
+      const names = lacking.slice(0, 5).map((member) => member.name).join(', ') + (lacking.length > 5 ? ', …' : '');
+      const reason = `${app}@${numberOf(state, app, revision)} needs ${node} ${version}, which ${lacking.length} of ${targets.length} targets lack (${names}); upgrade them first`;
+      return [{ type: 'node-requirement', reason, since: candidate.createdAt, ref: node, actors: [`admin:env/${environment.environment}`] }];
+    }),
+  );
+  return { blockers };
+}
+
+/** Replication as a gate: enough targets hold all of it, with enough copies in each zone. What is not known holds. */
+export function replicated({ environment, place, members, observed, candidate }: GateContext): GateAnswer {
+  const wanted = place?.spec.coverage;
+  if (wanted === undefined) return passes;
+  const seen = observed.coverage?.get(`${environment.environment} ${setIdOf(members)}`);
+  if (seen !== undefined && seen.coverage >= wanted.coverage && seen.copiesPerZoneMin >= wanted.minCopiesPerZone) return passes;
+  const so = seen === undefined ? 'how far the content has spread is not known yet' : `${Math.floor(seen.coverage * 100)} % of targets hold the content, with ${seen.copiesPerZoneMin} copies in the zone that has fewest`;
+  const reason = `${so}; ${Math.round(wanted.coverage * 100)} % and ${wanted.minCopiesPerZone} copies are wanted before anything switches`;
+  return holds({ type: 'coverage', reason, since: candidate.createdAt, ref: environment.environment });
+}
+
+/** Whether `minHealthy` of `total` targets is all of them. */
+export function leavesNone(config: DeploymentConfig, total: number): boolean {
+  return total > 0 && minHealthyOf(config, total) >= total;
+}
