@@ -11,9 +11,11 @@ import type { InstalledApp, Installer } from './install/installer.ts';
 import { systemProcesses, type ProcessAccess } from './install/processes.ts';
 import { createInstaller } from './install/releases.ts';
 import { createBuilder } from './run/build.ts';
+import type { DeltaShelf } from './run/delta-shelf.ts';
 import { createDeltaUse } from './run/delta-use.ts';
 import { createOrders, type Finished, type Orders } from './run/orders.ts';
 import { createReporter } from './run/reports.ts';
+import type { DeltaSource } from './swarm/swarm.ts';
 import { openDeltaStatement } from './trust/delta-statement.ts';
 import { readBytes, replaceFile } from './trust/durable.ts';
 
@@ -58,10 +60,8 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
     decoder: stack.use(createDeltaDecoder()),
     verify: async (compact, descriptor) => await openDeltaStatement(compact, descriptor, trust.roster()),
   });
-  deps.deltas.desk.answerWith(async (question) => {
-    const best = await Promise.resolve(deps.deltas.shelf.best(question));
-    return best === undefined ? undefined : { etaMs: 0, statement: best.statement, descriptor: best.descriptor, environments: deps.deltas.shelf.environments(best.digest) };
-  });
+  // An origin that is an agent too answers with all that it could make.
+  if (config.roles.every((role) => role === 'agent')) deps.deltas.desk.answerWith(answerFrom(deps.deltas.shelf));
   const builder = createBuilder({ installer, installed, materialize, manifests, library, deltas, log });
   await builder.refresh();
 
@@ -72,6 +72,14 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   stack.defer(async () => await orders.close());
   const owned = stack.move();
   return { installer, orders, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+}
+
+/** With what came from neighbours. */
+function answerFrom(shelf: DeltaShelf): DeltaSource {
+  return async (question) => {
+    const best = await Promise.resolve(shelf.best(question));
+    return best === undefined ? undefined : { etaMs: 0, statement: best.statement, descriptor: best.descriptor, environments: shelf.environments(best.digest) };
+  };
 }
 
 /** Revisions of an application on this machine, the one that runs first. */

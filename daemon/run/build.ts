@@ -33,7 +33,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
   const known = new Map<string, Digest>();
 
   return {
-    manifest: async (order, { signal }) => await deps.library.obtain(order.revision, [order.environment], { signal, indexFrom: deps.deltas?.index }),
+    manifest: async (order, { signal }) => await deps.library.obtain(order.revision, [order.environment], { signal, ...(deps.deltas === undefined ? {} : { indexFrom: deps.deltas.index }) }),
 
     async build(order, manifest, directory, { signal, urgent, onProgress }) {
       const previous = await previousRelease(deps, order);

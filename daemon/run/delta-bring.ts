@@ -58,111 +58,30 @@ export interface DeltaBringing {
   read(parts: Bitmap): Promise<Uint8Array | undefined>;
 }
 
+/** What is wanted, of which revision. */
+export interface DeltaTarget {
+  readonly manifest: Manifest;
+  readonly wanted: Bitmap;
+}
+
 interface Needed {
   readonly position: number;
   readonly slice: PayloadSlice;
   readonly ordinals: readonly number[];
 }
 
-/** @param target what is wanted of which revision; none when only parts are. */
-export function createDeltaBringing(deps: DeltaBringingDeps, target?: { readonly manifest: Manifest; readonly wanted: Bitmap }): DeltaBringing {
-  const { shelf, delta, from, decoder, base, metrics, log } = deps;
-  const { set } = delta;
-  const slices = segmentSlices(set);
-  const needed: Needed[] = target === undefined ? [] : set.segments.flatMap((segment, position) => {
-    const slice = slices[position];
-    const ordinals = ordinalsOf(segment, target.wanted);
-    return slice === undefined || ordinals.length === 0 ? [] : [{ position, slice, ordinals }];
-  });
-  const covered = createBitmap(target?.wanted.size ?? 0);
-  for (const { ordinals } of needed) for (const ordinal of ordinals) covered.set(ordinal);
-  const parts = createBitmap(set.parts.length);
-  for (const { slice } of needed) parts.setRange(slice.parts.from, slice.parts.to);
-  const lengthOf = (ordinal: number): number => target?.manifest.tree.chunk(ordinal).length ?? 0;
-  const chunkBytes = needed.reduce((sum, { ordinals }) => sum + ordinals.reduce((bytes, ordinal) => bytes + lengthOf(ordinal), 0), 0);
-
-  const missing = (wanted: Bitmap): { readonly bitmap: Bitmap; readonly bytes: number } => {
-    const bitmap = createBitmap(wanted.size);
-    let bytes = 0;
-    for (const ordinal of each(wanted)) {
-      if (delta.held.has(ordinal)) continue;
-      bitmap.set(ordinal);
-      bytes += set.parts[ordinal]?.length ?? 0;
-    }
-    return { bitmap, bytes };
-  };
-
-  const readSlice = async ({ begin, end, parts: range }: PayloadSlice): Promise<Uint8Array | undefined> => {
-    const pieces: Uint8Array[] = [];
-    for (let ordinal = range.from; ordinal < range.to; ordinal += 1) {
-      const part = await shelf.part(delta, ordinal);
-      if (part === undefined) return undefined;
-      pieces.push(part);
-    }
-    const offset = range.from * limits.deltaPartBytes;
-    return Uint8Array.from(Buffer.concat(pieces).subarray(begin - offset, end - offset));
-  };
-
-  /** A fetch of parts that gives up when none comes; `undefined` then. */
-  const fetchParts = async (wanted: Bitmap, onPart: (ordinal: number) => Promise<void>, signal: AbortSignal, urgent?: AbortSignal): Promise<Transfer | undefined> => {
-    const stalled = new AbortController();
-    const done = new AbortController();
-    let seen = 0;
-    const watch = async (): Promise<void> => {
-      for (let before = -1; before !== seen; ) {
-        before = seen;
-        const ms = !deps.isPatient ? stalledMs.index : urgent?.aborted === false ? stalledMs.background : stalledMs.patient;
-        await deps.clock.wait(ms, { signal: done.signal });
-      }
-      stalled.abort(new Error('no part came'));
-    };
-    watch().catch(() => undefined);
-    try {
-      const transfer = await shelf.fetch(delta, {
-        wanted,
-        onPart: async (ordinal) => {
-          seen += 1;
-          await onPart(ordinal);
-        },
-        signal: AbortSignal.any([signal, stalled.signal]),
-        ...(urgent === undefined ? {} : { urgent }),
-      });
-      return transfer;
-    } catch (cause) {
-      if (!stalled.signal.aborted || signal.aborted) throw cause;
-      metrics.deltaFallbacks.inc({ reason: 'stalled' });
-      log.warn({ revision: set.to, from: set.from, parts: seen }, 'no parts of a delta set come any more; plain chunks are taken');
-      return undefined;
-    } finally {
-      done.abort();
-    }
-  };
-
-  const decode = async ({ position, slice, ordinals }: Needed, { write, signal }: BringOptions): Promise<number> => {
-    const encoded = await readSlice(slice);
-    if (encoded === undefined || target === undefined) return 0;
-    const { made, failed, reason } = await decoder.segment({ set, segment: position, from: from.tree, to: target.manifest.tree, encoded, base, signal });
-    const asked = new Set(ordinals);
-    let bytes = 0;
-    for (const chunk of made) {
-      if (!asked.has(chunk.ordinal)) continue;
-      await write(chunk.ordinal, chunk.bytes);
-      bytes += chunk.bytes.length;
-    }
-    if (failed.length > 0) {
-      metrics.deltaFallbacks.inc({ reason: 'damaged' });
-      log.warn({ revision: set.to, from: set.from, chunks: failed.length, reason }, 'chunks were not made out of those at hand; they are fetched');
-    }
-    return bytes;
-  };
-
+/** @param target none when only parts are wanted, for the index in them. */
+export function createDeltaBringing(deps: DeltaBringingDeps, target?: DeltaTarget): DeltaBringing {
+  const { shelf, delta, metrics } = deps;
+  const { needed, covered, parts, chunkBytes } = needs(delta, target);
   return {
     covered,
-    pays: chunkBytes > 0 && missing(parts).bytes <= chunkBytes * (1 - gainMin),
+    pays: chunkBytes > 0 && missing(delta, parts).bytes <= chunkBytes * (1 - gainMin),
     async bring(options) {
-      const fetch = missing(parts);
+      const fetch = missing(delta, parts);
       let madeBytes = 0;
       let gotBytes = 0;
+      let failure: { readonly cause: unknown } | undefined;
       const waiting = new Set(needed);
       // One after the other: each takes its base and its result in memory.
       let last: Promise<void> = Promise.resolve();
@@ -170,40 +89,138 @@ export function createDeltaBringing(deps: DeltaBringingDeps, target?: { readonly
         for (const segment of waiting) {
           if (!hasAll(delta.held, segment.slice.parts)) continue;
           waiting.delete(segment);
-          madeBytes += await decode(segment, options);
+          madeBytes += await decode(deps, target, segment, options);
         }
       };
       const inTurn = async (): Promise<void> => {
-        last = last.then(decodeReady);
+        last = last.then(decodeReady).catch((cause: unknown) => {
+          failure ??= { cause };
+          throw cause;
+        });
         await last;
       };
       await inTurn();
-      const transfer = fetch.bitmap.count === 0 ? undefined : await fetchParts(fetch.bitmap, async (ordinal) => {
-        gotBytes += set.parts[ordinal]?.length ?? 0;
+      const transfer = fetch.bitmap.count === 0 ? undefined : await fetchParts(deps, fetch.bitmap, async (ordinal) => {
+        gotBytes += delta.set.parts[ordinal]?.length ?? 0;
         await inTurn();
-      }, options.signal, options.urgent);
+      }, options);
+      // What the release could not take is for the caller, whatever became of the parts.
+      if (failure !== undefined) throw failure.cause;
       metrics.deltaBytes.inc(gotBytes);
       const savedBytes = Math.max(0, madeBytes - gotBytes);
       metrics.deltaSavedBytes.inc(savedBytes);
       return { transfer, deltaBytes: gotBytes, savedBytes };
     },
     async parts(wanted, { signal }) {
-      const fetch = missing(wanted);
+      const fetch = missing(delta, wanted);
       if (fetch.bitmap.count === 0) return true;
-      const transfer = await fetchParts(fetch.bitmap, async () => await Promise.resolve(), signal);
+      const transfer = await fetchParts(deps, fetch.bitmap, async () => await Promise.resolve(), { signal });
       if (transfer !== undefined) metrics.deltaBytes.inc(fetch.bytes);
       return transfer !== undefined;
     },
-    async read(wanted) {
-      const pieces: Uint8Array[] = [];
-      for (const ordinal of each(wanted)) {
-        const part = await shelf.part(delta, ordinal);
-        if (part === undefined) return undefined;
-        pieces.push(part);
-      }
-      return Uint8Array.from(Buffer.concat(pieces));
-    },
+    read: async (wanted) => await readParts(shelf, delta, each(wanted)),
   };
+}
+
+/** The segments that make something of what is wanted, what that is, and the parts that they take. */
+function needs({ set }: KeptDelta, target: DeltaTarget | undefined) {
+  const slices = segmentSlices(set);
+  const needed: Needed[] = target === undefined ? [] : set.segments.flatMap((segment, position) => {
+    const slice = slices[position];
+    const ordinals = ordinalsOf(segment, target.wanted);
+    return slice === undefined || ordinals.length === 0 ? [] : [{ position, slice, ordinals }];
+  });
+  const covered = createBitmap(target?.wanted.size ?? 0);
+  const parts = createBitmap(set.parts.length);
+  let chunkBytes = 0;
+  for (const { slice, ordinals } of needed) {
+    parts.setRange(slice.parts.from, slice.parts.to);
+    for (const ordinal of ordinals) if (covered.set(ordinal)) chunkBytes += target?.manifest.tree.chunk(ordinal).length ?? 0;
+  }
+  return { needed, covered, parts, chunkBytes };
+}
+
+function missing({ set, held }: KeptDelta, wanted: Bitmap): { readonly bitmap: Bitmap; readonly bytes: number } {
+  const bitmap = createBitmap(wanted.size);
+  let bytes = 0;
+  for (const ordinal of each(wanted)) {
+    if (held.has(ordinal)) continue;
+    bitmap.set(ordinal);
+    bytes += set.parts[ordinal]?.length ?? 0;
+  }
+  return { bitmap, bytes };
+}
+
+/** Brings parts, and gives up when none comes any more or our copy of the set fails; `undefined` then. @throws when the signal fires. */
+async function fetchParts(deps: DeltaBringingDeps, wanted: Bitmap, onPart: (ordinal: number) => Promise<void>, { signal, urgent }: Pick<BringOptions, 'signal' | 'urgent'>): Promise<Transfer | undefined> {
+  const { shelf, delta, clock, metrics, log } = deps;
+  const stalled = new AbortController();
+  const done = new AbortController();
+  let seen = 0;
+  const watch = async (): Promise<void> => {
+    for (let before = -1; before !== seen; ) {
+      before = seen;
+      const ms = !deps.isPatient ? stalledMs.index : urgent?.aborted === false ? stalledMs.background : stalledMs.patient;
+      await clock.wait(ms, { signal: done.signal });
+    }
+    stalled.abort(new Error('no part came'));
+  };
+  watch().catch(() => undefined);
+  try {
+    return await shelf.fetch(delta, {
+      wanted,
+      onPart: async (ordinal) => {
+        seen += 1;
+        await onPart(ordinal);
+      },
+      signal: AbortSignal.any([signal, stalled.signal]),
+      ...(urgent === undefined ? {} : { urgent }),
+    });
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    metrics.deltaFallbacks.inc({ reason: 'stalled' });
+    log.warn({ err: cause, revision: delta.set.to, from: delta.set.from, parts: seen }, 'not all parts of a delta set come; plain chunks are taken');
+    return undefined;
+  } finally {
+    done.abort();
+  }
+}
+
+/** Hands on the chunks of a segment that verify; returns their bytes. */
+async function decode({ shelf, delta, from, decoder, base, metrics, log }: DeltaBringingDeps, target: DeltaTarget | undefined, { position, slice, ordinals }: Needed, { write, signal }: BringOptions): Promise<number> {
+  const { set } = delta;
+  const payload = await readParts(shelf, delta, range(slice.parts.from, slice.parts.to));
+  if (payload === undefined || target === undefined) return 0;
+  const offset = slice.parts.from * limits.deltaPartBytes;
+  const encoded = payload.subarray(slice.begin - offset, slice.end - offset);
+  const { made, failed, reason } = await decoder.segment({ set, segment: position, from: from.tree, to: target.manifest.tree, encoded, base, signal });
+  const asked = new Set(ordinals);
+  let bytes = 0;
+  for (const chunk of made) {
+    if (!asked.has(chunk.ordinal)) continue;
+    await write(chunk.ordinal, chunk.bytes);
+    bytes += chunk.bytes.length;
+  }
+  if (failed.length > 0) {
+    metrics.deltaFallbacks.inc({ reason: 'damaged' });
+    log.warn({ revision: set.to, from: set.from, chunks: failed.length, reason }, 'chunks were not made out of those at hand; they are fetched');
+  }
+  return bytes;
+}
+
+/** One after the other; `undefined` when one is not there. */
+async function readParts(shelf: DeltaShelf, delta: KeptDelta, ordinals: Iterable<number>): Promise<Uint8Array | undefined> {
+  const pieces: Uint8Array[] = [];
+  for (const ordinal of ordinals) {
+    const part = await shelf.part(delta, ordinal);
+    if (part === undefined) return undefined;
+    pieces.push(part);
+  }
+  return Uint8Array.from(Buffer.concat(pieces));
+}
+
+function* range(from: number, to: number): Generator<number> {
+  for (let ordinal = from; ordinal < to; ordinal += 1) yield ordinal;
 }
 
 function* each(bitmap: Bitmap): Generator<number> {

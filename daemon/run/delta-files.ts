@@ -2,7 +2,7 @@
 // Who shares them and for how long is delta-shelf.ts's.
 
 import { hash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createBitmap, fullBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
@@ -20,6 +20,8 @@ export interface KeptDelta {
   readonly statement: string;
   /** `index`: segments were not tried. */
   readonly extent: 'index' | 'all';
+  /** Made here; otherwise it came from a neighbour. */
+  readonly isMade: boolean;
   /** Ascending with the time of keeping. */
   readonly serial: number;
   readonly held: Bitmap;
@@ -49,65 +51,32 @@ export interface DeltaFiles {
   drop(delta: KeptDelta): Promise<void>;
 }
 
+interface Places {
+  readonly directory: string;
+  readonly payload: (digest: Digest) => string;
+  readonly label: (digest: Digest) => string;
+}
+
 /** Opens the directory, makes it when it is missing, and clears away what was not finished. */
 export async function openDeltaFiles(directory: string): Promise<DeltaFiles> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const payload = (digest: Digest): string => join(directory, `${digest}.payload`);
-  const label = (digest: Digest): string => join(directory, `${digest}.set`);
-  const names = await readdir(directory);
-  const found: KeptDelta[] = [];
-  for (const name of names.filter((candidate) => candidate.endsWith('.set'))) {
-    const kept = readLabel(name.slice(0, -'.set'.length), await readFile(join(directory, name), 'utf8'));
-    if (kept !== undefined) found.push(kept);
-  }
-  found.sort((a, b) => a.serial - b.serial);
-  const wanted = new Set(found.flatMap(({ digest }) => [`${digest}.set`, `${digest}.payload`]));
-  for (const name of names) if (!wanted.has(name)) await rm(join(directory, name), { force: true, recursive: true });
+  const places: Places = { directory, payload: (digest) => join(directory, `${digest}.payload`), label: (digest) => join(directory, `${digest}.set`) };
+  const found = await findKept(places);
   let serial = found.at(-1)?.serial ?? 0;
+  const { payload, label } = places;
 
   return {
     found,
     async draft() {
       serial += 1;
-      const number = serial;
-      const temporary = join(directory, `draft-${number}`);
-      const file = await guarded(temporary, async () => await open(temporary, 'w', 0o600));
-      let closed = false;
-      const close = async (): Promise<void> => {
-        if (!closed) await file.close();
-        closed = true;
-      };
-      return {
-        add: async (part) => await guarded(temporary, async () => await file.writeFile(part)),
-        async keep(stated) {
-          const digest = hash('sha256', stated.descriptor);
-          const set = decodeDeltaSet(stated.descriptor);
-          await guarded(payload(digest), async () => {
-            await file.sync();
-            await close();
-            await rename(temporary, payload(digest));
-            const text = JSON.stringify({ serial: number, extent: stated.extent, statement: stated.statement, descriptor: Buffer.from(stated.descriptor).toString('base64') });
-            await using head = await open(`${temporary}.label`, 'w', 0o600);
-            await head.writeFile(text);
-            await head.sync();
-            await rename(`${temporary}.label`, label(digest));
-            await using folder = await open(directory, 'r');
-            await folder.sync();
-          });
-          return { ...stated, digest, set, serial: number, held: fullBitmap(set.parts.length) };
-        },
-        async discard() {
-          await close();
-          await rm(temporary, { force: true });
-        },
-      };
+      return await createDraft(places, serial);
     },
     async adopt(stated) {
       serial += 1;
       const digest = hash('sha256', stated.descriptor);
       const set = decodeDeltaSet(stated.descriptor);
       await guarded(payload(digest), async () => await (await open(payload(digest), 'w', 0o600)).close());
-      return { ...stated, digest, set, serial, held: createBitmap(set.parts.length) };
+      return { ...stated, digest, set, serial, isMade: false, held: createBitmap(set.parts.length) };
     },
     async write({ digest, held }, ordinal, part) {
       await guarded(payload(digest), async () => {
@@ -128,6 +97,54 @@ export async function openDeltaFiles(directory: string): Promise<DeltaFiles> {
       // The label first: without it the payload is cleared away at the next start.
       await guarded(label(digest), async () => await rm(label(digest), { force: true }));
       await guarded(payload(digest), async () => await rm(payload(digest), { force: true }));
+    },
+  };
+}
+
+/** Sets with their whole payload, oldest first; all other files are removed. */
+async function findKept({ directory, payload }: Places): Promise<readonly KeptDelta[]> {
+  const names = await readdir(directory);
+  const found: KeptDelta[] = [];
+  for (const name of names.filter((candidate) => candidate.endsWith('.set'))) {
+    const kept = readLabel(name.slice(0, -'.set'.length), await readFile(join(directory, name), 'utf8'));
+    const size = kept === undefined ? undefined : await stat(payload(kept.digest)).then((file) => file.size, () => undefined);
+    if (kept !== undefined && size === payloadBytes(kept.set)) found.push(kept);
+  }
+  const wanted = new Set(found.flatMap(({ digest }) => [`${digest}.set`, `${digest}.payload`]));
+  for (const name of names) if (!wanted.has(name)) await rm(join(directory, name), { force: true, recursive: true });
+  return found.toSorted((a, b) => a.serial - b.serial);
+}
+
+async function createDraft({ directory, payload, label }: Places, serial: number): Promise<DeltaDraft> {
+  const temporary = join(directory, `draft-${serial}`);
+  const file = await guarded(temporary, async () => await open(temporary, 'w', 0o600));
+  let closed = false;
+  const close = async (): Promise<void> => {
+    if (!closed) await file.close();
+    closed = true;
+  };
+  return {
+    add: async (part) => await guarded(temporary, async () => await file.writeFile(part)),
+    async keep(stated) {
+      const digest = hash('sha256', stated.descriptor);
+      const set = decodeDeltaSet(stated.descriptor);
+      await guarded(payload(digest), async () => {
+        await file.sync();
+        await close();
+        await rename(temporary, payload(digest));
+        const text = JSON.stringify({ serial, extent: stated.extent, statement: stated.statement, descriptor: Buffer.from(stated.descriptor).toString('base64') });
+        await using head = await open(`${temporary}.label`, 'w', 0o600);
+        await head.writeFile(text);
+        await head.sync();
+        await rename(`${temporary}.label`, label(digest));
+        await using folder = await open(directory, 'r');
+        await folder.sync();
+      });
+      return { ...stated, digest, set, serial, isMade: true, held: fullBitmap(set.parts.length) };
+    },
+    async discard() {
+      await close();
+      await rm(temporary, { force: true });
     },
   };
 }
@@ -154,7 +171,7 @@ function readLabel(digest: Digest, text: string): KeptDelta | undefined {
     const descriptor = Uint8Array.from(Buffer.from(encoded, 'base64'));
     if (hash('sha256', descriptor) !== digest) return undefined;
     const set = decodeDeltaSet(descriptor);
-    return { digest, set, descriptor, statement, extent, serial, held: fullBitmap(set.parts.length) };
+    return { digest, set, descriptor, statement, extent, serial, isMade: true, held: fullBitmap(set.parts.length) };
   } catch {
     return undefined;
   }

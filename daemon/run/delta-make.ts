@@ -14,6 +14,7 @@ import type { Logger } from '../log.ts';
 import type { DaemonMetrics } from '../metrics.ts';
 import type { DeltaQuestion, DeltaSource } from '../swarm/swarm.ts';
 import type { KeptDelta } from './delta-files.ts';
+import type { DeltaPair } from './delta-pairs.ts';
 import type { DeltaShelf } from './delta-shelf.ts';
 
 /** Missing bytes that one core encodes in a second, roughly: for what is told to those who wait. */
@@ -22,14 +23,13 @@ const encodeBytesPerSecond = 14e6;
 const unknownMs = 2_000;
 /** Indexes that are made at once for those who come with a base that was not expected. */
 const indexesAtOnceMax = 2;
+/** Remembered pairs of indexes that are too different; beyond, they are tried again. */
+const uselessMax = 4_096;
+/** What is told of one that takes longer than it should. */
+const soonMs = 200;
 
 /** Signs what is said of a set. */
 export type SignDelta = (about: Omit<DeltaStatement, 'member'>) => string;
-
-export interface DeltaPair {
-  readonly from: Digest;
-  readonly to: Digest;
-}
 
 export interface DeltaMakerDeps {
   readonly shelf: DeltaShelf;
@@ -46,11 +46,16 @@ export interface DeltaMakerDeps {
 }
 
 export interface DeltaMaker {
-  /** All that is wanted from now on, dearest first; what was wanted before and is not among it is dropped, or no longer made. */
-  want(pairs: readonly DeltaPair[]): Promise<void>;
+  /**
+   * All that is wanted from now on, dearest first; what is no longer wanted is not made any more. Sets to other revisions than `targets` are dropped;
+   * those to these stay, whatever they start from: a target that was away may come with it.
+   */
+  want(pairs: readonly DeltaPair[], targets: ReadonlySet<Digest>): Promise<void>;
+  /** What there are whole sets for. */
+  kept(): readonly DeltaPair[];
   /** Answers neighbours. */
   readonly source: DeltaSource;
-  /** Resolves when nothing is being made; for tests and for closing. */
+  /** Resolves when nothing is being made. */
   idle(): Promise<void>;
 }
 
@@ -62,47 +67,23 @@ interface Job {
 }
 
 export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
-  const { shelf, manifests, environmentsOf, clock, metrics, log, signal } = deps;
+  const { shelf, environmentsOf, clock, metrics, log, signal } = deps;
   let wanted: readonly DeltaPair[] = [];
   let job: Job | undefined;
   let running: Promise<void> = Promise.resolve();
   /** Pairs for which a set saves nothing, or that failed; tried again when the daemon starts anew. */
   const settled = new Set<string>();
-  const indexes = new Map<string, Promise<KeptDelta | undefined>>();
+  const indexOf = createIndexes(deps);
 
-  const isMade = (pair: DeltaPair): boolean => settled.has(keyOf(pair)) || shelf.list().some((kept) => kept.extent === 'all' && kept.set.from === pair.from && kept.set.to === pair.to);
-  const open = (): DeltaPair[] => wanted.filter((pair) => !isMade(pair));
-
-  const make = async (pair: DeltaPair, extent: 'index' | 'all', at: AbortSignal, onPlan?: (missingBytes: number) => void): Promise<KeptDelta | undefined> => {
-    const from = await manifests.get(pair.from);
-    const to = await manifests.get(pair.to);
-    if (from === undefined || to === undefined) return undefined;
-    onPlan?.(planDelta(from.tree, to.tree).missingBytes);
-    const draft = await shelf.draft();
-    try {
-      const encoder = extent === 'all' ? deps.encoders.sets : deps.encoders.indexes;
-      const made = await encoder.encode({ from, to, chunks: deps.chunks, extent, sink: async (part) => await draft.add(part), signal: at });
-      if (made === undefined) return undefined;
-      const bytes = payloadBytes(made.set);
-      const statement = deps.sign({ from: pair.from, to: pair.to, set: hash('sha256', made.descriptor), bytes });
-      const kept = await draft.keep({ descriptor: made.descriptor, statement, extent });
-      const earlier = shelf.list().filter(({ set, digest: other }) => set.from === pair.from && set.to === pair.to && other !== kept.digest);
-      await shelf.put(kept, environmentsOf(pair.to));
-      if (extent === 'all') for (const { digest: other } of earlier) await shelf.drop(other);
-      metrics.deltasMade.inc({ extent });
-      log.info({ revision: pair.to, from: pair.from, extent, bytes, missingBytes: made.summary.missingBytes, coveredBytes: made.summary.coveredBytes }, 'a delta set was made');
-      return kept;
-    } finally {
-      await draft.discard();
-    }
-  };
+  const isMade = (pair: DeltaPair): boolean => shelf.list().some(({ extent, set, held }) => extent === 'all' && held.isFull && keyOf(set) === keyOf(pair));
+  const open = (): DeltaPair[] => wanted.filter((pair) => !settled.has(keyOf(pair)) && !isMade(pair));
 
   const work = async (): Promise<void> => {
     for (let [next] = open(); next !== undefined && !signal.aborted; [next] = open()) {
       const current: Job = { pair: next, abort: new AbortController(), startedAt: clock.monotonic(), expectedMs: unknownMs };
       job = current;
       try {
-        const kept = await make(next, 'all', AbortSignal.any([signal, current.abort.signal]), (bytes) => {
+        const kept = await make(deps, next, 'all', AbortSignal.any([signal, current.abort.signal]), (bytes) => {
           current.expectedMs = (bytes / encodeBytesPerSecond) * 1000;
         });
         if (kept === undefined) settled.add(keyOf(next));
@@ -117,53 +98,22 @@ export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
       }
     }
   };
-  const start = (): void => {
-    running = running.then(work, work);
-  };
-
-  const indexOf = async (pair: DeltaPair): Promise<KeptDelta | undefined> => {
-    const key = keyOf(pair);
-    if (!indexes.has(key) && indexes.size >= indexesAtOnceMax) return undefined;
-    const making = indexes.get(key) ?? make(pair, 'index', signal).finally(() => indexes.delete(key));
-    indexes.set(key, making);
-    return await making;
-  };
-
-  const etaOf = ({ to, bases }: DeltaQuestion): number => {
-    const queue = open();
-    const at = queue.findIndex((pair) => pair.to === to && bases.includes(pair.from));
-    if (at < 0) return 0;
-    const first = job === undefined ? 0 : Math.max(200, job.expectedMs - (clock.monotonic() - job.startedAt));
-    return Math.round(first + queue.slice(0, at + 1).filter((pair) => job === undefined || keyOf(pair) !== keyOf(job.pair)).length * unknownMs);
-  };
 
   return {
-    async want(pairs) {
+    async want(pairs, targets) {
       wanted = pairs;
+      for (const { digest, set, isMade, held } of shelf.list()) if (isMade && !(targets.has(set.to) && held.isFull)) await shelf.drop(digest);
+      for (const kept of shelf.list()) if (kept.isMade) await shelf.put(kept, environmentsOf(kept.set.to));
       const keys = new Set(pairs.map(keyOf));
-      const targets = new Set(pairs.map(({ to }) => to));
-      for (const { digest, set, extent } of shelf.list()) {
-        // An index for a base that somebody came with is kept as long as its revision is wanted.
-        if (extent === 'all' ? !keys.has(keyOf(set)) : !targets.has(set.to)) await shelf.drop(digest);
-      }
-      for (const kept of shelf.list()) await shelf.put(kept, environmentsOf(kept.set.to));
       if (job !== undefined && !keys.has(keyOf(job.pair))) job.abort.abort(new Error('superseded'));
-      start();
+      running = running.then(work, work);
     },
+    kept: () => shelf.list().filter(({ isMade, extent }) => isMade && extent === 'all').map(({ set: { from, to } }) => ({ from, to })),
     async source(question) {
-      const { to, bases } = question;
-      const environments = environmentsOf(to);
+      const environments = environmentsOf(question.to);
       if (environments.length === 0) return undefined;
-      const etaMs = etaOf(question);
-      let best = shelf.best(question);
-      if (best === undefined) {
-        const kept = new Set(await manifests.list());
-        const from = bases.find((base) => kept.has(base));
-        if (from !== undefined && kept.has(to) && from !== to && !settled.has(`index ${keyOf({ from, to })}`)) {
-          best = await indexOf({ from, to });
-          if (best === undefined && indexes.size < indexesAtOnceMax && settled.size < 4_096) settled.add(`index ${keyOf({ from, to })}`);
-        }
-      }
+      const etaMs = etaOf(question, open(), job, clock.monotonic());
+      const best = shelf.best(question) ?? (await indexOf(question));
       if (best === undefined) return etaMs === 0 ? undefined : { etaMs, statement: '', descriptor: new Uint8Array(0), environments };
       return { etaMs: best.set.segments.length > 0 ? 0 : etaMs, statement: best.statement, descriptor: best.descriptor, environments };
     },
@@ -171,6 +121,61 @@ export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
       await running;
     },
   };
+}
+
+/** `undefined` when there is nothing to be saved. `onPlan` is told how many bytes are missing. */
+async function make(deps: DeltaMakerDeps, pair: DeltaPair, extent: 'index' | 'all', signal: AbortSignal, onPlan?: (missingBytes: number) => void): Promise<KeptDelta | undefined> {
+  const { shelf, manifests, encoders, metrics, log } = deps;
+  const from = await manifests.get(pair.from);
+  const to = await manifests.get(pair.to);
+  if (from === undefined || to === undefined) return undefined;
+  onPlan?.(planDelta(from.tree, to.tree).missingBytes);
+  const draft = await shelf.draft();
+  try {
+    const encoder = extent === 'all' ? encoders.sets : encoders.indexes;
+    const made = await encoder.encode({ from, to, chunks: deps.chunks, extent, sink: async (part) => await draft.add(part), signal });
+    if (made === undefined) return undefined;
+    const bytes = payloadBytes(made.set);
+    const statement = deps.sign({ from: pair.from, to: pair.to, set: hash('sha256', made.descriptor), bytes });
+    const kept = await draft.keep({ descriptor: made.descriptor, statement, extent });
+    await shelf.put(kept, deps.environmentsOf(pair.to));
+    const earlier = shelf.list().filter(({ set, digest }) => keyOf(set) === keyOf(pair) && digest !== kept.digest);
+    if (extent === 'all') for (const { digest } of earlier) await shelf.drop(digest);
+    metrics.deltasMade.inc({ extent });
+    log.info({ revision: pair.to, from: pair.from, extent, bytes, missingBytes: made.summary.missingBytes, coveredBytes: made.summary.coveredBytes }, 'a delta set was made');
+    return kept;
+  } finally {
+    await draft.discard();
+  }
+}
+
+/** Sets of the index alone for those who come with a base that no set starts from: made while they wait, each once. */
+function createIndexes(deps: DeltaMakerDeps): (question: DeltaQuestion) => Promise<KeptDelta | undefined> {
+  const { manifests, signal } = deps;
+  const running = new Map<string, Promise<KeptDelta | undefined>>();
+  /** Pairs whose indexes are not worth a delta. */
+  const useless = new Set<string>();
+  return async ({ to, bases }) => {
+    const kept = new Set(await manifests.list());
+    const from = bases.find((base) => kept.has(base));
+    if (from === undefined || from === to || !kept.has(to)) return undefined;
+    const key = keyOf({ from, to });
+    if (useless.has(key) || (!running.has(key) && running.size >= indexesAtOnceMax)) return undefined;
+    const making = running.get(key) ?? make(deps, { from, to }, 'index', signal).finally(() => running.delete(key));
+    running.set(key, making);
+    const made = await making;
+    if (made === undefined && useless.size < uselessMax) useless.add(key);
+    return made;
+  };
+}
+
+/** When the first of these pairs that answers the question is done; 0 when none does. */
+function etaOf({ to, bases }: DeltaQuestion, queue: readonly DeltaPair[], job: Job | undefined, now: number): number {
+  const at = queue.findIndex((pair) => pair.to === to && bases.includes(pair.from));
+  if (at < 0) return 0;
+  const restMs = job === undefined ? 0 : Math.max(soonMs, job.expectedMs - (now - job.startedAt));
+  const before = queue.slice(0, at + 1).filter((pair) => job === undefined || keyOf(pair) !== keyOf(job.pair));
+  return Math.round(restMs + before.length * unknownMs);
 }
 
 function keyOf({ from, to }: DeltaPair): string {

@@ -6,7 +6,7 @@ import type { Digest } from '../../proto/cid.ts';
 import { payloadBytes } from '../../proto/delta-set.ts';
 import type { Transfer } from '../../proto/fleet.ts';
 import type { Logger } from '../log.ts';
-import type { DeltaQuestion, DeltaSource, Sharing, Swarm } from '../swarm/swarm.ts';
+import type { DeltaQuestion, DeltaSource, Sharing, Swarm, Topic } from '../swarm/swarm.ts';
 import { bytesKept, type DeltaDraft, type DeltaFiles, type DeltaLabel, type KeptDelta } from './delta-files.ts';
 
 /** Each has a topic, and a neighbour accepts `limits.exchangeTopicsMax`, most of which are the library's. */
@@ -73,27 +73,10 @@ export function createDeltaShelf({ files, swarm, log }: { readonly files: DeltaF
     if (open !== undefined && open.environments.join() === environments.join()) return;
     open?.sharing.close();
     unshared.delete(delta.digest);
-    const { digest, set } = delta;
-    const sharing = swarm.share(
-      {
-        revision: digest,
-        blob: 'delta',
-        chunkCount: set.parts.length,
-        chunk: (ordinal) => {
-          const part = set.parts[ordinal];
-          if (part === undefined) throw new RangeError(`the delta set ${digest} has no part ${ordinal}`);
-          return part;
-        },
-        environments,
-      },
-      { held: delta.held, read: async (ordinal) => await files.read(delta, ordinal) },
-    );
+    const { digest } = delta;
+    const sharing = swarm.share(topicOf(delta, environments), { held: delta.held, read: async (ordinal) => await files.read(delta, ordinal) });
     shelf.set(digest, { delta, environments, sharing });
-    let bytes = list().reduce((sum, kept) => sum + bytesKept(kept), 0);
-    for (const oldest of list().toSorted((a, b) => Number(a.extent === 'all') - Number(b.extent === 'all') || a.serial - b.serial)) {
-      if (list().length <= setsMax && bytes <= bytesMax) break;
-      if (oldest.digest === digest) continue;
-      bytes -= bytesKept(oldest);
+    for (const oldest of superfluous(list(), digest)) {
       log.info({ revision: oldest.set.to, from: oldest.set.from }, 'a delta set made room for another');
       await drop(oldest.digest);
     }
@@ -136,4 +119,32 @@ export function createDeltaShelf({ files, swarm, log }: { readonly files: DeltaF
       shelf.clear();
     },
   };
+}
+
+/** Its parts, in a topic under the digest of the set. */
+function topicOf({ digest, set }: KeptDelta, environments: readonly string[]): Topic {
+  return {
+    revision: digest,
+    blob: 'delta',
+    chunkCount: set.parts.length,
+    chunk: (ordinal) => {
+      const part = set.parts[ordinal];
+      if (part === undefined) throw new RangeError(`the delta set ${digest} has no part ${ordinal}`);
+      return part;
+    },
+    environments,
+  };
+}
+
+/** What has to go for the rest to be within the bounds: indexes alone first, then the oldest; never the newest. */
+function superfluous(kept: readonly KeptDelta[], newest: Digest): readonly KeptDelta[] {
+  let count = kept.length;
+  let bytes = kept.reduce((sum, delta) => sum + bytesKept(delta), 0);
+  const order = kept.filter(({ digest }) => digest !== newest).toSorted((a, b) => Number(a.extent === 'all') - Number(b.extent === 'all') || a.serial - b.serial);
+  return order.filter((delta) => {
+    if (count <= setsMax && bytes <= bytesMax) return false;
+    count -= 1;
+    bytes -= bytesKept(delta);
+    return true;
+  });
 }

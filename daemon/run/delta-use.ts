@@ -58,17 +58,79 @@ interface Waiting {
 
 export interface DeltaUse {
   /** The encoded tree index of a revision, verified, out of one at hand; `undefined` when it has to be had otherwise. @throws {DaemonError} ABORTED. */
-  index(digest: Digest, revision: Revision, environments: readonly string[], options: Waiting): Promise<Uint8Array | undefined>;
+  readonly index: (digest: Digest, revision: Revision, environments: readonly string[], options: Waiting) => Promise<Uint8Array | undefined>;
   /** A set that makes some of what is wanted, with everything ready to bring it; `undefined` when there is none that pays. @throws {DaemonError} ABORTED. */
-  open(manifest: Manifest, environments: readonly string[], wanted: Bitmap, options: Waiting): Promise<DeltaBringing | undefined>;
+  readonly open: (manifest: Manifest, environments: readonly string[], wanted: Bitmap, options: Waiting) => Promise<DeltaBringing | undefined>;
   /** What a fetch took, to know what waiting is worth. */
   measured(transfer: Transfer): void;
 }
 
 export function createDeltaUse(deps: DeltaUseDeps): DeltaUse {
-  const { shelf, manifests, clock, metrics, log } = deps;
+  const { manifests, clock, metrics, log } = deps;
   let bytesPerSecond = bytesPerSecondAtFirst;
 
+  const { basesOf, find } = createFinding(deps);
+
+  const indexOf: DeltaUse['index'] = async (digest, revision, environments, { signal }) => {
+    const bases = await basesOf(revision.app, digest);
+    if (bases.length === 0) return undefined;
+    const { delta } = await find(digest, bases, environments, signal);
+    const from = delta === undefined ? undefined : await manifests.get(delta.set.from);
+    if (delta?.set.index === undefined || from === undefined) return undefined;
+    const bringing = createDeltaBringing({ ...deps, delta, from, isPatient: false });
+    const first = createBitmap(delta.set.parts.length);
+    first.setRange(0, indexPartCount(delta.set));
+    if (!(await bringing.parts(first, { signal }))) return undefined;
+    const payload = await bringing.read(first);
+    const made = payload === undefined ? undefined : await deps.decoder.index({ set: delta.set, from, wanted: { tree: revision.tree, indexBytes: revision.indexBytes }, payload, base: deps.base, signal });
+    if (made === undefined) metrics.deltaFallbacks.inc({ reason: 'damaged' });
+    log.info({ revision: digest, from: delta.set.from, made: made !== undefined, bytes: delta.set.index.length }, 'the index was to be made out of one at hand');
+    return made?.index;
+  };
+  const openOne: DeltaUse['open'] = async (manifest, environments, wanted, { signal }) => {
+    const wantedBytes = bytesOf(manifest, wanted);
+    const bases = await basesOf(manifest.revision.app, manifest.digest);
+    if (bases.length === 0 || wantedBytes === 0) return undefined;
+    const until = clock.monotonic() + Math.min(waitMsMax, (wantedBytes / bytesPerSecond) * 1000 * waitShareMax);
+    for (;;) {
+      const { delta, etaMs } = await find(manifest.digest, bases, environments, signal);
+      const from = delta === undefined || delta.set.segments.length === 0 ? undefined : await manifests.get(delta.set.from);
+      if (delta !== undefined && from !== undefined) {
+        const bringing = createDeltaBringing({ ...deps, delta, from, isPatient: true }, { manifest, wanted });
+        if (bringing.pays) return bringing;
+      }
+      if (etaMs === 0 || clock.monotonic() + etaMs > until) {
+        metrics.deltaFallbacks.inc({ reason: etaMs === 0 ? 'none' : 'late' });
+        return undefined;
+      }
+      await clock.wait(Math.max(askAgainMs, etaMs), { signal });
+    }
+  };
+
+  /** Trouble with our own copies of sets is no reason not to deploy. */
+  const orPlain = async <Result>(signal: AbortSignal, work: () => Promise<Result | undefined>): Promise<Result | undefined> => {
+    try {
+      return await work();
+    } catch (cause) {
+      if (!(cause instanceof DaemonError) || signal.aborted) throw cause;
+      metrics.deltaFallbacks.inc({ reason: 'damaged' });
+      log.warn({ err: cause }, 'a delta set cannot be used; plain chunks are taken');
+      return undefined;
+    }
+  };
+  return {
+    index: async (digest, revision, environments, options) => await orPlain(options.signal, async () => await indexOf(digest, revision, environments, options)),
+    open: async (manifest, environments, wanted, options) => await orPlain(options.signal, async () => await openOne(manifest, environments, wanted, options)),
+    measured({ originBytes, peerBytes, timing }) {
+      const bytes = originBytes + peerBytes;
+      if (bytes >= measuredBytesMin && timing !== undefined && timing.totalMs > 0) bytesPerSecond = (bytes / timing.totalMs) * 1000;
+    },
+  };
+}
+
+/** Looks for sets on the shelf and among neighbours. */
+function createFinding(deps: DeltaUseDeps) {
+  const { shelf, manifests } = deps;
   const basesOf = async (app: string, to: Digest): Promise<Digest[]> => {
     const kept = new Set(await manifests.list());
     return [...new Set(await deps.bases(app))].filter((digest) => digest !== to && kept.has(digest)).slice(0, limits.deltaBasesMax);
@@ -85,53 +147,12 @@ export function createDeltaUse(deps: DeltaUseDeps): DeltaUse {
     const etaMs = offers.reduce((least, offer) => (offer.etaMs > 0 ? Math.min(least, offer.etaMs) : least), Infinity);
     const eta = Number.isFinite(etaMs) ? etaMs : 0;
     if (best === undefined || shelf.get(best.digest) !== undefined) return { delta: held, etaMs: eta };
-    const adopted = shelf.list().filter(({ set }) => set.to !== to || !bases.includes(set.from));
+    const adopted = shelf.list().filter(({ set, isMade }) => !isMade && (set.to !== to || !bases.includes(set.from)));
     for (const oldest of adopted.slice(0, Math.max(0, adopted.length + 1 - adoptedMax))) await shelf.drop(oldest.digest);
-    if (held !== undefined) await shelf.drop(held.digest);
+    if (held?.isMade === false) await shelf.drop(held.digest);
     return { delta: await shelf.adopt(best.label, environments), etaMs: eta };
   };
-
-  return {
-    async index(digest, revision, environments, { signal }) {
-      const bases = await basesOf(revision.app, digest);
-      if (bases.length === 0) return undefined;
-      const { delta } = await find(digest, bases, environments, signal);
-      const from = delta === undefined ? undefined : await manifests.get(delta.set.from);
-      if (delta?.set.index === undefined || from === undefined) return undefined;
-      const bringing = createDeltaBringing({ ...deps, delta, from, isPatient: false });
-      const first = createBitmap(delta.set.parts.length);
-      first.setRange(0, indexPartCount(delta.set));
-      if (!(await bringing.parts(first, { signal }))) return undefined;
-      const payload = await bringing.read(first);
-      const made = payload === undefined ? undefined : await deps.decoder.index({ set: delta.set, from, wanted: { tree: revision.tree, indexBytes: revision.indexBytes }, payload, base: deps.base, signal });
-      if (made === undefined) metrics.deltaFallbacks.inc({ reason: 'damaged' });
-      log.info({ revision: digest, from: delta.set.from, made: made !== undefined, bytes: delta.set.index.length }, 'the index was to be made out of one at hand');
-      return made?.index;
-    },
-    async open(manifest, environments, wanted, { signal }) {
-      const wantedBytes = bytesOf(manifest, wanted);
-      const bases = await basesOf(manifest.revision.app, manifest.digest);
-      if (bases.length === 0 || wantedBytes === 0) return undefined;
-      const until = clock.monotonic() + Math.min(waitMsMax, (wantedBytes / bytesPerSecond) * 1000 * waitShareMax);
-      for (;;) {
-        const { delta, etaMs } = await find(manifest.digest, bases, environments, signal);
-        const from = delta === undefined || delta.set.segments.length === 0 ? undefined : await manifests.get(delta.set.from);
-        if (delta !== undefined && from !== undefined) {
-          const bringing = createDeltaBringing({ ...deps, delta, from, isPatient: true }, { manifest, wanted });
-          if (bringing.pays) return bringing;
-        }
-        if (etaMs === 0 || clock.monotonic() + etaMs > until) {
-          metrics.deltaFallbacks.inc({ reason: etaMs === 0 ? 'none' : 'late' });
-          return undefined;
-        }
-        await clock.wait(Math.max(askAgainMs, etaMs), { signal });
-      }
-    },
-    measured({ originBytes, peerBytes, timing }) {
-      const bytes = originBytes + peerBytes;
-      if (bytes >= measuredBytesMin && timing !== undefined && timing.totalMs > 0) bytesPerSecond = (bytes / timing.totalMs) * 1000;
-    },
-  };
+  return { basesOf, find };
 }
 
 /** What an offer is worth when an origin vouches for it and it is about what was asked. */

@@ -20,7 +20,7 @@ interface Waiting {
 export type IndexElsewhere = (digest: Digest, revision: Revision, environments: readonly string[], options: Waiting) => Promise<Uint8Array | undefined>;
 
 interface Obtaining extends Waiting {
-  readonly indexFrom?: IndexElsewhere | undefined;
+  readonly indexFrom?: IndexElsewhere;
 }
 
 /** Kept indexes whose parts are looked through for those of a new one. */

@@ -1,21 +1,20 @@
 // What a seed does: shares every revision it keeps with those whose environment may have it, and brings the revisions that
 // environments name and it lacks (a seed that is not the proxy they were uploaded to).
 
-import { createBitmap, type Bitmap } from '../../proto/bitmap.ts';
+import { createBitmap, fullBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { Manifest, Manifests } from '../content/manifests.ts';
 import type { ChunkStore } from '../content/store.ts';
 import type { Logger } from '../log.ts';
 import type { DaemonMetrics } from '../metrics.ts';
+import type { Holdings } from '../swarm/swarm.ts';
 import type { Trust } from '../trust/trust.ts';
-import type { DeltaMaker, DeltaPair } from './delta-make.ts';
+import type { DeltaMaker } from './delta-make.ts';
+import { createDeltaPairs, type DeltaPair, type DeltaPairs } from './delta-pairs.ts';
 import type { Library } from './library.ts';
 
 /** Chunk ids asked of the store at once. */
 const questionIdsMax = 8192;
-
-/** Bases from which sets are made to one revision: what the stages of a pipeline run, and what a rollout is leaving. */
-const basesMax = 4;
 
 /** What seeding needs. */
 export interface SeedDeps {
@@ -42,50 +41,22 @@ export interface Seed {
 export function createSeed(deps: SeedDeps): Seed {
   /** Environments that ever authorised a revision while we ran: a rollback must find its content shared still. */
   const visibility = new Map<Digest, Set<string>>();
-  /** By application: revisions that environments authorised while we ran, newest first; and the last two published here. */
-  const ran = new Map<string, readonly Digest[]>();
-  const published = new Map<string, readonly Digest[]>();
-  /** What environments name now. */
-  let named: ReadonlySet<Digest> = new Set();
+  const pairs = createDeltaPairs();
   let running = false;
   let again = false;
+  let restored: Promise<void> | undefined;
 
   const learn = (): void => {
-    const now = new Set<Digest>();
-    for (const role of Object.keys(deps.trust.versions())) {
-      if (!role.startsWith('env-')) continue;
-      const environment = role.slice('env-'.length);
-      for (const [app, { revision }] of deps.trust.authorised(environment)?.revisions ?? []) {
-        now.add(revision);
-        const known = ran.get(app) ?? [];
-        ran.set(app, [revision, ...known.filter((other) => other !== revision)].slice(0, basesMax * 2));
-        visibility.set(revision, (visibility.get(revision) ?? new Set()).add(environment));
-      }
-    }
-    named = now;
+    const named = namedBy(deps.trust);
+    for (const { revision, environment } of named) visibility.set(revision, (visibility.get(revision) ?? new Set()).add(environment));
+    pairs.name(named);
   };
   const environmentsOf = (revision: Digest): string[] => [...(visibility.get(revision) ?? [])].toSorted();
 
   const maker = deps.deltas?.(environmentsOf);
-  /** To what was published last and to what environments name, from what they name or named, and from what was published before it. */
-  const wantDeltas = async (): Promise<void> => {
-    const pairs: DeltaPair[] = [];
-    for (const app of new Set([...published.keys(), ...ran.keys()])) {
-      const known = ran.get(app) ?? [];
-      const [last, before] = published.get(app) ?? [];
-      for (const to of new Set([...(last === undefined ? [] : [last]), ...known.filter((revision) => named.has(revision))])) {
-        const bases = new Set([...known, ...(to === last && before !== undefined ? [before] : [])]);
-        bases.delete(to);
-        pairs.push(...[...bases].slice(0, basesMax).map((from) => ({ from, to })));
-      }
-    }
-    await maker?.want(pairs);
-  };
-
   const share = async (manifest: Manifest): Promise<void> => {
     const held = await heldIn(deps.store, manifest);
-    const holdings = { held, read: async (ordinal: number, options: { readonly signal: AbortSignal }) => await deps.store.get(manifest.tree.chunk(ordinal).id, options) };
-    const sharing = deps.library.share(manifest, environmentsOf(manifest.digest), holdings);
+    const sharing = deps.library.share(manifest, environmentsOf(manifest.digest), holdingsOf(deps.store, manifest, held));
     if (held.isFull) return;
     const wanted = createBitmap(held.size);
     for (const { from, to } of held.missing()) wanted.setRange(from, to);
@@ -97,6 +68,7 @@ export function createSeed(deps: SeedDeps): Seed {
   };
 
   const refresh = async (): Promise<void> => {
+    await (restored ??= restore(deps, pairs, maker?.kept() ?? []));
     learn();
     const shared = deps.library.shared();
     for (const revision of new Set([...(await deps.manifests.list()), ...visibility.keys()])) {
@@ -104,7 +76,7 @@ export function createSeed(deps: SeedDeps): Seed {
       if (shared.get(revision)?.join() === environments.join()) continue;
       await share(await deps.library.obtain(revision, environments, { signal: deps.signal }));
     }
-    await wantDeltas();
+    await maker?.want(pairs.wanted(), pairs.targets());
     const { chunks, bytes } = deps.store.usage();
     deps.metrics.storeChunks.set(chunks);
     deps.metrics.storeBytes.set(bytes);
@@ -127,10 +99,9 @@ export function createSeed(deps: SeedDeps): Seed {
 
   return {
     add(manifest) {
-      const share = fullHoldings(deps.store, manifest);
+      const share = holdingsOf(deps.store, manifest, fullBitmap(manifest.tree.chunkCount));
       deps.library.share(manifest, environmentsOf(manifest.digest), share);
-      const { app } = manifest.revision;
-      published.set(app, [manifest.digest, ...(published.get(app) ?? []).filter((other) => other !== manifest.digest)].slice(0, 2));
+      pairs.publish(manifest.revision.app, manifest.digest);
       again = true;
       if (!running) void run();
     },
@@ -141,10 +112,24 @@ export function createSeed(deps: SeedDeps): Seed {
   };
 }
 
-function fullHoldings(store: ChunkStore, manifest: Manifest) {
-  const held = createBitmap(manifest.tree.chunkCount);
-  held.setRange(0, held.size);
-  return { held, read: async (ordinal: number, options: { readonly signal: AbortSignal }) => await store.get(manifest.tree.chunk(ordinal).id, options) };
+function holdingsOf(store: ChunkStore, { tree }: Manifest, held: Bitmap): Holdings {
+  return { held, read: async (ordinal, options) => await store.get(tree.chunk(ordinal).id, options) };
+}
+
+/** What environments name, as far as their roles are held. */
+function namedBy(trust: Trust): readonly { readonly environment: string; readonly app: string; readonly revision: Digest }[] {
+  return Object.keys(trust.versions())
+    .filter((role) => role.startsWith('env-'))
+    .map((role) => role.slice('env-'.length))
+    .flatMap((environment) => [...(trust.authorised(environment)?.revisions ?? [])].map(([app, { revision }]) => ({ environment, app, revision })));
+}
+
+/** Sets made before we were started: what they start from is what targets ran. */
+async function restore({ manifests }: SeedDeps, pairs: DeltaPairs, kept: readonly DeltaPair[]): Promise<void> {
+  for (const pair of kept) {
+    const manifest = await manifests.get(pair.to);
+    if (manifest !== undefined) pairs.remember(manifest.revision.app, pair);
+  }
 }
 
 async function heldIn(store: ChunkStore, manifest: Manifest): Promise<Bitmap> {

@@ -29,6 +29,8 @@ export interface DeltaExchangeDeps {
 
 /** How long a neighbour is waited for; without an answer the plain chunks are asked for. */
 const answerMs = 2_000;
+/** All of them together: hung origins must not hold a deployment up one after the other. */
+const allMs = 3_000;
 /** Peers asked before the origins: one of them may hold what would otherwise leave the origin once more. */
 const peersAskedMax = 3;
 /** Questions of one neighbour that are looked up at once; a descriptor is at most 256 KiB. */
@@ -68,7 +70,10 @@ export function createDeltaExchange(deps: DeltaExchangeDeps): DeltaExchange {
   };
   return {
     async ask(question, { signal }) {
-      const either = AbortSignal.any([signal, deps.stop]);
+      const done = new AbortController();
+      const late = new AbortController();
+      clock.wait(allMs, { signal: AbortSignal.any([signal, deps.stop, done.signal]) }).then(() => late.abort(), () => late.abort());
+      const either = late.signal;
       const all = [...neighbours.values()];
       const offers: DeltaOffer[] = [];
       const askAll = async (some: readonly Neighbour[]): Promise<void> => {
@@ -80,6 +85,7 @@ export function createDeltaExchange(deps: DeltaExchangeDeps): DeltaExchange {
         if (isFull() || either.aborted) break;
         await askAll([origin]);
       }
+      done.abort();
       return offers;
     },
     onWant(neighbour, message) {
