@@ -54,7 +54,7 @@ command('join', 'enrol this machine with a control plane')
   .action(async (url: string, options: CommonOptions & { readonly tokenFile: string }) => {
     const config = await load(options);
     const { joinFleet } = await import('./daemon-join.ts');
-    const attributes = { os: platform(), arch: arch(), kernel: release(), node: process.version };
+    const attributes = { os: platform(), arch: arch(), kernel: release(), node: process.version, zone: config.zone };
     const { member, environments } = await joinFleet(config, url, await readToken(options.tokenFile), { clock: systemClock, attributes, signal: interrupt().signal });
     process.stdout.write(`${config.name} is member ${member} of ${environments.join(', ') || 'no environment yet'}\n`);
   });

@@ -39,6 +39,8 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     expectedUntil: state.now + swarmBounds.expectedMs,
     ownBlocks: new Uint8Array(0),
     ownersStale: true,
+    importers: [],
+    seesAll: false,
   };
   for (const [member, view] of topic.views) countView(state, topic, member, view);
 }

@@ -7,11 +7,12 @@ import { fullMeshMax } from './neighbours.ts';
 import { hash32, rendezvous } from './hash.ts';
 import { maySee } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
+import { besideOrigins, inOwnZone } from './zones.ts';
 import { isBarred, type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
 
 /** Whether a chunk is ours to fetch from the origin. */
 export function isOwn(topic: TopicState, fetch: Fetch, ordinal: number): boolean {
-  return fetch.ownBlocks[Math.floor(ordinal / blockChunks(topic))] === 1;
+  return fetch.ownBlocks[blockOf(topic, ordinal)] === 1;
 }
 
 /** Works out anew what of a fetch is ours, when who takes part has changed. */
@@ -19,12 +20,17 @@ export function refreshOwners(state: SwarmState, topic: TopicState): void {
   const { fetch } = topic;
   if (fetch?.ownersStale !== true) return;
   fetch.ownersStale = false;
-  const owners = candidates(state, topic);
+  const { members, seesAll } = candidates(state, topic);
+  fetch.seesAll = seesAll;
+  fetch.importers = inOwnZone(state, members);
+  const owners = besideOrigins(state, members);
   const own = owners.indexOf(state.self.member);
+  // An origin that fetches is bound by nothing.
+  const isFree = !members.includes(state.self.member);
   const hashes = owners.map((member) => hash32(member));
   const seed = hash32(`${topic.info.revision} ${topic.info.blob}`);
   const blocks = Math.ceil(topic.info.chunkCount / blockChunks(topic));
-  fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => (own === -1 || rendezvous((seed + block) >>> 0, hashes) === own ? 1 : 0));
+  fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => (isFree || (own !== -1 && rendezvous((seed + block) >>> 0, hashes) === own) ? 1 : 0));
   for (const view of topic.views.values()) view.dry = false;
 }
 
@@ -38,6 +44,11 @@ export function watchForSilence(state: SwarmState, topic: TopicState, fetch: Fet
   }
 }
 
+/** The block of an ordinal. */
+export function blockOf(topic: TopicState, ordinal: number): number {
+  return Math.floor(ordinal / blockChunks(topic));
+}
+
 function blockChunks(topic: TopicState): number {
   return Math.ceil(topic.info.chunkCount / swarmBounds.piecesAim);
 }
@@ -47,10 +58,10 @@ function blockChunks(topic: TopicState): number {
  * stuck own nothing, and at the beginning those that may yet open it; in a larger fleet, of which we see a few neighbours only, all of the roster.
  * Origins divide nothing: they fetch from anybody.
  */
-function candidates(state: SwarmState, topic: TopicState): readonly string[] {
-  if (state.self.origin) return [];
+function candidates(state: SwarmState, topic: TopicState): { readonly members: readonly string[]; readonly seesAll: boolean } {
+  if (state.self.origin) return { members: [], seesAll: true };
   const rostered = state.agents.filter((agent) => !agent.origin && maySee(agent, topic.info.environments));
-  if (rostered.length > fullMeshMax) return rostered.map(({ member }) => member);
+  if (rostered.length > fullMeshMax) return { members: rostered.map(({ member }) => member), seesAll: false };
   const found = [state.self.member];
   for (const { member } of rostered) {
     const peer = state.peers.get(member);
@@ -60,5 +71,5 @@ function candidates(state: SwarmState, topic: TopicState): readonly string[] {
     const takesPart = view?.held === undefined ? state.now < (topic.fetch?.expectedUntil ?? 0) : !view.held.isFull && !view.isSilent;
     if (takesPart) found.push(member);
   }
-  return found.toSorted();
+  return { members: found.toSorted(), seesAll: true };
 }

@@ -3,12 +3,13 @@
 
 import { limits } from '../../proto/limits.ts';
 import { isMissing, takeChunk } from './fetching.ts';
-import { isOwn, refreshOwners, watchForSilence } from './ownership.ts';
+import { blockOf, isOwn, refreshOwners, watchForSilence } from './ownership.ts';
 import { closeRequest, dropRequests, expectedMs, graceMs, isReliable, isThrottled, makeLate, mayAsk, openRequest } from './peers.ts';
 import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { fromOrigin, type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 import { rangesOf } from './topics.ts';
+import { isForeign, mayImport } from './zones.ts';
 
 /** Why a request is made; `desperate` asks the origin for what another was to fetch, `duplicate` asks again for what is asked for. */
 type Purpose = 'normal' | 'desperate' | 'duplicate';
@@ -50,9 +51,9 @@ export function tick(state: SwarmState): void {
   for (const peer of state.peers.values()) expire(state, peer);
   for (const topic of state.topics.values()) {
     if (topic.fetch === undefined) continue;
-    // What an origin refused is asked for again by time alone.
+    // What an origin refused, or an importer was to bring, is asked for again by time alone.
     for (const [member, view] of topic.views) {
-      if (state.peers.get(member)?.info.origin === true) view.dry = false;
+      if (state.peers.get(member)?.info.origin === true || isForeign(state, member)) view.dry = false;
     }
     if (topic.fetch.expectedUntil !== 0 && state.now >= topic.fetch.expectedUntil) {
       topic.fetch.expectedUntil = 0;
@@ -132,11 +133,13 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piec
   const byRule = peer.info.origin && !state.self.origin;
   if (byRule && state.now < piece.originAfter) return [];
   const spared = byRule && purpose === 'normal';
+  const foreign = !peer.info.origin && !state.self.origin && isForeign(state, peer.info.member);
   const found: number[] = [];
   let ranges = 0;
   for (const ordinal of piece.ordinals) {
     if (fetch.table.state[ordinal] !== chunkState.missing || view.held?.has(ordinal) !== true || view.asked.has(ordinal)) continue;
     if (spared && (!isOwn(topic, fetch, ordinal) || peerHolds(state, topic, ordinal))) continue;
+    if (foreign && !mayImport(state, topic, fetch, ordinal, blockOf(topic, ordinal))) continue;
     if (found.at(-1) !== ordinal - 1) ranges += 1;
     if (ranges > limits.exchangeRangesMax) break;
     found.push(ordinal);
@@ -252,7 +255,7 @@ function duplicate(state: SwarmState, topic: TopicState, fetch: Fetch, request: 
   for (const [member, view] of topic.views) {
     const peer = state.peers.get(member);
     // The origin is no second holder: it answers when all others fail, by the deadline.
-    if (peer === undefined || peer.info.origin || member === request.member || !mayAsk(state, topic, peer, request.remainingBytes)) continue;
+    if (peer === undefined || peer.info.origin || isForeign(state, member) || member === request.member || !mayAsk(state, topic, peer, request.remainingBytes)) continue;
     const ordinals = [...request.remaining].filter(
       (ordinal) =>
         isMissing(fetch, ordinal) && view.held?.has(ordinal) === true && !view.asked.has(ordinal) && (fetch.claims[ordinal] ?? 0) < swarmBounds.endgameHoldersMax,

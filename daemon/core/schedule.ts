@@ -85,6 +85,7 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
       return withPeer(state, event.member, (peer) => dropRequests(state, peer, () => true, true));
     case 'roster':
       state.agents = event.agents;
+      state.zones = event.zones ?? new Map();
       return staleOwners(state);
     case 'share':
       return shareTopic(state, event.topic, event.info, event.held);

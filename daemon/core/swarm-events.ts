@@ -31,8 +31,8 @@ export type ScheduleEvent =
   | { readonly kind: 'gone'; readonly member: string }
   /** What the member was sending may be lost, though it is still here. */
   | { readonly kind: 'interrupted'; readonly member: string }
-  /** The agents of the roster, ourselves included: who may be the one to fetch a piece from the origin. */
-  | { readonly kind: 'roster'; readonly agents: readonly PeerInfo[] }
+  /** The agents of the roster, ourselves included: who may be the one to fetch a piece from the origin. And the zone of each member, where that is known. */
+  | { readonly kind: 'roster'; readonly agents: readonly PeerInfo[]; readonly zones?: ReadonlyMap<string, string> }
   /** `topic` is our number for it, not used before. */
   | { readonly kind: 'share'; readonly topic: number; readonly info: TopicInfo; readonly held: Bitmap }
   | { readonly kind: 'unshare'; readonly topic: number }

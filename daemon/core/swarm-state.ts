@@ -77,6 +77,10 @@ export interface Fetch {
   ownBlocks: Uint8Array;
   /** Ownership must be worked out anew. */
   ownersStale: boolean;
+  /** Members of our zone among whom the blocks are divided that come from other zones; see zones.ts. */
+  importers: readonly string[];
+  /** Whether everybody who takes part is a neighbour. */
+  seesAll: boolean;
 }
 
 export interface TopicState {
@@ -151,6 +155,8 @@ export interface SwarmState {
   readonly byKey: Map<string, TopicState>;
   readonly records: Map<string, Record>;
   agents: readonly PeerInfo[];
+  /** Zone of each member of the roster. */
+  zones: ReadonlyMap<string, string>;
   readonly uploads: Upload[];
   /** Connection numbers of present peers. */
   readonly connections: Map<number, string>;
@@ -177,6 +183,7 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     byKey: new Map(),
     records: new Map(),
     agents: [],
+    zones: new Map(),
     uploads: [],
     connections: new Map(),
     lastRequest: 0,

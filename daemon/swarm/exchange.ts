@@ -98,7 +98,7 @@ class Exchange implements Swarm {
     const members = roster.members.filter(({ member }) => !revoked.has(member));
     this.#accounts.setRoster(roster);
     const byId = new Map(members.map((member) => [member.member, peerOf(member.member, member)]));
-    this.#tell({ kind: 'roster', agents: [...byId.values()].filter(({ origin }) => !origin) });
+    this.#tell({ kind: 'roster', agents: [...byId.values()].filter(({ origin }) => !origin), zones: new Map(members.map(({ member, zone }) => [member, zone])) });
     const targets = neighboursOf(roster, this.self).flatMap((member) => byId.get(member) ?? []);
     this.#dialler.setTargets(targets.map((target) => ({ member: target.member, first: dialsFirst(this.#own, target) })));
     for (const member of this.#neighbours.keys()) this.#dialler.connected(member);

@@ -122,6 +122,8 @@ export interface WorldOptions {
   /** Bytes a millisecond that each member can send. */
   readonly uplink?: number;
   readonly latencyMs?: number;
+  /** Zone of a member, by its name; all are in one when absent. */
+  readonly zone?: (name: string) => string;
   readonly fault?: MemoryHubOptions['fault'];
   readonly reachable?: MemoryHubOptions['reachable'];
 }
@@ -144,7 +146,7 @@ export function createWorld(options: WorldOptions): World {
   const rostered = [...seeds.map(({ member }) => ({ member, roles: ['seed' as const] })), ...agents.map(({ member }) => ({ member, roles: ['agent' as const] }))];
   const roster: Roster = {
     epoch: 1,
-    members: rostered.map(({ member, roles }) => ({ member, roles, addresses: [`/memory/${member}`], environments: ['prod'], zone: 'a' })).toSorted((a, b) => (a.member < b.member ? -1 : 1)),
+    members: rostered.map(({ member, roles }) => ({ member, roles, addresses: [`/memory/${member}`], environments: ['prod'], zone: options.zone?.(member) ?? 'a' })).toSorted((a, b) => (a.member < b.member ? -1 : 1)),
     revoked: [],
   };
   for (const { swarm } of [...seeds, ...agents]) swarm.setRoster(roster);

@@ -1,0 +1,53 @@
+// Zones: a chunk should cross the border between two of them once for each zone, and reach everybody else from within (swarm.md, section 2.4). For each block
+// of ordinals one member of a zone is its importer, another one the backup; nobody is told, everybody works it out from the roster.
+
+import { mix32 } from './hash.ts';
+import { isReliable } from './peers.ts';
+import { fromOrigin, type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
+
+/** Whether a member is known to be in another zone than we. */
+export function isForeign(state: SwarmState, member: string): boolean {
+  const ours = state.zones.get(state.self.member);
+  const theirs = state.zones.get(member);
+  return ours !== undefined && theirs !== undefined && ours !== theirs;
+}
+
+/** Those of `members` that are in our own zone. */
+export function inOwnZone(state: SwarmState, members: readonly string[]): readonly string[] {
+  return members.filter((member) => !isForeign(state, member));
+}
+
+/** Those of `members` that are in the zone of an origin, so that no border is crossed to feed them; all of them when none is. */
+export function besideOrigins(state: SwarmState, members: readonly string[]): readonly string[] {
+  const zones = new Set([...state.peers.values()].filter(({ info }) => info.origin).map(({ info }) => state.zones.get(info.member)));
+  const near = members.filter((member) => zones.has(state.zones.get(member)));
+  return near.length === 0 ? members : near;
+}
+
+/**
+ * Whether we may ask a member of another zone for a chunk: nobody in our own holds it, and we are its importer, or its backup while the importer is not at
+ * work, or neither of them is.
+ */
+export function mayImport(state: SwarmState, topic: TopicState, fetch: Fetch, ordinal: number, block: number): boolean {
+  for (const [member, view] of topic.views) {
+    if (view.held?.has(ordinal) !== true || isForeign(state, member)) continue;
+    // What the origin of our own zone holds comes from it: one of us has it or is about to.
+    if (fromOrigin(state, member) ? !fetch.isStarving : isReliable(state, member, topic.info.revision)) return false;
+  }
+  const { importers } = fetch;
+  const first = mix32(block + 1) % Math.max(1, importers.length);
+  for (let rank = 0; rank < Math.min(2, importers.length); rank += 1) {
+    const importer = importers[(first + rank) % importers.length];
+    if (importer === undefined || importer === state.self.member) return true;
+    if (isAtWork(state, topic, fetch, importer)) return false;
+  }
+  return true;
+}
+
+/** One that we do not see, in a fleet too large to know everybody, is believed to be, until we have nothing left to ask for. */
+function isAtWork(state: SwarmState, topic: TopicState, fetch: Fetch, member: string): boolean {
+  if (!state.peers.has(member)) return !fetch.seesAll && !fetch.isStarving;
+  const view = topic.views.get(member);
+  if (view?.held === undefined) return state.now < fetch.expectedUntil;
+  return !view.isSilent && isReliable(state, member, topic.info.revision);
+}
