@@ -1,6 +1,7 @@
 // Figures over the state and the journal's newest facts, in the form in which metrics show them. Part of the composition root.
 
 import type { JournalEntry } from '../proto/events.ts';
+import type { Transfer } from '../proto/fleet.ts';
 import { evaluateGates } from './core/gates.ts';
 import type { State } from './core/model.ts';
 import type { Observed } from './core/select.ts';
@@ -42,10 +43,21 @@ export function readingsOf(state: () => State, observed: () => Observed, presenc
   };
 }
 
+function countTransfer(metrics: Metrics, transfer: Transfer | undefined): void {
+  if (transfer === undefined) return;
+  metrics.originSent.inc(transfer.originBytes);
+  metrics.transferred.inc({ source: 'origin' }, transfer.originBytes);
+  metrics.transferred.inc({ source: 'peer' }, transfer.peerBytes);
+  metrics.transferred.inc({ source: 'disk' }, transfer.reusedBytes);
+  metrics.transferWasted.inc(transfer.wastedBytes);
+  metrics.crossZone.inc(transfer.crossZoneBytes ?? 0);
+}
+
 /** Counts what new entries say. What was on record before this process began is in nobody's rate. */
 export function countEntries(metrics: Metrics, state: State, entries: readonly JournalEntry[]): void {
   for (const { at, event } of entries) {
     if (event.kind === 'revision.created') metrics.releases.inc();
+    else if (event.kind === 'target.reported') countTransfer(metrics, event.report.transfer);
     else if (event.kind === 'deployment.rolling-back') metrics.rollbacks.inc({ reason: 'automatic' });
     else if (event.kind === 'promotion.created' && event.trigger === 'rollback') metrics.rollbacks.inc({ reason: 'manual' });
     else if (event.kind === 'promotion.finished') {

@@ -14,6 +14,7 @@ export const words = {
   stream: ['ui', 'agent', 'cli'],
   storage: ['append', 'read'],
   connectivity: ['online', 'stale', 'offline'],
+  source: ['origin', 'peer', 'disk'],
   trigger: ['manual', 'rollback'],
   promotionResult: ['succeeded', 'failed', 'aborted', 'superseded'],
   rollbackReason: ['automatic', 'manual'],
@@ -83,6 +84,18 @@ function fleetMetrics(registry: Registry) {
     enrollments,
     reports: zeroed(new Counter({ name: `${prefix}reports_total`, help: 'Reports of targets by result. Refused ones answer a deployment or an order that is not on record.', labelNames: ['result'], registers }), 'result', words.report),
     releases: new Counter({ name: `${prefix}releases_total`, help: 'Revisions that became known. None for long: nobody can publish.', registers }),
+    ...transferMetrics(registry),
+  };
+}
+
+/** Sums over what targets reported of their fetches; which target is the receipt's to say. */
+function transferMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    originSent: new Counter({ name: `${prefix}origin_sent_bytes_total`, help: 'Bytes that targets fetched from seeds and proxies. Growing with the number of targets: they do not feed one another.', registers }),
+    transferred: zeroed(new Counter({ name: `${prefix}transferred_bytes_total`, help: 'Bytes of new releases by where targets found them. What peers carried is egress saved; a low share of it costs money and time.', labelNames: ['source'], registers }), 'source', words.source),
+    transferWasted: new Counter({ name: `${prefix}transfer_wasted_bytes_total`, help: 'Bytes that came to targets for nothing. Above a few percent of what is transferred: members lie, or disks are bad.', registers }),
+    crossZone: new Counter({ name: `${prefix}cross_zone_bytes_total`, help: 'Bytes that came to targets from members of other zones. More than a copy for each zone: the expensive lines carry too much.', registers }),
   };
 }
 

@@ -9,6 +9,7 @@ import { registerEvents } from './commands-events.ts';
 import { registerPush } from './commands-push.ts';
 import { registerExplain, registerPromote, registerRollback } from './commands-rollout.ts';
 import { registerStatus, registerTargets } from './commands-status.ts';
+import { registerSwarm } from './commands-swarm.ts';
 import { registerLogin, registerToken } from './commands-token.ts';
 import { registerDemo } from './demo/command.ts';
 import { exitCodeOf, exitMeanings, messageOf, type ExitCode } from './exit.ts';
@@ -44,6 +45,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerStatus(program, world);
   registerTargets(program, world);
   registerExplain(program, world, setExit);
+  registerSwarm(program, world);
   registerEvents(program, world);
   registerApp(program, world);
   registerEnvironment(program, world);

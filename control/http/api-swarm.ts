@@ -49,7 +49,7 @@ export function swarmHandlers({ facts, presence }: ApiOptions): Handlers<'getRec
           number: record.number,
           revision: record.revision,
           ...(environment === undefined ? {} : { environment }),
-          ...{ targets, holding, fetching, seeds },
+          targets, holding, fetching, seeds,
           fraction: targets === 0 ? 0 : Math.floor((10_000 * holding) / targets) / 10_000,
           copiesMin: populated.length === 0 ? 0 : Math.min(...populated.map(({ copies }) => copies)),
           ...pageByKey(zones, ({ zone }) => zone, cursor),
