@@ -2,9 +2,9 @@
 // the packages before and after their security updates. They are kept in a cache outside the repository, and fetched once.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 /** A pair of versions. */
 export interface Pair {
@@ -98,7 +98,19 @@ function extract(cache: string, suite: string): string {
       run('apt-get', ['download', ...debian.map((name) => `${name}=${versionIn(policy, name, suite) ?? versionIn(policy, name, 'bookworm') ?? ''}`)], packages);
     });
     for (const archive of readdirSync(archives)) run('dpkg-deb', ['-x', join(archives, archive), directory], archives);
+    makeLinksRelative(directory);
   });
+}
+
+/** A tree holds no absolute links: those of a system mean its root. */
+function makeLinksRelative(root: string): void {
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (!entry.isSymbolicLink() || !readlinkSync(path).startsWith('/')) continue;
+    const target = relative(entry.parentPath, join(root, readlinkSync(path)));
+    rmSync(path);
+    symlinkSync(target, path);
+  }
 }
 
 function versionIn(policy: string, name: string, suite: string): string | undefined {

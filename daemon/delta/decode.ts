@@ -90,7 +90,8 @@ async function segmentBytes(segment: DeltaSegment, from: Tree, to: Tree, encoded
   if (baseLength === undefined || baseLength > limits.deltaBaseBytesMax) return `the segment's base is not in the old tree, or has more than ${limits.deltaBaseBytesMax} bytes`;
   if (encoded.length !== segment.length) return `the segment has ${encoded.length} bytes, not ${segment.length}`;
   // Where a chunk of the base is gone there are zeros: what was not copied from it comes out right all the same.
-  const { bytes } = await readRanges(from, segment.base, baseLength, base, signal);
+  const bytes = new Uint8Array(baseLength);
+  await readRanges(from, segment.base, bytes, base, signal);
   return decodeSegment(segment.codec, bytes, encoded, length) ?? `the segment does not decode to ${length} bytes`;
 }
 

@@ -110,7 +110,10 @@ function withinDescriptor(segments: readonly PlannedSegment[]): readonly Planned
 async function addIndex(pool: EncodePool, from: DeltaRevision, to: DeltaRevision, outlined: readonly DeltaSegment[] | undefined, parts: Parts, signal: AbortSignal): Promise<DeltaIndex | undefined> {
   if (Buffer.compare(from.index, to.index) === 0) return undefined;
   const out = outlined === undefined ? to.index : outlineOf(to.index, to.tree, outlined.flatMap((segment) => segment.out));
-  const job = { kind: 'index', base: Uint8Array.from(from.index), out: Uint8Array.from(out), level: to.index.length <= thoroughBytesMax ? deltaLevels.thorough : deltaLevels.dictionary } as const;
+  const memory = pool.memory(from.index.length + out.length);
+  new Uint8Array(memory).set(from.index);
+  new Uint8Array(memory).set(out, from.index.length);
+  const job = { kind: 'index', memory, baseBytes: from.index.length, outBytes: out.length, level: to.index.length <= thoroughBytesMax ? deltaLevels.thorough : deltaLevels.dictionary } as const;
   const { bytes } = await pool.run(job, signal);
   if (bytes.length > to.index.length * (1 - indexGainMin) && outlined === undefined) return undefined;
   await parts.add(bytes);
@@ -141,10 +144,16 @@ async function* encodeAll(pool: EncodePool, planned: readonly PlannedSegment[], 
 }
 
 async function encodeOne(pool: EncodePool, plan: PlannedSegment, level: number, { from, to, chunks, signal }: EncodeOptions): Promise<Encoded | undefined> {
-  const base = await readRanges(from.tree, plan.base, plan.baseBytes, chunks, signal);
-  const out = await readRanges(to.tree, plan.out, plan.outBytes, chunks, signal);
-  if (base.absent > 0 || out.absent > 0) return undefined;
-  const segment = await pool.run({ kind: 'segment', base: base.bytes, out: out.bytes, level }, signal);
+  const { baseBytes, outBytes } = plan;
+  const memory = pool.memory(baseBytes + outBytes);
+  const absent =
+    (await readRanges(from.tree, plan.base, new Uint8Array(memory, 0, baseBytes), chunks, signal)) +
+    (await readRanges(to.tree, plan.out, new Uint8Array(memory, baseBytes, outBytes), chunks, signal));
+  if (absent > 0) {
+    pool.recycle(memory);
+    return undefined;
+  }
+  const segment = await pool.run({ kind: 'segment', memory, baseBytes, outBytes, level }, signal);
   return segment.bytes.length <= plan.outBytes * (1 - gainMin) ? { plan, segment } : undefined;
 }
 

@@ -14,25 +14,24 @@ export function rangeBytes(tree: Tree, ranges: readonly OrdinalRange[]): number 
   return sum;
 }
 
-/** What was read: zeros where a chunk could not be had, and how many those are. The bytes have a buffer of their own. */
-export interface ReadRanges {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly absent: number;
-}
-
-/** Reads `bytes` bytes of chunks. @throws {DaemonError} ABORTED, STORAGE_FAILED. */
-export async function readRanges(tree: Tree, ranges: readonly OrdinalRange[], bytes: number, chunks: ChunkSource, signal: AbortSignal): Promise<ReadRanges> {
-  const read = new Uint8Array(bytes);
+/**
+ * Reads chunks into `target`, which is as long as they are; gives how many could not be had, with zeros in their place.
+ * @throws {DaemonError} ABORTED, STORAGE_FAILED.
+ */
+export async function readRanges(tree: Tree, ranges: readonly OrdinalRange[], target: Uint8Array, chunks: ChunkSource, signal: AbortSignal): Promise<number> {
   let offset = 0;
   let absent = 0;
   for (const { from, to } of ranges) {
     for (let ordinal = from; ordinal < to; ordinal += 1) {
       const { id, length } = tree.chunk(ordinal);
       const chunk = await chunks.get(id, { signal });
-      if (chunk?.length === length) read.set(chunk, offset);
-      else absent += 1;
+      if (chunk?.length === length) target.set(chunk, offset);
+      else {
+        target.fill(0, offset, offset + length);
+        absent += 1;
+      }
       offset += length;
     }
   }
-  return { bytes: read, absent };
+  return absent;
 }

@@ -5,10 +5,12 @@ import { parentPort } from 'node:worker_threads';
 import { compress, encodeSegment } from './codec.ts';
 import type { EncodeJob, EncodeResult } from './pool.ts';
 
-parentPort?.on('message', ({ kind, base, out, level }: EncodeJob) => {
+parentPort?.on('message', ({ kind, memory, baseBytes, outBytes, level }: EncodeJob) => {
+  const base = new Uint8Array(memory, 0, baseBytes);
+  const out = new Uint8Array(memory, baseBytes, outBytes);
   const { codec, bytes } = kind === 'segment' ? encodeSegment(base, out, level) : { codec: 'zstd-dict' as const, bytes: compress(out, base, level) };
   // A view of a larger buffer would take all of that along.
   const own = Uint8Array.from(bytes);
-  const result: EncodeResult = { codec, bytes: own };
-  parentPort?.postMessage(result, [own.buffer]);
+  const result: EncodeResult = { encoded: { codec, bytes: own }, memory };
+  parentPort?.postMessage(result, [own.buffer, memory]);
 });

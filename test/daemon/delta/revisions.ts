@@ -5,7 +5,7 @@ import { chunkLengths } from '../../../proto/chunker.ts';
 import type { Digest } from '../../../proto/cid.ts';
 import { type EntryInput, decodeTree, encodeTree } from '../../../proto/tree-index.ts';
 import type { ChunkSource } from '../../../daemon/content/store.ts';
-import type { DecodedIndex, DeltaRevision, MadeChunk, MadeDelta } from '../../../daemon/delta/delta.ts';
+import type { DecodedIndex, DeltaEncoder, DeltaRevision, MadeChunk, MadeDelta } from '../../../daemon/delta/delta.ts';
 import { createDeltaDecoder } from '../../../daemon/delta/decode.ts';
 import { createDeltaEncoder } from '../../../daemon/delta/encode.ts';
 import { segmentSlices } from '../../../proto/delta-set.ts';
@@ -79,10 +79,12 @@ export interface Made extends MadeDelta {
   readonly parts: readonly Uint8Array[];
 }
 
-/** The set from one to the other, on one thread. */
-export async function makeDelta(from: TestRevision, to: TestRevision, extent: 'index' | 'all' = 'all'): Promise<Made | undefined> {
+/** The set from one to the other, on one thread, or by an encoder that is there already. */
+export async function makeDelta(from: TestRevision, to: TestRevision, extent: 'index' | 'all' = 'all', shared?: DeltaEncoder): Promise<Made | undefined> {
   const parts: Uint8Array[] = [];
-  await using encoder = createDeltaEncoder({ threads: 1 });
+  await using own = shared === undefined ? createDeltaEncoder({ threads: 1 }) : undefined;
+  const encoder = shared ?? own;
+  if (encoder === undefined) return undefined;
   const sink = async (part: Uint8Array): Promise<void> => {
     parts.push(Uint8Array.from(part));
     await Promise.resolve();
