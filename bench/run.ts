@@ -17,6 +17,7 @@ interface Program {
 
 /** In the order in which they run: what needs a quiet machine most comes first. */
 export const programs: readonly Program[] = [
+  { rows: ['LAB'], file: 'lab-check.ts', what: 'whether the shaping of the lab is true', minutes: { short: 1, full: 1 } },
   { rows: ['P1', 'P2'], file: 'p1-fresh-tree.ts', what: 'fresh bytes to a shaped fleet, and the copies that leave the origin', minutes: { short: 3, full: 30 } },
   { rows: ['P3'], file: 'p3-zones.ts', what: 'the same over two zones with a narrow link between', minutes: { short: 2, full: 10 } },
   { rows: ['P4'], file: 'p4-deltas.ts', what: 'bytes that must move between nine pairs of versions', minutes: { short: 0, full: 20 } },

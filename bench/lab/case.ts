@@ -4,9 +4,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { attachLab, createLab, labMissing, type Lab } from './lab.ts';
-import type { LabPlan } from './plan.ts';
-import { place } from './plan.ts';
+import { attachLab, clearLab, createLab, labMissing, type Lab } from './lab.ts';
+import type { LabPlan, Owner } from './plan.ts';
 
 /** The host on which the case itself runs; every plan has it. */
 export const console = 'control';
@@ -14,6 +13,7 @@ const variable = 'STARLING_LAB_CASE';
 
 interface Call {
   readonly plan: LabPlan;
+  readonly owner: Owner;
   readonly input: unknown;
 }
 
@@ -24,10 +24,9 @@ interface Call {
 export async function runCase<Input, Output>(module: URL, plan: LabPlan, input: Input): Promise<Output> {
   const missing = await labMissing();
   if (missing !== undefined) throw new Error(missing);
-  await using _lab = await createLab(plan);
-  const namespace = place(plan).find(({ name }) => name === console)?.namespace;
-  if (namespace === undefined) throw new Error(`the plan has no host '${console}'`);
-  const call: Call = { plan, input };
+  await using lab = await createLab(plan);
+  const { namespace } = lab.host(console);
+  const call: Call = { plan, owner: lab.owner, input };
   const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, fileURLToPath(module)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, [variable]: JSON.stringify(call) },
@@ -50,8 +49,10 @@ export async function onCase<Input, Output>(measure: (lab: Lab, input: Input) =>
   const text = process.env[variable];
   if (text === undefined || process.send === undefined) throw new Error('this is a part of a benchmark: run it with `npm run bench`');
   // What our own `runCase` wrote.
-  const { plan, input } = JSON.parse(text) as { readonly plan: LabPlan; readonly input: Input };
-  const value = await measure(attachLab(plan), input);
+  const { plan, owner, input } = JSON.parse(text) as Call & { readonly input: Input };
+  // The process outside was killed: nobody else is left to clean up.
+  process.once('disconnect', () => void clearLab(owner).finally(() => process.exit(1)));
+  const value = await measure(attachLab(plan, owner), input);
   await new Promise<void>((resolve) => process.send?.({ value }, () => resolve()));
   // Whatever a case has left behind must not keep it: the process outside waits for the end of this one.
   process.exit(0);

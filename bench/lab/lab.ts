@@ -1,9 +1,10 @@
 // A network of shaped hosts on this machine: each is a network namespace of its own, its cable a veth pair with a token bucket at both ends.
-// Touches only namespaces whose names begin with the lab's prefix, and removes them however it ends: leftovers go when the next lab begins.
+// Namespaces carry who made them; a lab removes its own when it ends, and those of labs whose makers are dead when it begins. Others it never touches.
 
 import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { borderOf, commandsFor, place, prefix, switchNamespace, zonesOf, type Host, type LabPlan } from './plan.ts';
+import { borderOf, commandsFor, namespaceOf, ownerOf, place, zonesOf, type Host, type LabPlan, type Owner } from './plan.ts';
 
 const run = promisify(execFile);
 
@@ -13,8 +14,16 @@ export interface Counters {
   readonly receivedBytes: number;
 }
 
+/** What one host has sent to another one, in bytes of IP, since {@link Lab.watchFlows}. */
+export interface Flow {
+  readonly from: string;
+  readonly to: string;
+  readonly bytes: number;
+}
+
 /** A lab that stands. */
 export interface Lab extends AsyncDisposable {
+  readonly owner: Owner;
   readonly hosts: readonly Host[];
   host(name: string): Host;
   /** Starts a program on a host; it is killed with the lab. */
@@ -23,6 +32,9 @@ export interface Lab extends AsyncDisposable {
   counters(): Promise<ReadonlyMap<string, Counters>>;
   /** What has crossed from the first zone to the others, and back; in bytes. */
   borderBytes(): Promise<number>;
+  /** Begins to count who sends to whom, whatever the program. @throws {Error} when nftables cannot, with what it said. */
+  watchFlows(): Promise<void>;
+  flows(): Promise<readonly Flow[]>;
   /** Takes the cable of a host out, or puts it back. */
   cut(host: string, isCut: boolean): Promise<void>;
 }
@@ -30,7 +42,7 @@ export interface Lab extends AsyncDisposable {
 /** What is missing to build a lab, in a sentence; nothing when it can be built. */
 export async function labMissing(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'network namespaces need root: run it as root';
-  for (const [command, debian] of [['ip', 'iproute2'], ['tc', 'iproute2'], ['ethtool', 'ethtool']] as const) {
+  for (const [command, debian] of [['ip', 'iproute2'], ['tc', 'iproute2'], ['ethtool', 'ethtool'], ['nft', 'nftables']] as const) {
     try {
       await run('sh', ['-c', `command -v ${command}`]);
     } catch {
@@ -43,19 +55,20 @@ export async function labMissing(): Promise<string | undefined> {
 /** Builds it. @throws {Error} with what a command said when one fails; nothing is left then. */
 export async function createLab(plan: LabPlan): Promise<Lab> {
   await clearLeftovers();
+  const owner = ownerHere();
   try {
-    for (const [command, ...args] of commandsFor(plan)) await run(command ?? '', args);
+    for (const [command, ...args] of commandsFor(plan, owner)) await run(command ?? '', args);
   } catch (cause) {
-    await clearLeftovers();
+    await clearLab(owner);
     throw cause;
   }
-  const lab = attachLab(plan);
-  return { ...lab, [Symbol.asyncDispose]: clearLeftovers };
+  return { ...attachLab(plan, owner), [Symbol.asyncDispose]: async () => await clearLab(owner) };
 }
 
 /** A lab that another process has built, and will remove: disposing of it only ends what was started here. */
-export function attachLab(plan: LabPlan): Lab {
-  const hosts = place(plan);
+export function attachLab(plan: LabPlan, owner: Owner): Lab {
+  const hosts = place(plan, owner);
+  const switchNamespace = namespaceOf(owner);
   const children = new Set<ChildProcess>();
   const find = (name: string): Host => {
     const host = hosts.find((candidate) => candidate.name === name);
@@ -63,6 +76,7 @@ export function attachLab(plan: LabPlan): Lab {
     return host;
   };
   return {
+    owner,
     hosts,
     host: find,
     spawn(name, argv, options = {}) {
@@ -72,15 +86,25 @@ export function attachLab(plan: LabPlan): Lab {
       return child;
     },
     async counters() {
-      const links = await statistics();
+      const links = await statistics(switchNamespace);
       return new Map(hosts.map(({ name, port }) => [name, { sentBytes: links.get(port)?.receivedBytes ?? 0, receivedBytes: links.get(port)?.sentBytes ?? 0 }]));
     },
     async borderBytes() {
-      const links = await statistics();
+      const links = await statistics(switchNamespace);
       return zonesOf(plan).slice(1).reduce((sum, _, at) => {
         const link = links.get(borderOf(at + 1).near);
         return sum + (link === undefined ? 0 : link.receivedBytes + link.sentBytes);
       }, 0);
+    },
+    async watchFlows() {
+      await run('ip', ['netns', 'exec', switchNamespace, 'nft', flowTable]);
+    },
+    async flows() {
+      const { stdout } = await run('ip', ['netns', 'exec', switchNamespace, 'nft', '-j', 'list', 'set', 'bridge', 'lab', 'flows'], { maxBuffer: 16 * 1024 * 1024 });
+      const names = new Map(hosts.map(({ address, name }) => [address, name]));
+      // What nft prints: `elem` is absent while the set is empty.
+      const { nftables } = JSON.parse(stdout) as { readonly nftables: readonly { readonly set?: { readonly elem?: readonly FlowElement[] } }[] };
+      return nftables.flatMap(({ set }) => set?.elem ?? []).map(({ elem: { val: { concat: [from, to] }, counter: { bytes } } }) => ({ from: names.get(from) ?? from, to: names.get(to) ?? to, bytes }));
     },
     async cut(name, isCut) {
       await run('ip', ['-n', switchNamespace, 'link', 'set', find(name).port, isCut ? 'down' : 'up']);
@@ -92,17 +116,50 @@ export function attachLab(plan: LabPlan): Lab {
   };
 }
 
-/** Ends every process in the namespaces of a lab, and removes them. */
+/** This process, as the owner of labs. */
+export function ownerHere(): Owner {
+  return { pid: process.pid, startedAt: startOf(process.pid) ?? 0 };
+}
+
+/** Whether the process that made a lab still runs. */
+export function isAlive({ pid, startedAt }: Owner): boolean {
+  return startOf(pid) === startedAt;
+}
+
+/** Removes what labs whose makers are dead have left: their processes and namespaces. */
 export async function clearLeftovers(): Promise<void> {
+  for (const namespace of await namespaces()) {
+    const owner = ownerOf(namespace);
+    if (owner !== undefined && !isAlive(owner)) await clearNamespace(namespace);
+  }
+}
+
+/** Ends every process in the namespaces of one lab, except the one that calls, and removes them. */
+export async function clearLab(owner: Owner): Promise<void> {
+  for (const namespace of await namespaces()) {
+    const of = ownerOf(namespace);
+    if (of?.pid === owner.pid && of.startedAt === owner.startedAt) await clearNamespace(namespace);
+  }
+}
+
+async function namespaces(): Promise<readonly string[]> {
   const { stdout } = await run('ip', ['netns', 'list']);
-  const left = stdout.split('\n').map((line) => line.split(' ')[0] ?? '').filter((name) => name.startsWith(prefix));
-  for (const name of left) {
-    const { stdout: pids } = await run('ip', ['netns', 'pids', name]);
-    for (const pid of pids.split('\n').map(Number)) {
-      // Whoever measures may live in the lab itself.
-      if (pid > 0 && pid !== process.pid && pid !== process.ppid) kill(pid);
-    }
-    await run('ip', ['netns', 'delete', name]);
+  return stdout.split('\n').map((line) => line.split(' ')[0] ?? '').filter((name) => name !== '');
+}
+
+async function clearNamespace(name: string): Promise<void> {
+  const { stdout: pids } = await run('ip', ['netns', 'pids', name]);
+  for (const pid of pids.split('\n').map(Number)) if (pid > 0 && pid !== process.pid) kill(pid);
+  await run('ip', ['netns', 'delete', name]);
+}
+
+/** When a process started, in ticks since the machine did; nothing when it does not run. */
+function startOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  } catch {
+    return undefined;
   }
 }
 
@@ -114,9 +171,21 @@ function kill(pid: number): void {
   }
 }
 
-async function statistics(): Promise<ReadonlyMap<string, Counters>> {
+async function statistics(switchNamespace: string): Promise<ReadonlyMap<string, Counters>> {
   const { stdout } = await run('ip', ['-n', switchNamespace, '-s', '-j', 'link'], { maxBuffer: 16 * 1024 * 1024 });
   const links: unknown = JSON.parse(stdout);
   if (!Array.isArray(links)) throw new Error(`not what 'ip -s -j link' prints: ${stdout.slice(0, 200)}`);
   return new Map(links.map((link: { ifname: string; stats64: { rx: { bytes: number }; tx: { bytes: number } } }) => [link.ifname, { sentBytes: link.stats64.tx.bytes, receivedBytes: link.stats64.rx.bytes }]));
 }
+
+interface FlowElement {
+  readonly elem: { readonly val: { readonly concat: readonly [string, string] }; readonly counter: { readonly bytes: number } };
+}
+
+/** Counts by pair of addresses what passes through a bridge. A frame that crosses from zone to zone passes through two: the far one is left out. */
+const flowTable = [
+  'table bridge lab {',
+  'set flows { type ipv4_addr . ipv4_addr; flags dynamic; size 65535; counter; }',
+  'chain forward { type filter hook forward priority 0; policy accept; iifname "b-*" accept; update @flows { ip saddr . ip daddr }; }',
+  '}',
+].join(' ');

@@ -25,10 +25,26 @@ export interface Host extends HostPlan {
   readonly port: string;
 }
 
-/** Begins the name of every namespace that a lab makes; leftovers are known by it. */
-export const prefix = 'stlab-';
-/** Holds the bridges. */
-export const switchNamespace = `${prefix}switch`;
+/** Begins the name of every namespace that a lab makes. */
+export const prefix = 'starlab-';
+
+/** Who builds a lab: its namespaces carry it, so that several stand side by side and what is left of dead ones is known. */
+export interface Owner {
+  readonly pid: number;
+  /** In ticks since the machine started: process ids come again. */
+  readonly startedAt: number;
+}
+
+/** The name of a host's namespace; of the one that holds the bridges, when it is not said which. */
+export function namespaceOf({ pid, startedAt }: Owner, host = 'switch'): string {
+  return `${prefix}${pid}-${startedAt}-${host}`;
+}
+
+/** Whose namespace it is; nothing when no lab gave it its name. */
+export function ownerOf(namespace: string): Owner | undefined {
+  const [, pid, startedAt] = new RegExp(`^${prefix}(\\d+)-(\\d+)-[a-z0-9]+$`).exec(namespace) ?? [];
+  return pid === undefined || startedAt === undefined ? undefined : { pid: Number(pid), startedAt: Number(startedAt) };
+}
 /** The interface inside of a host. */
 const inside = 'eth0';
 const maskBits = 16;
@@ -39,10 +55,10 @@ const maskBits = 16;
 const mtu = 9000;
 
 /** Places the hosts. @throws {RangeError} when there are more than addresses, or a name does not fit. */
-export function place(plan: LabPlan): readonly Host[] {
+export function place(plan: LabPlan, owner: Owner): readonly Host[] {
   if (plan.hosts.length > 200) throw new RangeError(`${plan.hosts.length} hosts: a lab has room for 200`);
-  for (const { name } of plan.hosts) if (!/^[a-z0-9]{1,8}$/.test(name)) throw new RangeError(`'${name}' is not a name for a host: 1 to 8 letters and digits`);
-  return plan.hosts.map((host, at) => ({ ...host, address: `10.77.0.${at + 1}`, namespace: `${prefix}${host.name}`, port: `p-${host.name}` }));
+  for (const { name } of plan.hosts) if (!/^[a-z0-9]{1,8}$/.test(name) || name === 'switch') throw new RangeError(`'${name}' is not a name for a host: 1 to 8 letters and digits, and not 'switch'`);
+  return plan.hosts.map((host, at) => ({ ...host, address: `10.77.0.${at + 1}`, namespace: namespaceOf(owner, host.name), port: `p-${host.name}` }));
 }
 
 /** Zones in the order of their first hosts. */
@@ -56,8 +72,9 @@ export function borderOf(zone: number): { readonly near: string; readonly far: s
 }
 
 /** Commands, in order, each for the shell's `ip`, `tc` or `ethtool`. */
-export function commandsFor(plan: LabPlan): readonly (readonly string[])[] {
-  const hosts = place(plan);
+export function commandsFor(plan: LabPlan, owner: Owner): readonly (readonly string[])[] {
+  const hosts = place(plan, owner);
+  const switchNamespace = namespaceOf(owner);
   const zones = zonesOf(plan);
   const bridge = (zone: string): string => `z-${zones.indexOf(zone)}`;
   const commands: (readonly string[])[] = [['ip', 'netns', 'add', switchNamespace], ['ip', '-n', switchNamespace, 'link', 'set', 'lo', 'up']];

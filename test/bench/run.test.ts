@@ -5,7 +5,10 @@ import { describe, expect, test } from 'vitest';
 import { choose, programs } from '../../bench/run.ts';
 import { complete, median, printRow, type Row } from '../../bench/rows.ts';
 import { fluidBoundMs } from '../../bench/lab/bound.ts';
-import { commandsFor, place } from '../../bench/lab/plan.ts';
+import { isAlive, ownerHere } from '../../bench/lab/lab.ts';
+import { commandsFor, namespaceOf, ownerOf, place } from '../../bench/lab/plan.ts';
+
+const owner = { pid: 17, startedAt: 4711 };
 
 describe('the runner', () => {
   test('names only programs that are there', () => {
@@ -24,7 +27,7 @@ describe('the runner', () => {
   });
 
   test('says which rows there are when there is none of that name', () => {
-    expect(() => choose(['--only', 'P77'])).toThrow(/no row P77: the rows are P1, P2/);
+    expect(() => choose(['--only', 'P77'])).toThrow(/no row P77: the rows are LAB, P1, P2/);
   });
 });
 
@@ -61,13 +64,23 @@ describe('the lab', () => {
 
   test('shapes both ends of every cable and of the link between zones, and nothing of the host control', () => {
     const plan = { borderMbit: 20, hosts: [{ name: 'control', zone: 'near' }, { name: 'a', zone: 'near', mbit: 40 }, { name: 'b', zone: 'far', mbit: 40 }] };
-    const shaped = commandsFor(plan).filter((command) => command.includes('tbf'));
+    const shaped = commandsFor(plan, owner).filter((command) => command.includes('tbf'));
     expect(shaped.map((command) => `${command[command.indexOf('dev') + 1] ?? ''} ${command[command.indexOf('rate') + 1] ?? ''}`)).toEqual([
       'b-1-near 20mbit', 'b-1-far 20mbit', 'eth0 40mbit', 'p-a 40mbit', 'eth0 40mbit', 'p-b 40mbit',
     ]);
   });
 
   test('refuses names that do not fit an interface', () => {
-    expect(() => place({ hosts: [{ name: 'much-too-long', zone: 'a' }] })).toThrow(/1 to 8 letters/);
+    for (const name of ['much-too-long', 'a-b', 'switch']) expect(() => place({ hosts: [{ name, zone: 'a' }] }, owner)).toThrow(/1 to 8 letters/);
+  });
+
+  test('knows by the name of a namespace who made it, and whether that process still runs', () => {
+    expect(ownerOf(namespaceOf(owner, 'a1'))).toEqual(owner);
+    for (const other of ['a1', 'starlab-a1', 'starlab-1-a1', 'starlab-17-4711-', 'xstarlab-17-4711-a1', 'starlab-17-4711-a1-b']) expect(ownerOf(other)).toBeUndefined();
+    const here = ownerHere();
+    expect(isAlive(here)).toBe(true);
+    // Its process id has come again since.
+    expect(isAlive({ ...here, startedAt: here.startedAt - 1 })).toBe(false);
+    expect(isAlive({ pid: 2 ** 22 + 1, startedAt: 0 })).toBe(false);
   });
 });
