@@ -72,7 +72,7 @@ interface Needed {
 
 /** @param target none when only parts are wanted, for the index in them. */
 export function createDeltaBringing(deps: DeltaBringingDeps, target?: DeltaTarget): DeltaBringing {
-  const { shelf, delta, metrics } = deps;
+  const { shelf, delta, metrics, log } = deps;
   const { needed, covered, parts, chunkBytes } = needs(delta, target);
   return {
     covered,
@@ -81,6 +81,8 @@ export function createDeltaBringing(deps: DeltaBringingDeps, target?: DeltaTarge
       const fetch = missing(delta, parts);
       let madeBytes = 0;
       let gotBytes = 0;
+      let failed = 0;
+      let why: string | undefined;
       let failure: { readonly cause: unknown } | undefined;
       const waiting = new Set(needed);
       // One after the other: each takes its base and its result in memory.
@@ -89,7 +91,10 @@ export function createDeltaBringing(deps: DeltaBringingDeps, target?: DeltaTarge
         for (const segment of waiting) {
           if (!hasAll(delta.held, segment.slice.parts)) continue;
           waiting.delete(segment);
-          madeBytes += await decode(deps, target, segment, options);
+          const { bytes, fallen, reason } = await decode(deps, target, segment, options);
+          madeBytes += bytes;
+          failed += fallen;
+          why ??= reason;
         }
       };
       const inTurn = async (): Promise<void> => {
@@ -106,6 +111,10 @@ export function createDeltaBringing(deps: DeltaBringingDeps, target?: DeltaTarge
       }, options);
       // What the release could not take is for the caller, whatever became of the parts.
       if (failure !== undefined) throw failure.cause;
+      if (failed > 0) {
+        metrics.deltaFallbacks.inc({ reason: 'damaged' });
+        log.warn({ revision: delta.set.to, from: delta.set.from, chunks: failed, reason: why }, 'chunks were not made out of those at hand; they are fetched');
+      }
       metrics.deltaBytes.inc(gotBytes);
       const savedBytes = Math.max(0, madeBytes - gotBytes);
       metrics.deltaSavedBytes.inc(savedBytes);
@@ -186,11 +195,18 @@ async function fetchParts(deps: DeltaBringingDeps, wanted: Bitmap, onPart: (ordi
   }
 }
 
-/** Hands on the chunks of a segment that verify; returns their bytes. */
-async function decode({ shelf, delta, from, decoder, base, metrics, log }: DeltaBringingDeps, target: DeltaTarget | undefined, { position, slice, ordinals }: Needed, { write, signal }: BringOptions): Promise<number> {
+interface Decoded {
+  readonly bytes: number;
+  /** Chunks that were wanted and not made. */
+  readonly fallen: number;
+  readonly reason: string | undefined;
+}
+
+/** Hands on the chunks of a segment that verify. */
+async function decode({ shelf, delta, from, decoder, base }: DeltaBringingDeps, target: DeltaTarget | undefined, { position, slice, ordinals }: Needed, { write, signal }: BringOptions): Promise<Decoded> {
   const { set } = delta;
   const payload = await readParts(shelf, delta, range(slice.parts.from, slice.parts.to));
-  if (payload === undefined || target === undefined) return 0;
+  if (payload === undefined || target === undefined) return { bytes: 0, fallen: ordinals.length, reason: 'a part is gone' };
   const offset = slice.parts.from * limits.deltaPartBytes;
   const encoded = payload.subarray(slice.begin - offset, slice.end - offset);
   const { made, failed, reason } = await decoder.segment({ set, segment: position, from: from.tree, to: target.manifest.tree, encoded, base, signal });
@@ -201,11 +217,8 @@ async function decode({ shelf, delta, from, decoder, base, metrics, log }: Delta
     await write(chunk.ordinal, chunk.bytes);
     bytes += chunk.bytes.length;
   }
-  if (failed.length > 0) {
-    metrics.deltaFallbacks.inc({ reason: 'damaged' });
-    log.warn({ revision: set.to, from: set.from, chunks: failed.length, reason }, 'chunks were not made out of those at hand; they are fetched');
-  }
-  return bytes;
+  const fallen = failed.filter((ordinal) => asked.has(ordinal)).length;
+  return { bytes, fallen, reason };
 }
 
 /** One after the other; `undefined` when one is not there. */
