@@ -88,7 +88,7 @@ function describeReceipt(receipt: Receipt, context: Context): string {
     ['time', timeText(time)],
     ['origin', `${bytesText(bytes.originBytes)}${receipt.originCopies === undefined ? '' : `, ${receipt.originCopies.toFixed(2)} copies of ${bytesText(receipt.fetchBytes)}`}`],
     ['peers', `${bytesText(bytes.peerBytes)}, ${shareText(bytes.peerBytes, fetched)} of what was fetched; so much less left the origin`],
-    ['zones', receipt.crossZoneCopies === undefined ? `${countText(receipt.zones, 'zone')}` : `${countText(receipt.zones, 'zone')}; ${bytesText(bytes.crossZoneBytes)} crossed between them, ${receipt.crossZoneCopies.toFixed(2)} copies`],
+    ['zones', receipt.crossZoneCopies === undefined || (receipt.zones === 1 && bytes.crossZoneBytes === 0) ? `${countText(receipt.zones, 'zone')}` : `${countText(receipt.zones, 'zone')}; ${bytesText(bytes.crossZoneBytes)} crossed between them, ${receipt.crossZoneCopies.toFixed(2)} copies`],
     ['disk', `${bytesText(bytes.reusedBytes)} were there already, ${shareText(bytes.reusedBytes, all)} of all`],
     ...(bytes.deltaBytes === 0 ? [] : [['deltas', `${bytesText(bytes.deltaBytes)}, which saved ${bytesText(bytes.savedBytes)}`] satisfies [string, string]]),
     ['wasted', `${bytesText(bytes.wastedBytes)}, ${shareText(bytes.wastedBytes, fetched + bytes.wastedBytes)} of what came`],

@@ -91,7 +91,7 @@ export interface TopicState {
   readonly log: number[];
   readonly views: Map<string, View>;
   fetch?: Fetch;
-  /** How urgent its bytes are, both ways. */
+  /** How urgent what we ask for of it is; only our own caps look at that. */
   traffic: TrafficClass;
   /** When what was gained must be announced. */
   flushAt: number | undefined;

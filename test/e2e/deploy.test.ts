@@ -61,6 +61,27 @@ describe('a deployment', { timeout }, () => {
     for (const agent of fleet.agents) expect(listing(await realpath(join(fleet.root(agent), 'current'))), agent).toEqual(wanted);
   });
 
+  test('has a receipt that adds up to what the targets counted', async () => {
+    const { code, out, err } = await fleet.starling('swarm', 'receipt', fleetNames.environment, '-o', 'json');
+    expect(code, err).toBe(0);
+    const receipt: unknown = JSON.parse(out);
+    const received = await Promise.all(fleet.agents.map(async (agent) => await counter(agent, 'received_bytes_total')));
+    expect(receipt).toMatchObject({
+      targets: { total: fleet.agents.length, fetched: fleet.agents.length, fetching: 0, silent: 0 },
+      slowest: { cause: expect.any(String), from: expect.arrayContaining([{ member: expect.any(String), name: expect.any(String), bytes: expect.any(Number) }]) },
+      time: { durationMs: expect.any(Number), unknown: { length: 3 } },
+    });
+    const { bytes } = receipt as { readonly bytes: { readonly originBytes: number; readonly peerBytes: number } };
+    const fetched = bytes.originBytes + bytes.peerBytes;
+    const counted = received.reduce((sum, one) => sum + one, 0);
+    // The targets count the index of the tree too.
+    expect(fetched).toBeGreaterThan(counted * 0.97);
+    expect(fetched).toBeLessThanOrEqual(counted);
+    expect(bytes.originBytes).toBeLessThan(fetched / 2);
+    const coverage = await fleet.starling('swarm', 'coverage', `${fleetNames.app}@latest`, '-o', 'json');
+    expect(JSON.parse(coverage.out)).toMatchObject({ targets: 3, holding: 3, fraction: 1, copiesMin: 4 });
+  });
+
   test('fetches only the identifiers that differ', async () => {
     const app = join(sources, 'app-2');
     await cp(join(sources, 'app'), app, { recursive: true, verbatimSymlinks: true });
