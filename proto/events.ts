@@ -127,6 +127,9 @@ export type Event =
     }
   | { readonly kind: 'batch.started'; readonly deployment: string; readonly batch: number }
   | { readonly kind: 'batch.finished'; readonly deployment: string; readonly batch: number; readonly phase: 'succeeded' | 'failed' }
+  /** Nothing new is activated until it is resumed; what is in flight comes to its end. */
+  | { readonly kind: 'deployment.paused'; readonly deployment: string; readonly reason: string }
+  | { readonly kind: 'deployment.resumed'; readonly deployment: string }
   | { readonly kind: 'deployment.rolling-back'; readonly deployment: string; readonly reason: string; readonly targets: readonly string[]; readonly to: Digest; readonly number: number }
   | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'running' | 'baking' | 'rolling-back'>; readonly reason?: string }
   | { readonly kind: 'target.reported'; readonly member: string; readonly report: Report }

@@ -2,7 +2,7 @@
 // one, and never again to a set that already failed on them.
 
 import { inTurn } from './arithmetic.ts';
-import { leavesNone } from './gates.ts';
+import { evaluateGates, leavesNone } from './gates.ts';
 import type { Environment, Member, State } from './model.ts';
 import { isFailure, isServing } from './phases.ts';
 import { isSilent, revisionOf, targetsOf } from './select.ts';
@@ -18,6 +18,10 @@ export function catchUp(state: State, environment: Environment, observed: Observ
   const targets = targetsOf(state, environment);
   const late = targets.filter((member) => isLate(environment, member) && !isSilent(observed, member.member, environment.config.lostAfterMs));
   if (late.length === 0) return nothing;
+  // Late joiners pass closed windows, never locks, vetoes or pins (control-plane.md 1.5).
+  const candidate = { environment: environment.environment, app, revision: record.revision, number: record.number, trigger: 'manual', catchUp: true, createdAt: observed.now } as const;
+  const gates = evaluateGates(state, candidate, observed);
+  if (gates.blockers.length > 0) return gates.nextCheckAt === undefined ? nothing : { ...nothing, nextCheckAt: gates.nextCheckAt };
   const lateIds = new Set(late.map((member) => member.member));
   // Those that are there already are in the snapshot, so that its shares are those of the whole environment.
   const snapshot = targets.filter((member) => lateIds.has(member.member) || member.running[app]?.revision === record.revision);
@@ -37,6 +41,7 @@ export function catchUp(state: State, environment: Environment, observed: Observ
         config: environment.config,
         batches: [inTurn(snapshot, app)],
         ...(environment.stable === undefined ? {} : { from: environment.stable }),
+        ...(gates.exemptions.length === 0 ? {} : { exemptions: gates.exemptions }),
       },
     ],
     effects: [],

@@ -2,10 +2,11 @@
 // Who answers which is commands.ts.
 
 import type { Cid, Digest } from '../../proto/cid.ts';
-import type { DeploymentConfig, Event, Labels } from '../../proto/events.ts';
+import type { DeploymentConfig, Event, Labels, PromotionCause } from '../../proto/events.ts';
 import type { Report } from '../../proto/fleet.ts';
 import type { Role } from '../../proto/statement.ts';
-import type { Blocker } from './gates.ts';
+import type { GovernanceCommand } from './command-governance.ts';
+import type { Blocker } from './gates/blocker.ts';
 
 export type CreateApp = { readonly kind: 'create-app'; readonly app: string; readonly project: string };
 export type CreateEnvironment = { readonly kind: 'create-environment'; readonly environment: string; readonly app: string; readonly selector: Labels; readonly config: DeploymentConfig };
@@ -54,7 +55,16 @@ export type RegisterRevision = {
   readonly proxy: string;
 };
 /** `revision`: whatever findRevision (select.ts) understands. */
-export type Promote = { readonly kind: 'promote'; readonly promotion: string; readonly environment: string; readonly revision: string; readonly reason?: string };
+export type Promote = {
+  readonly kind: 'promote';
+  readonly promotion: string;
+  readonly environment: string;
+  readonly revision: string;
+  readonly reason?: string;
+  /** `auto` is for automation alone; a `hotfix` needs a reason. */
+  readonly cause?: PromotionCause;
+  readonly edge?: string;
+};
 /** `to`: `previous` (the default), or a revision's number. */
 export type Rollback = { readonly kind: 'rollback'; readonly promotion: string; readonly environment: string; readonly to?: 'previous' | number; readonly reason?: string };
 export type Abort = { readonly kind: 'abort'; readonly deployment: string; readonly reason?: string };
@@ -62,6 +72,7 @@ export type AbortPromotion = { readonly kind: 'abort-promotion'; readonly promot
 export type ReportCommand = { readonly kind: 'report'; readonly member: string; readonly report: Report };
 
 export type Command =
+  | GovernanceCommand
   | CreateApp
   | CreateEnvironment
   | ChangeEnvironment

@@ -2,24 +2,45 @@
 
 import type { Event } from '../../proto/events.ts';
 import { accepted, refused } from './answer.ts';
-import type { Abort, AbortPromotion, Answer, Promote, Rollback } from './command.ts';
-import type { Deployment, Environment, RevisionRecord, State } from './model.ts';
+import { chosenFor } from './candidates.ts';
+import type { Abort, AbortPromotion, Accepted, Answer, Promote, Rollback } from './command.ts';
+import { edgeOf } from './gates/place.ts';
+import type { Deployment, Environment, Promotion, RevisionRecord, State } from './model.ts';
 import { isFinished, isOpen } from './phases.ts';
 import { findRevision, revisionOf } from './select.ts';
-import { finished } from './step.ts';
+import { finished, holdsAfterRollback } from './step.ts';
 
-/** A repeated command (same id) is accepted once; the same revision twice in one environment is one promotion (P-1). */
-export function promote(state: State, command: Promote): Answer {
+/**
+ * A repeated command (same id) is accepted once; the same revision twice in one environment is one promotion (P-1). Automation
+ * wins no race against a person: what it would ask for again is not created.
+ */
+export function promote(state: State, command: Promote, now: number): Answer {
+  const { promotion, cause, edge, reason } = command;
   const environment = state.environments.get(command.environment);
   if (environment === undefined) return refused('not-found', unknownEnvironment(state, command.environment));
-  if (state.promotions.has(command.promotion)) return accepted();
+  if (state.promotions.has(promotion)) return accepted();
   const record = findRevision(state, environment.app, command.revision);
   if (record === undefined) return refused('not-found', unknownRevision(state, environment.app, command.revision));
-  const open = openPromotions(state, environment).find((promotion) => promotion.revision === record.revision && promotion.trigger === 'manual');
-  if (open !== undefined) {
+  if (cause === 'hotfix' && (reason ?? '').trim() === '') return refused('invalid', 'a hotfix goes past gates, and needs a reason');
+  const open = openPromotions(state, environment).find((one) => one.revision === record.revision && one.trigger === 'manual');
+  // A hotfix is what one does about a promotion that waits.
+  if (open !== undefined && !(cause === 'hotfix' && open.phase === 'waiting' && open.cause !== 'hotfix')) {
     return refused('conflict', `promotion ${open.promotion} is bringing ${record.app}@${record.number} to '${environment.environment}' already (${open.phase}); watch that one`);
   }
-  return create(environment, record, 'manual', command.promotion, command.reason);
+  const path = { ...(cause === undefined ? {} : { cause }), ...(edge === undefined ? {} : { edge }) };
+  const answer = create(environment, record, 'manual', promotion, reason, path);
+  return cause === 'auto' ? answer : accepted(...answer.events, ...heldAfter(state, environment, record, promotion, now));
+}
+
+/** A promotion by hand of what automation would not choose puts automation on hold there; of what it would, lets it go again (control-plane.md 1.3). */
+function heldAfter(state: State, environment: Environment, record: RevisionRecord, promotion: string, now: number): readonly Event[] {
+  const edge = edgeOf(state, environment.environment, record.app);
+  if (edge === undefined || !edge.spec.auto) return [];
+  const chosen = chosenFor(state, environment, edge, { now, lastSeen: new Map(), since: now });
+  const isCandidate = chosen.kind === 'chosen' && chosen.option.carried[record.app] === record.revision;
+  const held = state.holds.has(edge.id);
+  if (isCandidate) return held ? [{ kind: 'hold.released', edge: edge.id, reason: `${record.app}@${record.number} was promoted` }] : [];
+  return held ? [] : [{ kind: 'hold.placed', edge: edge.id, promotion, reason: `${record.app}@${record.number} was promoted by hand, which is not the candidate` }];
 }
 
 /** Back to a set that succeeded here before; it replaces what is under way (control-plane.md 1.3). */
@@ -41,7 +62,8 @@ export function rollback(state: State, command: Rollback): Answer {
   if (active === undefined && environment.current === record.revision) {
     return refused('conflict', `environment '${environment.environment}' runs ${record.app}@${record.number} already; name another revision, or promote it to deploy it again`);
   }
-  return create(environment, record, 'rollback', command.promotion, command.reason);
+  const answer = create(environment, record, 'rollback', command.promotion, command.reason, {});
+  return accepted(...answer.events, ...holdsAfterRollback(state, environment, `rolled back to ${record.app}@${record.number}`, command.promotion));
 }
 
 /** While something new is being deployed, `previous` is what was good before it; else the good set before this one. */
@@ -53,13 +75,13 @@ function rollbackTarget(state: State, environment: Environment, active: Deployme
 }
 
 /** A newer wish supersedes those that still wait; what is being deployed is never displaced. */
-function create(environment: Environment, record: RevisionRecord, trigger: 'manual' | 'rollback', promotion: string, reason: string | undefined): Answer {
+function create(environment: Environment, record: RevisionRecord, trigger: 'manual' | 'rollback', promotion: string, reason: string | undefined, path: Pick<Promotion, 'cause' | 'edge'>): Accepted {
   const superseded = environment.waiting.map(
     (older): Event => ({ kind: 'promotion.finished', promotion: older, phase: 'superseded', reason: `superseded by ${promotion}` }),
   );
   const { app, revision, number } = record;
   const why = reason === undefined ? {} : { reason };
-  return accepted(...superseded, { kind: 'promotion.created', promotion, environment: environment.environment, app, revision, number, trigger, ...why });
+  return accepted(...superseded, { kind: 'promotion.created', promotion, environment: environment.environment, app, revision, number, trigger, ...path, ...why });
 }
 
 function openPromotions(state: State, environment: Environment) {

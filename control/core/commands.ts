@@ -2,13 +2,16 @@
 // what follows from the facts is decide.ts.
 
 import type { Answer, Command } from './command.ts';
+import { isGovernanceCommand } from './command-governance.ts';
 import { changeEnvironment, createApp, createEnvironment, registerRevision } from './commands-catalog.ts';
 import { createToken, enrolMember, locateMember, renewMember, report, revokeMember, revokeToken } from './commands-fleet.ts';
+import { govern } from './commands-governance.ts';
 import { abort, abortPromotion, promote, rollback } from './commands-promotion.ts';
 import type { State } from './model.ts';
 
 /** Answers a command; append the facts when the journal's head is still `state.head`, else ask again. `now` in milliseconds since 1970. */
 export function handle(state: State, command: Command, now: number): Answer {
+  if (isGovernanceCommand(command)) return govern(state, command, now);
   switch (command.kind) {
     case 'create-app':
       return createApp(state, command);
@@ -31,7 +34,7 @@ export function handle(state: State, command: Command, now: number): Answer {
     case 'register-revision':
       return registerRevision(state, command);
     case 'promote':
-      return promote(state, command);
+      return promote(state, command, now);
     case 'rollback':
       return rollback(state, command);
     case 'abort':

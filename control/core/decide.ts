@@ -4,9 +4,12 @@
 
 import type { Event } from '../../proto/events.ts';
 import { cutBatches, inTurn } from './arithmetic.ts';
+import { automation } from './automation.ts';
 import { catchUp } from './catch-up.ts';
+import { handle } from './commands.ts';
 import type { Effect } from './effects.ts';
 import { evaluateGates } from './gates.ts';
+import type { GateResult } from './gates.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
 import { stepRollback } from './rollback.ts';
 import { stepRollout } from './rollout.ts';
@@ -35,7 +38,18 @@ export function decide(state: State, observed: Observed): Decision {
     effects.push(...step.effects);
     nextCheckAt = Math.min(nextCheckAt, step.nextCheckAt ?? Infinity);
   }
+  // Automation comes second: what is under way has its say first. One wish at a time; the caller asks again.
+  if (events.length === 0) events.push(...automatic(state, observed));
   return { events, effects, ...(nextCheckAt === Infinity ? {} : { nextCheckAt }) };
+}
+
+/** The facts of the first thing that automation asks for and is granted. */
+function automatic(state: State, observed: Observed): readonly Event[] {
+  for (const command of automation(state, observed)) {
+    const answer = handle(state, command, observed.now);
+    if (answer.kind === 'accepted' && answer.events.length > 0) return answer.events;
+  }
+  return [];
 }
 
 function decideEnvironment(state: State, environment: Environment, observed: Observed): Step {
@@ -43,8 +57,9 @@ function decideEnvironment(state: State, environment: Environment, observed: Obs
   const promotion = state.promotions.get(environment.waiting[0] ?? '');
   if (active !== undefined) {
     if (active.phase === 'rolling-back') return stepRollback(state, environment, active, observed);
-    if (promotion?.trigger === 'rollback' && evaluateGates(state, promotion, observed).blockers.length === 0) {
-      return { events: [...replaced(state, active, promotion), ...started(state, environment, promotion)], effects: [] };
+    if (promotion?.trigger === 'rollback') {
+      const gates = evaluateGates(state, promotion, observed);
+      if (gates.blockers.length === 0) return { events: [...replaced(state, active, promotion), ...started(state, environment, promotion, gates)], effects: [] };
     }
     return stepRollout(state, environment, active, observed);
   }
@@ -52,7 +67,7 @@ function decideEnvironment(state: State, environment: Environment, observed: Obs
   if (farewell !== undefined) return { events: [], effects: [farewell] };
   if (promotion === undefined) return catchUp(state, environment, observed);
   const gates = evaluateGates(state, promotion, observed);
-  if (gates.blockers.length === 0) return { events: started(state, environment, promotion), effects: [] };
+  if (gates.blockers.length === 0) return { events: started(state, environment, promotion, gates), effects: [] };
   return gates.nextCheckAt === undefined ? nothing : { ...nothing, nextCheckAt: gates.nextCheckAt };
 }
 
@@ -64,7 +79,7 @@ function cancelled(state: State, environment: Environment): Effect | undefined {
 }
 
 /** The facts that begin a promotion's deployment: the snapshot of targets and configuration, cut into batches. */
-function started(state: State, environment: Environment, promotion: Promotion): readonly Event[] {
+function started(state: State, environment: Environment, promotion: Promotion, { exemptions }: GateResult): readonly Event[] {
   const rollback = promotion.trigger === 'rollback';
   const members = inTurn(targetsOf(state, environment), environment.app);
   const replacedId = rollback ? environment.activeDeployment : undefined;
@@ -83,6 +98,7 @@ function started(state: State, environment: Environment, promotion: Promotion): 
       batches: rollback ? [members] : cutBatches(members, environment.config.batches),
       ...(environment.stable === undefined ? {} : { from: environment.stable }),
       ...(replacedId === undefined ? {} : { rollbackOf: replacedId }),
+      ...(exemptions.length === 0 ? {} : { exemptions }),
     },
   ];
 }

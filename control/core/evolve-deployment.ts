@@ -17,6 +17,8 @@ export type DeploymentEvent = Of<
   | 'deployment.started'
   | 'batch.started'
   | 'batch.finished'
+  | 'deployment.paused'
+  | 'deployment.resumed'
   | 'deployment.rolling-back'
   | 'deployment.finished'
   | 'target.reported'
@@ -33,6 +35,17 @@ export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number)
     case 'batch.started':
     case 'batch.finished':
       return foldBatch(draft, event, at);
+    case 'deployment.paused': {
+      const deployment = unfinished(draft, event.deployment, at);
+      if (deployment !== undefined) deployment.paused = { reason: event.reason, since: at };
+      return;
+    }
+    case 'deployment.resumed': {
+      // Progress counts anew from here.
+      const deployment = unfinished(draft, event.deployment, at);
+      if (deployment !== undefined) delete deployment.paused;
+      return;
+    }
     case 'deployment.rolling-back':
       return foldRollingBack(draft, event, at);
     case 'deployment.finished':
@@ -119,6 +132,7 @@ function foldRollingBack(draft: Draft, event: Of<'deployment.rolling-back'>, at:
   if (deployment === undefined) return;
   const affected = new Set(event.targets);
   deployment.phase = 'rolling-back';
+  delete deployment.paused;
   deployment.reason = event.reason;
   deployment.rollback = { to: event.to, number: event.number, targets: event.targets };
   deployment.cancels = endTargets(draft, deployment, (target) => !affected.has(target.member), 'cancelled');

@@ -109,6 +109,8 @@ function fold(draft: Draft, entry: JournalEntry): void {
     case 'deployment.started':
     case 'batch.started':
     case 'batch.finished':
+    case 'deployment.paused':
+    case 'deployment.resumed':
     case 'deployment.rolling-back':
     case 'deployment.finished':
     case 'target.reported':

@@ -3,6 +3,7 @@
 
 import type { DeploymentPhase, PromotionPhase } from '../../proto/events.ts';
 import { allowed, balanceOf, maxParallelOf, minHealthyOf } from './arithmetic.ts';
+import { closingFor } from './closing.ts';
 import { evaluateGates } from './gates.ts';
 import type { Blocker } from './gates.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
@@ -86,6 +87,10 @@ function explainDeployment(state: State, observed: Observed, environment: Enviro
 function waitsOf(state: State, observed: Observed, environment: Environment, deployment: Deployment): readonly Wait[] {
   const wanted = deployment.rollback?.to ?? deployment.to;
   if (roleEffect(environment, wanted) !== undefined) return [{ reason: `the signed role of '${environment.environment}' does not name the revision yet` }];
+  if (deployment.paused !== undefined) {
+    const opensAt = closingFor(state, deployment, observed.now)?.opensAt;
+    return [{ reason: `it is paused: ${deployment.paused.reason}`, ...(opensAt === undefined ? {} : { until: opensAt }) }];
+  }
   const baking = deployment.batches.findIndex((batch) => batch.phase === 'baking');
   if (baking >= 0 && baking < deployment.batches.length - 1) {
     const until = (deployment.batches[baking]?.bakingSince ?? observed.now) + deployment.config.bakeMs;

@@ -193,6 +193,10 @@ export interface Deployment {
   readonly progressedAt: number;
   readonly finishedAt?: number;
   readonly rollbackOf?: string;
+  /** Gates that would have held it, and why they did not (T-1). */
+  readonly exemptions?: readonly { readonly gate: string; readonly why: string; readonly ref?: string }[];
+  /** Set while closed windows hold it: nothing new is activated, and no deadline runs. */
+  readonly paused?: { readonly reason: string; readonly since: number };
   /** Set when it rolls back: where to, and which targets. */
   readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[] };
   /** Targets that still work on an order that no longer counts, and are to be told. */

@@ -3,11 +3,12 @@
 
 import type { Event } from '../../proto/events.ts';
 import { allowed, balanceOf, failuresToStop } from './arithmetic.ts';
+import { closingFor } from './closing.ts';
 import type { Batch, Deployment, Environment, State, TargetDeployment } from './model.ts';
-import { hasFailed, isDone } from './phases.ts';
+import { hasFailed, isDone, isInFlight } from './phases.ts';
 import { rollbackTo, triedTargets } from './rollback.ts';
 import type { Observed } from './select.ts';
-import { deadlineOf, finished, lostTargets, nothing, orderEffect, roleEffect } from './step.ts';
+import { deadlineOf, finished, holdsAfterRollback, lostTargets, nothing, orderEffect, roleEffect } from './step.ts';
 import type { Step } from './step.ts';
 
 /** The next step of a deployment that is running or baking. */
@@ -19,6 +20,8 @@ export function stepRollout(state: State, environment: Environment, deployment: 
   const index = deployment.batches.findIndex((batch) => batch.phase !== 'succeeded');
   const batch = deployment.batches[index];
   if (batch === undefined) return { events: finished(state, deployment, 'succeeded'), effects: [] };
+  const held = stepClosing(state, deployment, batch, targets, observed);
+  if (held !== undefined) return held;
   if (batch.phase === 'baking') return stepBake(state, deployment, index, batch, observed);
   const role = roleEffect(environment, deployment.to);
   if (role !== undefined) return { events: [], effects: [role] };
@@ -29,6 +32,22 @@ export function stepRollout(state: State, environment: Environment, deployment: 
   }
   if (batch.phase === 'pending') return { events: [{ kind: 'batch.started', deployment: deployment.deployment, batch: index }], effects: [] };
   return stepBatch(state, environment, deployment, index, observed);
+}
+
+/** Closed windows: what is in flight comes to its end, and nothing new begins (T-5); or all goes back. Undefined while they are open. */
+function stepClosing(state: State, deployment: Deployment, batch: Batch, targets: readonly TargetDeployment[], observed: Observed): Step | undefined {
+  const { deployment: id, paused } = deployment;
+  const closing = closingFor(state, deployment, observed.now);
+  if (closing === undefined) return paused === undefined ? undefined : { events: [{ kind: 'deployment.resumed', deployment: id }], effects: [] };
+  const reason = `window '${closing.window.window}' closed`;
+  if (closing.action === 'rollback') return stop(state, deployment, reason);
+  // What has been activated goes on baking.
+  if (batch.phase === 'baking') return undefined;
+  if (paused === undefined) return { events: [{ kind: 'deployment.paused', deployment: id, reason }], effects: [] };
+  const lost = lostTargets(deployment, targets.filter(isInFlight), observed);
+  if (lost.events.length > 0) return lost;
+  const nextCheckAt = Math.min(closing.opensAt ?? Infinity, lost.nextCheckAt ?? Infinity);
+  return nextCheckAt === Infinity ? nothing : { ...nothing, nextCheckAt };
 }
 
 function stepBatch(state: State, environment: Environment, deployment: Deployment, index: number, observed: Observed): Step {
@@ -73,6 +92,8 @@ function stop(state: State, deployment: Deployment, reason: string): Step {
   else {
     const { revision: to, number } = back;
     events.push({ kind: 'deployment.rolling-back', deployment: deployment.deployment, reason, targets: tried, to, number });
+    const environment = state.environments.get(deployment.environment);
+    if (environment !== undefined) events.push(...holdsAfterRollback(state, environment, `${deployment.deployment} rolled back: ${reason}`, deployment.promotion));
   }
   return { events, effects: [] };
 }

@@ -6,6 +6,7 @@ import type { DeploymentPhase, Event } from '../../proto/events.ts';
 import type { OrderAction } from '../../proto/statement.ts';
 import { orderTargetsMax } from './effects.ts';
 import type { Effect } from './effects.ts';
+import { edgesInto } from './gates/place.ts';
 import type { Deployment, Environment, State, TargetDeployment } from './model.ts';
 import { heardAt, revisionOf } from './select.ts';
 import type { Observed } from './select.ts';
@@ -88,4 +89,10 @@ export function finished(state: State, deployment: Deployment, phase: End, reaso
 /** When a deployment that makes no more progress fails. */
 export function deadlineOf(deployment: Deployment): number {
   return deployment.progressedAt + deployment.config.progressDeadlineMs;
+}
+
+/** After a rollback, by hand or by itself, automation does not bring the bad set again until somebody says so. */
+export function holdsAfterRollback(state: State, environment: Environment, reason: string, promotion: string): readonly Event[] {
+  const edges = edgesInto(state, environment.environment).filter((edge) => !state.holds.has(edge.id));
+  return edges.map((edge): Event => ({ kind: 'hold.placed', edge: edge.id, reason, promotion }));
 }

@@ -1,0 +1,82 @@
+// How requests for approval end: enough votes, a vote against, time, or a subject that is no longer what would go on. And
+// the requests that compliance policies need for what waits.
+
+import { isBarred } from './candidates.ts';
+import type { Command } from './command.ts';
+import { evaluateGates, contextOf } from './gates.ts';
+import { approvalFor, isSameSubject, subjectOf } from './gates/approval.ts';
+import { authorsOf, complianceSubject, policiesOf } from './gates/compliance.ts';
+import { edgesInto, placeOf } from './gates/place.ts';
+import { isWorthAsking } from './gates/table.ts';
+import { isSatisfied, rejection } from './gates/votes.ts';
+import type { ApprovalRequest } from './model-approval.ts';
+import type { State } from './model.ts';
+import type { Observed } from './select.ts';
+import { numberOf } from './gates/blocker.ts';
+import { canonicalText } from './sets.ts';
+
+/** Requests that come to an end now. */
+export function settleRequests(state: State, now: number): readonly Command[] {
+  return [...state.requests.values()].flatMap((request): readonly Command[] => {
+    const end = request.status === 'open' ? endOf(state, request, now) : request.status === 'approved' ? afterwards(state, request) : undefined;
+    return end === undefined ? [] : [{ kind: 'settle-request', request: request.request, ...end }];
+  });
+}
+
+type End = { readonly status: Exclude<ApprovalRequest['status'], 'open'>; readonly reason?: string };
+
+function endOf(state: State, request: ApprovalRequest, now: number): End | undefined {
+  const against = rejection(request);
+  if (against !== undefined) return { status: 'rejected', reason: `${against.by} said no: ${against.comment ?? 'without a comment'}` };
+  const stale = staleness(state, request);
+  if (stale !== undefined) return stale;
+  if (request.expiresAt !== undefined && request.expiresAt <= now) return { status: 'expired', reason: 'nobody said enough in time' };
+  return isSatisfied(request) ? { status: 'approved' } : undefined;
+}
+
+/** An approval whose votes were taken back counts no longer (A-4), and one about something else than is configured now neither (A-2). */
+function afterwards(state: State, request: ApprovalRequest): End | undefined {
+  if (!isSatisfied(request)) return { status: 'revoked', reason: 'a vote was taken back' };
+  const stale = staleness(state, request);
+  return stale?.status === 'invalidated' ? stale : undefined;
+}
+
+/** Why a request asks for what can no longer go on: nobody is to be bothered with it (A-8). */
+function staleness(state: State, { subject }: ApprovalRequest): End | undefined {
+  const { destination, members } = subject;
+  if (destination === undefined || subject.purpose === 'override') return undefined;
+  const barred = Object.entries(members).find(([app, revision]) => isBarred(state, destination, app, revision));
+  if (barred !== undefined) return { status: 'invalidated', reason: `${barred[0]}@${numberOf(state, ...barred) ?? '?'} was vetoed or has expired` };
+  if (subject.purpose === 'compliance') {
+    const place = placeOf(state, destination);
+    const known = (place?.pipeline.spec.policies ?? []).some((policy) => canonicalText(policy) === subject.policy);
+    return known ? undefined : { status: 'invalidated', reason: 'the policy was changed' };
+  }
+  if (subject.purpose !== 'promotion') return undefined;
+  const asked = edgesInto(state, destination).some((edge) => {
+    const approval = approvalFor(state, edge);
+    return approval !== undefined && isSameSubject(subjectOf(edge, approval, members), subject);
+  });
+  if (!asked) return { status: 'invalidated', reason: 'what must be approved was changed' };
+  const desired = state.sets.get(destination)?.desired ?? {};
+  const passed = Object.entries(members).some(([app, revision]) => (numberOf(state, app, revision) ?? 0) < (numberOf(state, app, desired[app] ?? '') ?? 0));
+  return passed ? { status: 'cancelled', reason: `'${destination}' has gone on to something newer` } : undefined;
+}
+
+/** Requests for the approvals that compliance policies demand of promotions that wait. */
+export function missingCompliance(state: State, observed: Observed): readonly Command[] {
+  return [...state.environments.values()].flatMap((environment): readonly Command[] => {
+    const promotion = state.promotions.get(environment.waiting[0] ?? '');
+    if (promotion === undefined || promotion.trigger === 'rollback') return [];
+    const context = contextOf(state, environment, promotion, observed);
+    const policies = policiesOf(context).filter((policy) => policy.requires.some((rule) => rule.rule === 'approvals'));
+    if (policies.length === 0 || !isWorthAsking(evaluateGates(state, promotion, observed).blockers)) return [];
+    return policies.flatMap((policy): readonly Command[] => {
+      const subject = complianceSubject(policy, context);
+      if ([...state.requests.values()].some((request) => isSameSubject(request.subject, subject))) return [];
+      const rules = policy.requires.flatMap((rule) => (rule.rule === 'approvals' ? [{ group: rule.group, count: rule.count }] : []));
+      const excluded = policy.requires.some((rule) => rule.rule === 'separationOfDuties') ? [...new Set([...authorsOf(context), promotion.by])] : [];
+      return [{ kind: 'request-approval', request: `request-${state.requests.size + 1}`, subject, rules, excluded }];
+    });
+  });
+}

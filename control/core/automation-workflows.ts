@@ -1,0 +1,41 @@
+// When workflows run: for every new set that has succeeded in an environment (CDS-8), one at a time in what they lock
+// (L-3), and never longer than they may (L-6). Who carries out the steps is a worker's affair.
+
+import type { Command } from './command.ts';
+import { isBarred } from './candidates.ts';
+import { definitionOf, newestRun, workflowIn } from './gates/approval.ts';
+import { startWorkflow } from './commands-approval.ts';
+import type { WorkflowRun } from './model-approval.ts';
+import type { State } from './model.ts';
+import { isSameSet } from './sets.ts';
+
+/** Runs that are due. */
+export function startRuns(state: State, now: number): readonly Command[] {
+  return [...state.environments.values()].flatMap(({ environment }): readonly Command[] => {
+    const workflow = workflowIn(state, environment);
+    const current = state.sets.get(environment)?.current;
+    if (workflow === undefined || current === undefined) return [];
+    if (newestRun(state, environment, current, definitionOf(workflow)) !== undefined) return [];
+    const command = { kind: 'start-workflow', run: `${environment}-run-${state.runs.size + 1}`, environment } as const;
+    return startWorkflow(state, command, now).kind === 'accepted' ? [command] : [];
+  });
+}
+
+/** Runs that are over: out of time, or about something that is no longer so. */
+export function settleRuns(state: State, now: number): readonly Command[] {
+  return [...state.runs.values()].flatMap((run): readonly Command[] => {
+    const end = run.finishedAt === undefined ? endOf(state, run, now) : undefined;
+    return end === undefined ? [] : [{ kind: 'finish-workflow', run: run.run, ...end }];
+  });
+}
+
+type End = { readonly phase: Exclude<WorkflowRun['phase'], 'running'>; readonly reason: string };
+
+function endOf(state: State, run: WorkflowRun, now: number): End | undefined {
+  const workflow = workflowIn(state, run.environment);
+  if (workflow === undefined || definitionOf(workflow) !== run.definition) return { phase: 'invalidated', reason: 'the workflow was changed' };
+  if (!isSameSet(state.sets.get(run.environment)?.current, run.members)) return { phase: 'invalidated', reason: `'${run.environment}' runs another set by now` };
+  if (Object.entries(run.members).some(([app, revision]) => isBarred(state, run.environment, app, revision))) return { phase: 'invalidated', reason: 'a revision of the set was vetoed' };
+  if (run.phase === 'running' && run.deadline <= now) return { phase: 'timed-out', reason: 'it took longer than it may' };
+  return undefined;
+}

@@ -1,0 +1,137 @@
+// Commands about approvals and workflow runs. They record what was said; whether it is enough is gates/votes.ts, and what
+// follows is automation.ts.
+
+import type { ApprovalRule } from '../../proto/pipeline.ts';
+import { accepted, refused } from './answer.ts';
+import type { FinishWorkflow, ReportStep, RequestApproval, RequestOverride, RevokeVote, SettleRequest, StartWorkflow, VoteOn } from './command-governance.ts';
+import type { Answer } from './command.ts';
+import { why } from './commands-pipeline.ts';
+import { definitionOf, requestAbout, workflowIn } from './gates/approval.ts';
+import { locksOn } from './gates/lock.ts';
+import { placeOf, windowsOf, edgeOf } from './gates/place.ts';
+import type { Scope } from '../../proto/events-pipeline.ts';
+import type { State } from './model.ts';
+import { findRevision } from './select.ts';
+import { canonicalText } from './sets.ts';
+import { approvalTransitions, mayBecome, runTransitions, stepTransitions } from './transitions.ts';
+
+export function requestApproval(state: State, { kind: _kind, ...command }: RequestApproval): Answer {
+  if (state.requests.has(command.request)) return accepted();
+  const open = requestAbout(state, command.subject);
+  if (open?.status === 'open') return refused('conflict', `request ${open.request} asks the same already; approve that one`);
+  return accepted({ kind: 'approval.requested', ...command });
+}
+
+/** Who may lift it comes from what is lifted: nobody may lift what does not say who (CDS-17). */
+export function requestOverride(state: State, { request, environment, revision, lifts, reason }: RequestOverride): Answer {
+  const known = state.environments.get(environment);
+  if (known === undefined) return refused('not-found', `there is no environment '${environment}'`);
+  if (state.requests.has(request)) return accepted();
+  if (reason.trim() === '') return refused('invalid', 'an override needs a reason');
+  const record = findRevision(state, known.app, revision);
+  if (record === undefined) return refused('not-found', `application '${known.app}' has no revision '${revision}'`);
+  const demands = lifts.map((what) => liftRule(state, environment, known.app, what));
+  const closed = lifts.filter((_, index) => demands[index] === undefined);
+  if (lifts.length === 0 || closed.length > 0) return refused('forbidden', `nobody may lift ${closed.join(', ') || 'nothing'}; it names no group for an override`);
+  const rules = demands.flatMap((demand) => (demand === undefined ? [] : [demand.rule]));
+  const countsForMs = Math.min(...demands.flatMap((demand) => demand?.forMs ?? []));
+  const members = { ...state.sets.get(environment)?.current, [known.app]: record.revision };
+  return accepted({
+    kind: 'approval.requested',
+    request,
+    subject: { purpose: 'override', source: environment, members, destination: environment, policy: canonicalText({ lifts, rules }) },
+    rules,
+    excluded: [],
+    reason,
+    lifts,
+    countsForMs,
+  });
+}
+
+/** An override of a window or a freeze counts for this long after it was approved. */
+const overrideForMs = 24 * 3_600_000;
+
+function liftRule(state: State, environment: string, app: string, what: string): { readonly rule: ApprovalRule; readonly forMs: number } | undefined {
+  const [kind = '', ...rest] = what.split(':');
+  const name = rest.join(':');
+  const place = placeOf(state, environment);
+  if (kind === 'freeze') {
+    const rule = state.freezes.get(name)?.breakGlass;
+    return rule === undefined ? undefined : { rule, forMs: overrideForMs };
+  }
+  if (place === undefined) return undefined;
+  if (kind === 'window') {
+    const rule = windowsOf(place, edgeOf(state, environment, app)).find((window) => window.window === name)?.override;
+    return rule === undefined ? undefined : { rule, forMs: overrideForMs };
+  }
+  const glass = kind === 'policy' ? place.pipeline.spec.policies.find((policy) => policy.policy === name)?.breakGlass : undefined;
+  return glass === undefined ? undefined : { rule: { group: glass.group, count: glass.count }, forMs: glass.expiresMs };
+}
+
+export function vote(state: State, { kind: _kind, ...command }: VoteOn, now: number): Answer {
+  const request = state.requests.get(command.request);
+  if (request === undefined) return refused('not-found', `there is no request '${command.request}'`);
+  if (request.status !== 'open') return refused('conflict', `request '${command.request}' was ${request.status} already; nothing more can be said to it`);
+  if (request.expiresAt !== undefined && request.expiresAt <= now) return refused('conflict', `request '${command.request}' has expired; ask again`);
+  if (request.excluded.includes(command.by)) return refused('forbidden', `${command.by} wrote or submitted a part of it, and cannot approve it; ask somebody else`);
+  const fits = request.rules.some(({ group }) => group === '*' || command.groups.includes(group));
+  if (!fits) return refused('forbidden', `request '${command.request}' is for ${request.rules.map(({ group }) => `group '${group}'`).join(', ')}, which ${command.by} is not in`);
+  if (command.decision === 'reject' && (command.comment ?? '').trim() === '') return refused('invalid', 'a rejection says why: add a comment');
+  return accepted({ kind: 'approval.voted', ...command });
+}
+
+export function revokeVote(state: State, { request: id, by, reason }: RevokeVote): Answer {
+  const request = state.requests.get(id);
+  const mine = request?.votes.find((one) => one.by === by && one.revokedAt === undefined);
+  if (request === undefined || mine === undefined) return refused('not-found', `${by} has no vote on request '${id}' to take back`);
+  return accepted({ kind: 'approval.vote-revoked', request: id, by, reason });
+}
+
+export function settleRequest(state: State, { request: id, status, reason }: SettleRequest): Answer {
+  const request = state.requests.get(id);
+  if (request === undefined) return refused('not-found', `there is no request '${id}'`);
+  if (!mayBecome(approvalTransitions, request.status, status)) return refused('conflict', `request '${id}' was ${request.status}, and cannot become ${status}`);
+  return accepted({ kind: 'approval.settled', request: id, status, ...why(reason) });
+}
+
+/** A run and its lock begin in one append (L-2), only where no deployment is under way and no other run (L-3). */
+export function startWorkflow(state: State, { run, environment }: StartWorkflow, now: number): Answer {
+  if (state.runs.has(run)) return accepted();
+  const place = placeOf(state, environment);
+  const workflow = workflowIn(state, environment);
+  const members = state.sets.get(environment)?.current;
+  if (place === undefined || workflow === undefined) return refused('not-found', `environment '${environment}' has no workflow`);
+  if (members === undefined) return refused('conflict', `nothing has succeeded in '${environment}' that a workflow could look at`);
+  const held = workflow.lock === 'stage' ? place.stage.environments.map((one) => one.environment) : [environment];
+  const busy = held.find((one) => state.environments.get(one)?.activeDeployment !== undefined);
+  if (busy !== undefined) return refused('blocked', `a deployment is under way in '${busy}'; the workflow starts when it has ended`);
+  const other = held.flatMap((one) => locksOn(state, one, now)).find((lock) => lock.mode === 'workflow');
+  if (other !== undefined) return refused('blocked', `workflow run ${other.holder} holds '${environment}'; this one starts when it has ended`);
+  const deadline = now + workflow.timeoutMs;
+  const started = { kind: 'workflow.started', run, workflow: workflow.workflow, definition: definitionOf(workflow), environment, members, steps: workflow.steps.map((step) => step.step), deadline } as const;
+  if (workflow.lock === 'none') return accepted(started);
+  const scope: Scope = workflow.lock === 'stage' ? { kind: 'stage', id: `${place.pipeline.pipeline}/${place.stage.stage}` } : { kind: 'environment', id: environment };
+  const lock = `lock-${run}`;
+  return accepted(
+    { kind: 'lock.acquired', lock, scope, mode: 'workflow', holder: run, reason: `workflow '${workflow.workflow}' is running`, includeRollback: false, expiresAt: deadline },
+    { ...started, lock },
+  );
+}
+
+/** A run that is over, or past its deadline, takes no more words: its holder has been fenced (L-4). */
+export function reportStep(state: State, { kind: _kind, ...command }: ReportStep, now: number): Answer {
+  const run = state.runs.get(command.run);
+  const step = run?.steps.find((one) => one.step === command.step);
+  if (run === undefined || step === undefined) return refused('not-found', `there is no step '${command.step}' in a run '${command.run}'`);
+  if (run.finishedAt !== undefined || run.deadline <= now) return refused('conflict', `run '${command.run}' is over; its steps can no longer change`);
+  if (!mayBecome(stepTransitions, step.phase, command.phase)) return refused('conflict', `step '${command.step}' is ${step.phase}, and cannot become ${command.phase}`);
+  return accepted({ kind: 'workflow.step', ...command });
+}
+
+export function finishWorkflow(state: State, { run: id, phase, reason }: FinishWorkflow, now: number): Answer {
+  const run = state.runs.get(id);
+  if (run === undefined) return refused('not-found', `there is no workflow run '${id}'`);
+  if (!mayBecome(runTransitions, run.phase, phase)) return refused('conflict', `run '${id}' is ${run.phase}, and cannot become ${phase}`);
+  if (run.deadline <= now && phase === 'successful' && run.phase === 'running') return refused('conflict', `run '${id}' is past its deadline; start it again`);
+  return accepted({ kind: 'workflow.finished', run: id, phase, ...why(reason) });
+}

@@ -1,0 +1,73 @@
+// Commands about configuration: pipelines as a whole, their edges, automation, and what is known of revisions.
+
+import { accepted, refused } from './answer.ts';
+import type { ApplyPipeline, DeletePipeline, DescribeRevision, SetAutomation, SwitchEdge, SwitchPipeline } from './command-governance.ts';
+import type { Answer } from './command.ts';
+import { nameProblem } from './config.ts';
+import { edgesOf } from './gates/place.ts';
+import type { EdgePlace } from './gates/place.ts';
+import type { State } from './model.ts';
+import { pipelineProblems } from './pipeline-problems.ts';
+import { findRevision } from './select.ts';
+import { canonicalText } from './sets.ts';
+import { isRange } from './versions.ts';
+
+export function applyPipeline(state: State, { pipeline, project, spec }: ApplyPipeline): Answer {
+  const problem = nameProblem('a pipeline', pipeline) ?? nameProblem('a project', project);
+  if (problem !== undefined) return refused('invalid', problem);
+  const problems = pipelineProblems(state, pipeline, spec);
+  if (problems.length > 0) return refused('invalid', `pipeline '${pipeline}': ${problems.join('; ')}`);
+  const known = state.pipelines.get(pipeline);
+  if (known?.project === project && canonicalText(known.spec) === canonicalText(spec)) return accepted();
+  return accepted({ kind: 'pipeline.applied', pipeline, project, spec });
+}
+
+export function switchPipeline(state: State, { pipeline, on, reason }: SwitchPipeline): Answer {
+  const known = state.pipelines.get(pipeline);
+  if (known === undefined) return refused('not-found', `there is no pipeline '${pipeline}'`);
+  if (known.enabled === on) return accepted();
+  return accepted({ kind: on ? 'pipeline.enabled' : 'pipeline.disabled', pipeline, ...why(reason) });
+}
+
+export function deletePipeline(state: State, { pipeline, reason }: DeletePipeline): Answer {
+  if (!state.pipelines.has(pipeline)) return refused('not-found', `there is no pipeline '${pipeline}'`);
+  return accepted({ kind: 'pipeline.deleted', pipeline, ...why(reason) });
+}
+
+export function switchEdge(state: State, { edge, on, reason }: SwitchEdge): Answer {
+  if (findEdge(state, edge) === undefined) return refused('not-found', unknownEdge(state, edge));
+  if (state.switches.has(`edge-off:${edge}`) !== on) return accepted();
+  return accepted({ kind: on ? 'edge.enabled' : 'edge.disabled', edge, ...why(reason) });
+}
+
+export function setAutomation(state: State, { scope, on, reason }: SetAutomation): Answer {
+  const known = { pipeline: state.pipelines.has(scope.id), edge: findEdge(state, scope.id) !== undefined, environment: state.environments.has(scope.id), app: state.apps.has(scope.id) };
+  if (!known[scope.kind]) return refused('not-found', `there is no ${scope.kind} '${scope.id}'`);
+  if (state.switches.has(`${scope.kind}:${scope.id}`) !== on) return accepted();
+  return accepted({ kind: 'automation.changed', scope, on, ...why(reason) });
+}
+
+export function describeRevision(state: State, { app, revision, description }: DescribeRevision): Answer {
+  const record = findRevision(state, app, revision);
+  if (record === undefined) return refused('not-found', `application '${app}' has no revision '${revision}'; push it first`);
+  const wrong = description.requires?.find((one) => !isRange(one.version));
+  if (wrong !== undefined) return refused('invalid', `'${wrong.version}' is not a range of versions of ${wrong.node}, such as '>=22.3 <23'`);
+  return accepted({ kind: 'revision.described', app, revision: record.revision, description });
+}
+
+/** The edge with this id, `pipeline/edge`. */
+export function findEdge(state: State, id: string): EdgePlace | undefined {
+  const pipeline = state.pipelines.get(id.split('/')[0] ?? '');
+  return pipeline === undefined ? undefined : edgesOf(pipeline).find((edge) => edge.id === id);
+}
+
+/** What to say of an edge that is not there. */
+export function unknownEdge(state: State, id: string): string {
+  const known = [...state.pipelines.values()].flatMap(edgesOf).map((edge) => edge.id).toSorted();
+  return `there is no promotion '${id}'; ${known.length === 0 ? 'there are none yet' : `there are ${known.slice(0, 10).join(', ')}`}`;
+}
+
+/** A reason, where there is one. */
+export function why(reason: string | undefined): { readonly reason?: string } {
+  return reason === undefined ? {} : { reason };
+}
