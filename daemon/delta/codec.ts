@@ -1,8 +1,12 @@
-// The compression under delta segments and indexes: zstd of the runtime, with or without old bytes as a raw dictionary. Synchronous: the
-// encoder calls it on worker threads; decoding a segment takes milliseconds.
+// The compression under delta segments and indexes: zstd of the runtime, with or without old bytes as a raw dictionary, and for machine code the
+// difference of bsdiff.ts. Synchronous: the encoder calls it on worker threads; decoding a segment takes milliseconds.
 
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { SegmentCodec } from '../../proto/delta-set.ts';
+import { ProtocolError } from '../../proto/errors.ts';
+import { createByteReader, createByteWriter } from '../../proto/tree-index-bytes.ts';
+import type { Difference, Differ } from './bsdiff.ts';
+import { patch } from './bspatch.ts';
 
 /** Levels of zstd. `dictionary`: below 9, matches far back in a megabyte of dictionary are not found, and a segment grows tenfold. */
 export const deltaLevels = { plain: 3, dictionary: 9, thorough: 19 } as const;
@@ -17,13 +21,63 @@ export interface EncodedSegment {
   readonly bytes: Uint8Array;
 }
 
-/** `out` in the fewest bytes that the level finds; `base` is empty when nothing old is like it. */
-export function encodeSegment(base: Uint8Array, out: Uint8Array, level: number): EncodedSegment {
+/** `out` in few bytes; `base` is empty when nothing old is like it. Machine code as a difference, all else with the base as dictionary. */
+export function encodeSegment(base: Uint8Array, out: Uint8Array, level: number, differ: Differ): EncodedSegment {
+  const difference = base.length > 0 && looksLikeCode(out) ? encodeDifference(differ(base, out), level) : undefined;
+  // Where it shrinks so far, nothing else would do much better; looking would take twice the time.
+  if (difference !== undefined && difference.length * 4 < out.length) return { codec: 'bsdiff', bytes: difference };
+  const compressed = encodeCompressed(base, out, level);
+  return difference !== undefined && difference.length < compressed.bytes.length ? { codec: 'bsdiff', bytes: difference } : compressed;
+}
+
+function encodeCompressed(base: Uint8Array, out: Uint8Array, level: number): EncodedSegment {
   const delta = base.length > 0 ? compress(out, base, level) : undefined;
   // What shrinks to a quarter of what is usual without a base is not looked at twice.
   if (delta !== undefined && delta.length * 16 < out.length) return { codec: 'zstd-dict', bytes: delta };
   const plain = compress(out, undefined, delta === undefined ? level : deltaLevels.plain);
   return delta !== undefined && delta.length < plain.length ? { codec: 'zstd-dict', bytes: delta } : { codec: 'zstd', bytes: plain };
+}
+
+/** Text has no zeros, and what is compressed already has one in 256; the operands of machine code are full of them. */
+function looksLikeCode(bytes: Uint8Array): boolean {
+  let zeros = 0;
+  for (let index = 0; index < bytes.length; index += 7) if (bytes[index] === 0) zeros += 1;
+  return zeros * 7 * 20 > bytes.length;
+}
+
+/** Lengths of control and changes before and after compression, as varints; then the three streams, each compressed by itself unless empty. */
+function encodeDifference({ control, changes, additions }: Difference, level: number): Uint8Array {
+  const [first, second, third] = [control, changes, additions].map((bytes) => (bytes.length === 0 ? bytes : compress(bytes, undefined, level)));
+  const writer = createByteWriter();
+  for (const bytes of [control, first, changes, second]) writer.number(bytes?.length ?? 0);
+  for (const bytes of [first, second, third]) if (bytes !== undefined) writer.bytes(bytes);
+  return writer.written();
+}
+
+function decodeDifference(base: Uint8Array, encoded: Uint8Array, length: number): Uint8Array | undefined {
+  const reader = createByteReader(encoded);
+  try {
+    // A stretch takes three numbers of at most four bytes, and of sixteen bytes there may be one.
+    const controlBytes = reader.number('the length of the control', 16 + length);
+    const control = reader.number('the length of the control', encoded.length);
+    const changedBytes = reader.number('the length of the changes', length);
+    const changes = reader.number('the length of the changes', encoded.length);
+    const streams = {
+      control: inflate(reader.bytes(control), controlBytes),
+      changes: inflate(reader.bytes(changes), changedBytes),
+      additions: inflate(reader.bytes(reader.remaining), length - changedBytes),
+    };
+    if (streams.control === undefined || streams.changes === undefined || streams.additions === undefined) return undefined;
+    return patch(base, { control: streams.control, changes: streams.changes, additions: streams.additions }, length);
+  } catch (cause) {
+    if (cause instanceof ProtocolError) return undefined;
+    throw cause;
+  }
+}
+
+function inflate(encoded: Uint8Array, length: number): Uint8Array | undefined {
+  if (length === 0) return encoded.length === 0 ? encoded : undefined;
+  return decompress(encoded, undefined, length);
 }
 
 /** The bytes that a segment makes, exactly `length` of them; `undefined` when it makes anything else. */
@@ -34,7 +88,7 @@ export function decodeSegment(codec: SegmentCodec, base: Uint8Array, encoded: Ui
     case 'zstd-dict':
       return decompress(encoded, base, length);
     case 'bsdiff':
-      return undefined;
+      return decodeDifference(base, encoded, length);
     default:
       codec satisfies never;
       return undefined;

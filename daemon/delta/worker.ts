@@ -1,14 +1,17 @@
 // The worker thread of the encoder: takes a base and what is to be encoded against it, gives back the shorter encoding. It holds nothing
-// between two jobs. What a job is, and who hands them out, is in pool.ts.
+// between two jobs but room to work in. What a job is, and who hands them out, is in pool.ts.
 
 import { parentPort } from 'node:worker_threads';
+import { createDiffer } from './bsdiff.ts';
 import { compress, encodeSegment } from './codec.ts';
 import type { EncodeJob, EncodeResult } from './pool.ts';
+
+const differ = createDiffer();
 
 parentPort?.on('message', ({ kind, memory, baseBytes, outBytes, level }: EncodeJob) => {
   const base = new Uint8Array(memory, 0, baseBytes);
   const out = new Uint8Array(memory, baseBytes, outBytes);
-  const { codec, bytes } = kind === 'segment' ? encodeSegment(base, out, level) : { codec: 'zstd-dict' as const, bytes: compress(out, base, level) };
+  const { codec, bytes } = kind === 'segment' ? encodeSegment(base, out, level, differ) : { codec: 'zstd-dict' as const, bytes: compress(out, base, level) };
   // A view of a larger buffer would take all of that along.
   const own = Uint8Array.from(bytes);
   const result: EncodeResult = { encoded: { codec, bytes: own }, memory };

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { decodeDeltaSet } from '../../../proto/delta-set-codec.ts';
 import { createDeltaEncoder } from '../../../daemon/delta/encode.ts';
 import { createDeltaDecoder } from '../../../daemon/delta/decode.ts';
-import { applyDelta, edited, makeDelta, never, noise, revisionOf, sourceOf, type Applied, type Made, type TestRevision } from './revisions.ts';
+import { applyDelta, code, edited, makeDelta, never, noise, revisionOf, sourceOf, type Applied, type Made, type TestRevision } from './revisions.ts';
 
 const MiB = 1024 * 1024;
 const big = noise(7, 3 * MiB);
@@ -70,6 +70,18 @@ describe('a set', () => {
     const made = unwrap(await makeDelta(from, to));
     expect(made.payload.length).toBeLessThan(1_000);
     expectSound(await applyDelta(made, from, to), to);
+  });
+
+  test('of machine code whose addresses moved is a fraction of what a dictionary alone would leave', async () => {
+    const from = revisionOf({ 'bin/app': code(9, 2 * MiB) });
+    const to = revisionOf({ 'bin/app': Buffer.concat([code(10, 4_096), code(9, 2 * MiB, 4_096)]) });
+    const made = unwrap(await makeDelta(from, to));
+    expect(new Set(made.set.segments.map(({ codec }) => codec))).toEqual(new Set(['bsdiff']));
+    expect(made.payload.length).toBeLessThan(200_000);
+    const applied = await applyDelta(made, from, to);
+    expectSound(applied, to);
+    expect(applied.failed).toEqual([]);
+    expect(applied.index).toBeDefined();
   });
 
   test('follows content that was pushed far along in its file', async () => {

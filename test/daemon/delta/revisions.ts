@@ -31,6 +31,18 @@ export function noise(seed: number, length: number): Uint8Array {
   return bytes;
 }
 
+/** What machine code looks like to a compressor: words with many zero bytes, some of them addresses that all move by `moved`. */
+export function code(seed: number, length: number, moved = 0): Uint8Array {
+  const random = noise(seed, length);
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at + 8 <= length; at += 8) {
+    view.setUint32(at, ((random[at] ?? 0) << 16) | ((random[at + 1] ?? 0) << 8));
+    view.setUint32(at + 4, (random[at + 2] ?? 0) < 64 ? 0x00400000 + (random[at + 3] ?? 0) * 4096 + moved : (random[at + 4] ?? 0));
+  }
+  return bytes;
+}
+
 /** A copy with other bytes at some places. */
 export function edited(bytes: Uint8Array, places: readonly number[]): Uint8Array {
   const copy = Uint8Array.from(bytes);
