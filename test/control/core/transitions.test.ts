@@ -1,0 +1,71 @@
+// The state machines, exhaustively: from every phase, every fact that could lead to any other phase is folded, and the state
+// changes exactly where the table says so (P-2).
+
+import { describe, expect, it, test } from 'vitest';
+import { evolve, initialState } from '../../../control/core/evolve.ts';
+import type { ApprovalRequest, WorkflowRun } from '../../../control/core/model-approval.ts';
+import type { Deployment, Promotion, State } from '../../../control/core/model.ts';
+import { approvalTransitions, deploymentTransitions, mayBecome, promotionTransitions, runTransitions, stepTransitions } from '../../../control/core/transitions.ts';
+import type { Event } from '../../../proto/events.ts';
+import { config } from '../../support/pipeline-world.ts';
+
+function after(state: State, event: Event): State {
+  return evolve(state, { seq: state.head + 1, at: 2, actor: 'system', event });
+}
+
+function keys<K extends string>(table: Readonly<Record<K, unknown>>): readonly K[] {
+  return Object.keys(table) as K[];
+}
+
+function pairs<K extends string>(table: Readonly<Record<K, readonly K[]>>): readonly (readonly [K, K])[] {
+  return keys(table).flatMap((from) => keys(table).map((to) => [from, to] as const));
+}
+
+const promotion: Promotion = { promotion: 'p', environment: 'prod', app: 'web', revision: 'd', number: 1, trigger: 'manual', phase: 'waiting', by: 'x', createdAt: 1 };
+
+describe('P-2 phases change only as the tables say', () => {
+  test.each(pairs(approvalTransitions).filter(([, to]) => to !== 'open'))('approval: %s to %s', (from, to) => {
+    const request: ApprovalRequest = { request: 'r', subject: { purpose: 'promotion', source: 's', members: {}, policy: '' }, rules: [], excluded: [], status: from, votes: [], openedAt: 1, openedBy: 'x' };
+    const state = after({ ...initialState(), requests: new Map([['r', request]]) }, { kind: 'approval.settled', request: 'r', status: to as 'approved' });
+    expect(state.requests.get('r')?.status).toBe(mayBecome(approvalTransitions, from, to) ? to : from);
+  });
+
+  test.each(pairs(runTransitions).filter(([, to]) => to !== 'running'))('workflow run: %s to %s', (from, to) => {
+    const run: WorkflowRun = { run: 'r', workflow: 'w', definition: '', environment: 'prod', members: {}, phase: from, steps: [{ step: 's', phase: 'running', attempt: 1, at: 1 }], startedAt: 1, deadline: 9 };
+    const state = after({ ...initialState(), runs: new Map([['r', run]]) }, { kind: 'workflow.finished', run: 'r', phase: to as 'failed' });
+    expect(state.runs.get('r')?.phase).toBe(mayBecome(runTransitions, from, to) ? to : from);
+  });
+
+  test.each(pairs(stepTransitions))('step: %s to %s', (from, to) => {
+    const run: WorkflowRun = { run: 'r', workflow: 'w', definition: '', environment: 'prod', members: {}, phase: 'running', steps: [{ step: 's', phase: from, attempt: 1, at: 1 }], startedAt: 1, deadline: 9 };
+    const state = after({ ...initialState(), runs: new Map([['r', run]]) }, { kind: 'workflow.step', run: 'r', step: 's', phase: to, attempt: 2 });
+    expect(state.runs.get('r')?.steps[0]).toMatchObject(mayBecome(stepTransitions, from, to) ? { phase: to, attempt: 2 } : { phase: from, attempt: 1 });
+    const over = after({ ...initialState(), runs: new Map([['r', { ...run, finishedAt: 1 }]]) }, { kind: 'workflow.step', run: 'r', step: 's', phase: to, attempt: 2 });
+    expect(over.runs.get('r')?.steps[0]?.attempt).toBe(1);
+  });
+
+  test.each(pairs(promotionTransitions).filter(([, to]) => to !== 'waiting' && to !== 'deploying'))('promotion: %s to %s', (from, to) => {
+    const state = after({ ...initialState(), promotions: new Map([['p', { ...promotion, phase: from }]]) }, { kind: 'promotion.finished', promotion: 'p', phase: to as 'failed' });
+    expect(state.promotions.get('p')?.phase).toBe(mayBecome(promotionTransitions, from, to) ? to : from);
+  });
+
+  test.each(pairs(deploymentTransitions).filter(([, to]) => deploymentTransitions[to].length === 0))('deployment: %s to %s', (from, to) => {
+    const deployment: Deployment = { deployment: 'd', promotion: 'p', environment: 'prod', app: 'web', type: 'promote', seq: 1, to: 'x', number: 1, config, batches: [], targets: {}, phase: from, startedAt: 1, progressedAt: 1, cancels: [] };
+    const environment = { environment: 'prod', app: 'web', selector: {}, config, createdAt: 1, seq: 1, orderSeq: 0, waiting: [], good: [] };
+    const before: State = { ...initialState(), deployments: new Map([['d', deployment]]), environments: new Map([['prod', environment]]) };
+    const phase = after(before, { kind: 'deployment.finished', deployment: 'd', phase: to as 'failed' }).deployments.get('d')?.phase;
+    // Where a terminal phase is reached from one that is not, the fact is believed: what leads to it is decided, not folded.
+    expect(phase).toBe(deploymentTransitions[from].length === 0 ? from : to);
+  });
+
+  it('what is terminal has no way out, in any table', () => {
+    const terminal = [approvalTransitions, runTransitions, stepTransitions, promotionTransitions, deploymentTransitions].map((table) => keys(table).filter((phase) => (table as Record<string, readonly string[]>)[phase]?.length === 0));
+    expect(terminal).toEqual([
+      ['rejected', 'expired', 'invalidated', 'cancelled', 'revoked'],
+      ['failed', 'error', 'timed-out', 'aborted', 'invalidated'],
+      ['succeeded', 'failed', 'errored', 'timed-out', 'skipped', 'aborted'],
+      ['succeeded', 'failed', 'aborted', 'superseded'],
+      ['succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'],
+    ]);
+  });
+});
