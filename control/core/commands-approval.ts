@@ -107,6 +107,9 @@ export function startWorkflow(state: State, { run, environment }: StartWorkflow,
   if (busy !== undefined) return refused('blocked', `a deployment is under way in '${busy}'; the workflow starts when it has ended`);
   const other = held.flatMap((one) => locksOn(state, one, now)).find((lock) => lock.mode === 'workflow');
   if (other !== undefined) return refused('blocked', `workflow run ${other.holder} holds '${environment}'; this one starts when it has ended`);
+  // A run whose lock has expired is still there until it has been ended.
+  const running = [...state.runs.values()].find((one) => one.phase === 'running' && held.includes(one.environment));
+  if (running !== undefined) return refused('blocked', `workflow run ${running.run} has not been ended in '${running.environment}'; this one starts then`);
   const deadline = now + workflow.timeoutMs;
   const started = { kind: 'workflow.started', run, workflow: workflow.workflow, definition: definitionOf(workflow), environment, members, steps: workflow.steps.map((step) => step.step), deadline } as const;
   if (workflow.lock === 'none') return accepted(started);

@@ -53,10 +53,12 @@ const stretchesMax = 12;
 /** The windows' verdict at `now`. */
 export function evaluateWindows(windows: readonly TimeWindow[], use: WindowUse, now: number): WindowVerdict {
   const asked = windows.filter((window) => !use.lifted.has(window.window));
-  const open = new Timetable(asked, use, now, now + 1).isOpen(now);
-  const changesAt = search(asked, use, now, (table, at) => table.isOpen(at) !== open);
+  if (asked.length === 0) return { open: true, holds: [] };
+  const near = new Timetable(asked, use, now, now + stretchMs);
+  const open = near.isOpen(now);
+  const changesAt = search(asked, near, use, (table, at) => table.isOpen(at) !== open);
   const known = changesAt === undefined ? {} : { changesAt };
-  return open ? { open, holds: [], ...known } : { open, holds: holdsAt(asked, use, now), ...known };
+  return open ? { open, holds: [], ...known } : { open, holds: holdsAt(asked, near, use), ...known };
 }
 
 /** Whether the windows are open at an instant: the same answer as {@link evaluateWindows}, without looking ahead. */
@@ -64,15 +66,18 @@ export function isOpenAt(windows: readonly TimeWindow[], use: WindowUse, at: num
   return new Timetable(windows.filter((window) => !use.lifted.has(window.window)), use, at, at + 1).isOpen(at);
 }
 
-/** The first instant after `now` at which `is`, as far as looked: only at a boundary can anything change. */
-function search(windows: readonly TimeWindow[], use: WindowUse, now: number, is: (table: Timetable, at: number) => boolean): number | undefined {
-  const near = scan(windows, use, { after: now, from: now, to: now + nearMs }, is);
-  if (near !== undefined) return near;
+type Question = (table: Timetable, at: number) => boolean;
+
+/** The first instant after the beginning of `near` at which `is`, as far as looked: only at a boundary can anything change. */
+function search(windows: readonly TimeWindow[], near: Timetable, use: WindowUse, is: Question): number | undefined {
+  const now = near.from;
+  const found = near.boundaries().find((at) => at > now && is(near, at)) ?? scan(windows, use, { after: now, from: near.knownTo, to: now + nearMs }, is);
+  if (found !== undefined) return found;
   const beyond = windows.flatMap((window) => landmarksAfter(window, now + nearMs)).filter((at) => at > now + nearMs && at < now + horizonMs);
   for (const landmark of [...new Set(beyond)].toSorted((a, b) => a - b).slice(0, landmarksMax)) {
     // A little before it, since a landmark is one reading of the wall clock.
-    const found = scan(windows, use, { after: now, from: landmark - 3 * 3_600_000, to: landmark + landmarkMs }, is);
-    if (found !== undefined) return found;
+    const later = scan(windows, use, { after: now, from: landmark - 3 * 3_600_000, to: landmark + landmarkMs }, is);
+    if (later !== undefined) return later;
   }
   return undefined;
 }
@@ -83,7 +88,7 @@ interface Stretch {
   readonly to: number;
 }
 
-function scan(windows: readonly TimeWindow[], use: WindowUse, { after, from, to }: Stretch, is: (table: Timetable, at: number) => boolean): number | undefined {
+function scan(windows: readonly TimeWindow[], use: WindowUse, { after, from, to }: Stretch, is: Question): number | undefined {
   let start = from;
   for (let stretch = 0, length = stretchMs; stretch < stretchesMax && start < to; stretch += 1, length *= 4) {
     const table = new Timetable(windows, use, start, Math.min(start + length, to));
@@ -96,14 +101,14 @@ function scan(windows: readonly TimeWindow[], use: WindowUse, { after, from, to 
   return undefined;
 }
 
-function holdsAt(windows: readonly TimeWindow[], use: WindowUse, now: number): readonly WindowHold[] {
-  const table = new Timetable(windows, use, now, now + 1);
+function holdsAt(windows: readonly TimeWindow[], table: Timetable, use: WindowUse): readonly WindowHold[] {
+  const now = table.from;
   const denying = windows.filter((window) => window.kind === 'deny' && table.isActive(window, now));
   const allows = windows.filter((window) => window.kind === 'allow');
   const shut = allows.some((window) => table.isActive(window, now)) ? [] : allows;
   return [...denying, ...shut].map((window) => {
     const raw = table.raw(window, now);
-    const until = search([window], use, now, (ahead, at) => ahead.isActive(window, at) === (window.kind === 'allow'));
+    const until = search([window], table, use, (ahead, at) => ahead.isActive(window, at) === (window.kind === 'allow'));
     const why = window.kind === 'deny' ? 'denied' : raw === undefined ? 'closed' : table.isUsedUp(window, raw) ? 'used-up' : 'jitter';
     return { window, why, ...(raw === undefined ? {} : { since: raw.from }), ...(until === undefined ? {} : { until }) };
   });

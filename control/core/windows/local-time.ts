@@ -16,6 +16,7 @@ const weekdays: readonly Weekday[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 
 
 /** The instant at which a zone's wall clock shows `wall`; milliseconds since 1970. */
 export function instantOf(wall: number, timeZone: string, reading: Reading): number {
+  if (timeZone === 'UTC') return wall;
   const shown = new Date(wall);
   const local = new Temporal.PlainDateTime(
     shown.getUTCFullYear(), shown.getUTCMonth() + 1, shown.getUTCDate(), shown.getUTCHours(), shown.getUTCMinutes(), shown.getUTCSeconds(),

@@ -7,6 +7,9 @@ import type { TimeWindow, WeeklyRow } from '../../../proto/window.ts';
 import { dayMs, instantOf, minuteMs, parseClock, parseWall, wallAt, weekdayOf } from './local-time.ts';
 import type { Reading } from './local-time.ts';
 
+/** The most that a wall clock can be moved at once, and a little: a zone that changed the side of the date line moved by a day. */
+const skewMs = 86_400_000 + 2 * 3_600_000;
+
 /** One time that a window is active: from `from` until before `to`; milliseconds since 1970. */
 export interface Occurrence {
   readonly from: number;
@@ -25,7 +28,10 @@ const slackMs = 3 * 3_600_000;
  */
 export function occurrencesBetween(window: TimeWindow, from: number, to: number): { readonly occurrences: readonly Occurrence[]; readonly knownTo: number } {
   const found: Occurrence[] = [];
-  for (const span of spans(window, wallAt(from, window.timeZone), wallAt(to, window.timeZone))) {
+  const [fromWall, toWall] = [wallAt(from, window.timeZone), wallAt(to, window.timeZone)];
+  for (const span of spans(window, fromWall, toWall)) {
+    // Resolving is the dear part: what is far off on the wall clock is far off in truth.
+    if (('forMs' in span ? span.start + span.forMs : span.end) < fromWall - skewMs || span.start > toWall + skewMs) continue;
     const occurrence = resolved(window, span);
     if (occurrence.to <= occurrence.from || occurrence.to <= from || occurrence.from >= to) continue;
     found.push(occurrence);

@@ -59,7 +59,8 @@ describe('P-2 phases change only as the tables say', () => {
   });
 
   it('what is terminal has no way out, in any table', () => {
-    const terminal = [approvalTransitions, runTransitions, stepTransitions, promotionTransitions, deploymentTransitions].map((table) => keys(table).filter((phase) => (table as Record<string, readonly string[]>)[phase]?.length === 0));
+    const tables: readonly Readonly<Record<string, readonly string[]>>[] = [approvalTransitions, runTransitions, stepTransitions, promotionTransitions, deploymentTransitions];
+    const terminal = tables.map((table) => keys(table).filter((phase) => table[phase]?.length === 0));
     expect(terminal).toEqual([
       ['rejected', 'expired', 'invalidated', 'cancelled', 'revoked'],
       ['failed', 'error', 'timed-out', 'aborted', 'invalidated'],
