@@ -26,17 +26,16 @@ export function readingsOf(state: () => State, observed: () => Observed, presenc
     },
     *promotionBlocked() {
       for (const { environment, waiting } of state().environments.values()) {
-        const promotion = state().promotions.get(waiting[0] ?? '');
-        if (promotion === undefined) continue;
-        const gates = new Set(evaluateGates(state(), promotion, observed()).blockers.map(({ type }) => type));
+        const promotions = waiting.flatMap((id) => state().promotions.get(id) ?? []);
+        const gates = new Set(promotions.flatMap((promotion) => evaluateGates(state(), promotion, observed()).blockers.map(({ type }) => type)));
         for (const gate of gates) yield { environment, gate, value: 1 };
       }
     },
     *driftTargets() {
       for (const environment of state().environments.values()) {
-        const { current, app } = environment;
-        const idle = environment.activeDeployment === undefined && current !== undefined;
-        const adrift = idle ? targetsOf(state(), environment).filter((member) => member.running[app]?.revision !== current) : [];
+        const wanted = Object.entries(environment.slots).filter(([app, slot]) => slot.current !== undefined && environment.apps.includes(app));
+        const idle = environment.activeDeployment === undefined && environment.continuing === undefined && wanted.length > 0;
+        const adrift = idle ? targetsOf(state(), environment).filter((member) => wanted.some(([app, slot]) => member.running[app]?.revision !== slot.current)) : [];
         yield { environment: environment.environment, value: adrift.length };
       }
     },

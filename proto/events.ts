@@ -38,8 +38,9 @@ export type DeploymentKind = 'promote' | 'redeploy' | 'rollback' | 'catch-up';
 export type Event =
   | PipelineEvent
   | { readonly kind: 'app.created'; readonly app: string; readonly project: string }
-  | { readonly kind: 'environment.created'; readonly environment: string; readonly app: string; readonly selector: Labels; readonly config: DeploymentConfig }
-  | { readonly kind: 'environment.changed'; readonly environment: string; readonly selector: Labels; readonly config: DeploymentConfig }
+  /** `apps`: all of its applications, in the order in which they are deployed; absent where there is one. */
+  | { readonly kind: 'environment.created'; readonly environment: string; readonly app: string; readonly apps?: readonly string[]; readonly selector: Labels; readonly config: DeploymentConfig }
+  | { readonly kind: 'environment.changed'; readonly environment: string; readonly apps?: readonly string[]; readonly selector: Labels; readonly config: DeploymentConfig }
   | {
       readonly kind: 'token.created';
       readonly token: string;
@@ -121,6 +122,8 @@ export type Event =
       readonly config: DeploymentConfig;
       /** The snapshot of targets, cut into batches in the order in which they go. */
       readonly batches: readonly (readonly string[])[];
+      /** Applications of the promotion's set that are deployed after this one, each by a deployment of its own. Absent: none. */
+      readonly next?: readonly string[];
       readonly rollbackOf?: string;
       /** Gates that would have held it, and why they did not (T-1). */
       readonly exemptions?: readonly { readonly gate: string; readonly why: string; readonly ref?: string }[];

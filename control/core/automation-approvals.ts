@@ -65,8 +65,8 @@ function staleness(state: State, { subject }: ApprovalRequest): End | undefined 
 
 /** Requests for the approvals that compliance policies demand of promotions that wait. */
 export function missingCompliance(state: State, observed: Observed): readonly Command[] {
-  return [...state.environments.values()].flatMap((environment): readonly Command[] => {
-    const promotion = state.promotions.get(environment.waiting[0] ?? '');
+  const waiting = [...state.environments.values()].flatMap((environment) => environment.waiting.map((id) => ({ environment, promotion: state.promotions.get(id) })));
+  return waiting.flatMap(({ environment, promotion }): readonly Command[] => {
     if (promotion === undefined || promotion.trigger === 'rollback') return [];
     const context = contextOf(state, environment, promotion, observed);
     const policies = policiesOf(context).filter((policy) => policy.requires.some((rule) => rule.rule === 'approvals'));

@@ -14,7 +14,9 @@ import { settleRequests, missingCompliance } from './automation-approvals.ts';
 import { settleRuns, startRuns } from './automation-workflows.ts';
 import { authorsOf } from './gates/compliance.ts';
 import type { Environment, State } from './model.ts';
+import { membersOf } from './select.ts';
 import type { Observed } from './select.ts';
+import { isSameSet, pick, setIdOf } from './sets.ts';
 
 /** Blockers that say "not by itself": while one of them holds, automation does not even wish for it (T-7). */
 const forbidding: ReadonlySet<BlockerType> = new Set(['pipeline-disabled', 'edge-disabled', 'automation-off', 'veto', 'pin', 'hold', 'same-set', 'downgrade', 'unknown-revision']);
@@ -37,16 +39,16 @@ export function automation(state: State, observed: Observed): readonly Command[]
 function promoteAlong(state: State, edge: EdgePlace, observed: Observed): readonly Command[] {
   const environment = state.environments.get(edge.spec.to);
   if (environment === undefined || !edge.spec.auto || !edge.pipeline.enabled) return [];
-  const waiting = environment.waiting.flatMap((id) => state.promotions.get(id) ?? []);
+  const waiting = environment.waiting.flatMap((id) => state.promotions.get(id) ?? []).filter((promotion) => edge.spec.apps.some((app) => membersOf(promotion)[app] !== undefined));
   // What a person asked for is not displaced; in order, nothing is (S-4).
   if (waiting.some((promotion) => promotion.cause !== 'auto' || edge.pipeline.spec.executionMode === 'queued')) return [];
   const chosen = chosenFor(state, environment, edge, observed);
   if (chosen.kind !== 'chosen') return [];
   const candidate = candidateOf(environment, edge, chosen.option, state, observed.now);
-  if (waiting.some((promotion) => promotion.revision === candidate.revision)) return [];
+  if (waiting.some((promotion) => carriesSame(membersOf(promotion), chosen.option.carried))) return [];
   if (evaluateGates(state, candidate, observed).blockers.some((blocker) => forbidding.has(blocker.type))) return [];
   const count = (state.sets.get(environment.environment)?.promotions ?? 0) + 1;
-  return [{ kind: 'promote', promotion: `auto-${environment.environment}-${count}`, environment: environment.environment, revision: candidate.revision, cause: 'auto', edge: edge.id }];
+  return [{ kind: 'promote', promotion: `auto-${environment.environment}-${count}`, environment: environment.environment, revision: setIdOf(chosen.option.carried), cause: 'auto', edge: edge.id }];
 }
 
 /** Asks people about what would go next, once it is verified and nothing but time and people stands in its way (A-8). */
@@ -56,7 +58,7 @@ function askForApproval(state: State, edge: EdgePlace, observed: Observed): read
   if (environment === undefined || approval === undefined || !edge.pipeline.enabled) return [];
   const options = newerOptions(state, environment, edge).filter((option) => isVerified(state, environment, edge, option, observed));
   const chosen = chooseAmong(state, environment, edge, options);
-  const byHand = wishes(state, environment).filter((promotion) => edge.spec.apps.includes(promotion.app)).map((promotion) => ({ [promotion.app]: promotion.revision }));
+  const byHand = wishes(state, environment).map((promotion) => pick(membersOf(promotion), edge.spec.apps)).filter((carried) => Object.keys(carried).length > 0);
   const asked = [...(chosen.kind === 'chosen' ? [chosen.option.carried] : []), ...byHand];
   return asked.flatMap((carried): readonly Command[] => {
     const subject = subjectOf(edge, approval, carried);
@@ -64,7 +66,7 @@ function askForApproval(state: State, edge: EdgePlace, observed: Observed): read
     const { cause: _cause, ...plain } = candidateOf(environment, edge, { carried }, state, observed.now);
     const blockers = evaluateGates(state, plain, observed).blockers;
     if (!isWorthAsking(blockers)) return [];
-    const submitters = wishes(state, environment).filter((promotion) => carriesSame(carried, { [promotion.app]: promotion.revision })).map((promotion) => promotion.by);
+    const submitters = wishes(state, environment).filter((promotion) => isSameSet(pick(membersOf(promotion), edge.spec.apps), carried)).map((promotion) => promotion.by);
     const excluded = approval.preventSelfApproval ? [...new Set([...authorsOf({ state, members: carried }), ...submitters])] : [];
     const expires = approval.expiresAfterMs === undefined ? {} : { expiresAt: observed.now + approval.expiresAfterMs };
     return [{ kind: 'request-approval', request: nextRequest(state), subject, rules: approval.rules, excluded, ...expires }];
@@ -75,7 +77,8 @@ function askForApproval(state: State, edge: EdgePlace, observed: Observed): read
 function wishes(state: State, environment: Environment) {
   return environment.waiting
     .flatMap((id) => state.promotions.get(id) ?? [])
-    .filter((promotion) => promotion.cause === undefined && promotion.trigger === 'manual' && !isBarred(state, environment.environment, promotion.app, promotion.revision));
+    .filter((promotion) => promotion.cause === undefined && promotion.trigger === 'manual')
+    .filter((promotion) => !Object.entries(membersOf(promotion)).some(([app, revision]) => isBarred(state, environment.environment, app, revision)));
 }
 
 /** Ids count up, since no request is ever forgotten. */

@@ -20,9 +20,10 @@ const revisionsMax = 200;
 
 /** What the gates are asked about when an option is to go on by automation. */
 export function candidateOf(environment: Environment, edge: EdgePlace, option: Option, state: State, now: number): Candidate {
-  const revision = option.carried[environment.app] ?? '';
-  const number = numberOf(state, environment.app, revision) ?? 0;
-  return { environment: environment.environment, app: environment.app, revision, number, trigger: 'manual', cause: 'auto', edge: edge.id, members: option.carried, createdAt: now };
+  const app = environment.apps.find((one) => option.carried[one] !== undefined) ?? '';
+  const revision = option.carried[app] ?? '';
+  const number = numberOf(state, app, revision) ?? 0;
+  return { environment: environment.environment, app, revision, number, trigger: 'manual', cause: 'auto', edge: edge.id, members: option.carried, createdAt: now };
 }
 
 /** Options that are newer than what the destination wants in no application older, not vetoed, not expired; whatever people think of them. */

@@ -10,13 +10,23 @@ import type { Observed } from './select.ts';
 import { nothing } from './step.ts';
 import type { Step } from './step.ts';
 
-/** The fact that starts a catch-up, when a target that can be heard lacks `current`. */
+/** The fact that starts a catch-up, when a target that can be heard lacks the current revision of an application. */
 export function catchUp(state: State, environment: Environment, observed: Observed): Step {
-  const { app, current, currentPromotion } = environment;
+  let nextCheckAt = Infinity;
+  for (const app of environment.apps) {
+    const step = catchUpApp(state, environment, app, observed);
+    if (step.events.length > 0) return step;
+    nextCheckAt = Math.min(nextCheckAt, step.nextCheckAt ?? Infinity);
+  }
+  return nextCheckAt === Infinity ? nothing : { ...nothing, nextCheckAt };
+}
+
+function catchUpApp(state: State, environment: Environment, app: string, observed: Observed): Step {
+  const { current, currentPromotion, stable } = environment.slots[app] ?? {};
   const record = current === undefined ? undefined : revisionOf(state, app, current);
   if (record === undefined || currentPromotion === undefined) return nothing;
   const targets = targetsOf(state, environment);
-  const late = targets.filter((member) => isLate(environment, member) && !isSilent(observed, member.member, environment.config.lostAfterMs));
+  const late = targets.filter((member) => isLate(environment, app, member) && !isSilent(observed, member.member, environment.config.lostAfterMs));
   if (late.length === 0) return nothing;
   // Late joiners pass closed windows, never locks, vetoes or pins (control-plane.md 1.5).
   const candidate = { environment: environment.environment, app, revision: record.revision, number: record.number, trigger: 'manual', catchUp: true, createdAt: observed.now } as const;
@@ -40,7 +50,7 @@ export function catchUp(state: State, environment: Environment, observed: Observ
         number: record.number,
         config: environment.config,
         batches: [inTurn(snapshot, app)],
-        ...(environment.stable === undefined ? {} : { from: environment.stable }),
+        ...(stable === undefined ? {} : { from: stable }),
         ...(gates.exemptions.length === 0 ? {} : { exemptions: gates.exemptions }),
       },
     ],
@@ -52,8 +62,8 @@ export function catchUp(state: State, environment: Environment, observed: Observ
  * Whether a target should be brought to `current`. One that runs what was wanted last, though that did not succeed, is left to
  * people: a deployment that failed or was aborted without a rollback stays where it stopped.
  */
-function isLate(environment: Environment, member: Member): boolean {
-  const { app, current, desired } = environment;
+function isLate(environment: Environment, app: string, member: Member): boolean {
+  const { current, desired } = environment.slots[app] ?? {};
   const running = member.running[app]?.revision;
   if (running !== undefined && (running === current || running === desired)) return false;
   const work = member.work[app];

@@ -2,9 +2,27 @@
 
 import type { AutomationScope, Description, Scope, StepPhase, RunPhase, ApprovalStatus, ApprovalSubject } from '../../proto/events-pipeline.ts';
 import type { Digest } from '../../proto/cid.ts';
+import type { DeploymentConfig, Labels } from '../../proto/events.ts';
 import type { ApprovalRule, PipelineSpec } from '../../proto/pipeline.ts';
 
-export type ApplyPipeline = { readonly kind: 'apply-pipeline'; readonly pipeline: string; readonly project: string; readonly spec: PipelineSpec };
+/** An environment as a pipeline's file describes it: made when there is none, changed when it differs. */
+export interface EnvironmentWish {
+  readonly environment: string;
+  /** In the order in which they are deployed. */
+  readonly apps: readonly string[];
+  readonly selector: Labels;
+  readonly config: DeploymentConfig;
+}
+
+/** `apps` and `environments` are made or changed in the same append: all of it, or nothing (G-1). */
+export type ApplyPipeline = {
+  readonly kind: 'apply-pipeline';
+  readonly pipeline: string;
+  readonly project: string;
+  readonly spec: PipelineSpec;
+  readonly apps?: readonly string[];
+  readonly environments?: readonly EnvironmentWish[];
+};
 export type SwitchPipeline = { readonly kind: 'switch-pipeline'; readonly pipeline: string; readonly on: boolean; readonly reason?: string };
 export type DeletePipeline = { readonly kind: 'delete-pipeline'; readonly pipeline: string; readonly reason?: string };
 /** `edge`: `pipeline/edge`. */

@@ -9,8 +9,9 @@ import type { GovernanceCommand } from './command-governance.ts';
 import type { Blocker } from './gates/blocker.ts';
 
 export type CreateApp = { readonly kind: 'create-app'; readonly app: string; readonly project: string };
-export type CreateEnvironment = { readonly kind: 'create-environment'; readonly environment: string; readonly app: string; readonly selector: Labels; readonly config: DeploymentConfig };
-export type ChangeEnvironment = { readonly kind: 'change-environment'; readonly environment: string; readonly selector: Labels; readonly config: DeploymentConfig };
+export type CreateEnvironment = { readonly kind: 'create-environment'; readonly environment: string; readonly app: string; readonly apps?: readonly string[]; readonly selector: Labels; readonly config: DeploymentConfig };
+/** `apps`: absent leaves them as they are. */
+export type ChangeEnvironment = { readonly kind: 'change-environment'; readonly environment: string; readonly apps?: readonly string[]; readonly selector: Labels; readonly config: DeploymentConfig };
 export type CreateToken = {
   readonly kind: 'create-token';
   readonly token: string;
@@ -54,7 +55,7 @@ export type RegisterRevision = {
   readonly uploadedBytes: number;
   readonly proxy: string;
 };
-/** `revision`: whatever findRevision (select.ts) understands. */
+/** `revision`: whatever findSet (select.ts) understands. */
 export type Promote = {
   readonly kind: 'promote';
   readonly promotion: string;
@@ -65,8 +66,8 @@ export type Promote = {
   readonly cause?: PromotionCause;
   readonly edge?: string;
 };
-/** `to`: `previous` (the default), or a revision's number. */
-export type Rollback = { readonly kind: 'rollback'; readonly promotion: string; readonly environment: string; readonly to?: 'previous' | number; readonly reason?: string };
+/** `to`: `previous` (the default), a revision's number, or whatever findSet (select.ts) understands. */
+export type Rollback = { readonly kind: 'rollback'; readonly promotion: string; readonly environment: string; readonly to?: string | number; readonly reason?: string };
 export type Abort = { readonly kind: 'abort'; readonly deployment: string; readonly reason?: string };
 export type AbortPromotion = { readonly kind: 'abort-promotion'; readonly promotion: string; readonly reason?: string };
 export type ReportCommand = { readonly kind: 'report'; readonly member: string; readonly report: Report };

@@ -11,7 +11,7 @@ import { locksOn } from './gates/lock.ts';
 import { placeOf, windowsOf, edgeOf } from './gates/place.ts';
 import type { Scope } from '../../proto/events-pipeline.ts';
 import type { State } from './model.ts';
-import { findRevision } from './select.ts';
+import { findSet } from './select.ts';
 import { canonicalText } from './sets.ts';
 import { approvalTransitions, mayBecome, runTransitions, stepTransitions } from './transitions.ts';
 
@@ -28,14 +28,14 @@ export function requestOverride(state: State, { request, environment, revision, 
   if (known === undefined) return refused('not-found', `there is no environment '${environment}'`);
   if (state.requests.has(request)) return accepted();
   if (reason.trim() === '') return refused('invalid', 'an override needs a reason');
-  const record = findRevision(state, known.app, revision);
-  if (record === undefined) return refused('not-found', `application '${known.app}' has no revision '${revision}'`);
-  const demands = lifts.map((what) => liftRule(state, environment, known.app, what));
+  const set = findSet(state, known, revision);
+  if ('problem' in set) return refused('not-found', set.problem);
+  const demands = lifts.map((what) => Object.keys(set.members).map((app) => liftRule(state, environment, app, what)).find((demand) => demand !== undefined));
   const closed = lifts.filter((_, index) => demands[index] === undefined);
   if (lifts.length === 0 || closed.length > 0) return refused('forbidden', `nobody may lift ${closed.join(', ') || 'nothing'}; it names no group for an override`);
   const rules = demands.flatMap((demand) => (demand === undefined ? [] : [demand.rule]));
   const countsForMs = Math.min(...demands.flatMap((demand) => demand?.forMs ?? []));
-  const members = { ...state.sets.get(environment)?.current, [known.app]: record.revision };
+  const members = { ...state.sets.get(environment)?.current, ...set.members };
   return accepted({
     kind: 'approval.requested',
     request,

@@ -8,6 +8,8 @@ import type { Environment, State } from './model.ts';
 import { targetsOf } from './select.ts';
 
 const aliasLengthMax = 128;
+/** Applications of one environment: its signed role names a revision of each, and a set is deployed one after another. */
+const appsMax = 32;
 
 export function createApp(state: State, { app, project }: CreateApp): Answer {
   const problem = nameProblem('an application', app) ?? nameProblem('a project', project);
@@ -17,23 +19,35 @@ export function createApp(state: State, { app, project }: CreateApp): Answer {
   return accepted({ kind: 'app.created', app, project });
 }
 
-export function createEnvironment(state: State, { environment, app, selector, config }: CreateEnvironment): Answer {
+export function createEnvironment(state: State, { environment, app, apps = [app], selector, config }: CreateEnvironment): Answer {
   const problem = nameProblem('an environment', environment, environmentNameMax);
   if (problem !== undefined) return refused('invalid', problem);
-  if (!state.apps.has(app)) return refused('not-found', `there is no application '${app}'; create it first`);
+  const missing = apps.find((one) => !state.apps.has(one));
+  if (missing !== undefined) return refused('not-found', `there is no application '${missing}'; create it first`);
+  const count = appsProblem(environment, apps);
+  if (count !== undefined) return refused('invalid', count);
   if (state.environments.has(environment)) return refused('conflict', `environment '${environment}' exists already; change it, or choose another name`);
-  const draft: Environment = { environment, app, selector, config, createdAt: 0, seq: 0, orderSeq: 0, waiting: [], good: [] };
+  const draft: Environment = { environment, apps, selector, config, createdAt: 0, seq: 0, orderSeq: 0, slots: {}, waiting: [] };
   const problems = environmentProblems(state, draft);
   if (problems.length > 0) return refused('invalid', `environment '${environment}': ${problems.join('; ')}`);
-  return accepted({ kind: 'environment.created', environment, app, selector, config });
+  return accepted({ kind: 'environment.created', environment, app: apps[0] ?? app, selector, config, ...(apps.length === 1 ? {} : { apps }) });
 }
 
-export function changeEnvironment(state: State, { environment, selector, config }: ChangeEnvironment): Answer {
+function appsProblem(environment: string, apps: readonly string[]): string | undefined {
+  if (apps.length >= 1 && apps.length <= appsMax && new Set(apps).size === apps.length) return undefined;
+  return `environment '${environment}' names ${apps.length} applications (${apps.slice(0, 5).join(', ')}); from 1 to ${appsMax} may be, each once`;
+}
+
+export function changeEnvironment(state: State, { environment, apps, selector, config }: ChangeEnvironment): Answer {
   const existing = state.environments.get(environment);
   if (existing === undefined) return refused('not-found', `there is no environment '${environment}'`);
   const problems = environmentProblems(state, { ...existing, selector, config });
   if (problems.length > 0) return refused('invalid', `environment '${environment}': ${problems.join('; ')}`);
-  return accepted({ kind: 'environment.changed', environment, selector, config });
+  const missing = (apps ?? []).find((one) => !state.apps.has(one));
+  if (missing !== undefined) return refused('not-found', `there is no application '${missing}'; create it first`);
+  const count = apps === undefined ? undefined : appsProblem(environment, apps);
+  if (count !== undefined) return refused('invalid', count);
+  return accepted({ kind: 'environment.changed', environment, selector, config, ...(apps === undefined ? {} : { apps }) });
 }
 
 function environmentProblems(state: State, environment: Environment): readonly string[] {

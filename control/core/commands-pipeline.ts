@@ -1,7 +1,10 @@
 // Commands about configuration: pipelines as a whole, their edges, automation, and what is known of revisions.
 
+import type { Event } from '../../proto/events.ts';
 import { accepted, refused } from './answer.ts';
-import type { ApplyPipeline, DeletePipeline, DescribeRevision, SetAutomation, SwitchEdge, SwitchPipeline } from './command-governance.ts';
+import { changeEnvironment, createApp, createEnvironment } from './commands-catalog.ts';
+import { evolveAll } from './evolve.ts';
+import type { ApplyPipeline, DeletePipeline, DescribeRevision, EnvironmentWish, SetAutomation, SwitchEdge, SwitchPipeline } from './command-governance.ts';
 import type { Answer } from './command.ts';
 import { nameProblem } from './config.ts';
 import { edgesOf } from './gates/place.ts';
@@ -12,14 +15,38 @@ import { findRevision } from './select.ts';
 import { canonicalText } from './sets.ts';
 import { isRange } from './versions.ts';
 
-export function applyPipeline(state: State, { pipeline, project, spec }: ApplyPipeline): Answer {
+/** Everything that a pipeline's file says, or nothing of it (G-1); what is so already is not said again. */
+export function applyPipeline(state: State, { pipeline, project, spec, apps = [], environments = [] }: ApplyPipeline): Answer {
   const problem = nameProblem('a pipeline', pipeline) ?? nameProblem('a project', project);
   if (problem !== undefined) return refused('invalid', problem);
-  const problems = pipelineProblems(state, pipeline, spec);
+  const makes = [
+    ...apps.filter((app) => !state.apps.has(app)).map((app) => (before: State) => createApp(before, { kind: 'create-app', app, project })),
+    ...environments.map((wish) => (before: State) => wishFor(before, wish)),
+  ];
+  const events: Event[] = [];
+  const problems: string[] = [];
+  let after = state;
+  for (const make of makes) {
+    const answer = make(after);
+    if (answer.kind === 'refused') problems.push(answer.message);
+    else {
+      events.push(...answer.events);
+      after = evolveAll(after, answer.events.map((event, index) => ({ seq: after.head + index + 1, at: 0, actor: 'system', event })));
+    }
+  }
+  // Those that could not be made were told of already.
+  problems.push(...pipelineProblems(after, pipeline, spec, environments));
   if (problems.length > 0) return refused('invalid', `pipeline '${pipeline}': ${problems.join('; ')}`);
   const known = state.pipelines.get(pipeline);
-  if (known?.project === project && canonicalText(known.spec) === canonicalText(spec)) return accepted();
-  return accepted({ kind: 'pipeline.applied', pipeline, project, spec });
+  if (known?.project === project && canonicalText(known.spec) === canonicalText(spec)) return accepted(...events);
+  return accepted(...events, { kind: 'pipeline.applied', pipeline, project, spec });
+}
+
+function wishFor(state: State, { environment, apps, selector, config }: EnvironmentWish): Answer {
+  const known = state.environments.get(environment);
+  if (known === undefined) return createEnvironment(state, { kind: 'create-environment', environment, app: apps[0] ?? '', apps, selector, config });
+  const same = canonicalText([known.apps, known.selector, known.config]) === canonicalText([apps, selector, config]);
+  return same ? accepted() : changeEnvironment(state, { kind: 'change-environment', environment, apps, selector, config });
 }
 
 export function switchPipeline(state: State, { pipeline, on, reason }: SwitchPipeline): Answer {

@@ -1,13 +1,16 @@
 // Commands that move environments: promote, roll back, abort. They record what is wanted; decide.ts starts it when the gates allow.
 
 import type { Event } from '../../proto/events.ts';
+import type { SetMembers } from '../../proto/pipeline.ts';
 import { accepted, refused } from './answer.ts';
 import { chosenFor } from './candidates.ts';
 import type { Abort, AbortPromotion, Accepted, Answer, Promote, Rollback } from './command.ts';
-import { edgeOf } from './gates/place.ts';
-import type { Deployment, Environment, Promotion, RevisionRecord, State } from './model.ts';
+import { setText } from './gates/blocker.ts';
+import { edgesInto } from './gates/place.ts';
+import type { Deployment, Environment, Promotion, State } from './model.ts';
 import { isFinished, isOpen } from './phases.ts';
-import { findRevision, revisionOf } from './select.ts';
+import { findSet, membersOf, revisionOf } from './select.ts';
+import { isSameSet, pick } from './sets.ts';
 import { finished, holdsAfterRollback } from './step.ts';
 
 /**
@@ -19,28 +22,32 @@ export function promote(state: State, command: Promote, now: number): Answer {
   const environment = state.environments.get(command.environment);
   if (environment === undefined) return refused('not-found', unknownEnvironment(state, command.environment));
   if (state.promotions.has(promotion)) return accepted();
-  const record = findRevision(state, environment.app, command.revision);
-  if (record === undefined) return refused('not-found', unknownRevision(state, environment.app, command.revision));
+  const set = findSet(state, environment, command.revision);
+  if ('problem' in set) return refused('not-found', set.problem);
+  const { members } = set;
   if (cause === 'hotfix' && (reason ?? '').trim() === '') return refused('invalid', 'a hotfix goes past gates, and needs a reason');
-  const open = openPromotions(state, environment).find((one) => one.revision === record.revision && one.trigger === 'manual');
+  const open = openPromotions(state, environment).find((one) => isSameSet(membersOf(one), members) && one.trigger === 'manual');
   // A hotfix is what one does about a promotion that waits.
   if (open !== undefined && !(cause === 'hotfix' && open.phase === 'waiting' && open.cause !== 'hotfix')) {
-    return refused('conflict', `promotion ${open.promotion} is bringing ${record.app}@${record.number} to '${environment.environment}' already (${open.phase}); watch that one`);
+    return refused('conflict', `promotion ${open.promotion} is bringing ${setText(state, members)} to '${environment.environment}' already (${open.phase}); watch that one`);
   }
   const path = { ...(cause === undefined ? {} : { cause }), ...(edge === undefined ? {} : { edge }) };
-  const answer = create(environment, record, 'manual', promotion, reason, path);
-  return cause === 'auto' ? answer : accepted(...answer.events, ...heldAfter(state, environment, record, promotion, now));
+  const answer = create(state, environment, members, 'manual', promotion, reason, path);
+  return cause === 'auto' ? answer : accepted(...answer.events, ...heldAfter(state, environment, members, promotion, now));
 }
 
 /** A promotion by hand of what automation would not choose puts automation on hold there; of what it would, lets it go again (control-plane.md 1.3). */
-function heldAfter(state: State, environment: Environment, record: RevisionRecord, promotion: string, now: number): readonly Event[] {
-  const edge = edgeOf(state, environment.environment, record.app);
-  if (edge === undefined || !edge.spec.auto) return [];
-  const chosen = chosenFor(state, environment, edge, { now, lastSeen: new Map(), since: now });
-  const isCandidate = chosen.kind === 'chosen' && chosen.option.carried[record.app] === record.revision;
-  const held = state.holds.has(edge.id);
-  if (isCandidate) return held ? [{ kind: 'hold.released', edge: edge.id, reason: `${record.app}@${record.number} was promoted` }] : [];
-  return held ? [] : [{ kind: 'hold.placed', edge: edge.id, promotion, reason: `${record.app}@${record.number} was promoted by hand, which is not the candidate` }];
+function heldAfter(state: State, environment: Environment, members: SetMembers, promotion: string, now: number): readonly Event[] {
+  return edgesInto(state, environment.environment).flatMap((edge): readonly Event[] => {
+    const carried = pick(members, edge.spec.apps);
+    if (Object.keys(carried).length === 0 || !edge.spec.auto) return [];
+    const chosen = chosenFor(state, environment, edge, { now, lastSeen: new Map(), since: now });
+    const isCandidate = chosen.kind === 'chosen' && isSameSet(pick(chosen.option.carried, Object.keys(carried)), carried);
+    const held = state.holds.has(edge.id);
+    const what = setText(state, carried);
+    if (isCandidate) return held ? [{ kind: 'hold.released', edge: edge.id, reason: `${what} was promoted` }] : [];
+    return held ? [] : [{ kind: 'hold.placed', edge: edge.id, promotion, reason: `${what} was promoted by hand, which is not the candidate` }];
+  });
 }
 
 /** Back to a set that succeeded here before; it replaces what is under way (control-plane.md 1.3). */
@@ -54,40 +61,60 @@ export function rollback(state: State, command: Rollback): Answer {
   }
   const open = openPromotions(state, environment).find((promotion) => promotion.trigger === 'rollback');
   if (open !== undefined) return refused('conflict', `rollback ${open.promotion} of '${environment.environment}' to ${open.app}@${open.number} is under way already (${open.phase})`);
-  const record = rollbackTarget(state, environment, active, command.to ?? 'previous');
-  if (record === undefined) {
-    const wanted = command.to === undefined || command.to === 'previous' ? 'a set that succeeded before' : `a revision ${environment.app}@${command.to}`;
-    return refused('not-found', `environment '${environment.environment}' has no ${wanted.slice(2)} to go back to; promote a revision instead`);
+  const to = command.to ?? 'previous';
+  const members = to === 'previous' ? previousSet(state, environment, active) : namedSet(state, environment, String(to));
+  if (typeof members === 'string') return refused('not-found', members);
+  const text = setText(state, members);
+  if (active === undefined && Object.entries(members).every(([app, revision]) => environment.slots[app]?.current === revision)) {
+    return refused('conflict', `environment '${environment.environment}' runs ${text} already; name another revision, or promote it to deploy it again`);
   }
-  if (active === undefined && environment.current === record.revision) {
-    return refused('conflict', `environment '${environment.environment}' runs ${record.app}@${record.number} already; name another revision, or promote it to deploy it again`);
-  }
-  const answer = create(environment, record, 'rollback', command.promotion, command.reason, {});
-  return accepted(...answer.events, ...holdsAfterRollback(state, environment, `rolled back to ${record.app}@${record.number}`, command.promotion));
+  const answer = create(state, environment, members, 'rollback', command.promotion, command.reason, {});
+  return accepted(...answer.events, ...holdsAfterRollback(state, environment, `rolled back to ${text}`, command.promotion));
 }
 
-/** While something new is being deployed, `previous` is what was good before it; else the good set before this one. */
-function rollbackTarget(state: State, environment: Environment, active: Deployment | undefined, to: 'previous' | number): RevisionRecord | undefined {
-  if (to !== 'previous') return findRevision(state, environment.app, String(to));
-  const unsettled = (active !== undefined && active.type !== 'catch-up') || environment.desired !== environment.current;
-  const digest = unsettled && environment.desired !== environment.stable ? environment.stable : environment.good.at(-2);
-  return digest === undefined ? undefined : revisionOf(state, environment.app, digest);
+/** What a rollback goes to by name; a sentence when there is no such thing. */
+function namedSet(state: State, environment: Environment, text: string): SetMembers | string {
+  const set = findSet(state, environment, text);
+  return 'members' in set ? set.members : `${set.problem}, so that '${environment.environment}' cannot go back to it`;
 }
 
-/** A newer wish supersedes those that still wait; what is being deployed is never displaced. */
-function create(environment: Environment, record: RevisionRecord, trigger: 'manual' | 'rollback', promotion: string, reason: string | undefined, path: Pick<Promotion, 'cause' | 'edge'>): Accepted {
-  const superseded = environment.waiting.map(
-    (older): Event => ({ kind: 'promotion.finished', promotion: older, phase: 'superseded', reason: `superseded by ${promotion}` }),
-  );
-  const { app, revision, number } = record;
+/** While something new is being deployed, `previous` is what was good before it; else the set that ran before this one. A sentence when there is none. */
+function previousSet(state: State, environment: Environment, active: Deployment | undefined): SetMembers | string {
+  const slots = Object.entries(environment.slots);
+  const changing = slots.filter(([, slot]) => slot.desired !== slot.stable);
+  const unsettled = (active !== undefined && active.type !== 'catch-up') || environment.continuing !== undefined || changing.length > 0;
+  const sets = state.sets.get(environment.environment);
+  const good = sets?.current ?? {};
+  const before = sets?.arrivals.findLast((arrival) => !arrival.undone && !isSameSet(arrival.members, good))?.members ?? {};
+  const wanted = unsettled && slots.some(([app, slot]) => slot.desired !== good[app]) ? good : before;
+  const members = Object.fromEntries(Object.entries(wanted).filter(([app, revision]) => environment.slots[app] !== undefined && environment.slots[app].desired !== revision));
+  return Object.keys(members).length > 0 ? members : `environment '${environment.environment}' has no set that succeeded before to go back to; promote a revision instead`;
+}
+
+/** A newer wish supersedes those that still wait for the same applications; what is being deployed is never displaced. */
+function create(
+  state: State,
+  environment: Environment,
+  members: SetMembers,
+  trigger: 'manual' | 'rollback',
+  promotion: string,
+  reason: string | undefined,
+  path: Pick<Promotion, 'cause' | 'edge'>,
+): Accepted {
+  const older = environment.waiting.flatMap((id) => state.promotions.get(id) ?? []).filter((one) => trigger === 'rollback' || Object.keys(membersOf(one)).some((app) => members[app] !== undefined));
+  const superseded = older.map((one): Event => ({ kind: 'promotion.finished', promotion: one.promotion, phase: 'superseded', reason: `superseded by ${promotion}` }));
+  const app = environment.apps.find((one) => members[one] !== undefined) ?? '';
+  const revision = members[app] ?? '';
+  const number = revisionOf(state, app, revision)?.number ?? 0;
+  const whole = Object.keys(members).length > 1 ? { members } : {};
   const why = reason === undefined ? {} : { reason };
-  return accepted(...superseded, { kind: 'promotion.created', promotion, environment: environment.environment, app, revision, number, trigger, ...path, ...why });
+  return accepted(...superseded, { kind: 'promotion.created', promotion, environment: environment.environment, app, revision, number, trigger, ...whole, ...path, ...why });
 }
 
 function openPromotions(state: State, environment: Environment) {
   const active = state.deployments.get(environment.activeDeployment ?? '');
-  const ids = active === undefined || active.type === 'catch-up' ? environment.waiting : [...environment.waiting, active.promotion];
-  return ids.flatMap((id) => state.promotions.get(id) ?? []).filter((promotion) => isOpen(promotion.phase));
+  const under = active === undefined || active.type === 'catch-up' ? environment.continuing : active.promotion;
+  return [...environment.waiting, ...(under === undefined ? [] : [under])].flatMap((id) => state.promotions.get(id) ?? []).filter((promotion) => isOpen(promotion.phase));
 }
 
 /** Stops a deployment where it is: nothing new is activated, and those at work are told. What is done stays done. */
@@ -110,6 +137,9 @@ export function abortPromotion(state: State, { promotion: id, reason }: AbortPro
     return accepted({ kind: 'promotion.finished', promotion: id, phase: 'aborted', reason: reason ?? 'aborted on request' });
   }
   if (promotion.phase === 'deploying' && promotion.deployment !== undefined) {
+    // Between two of its applications there is nothing to stop but what comes next.
+    const between = state.environments.get(promotion.environment)?.activeDeployment !== promotion.deployment;
+    if (between) return accepted({ kind: 'promotion.finished', promotion: id, phase: 'aborted', reason: reason ?? 'aborted on request' });
     return abort(state, { kind: 'abort', deployment: promotion.deployment, ...(reason === undefined ? {} : { reason }) });
   }
   return refused('conflict', `promotion '${id}' has ended already: it ${promotion.phase}; there is nothing to abort`);
@@ -119,10 +149,4 @@ function unknownEnvironment(state: State, name: string): string {
   const known = [...state.environments.keys()].toSorted();
   const list = known.length === 0 ? 'there are none yet' : `there are ${known.slice(0, 10).join(', ')}${known.length > 10 ? ', …' : ''}`;
   return `there is no environment '${name}'; ${list}`;
-}
-
-function unknownRevision(state: State, app: string, text: string): string {
-  const latest = state.apps.get(app)?.revisions.at(-1);
-  if (latest === undefined) return `application '${app}' has no revisions yet; push one first`;
-  return `application '${app}' has no revision '${text}'; the latest is ${app}@${latest.number}`;
 }

@@ -8,7 +8,7 @@ import { why } from './commands-pipeline.ts';
 import { scopeText } from './gates/place.ts';
 import { vetoKey } from './model-pipeline.ts';
 import type { State } from './model.ts';
-import { findRevision } from './select.ts';
+import { findRevision, findSet } from './select.ts';
 
 export function releaseHold(state: State, { edge, reason }: ReleaseHold): Answer {
   if (!state.holds.has(edge)) return refused('not-found', `there is no hold on promotion '${edge}'`);
@@ -19,9 +19,9 @@ export function placePin(state: State, { environment, revision, reason, until }:
   const known = state.environments.get(environment);
   if (known === undefined) return refused('not-found', `there is no environment '${environment}'`);
   if (reason.trim() === '') return refused('invalid', `a pin of '${environment}' needs a reason`);
-  const record = findRevision(state, known.app, revision);
-  if (record === undefined) return refused('not-found', `application '${known.app}' has no revision '${revision}'`);
-  const members = { ...state.sets.get(environment)?.current, [known.app]: record.revision };
+  const set = findSet(state, known, revision);
+  if ('problem' in set) return refused('not-found', set.problem);
+  const members = { ...state.sets.get(environment)?.current, ...set.members };
   return accepted({ kind: 'pin.placed', environment, members, reason, ...(until === undefined ? {} : { until }) });
 }
 

@@ -13,7 +13,7 @@ import type { GateResult } from './gates.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
 import { stepRollback } from './rollback.ts';
 import { stepRollout } from './rollout.ts';
-import { targetsOf } from './select.ts';
+import { membersOf, revisionOf, targetsOf } from './select.ts';
 import type { Observed } from './select.ts';
 import { nothing, orderEffect } from './step.ts';
 import type { Step } from './step.ts';
@@ -54,21 +54,43 @@ function automatic(state: State, observed: Observed): readonly Event[] {
 
 function decideEnvironment(state: State, environment: Environment, observed: Observed): Step {
   const active = environment.activeDeployment === undefined ? undefined : state.deployments.get(environment.activeDeployment);
-  const promotion = state.promotions.get(environment.waiting[0] ?? '');
+  const line = inLine(state, environment);
+  const rollback = line.find((promotion) => promotion.trigger === 'rollback' && promotion.phase === 'waiting');
   if (active !== undefined) {
     if (active.phase === 'rolling-back') return stepRollback(state, environment, active, observed);
-    if (promotion?.trigger === 'rollback') {
-      const gates = evaluateGates(state, promotion, observed);
-      if (gates.blockers.length === 0) return { events: [...replaced(state, active, promotion), ...started(state, environment, promotion, gates)], effects: [] };
+    if (rollback !== undefined) {
+      const gates = evaluateGates(state, rollback, observed);
+      if (gates.blockers.length === 0) return { events: [...replaced(state, active, rollback), ...started(state, environment, rollback, gates)], effects: [] };
     }
     return stepRollout(state, environment, active, observed);
   }
   const farewell = cancelled(state, environment);
   if (farewell !== undefined) return { events: [], effects: [farewell] };
-  if (promotion === undefined) return catchUp(state, environment, observed);
-  const gates = evaluateGates(state, promotion, observed);
-  if (gates.blockers.length === 0) return { events: started(state, environment, promotion, gates), effects: [] };
-  return gates.nextCheckAt === undefined ? nothing : { ...nothing, nextCheckAt: gates.nextCheckAt };
+  if (line.length === 0) return catchUp(state, environment, observed);
+  let nextCheckAt = Infinity;
+  for (const promotion of line) {
+    const gates = evaluateGates(state, promotion, observed);
+    if (gates.blockers.length === 0) return { events: [...given(environment, promotion), ...started(state, environment, promotion, gates)], effects: [] };
+    nextCheckAt = Math.min(nextCheckAt, gates.nextCheckAt ?? Infinity);
+    // What is half done goes on before anything else begins but a rollback.
+    if (promotion.phase === 'deploying') break;
+  }
+  return nextCheckAt === Infinity ? nothing : { ...nothing, nextCheckAt };
+}
+
+/** Who is to start next: a rollback, the promotion that has applications to go, then those that wait, oldest first. */
+function inLine(state: State, environment: Environment): readonly Promotion[] {
+  const waiting = environment.waiting.flatMap((id) => state.promotions.get(id) ?? []);
+  const continuing = state.promotions.get(environment.continuing ?? '');
+  const rest = waiting.filter((promotion) => promotion.trigger !== 'rollback');
+  return [...waiting.filter((promotion) => promotion.trigger === 'rollback'), ...(continuing === undefined ? [] : [continuing]), ...rest];
+}
+
+/** A rollback that starts between two applications of a promotion ends it. */
+function given(environment: Environment, promotion: Promotion): readonly Event[] {
+  const { continuing } = environment;
+  if (continuing === undefined || continuing === promotion.promotion) return [];
+  return [{ kind: 'promotion.finished', promotion: continuing, phase: 'aborted', reason: `replaced by rollback ${promotion.promotion}` }];
 }
 
 /** Before anything new begins, those who still work for the last deployment are told to stop. */
@@ -78,10 +100,22 @@ function cancelled(state: State, environment: Environment): Effect | undefined {
   return orderEffect(state, environment, newest, 'cancel', newest.cancels);
 }
 
-/** The facts that begin a promotion's deployment: the snapshot of targets and configuration, cut into batches. */
+/** The applications that a promotion still has to change here, in the order of the environment; all that it brings when it changes none. */
+function toGo(environment: Environment, promotion: Promotion): readonly string[] {
+  if (promotion.phase === 'deploying') return promotion.next ?? [];
+  const members = membersOf(promotion);
+  const carried = environment.apps.filter((app) => members[app] !== undefined);
+  const changed = carried.filter((app) => environment.slots[app]?.current !== members[app] || environment.slots[app]?.desired !== members[app]);
+  return changed.length === 0 ? carried : changed;
+}
+
+/** The facts that begin the deployment of a promotion's next application: the snapshot of targets and configuration, cut into batches. */
 function started(state: State, environment: Environment, promotion: Promotion, { exemptions }: GateResult): readonly Event[] {
   const rollback = promotion.trigger === 'rollback';
-  const members = inTurn(targetsOf(state, environment), environment.app);
+  const [app = promotion.app, ...next] = toGo(environment, promotion);
+  const to = membersOf(promotion)[app] ?? promotion.revision;
+  const slot = environment.slots[app];
+  const members = inTurn(targetsOf(state, environment), app);
   const replacedId = rollback ? environment.activeDeployment : undefined;
   return [
     {
@@ -89,14 +123,15 @@ function started(state: State, environment: Environment, promotion: Promotion, {
       deployment: deploymentId(environment),
       promotion: promotion.promotion,
       environment: environment.environment,
-      app: environment.app,
-      type: rollback ? 'rollback' : environment.current === promotion.revision ? 'redeploy' : 'promote',
+      app,
+      type: rollback ? 'rollback' : slot?.current === to ? 'redeploy' : 'promote',
       seq: environment.seq + 1,
-      to: promotion.revision,
-      number: promotion.number,
+      to,
+      number: revisionOf(state, app, to)?.number ?? promotion.number,
       config: environment.config,
       batches: rollback ? [members] : cutBatches(members, environment.config.batches),
-      ...(environment.stable === undefined ? {} : { from: environment.stable }),
+      ...(slot?.stable === undefined ? {} : { from: slot.stable }),
+      ...(next.length === 0 ? {} : { next }),
       ...(replacedId === undefined ? {} : { rollbackOf: replacedId }),
       ...(exemptions.length === 0 ? {} : { exemptions }),
     },

@@ -3,7 +3,7 @@
 
 import type { Event } from '../../proto/events.ts';
 import type { Draft, Mutable } from './draft.ts';
-import type { Batch, Deployment, Environment, IssuedOrder, TargetDeployment } from './model.ts';
+import type { Batch, Deployment, Environment, IssuedOrder, Slot, TargetDeployment } from './model.ts';
 import { isDone, isFinal, isFinished, isInFlight } from './phases.ts';
 import { foldReport, settleBatches } from './evolve-report.ts';
 
@@ -72,7 +72,7 @@ export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number)
 function foldStarted(draft: Draft, event: Of<'deployment.started'>, at: number): void {
   const environment = draft.environments.edit(event.environment);
   if (environment === undefined || draft.deployments.get(event.deployment) !== undefined) return;
-  const { kind: _kind, batches, ...rest } = event;
+  const { kind: _kind, batches, next, ...rest } = event;
   const targets: Record<string, TargetDeployment> = {};
   batches.forEach((members, batch) => {
     for (const member of members) {
@@ -92,13 +92,21 @@ function foldStarted(draft: Draft, event: Of<'deployment.started'>, at: number):
   environment.seq = event.seq;
   environment.activeDeployment = event.deployment;
   environment.newestDeployment = event.deployment;
-  environment.desired = event.to;
+  setSlot(environment, event.app, { desired: event.to });
   environment.waiting = environment.waiting.filter((id) => id !== event.promotion);
   const promotion = event.type === 'catch-up' ? undefined : draft.promotions.edit(event.promotion);
   if (promotion !== undefined && promotion.finishedAt === undefined) {
     promotion.phase = 'deploying';
     promotion.deployment = event.deployment;
+    promotion.next = next ?? [];
+    if (promotion.next.length > 0) environment.continuing = event.promotion;
+    else delete environment.continuing;
   }
+}
+
+/** Changes what an environment wants and runs of one application. */
+function setSlot(environment: Mutable<Environment>, app: string, change: Partial<Slot>): void {
+  environment.slots = { ...environment.slots, [app]: { ...(environment.slots[app] ?? { good: [] }), ...change } };
 }
 
 /** A redeployment asks every target, since a person who repeats one does not believe the records. */
@@ -157,17 +165,21 @@ function foldFinished(draft: Draft, event: Of<'deployment.finished'>, at: number
 /** Which set the environment runs now: only success makes one `current` and `stable`; a rollback leaves both as they were. */
 function foldOutcome(environment: Mutable<Environment>, deployment: Deployment): void {
   if (deployment.phase === 'rolled-back' || deployment.phase === 'rollback-failed') {
-    if (deployment.rollback !== undefined) environment.desired = deployment.rollback.to;
+    if (deployment.rollback !== undefined) setSlot(environment, deployment.app, { desired: deployment.rollback.to });
   }
   if (deployment.phase !== 'succeeded') return;
-  environment.desired = deployment.to;
-  if (deployment.type === 'catch-up') return;
-  environment.current = deployment.to;
-  environment.stable = deployment.to;
-  environment.currentPromotion = deployment.promotion;
-  const known = environment.good.lastIndexOf(deployment.to);
-  const kept = deployment.type === 'rollback' && known >= 0 ? environment.good.slice(0, known) : environment.good;
-  environment.good = [...kept.filter((digest) => digest !== deployment.to), deployment.to].slice(-goodSetsMax);
+  const { app, to } = deployment;
+  if (deployment.type === 'catch-up') return setSlot(environment, app, { desired: to });
+  const good = environment.slots[app]?.good ?? [];
+  const known = good.lastIndexOf(to);
+  const kept = deployment.type === 'rollback' && known >= 0 ? good.slice(0, known) : good;
+  setSlot(environment, app, {
+    desired: to,
+    current: to,
+    stable: to,
+    currentPromotion: deployment.promotion,
+    good: [...kept.filter((digest) => digest !== to), to].slice(-goodSetsMax),
+  });
 }
 
 /** Ends the targets that have not come to an end and answers those that must be told so. */
@@ -242,14 +254,14 @@ function foldWork(draft: Draft, deployment: Deployment, order: Of<'order.issued'
   member.work = { ...member.work, [deployment.app]: work };
 }
 
-/** Orders of unfinished deployments, and the newest that names each target, so that one who comes back learns the last word. */
+/** Orders of unfinished deployments, and the newest of each application that names each target, so that one who comes back learns the last word. */
 function worthDelivering(draft: Draft, orders: readonly IssuedOrder[]): readonly IssuedOrder[] {
   const named = new Set<string>();
   const kept: IssuedOrder[] = [];
   for (const order of orders.toReversed()) {
     const deployment = draft.deployments.get(order.deployment);
-    const newest = order.targets.some((member) => !named.has(member));
-    for (const member of order.targets) named.add(member);
+    const newest = order.targets.some((member) => !named.has(`${order.app} ${member}`));
+    for (const member of order.targets) named.add(`${order.app} ${member}`);
     if (newest || (deployment !== undefined && !isFinished(deployment.phase))) kept.push(order);
   }
   return kept.reverse();

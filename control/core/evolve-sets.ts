@@ -26,8 +26,10 @@ function setsOf(draft: Draft, environment: string): Mutable<EnvironmentSets> {
 function foldStarted(draft: Draft, event: Extract<Event, { readonly kind: 'deployment.started' }>, at: number): void {
   if (draft.deployments.get(event.deployment) !== undefined || event.type === 'catch-up') return;
   const sets = setsOf(draft, event.environment);
-  sets.desired = { ...sets.current, ...draft.promotions.get(event.promotion)?.members, [event.app]: event.to };
-  if (event.type !== 'rollback') sets.starts = [...sets.starts, at].slice(-startsMax);
+  const promotion = draft.promotions.get(event.promotion);
+  sets.desired = { ...sets.current, ...promotion?.members, [event.app]: event.to };
+  // Once for each promotion (T-6), however many applications it changes.
+  if (event.type !== 'rollback' && promotion?.phase !== 'deploying') sets.starts = [...sets.starts, at].slice(-startsMax);
 }
 
 function foldFinished(draft: Draft, event: Extract<Event, { readonly kind: 'deployment.finished' }>, at: number): void {
@@ -39,6 +41,8 @@ function foldFinished(draft: Draft, event: Extract<Event, { readonly kind: 'depl
     return;
   }
   if (event.phase !== 'succeeded' || sets.desired === undefined) return;
+  // A set has arrived when its last application has.
+  if ((draft.promotions.get(deployment.promotion)?.next ?? []).length > 0) return;
   const members: SetMembers = sets.desired;
   const left = deployment.type === 'rollback' ? leftBehind(sets.arrivals, members) : sets.arrivals;
   sets.current = members;

@@ -2,7 +2,7 @@
 // so whatever a fact does not apply to is left as it is. Deployments' own facts are in evolve-deployment.ts.
 
 import { isPipelineEvent } from '../../proto/events-pipeline.ts';
-import type { JournalEntry } from '../../proto/events.ts';
+import type { Event, JournalEntry } from '../../proto/events.ts';
 import { Draft } from './draft.ts';
 import { foldDeployment, foldMemberRevoked } from './evolve-deployment.ts';
 import { foldPipeline } from './evolve-pipeline.ts';
@@ -61,25 +61,9 @@ function fold(draft: Draft, entry: JournalEntry): void {
       draft.apps.set(event.app, { app: event.app, project: event.project, createdAt: entry.at, revisions: [] });
       return;
     case 'environment.created':
-      draft.environments.set(event.environment, {
-        environment: event.environment,
-        app: event.app,
-        selector: event.selector,
-        config: event.config,
-        createdAt: entry.at,
-        seq: 0,
-        orderSeq: 0,
-        waiting: [],
-        good: [],
-      });
+    case 'environment.changed':
+      foldEnvironment(draft, event, entry.at);
       return;
-    case 'environment.changed': {
-      const environment = draft.environments.edit(event.environment);
-      if (environment === undefined) return;
-      environment.selector = event.selector;
-      environment.config = event.config;
-      return;
-    }
     case 'token.created': {
       const { kind: _kind, ...token } = event;
       draft.tokens.set(event.token, { ...token, uses: 0, createdAt: entry.at, revoked: false });
@@ -124,6 +108,19 @@ function fold(draft: Draft, entry: JournalEntry): void {
   }
 }
 
+function foldEnvironment(draft: Draft, event: Extract<Event, { readonly kind: 'environment.created' | 'environment.changed' }>, at: number): void {
+  const { environment: id, selector, config } = event;
+  if (event.kind === 'environment.created') {
+    draft.environments.set(id, { environment: id, apps: event.apps ?? [event.app], selector, config, createdAt: at, seq: 0, orderSeq: 0, slots: {}, waiting: [] });
+    return;
+  }
+  const environment = draft.environments.edit(id);
+  if (environment === undefined) return;
+  environment.selector = selector;
+  environment.config = config;
+  if (event.apps !== undefined) environment.apps = event.apps;
+}
+
 function foldMember(draft: Draft, { at, event }: JournalEntry): void {
   if (event.kind === 'member.enrolled') {
     const { kind: _kind, ...member } = event;
@@ -165,6 +162,8 @@ function foldPromotion(draft: Draft, { at, actor, event }: JournalEntry): void {
     promotion.finishedAt = at;
     if (event.reason !== undefined) promotion.outcome = event.reason;
     const environment = draft.environments.edit(promotion.environment);
-    if (environment !== undefined) environment.waiting = environment.waiting.filter((id) => id !== event.promotion);
+    if (environment === undefined) return;
+    environment.waiting = environment.waiting.filter((id) => id !== event.promotion);
+    if (environment.continuing === event.promotion) delete environment.continuing;
   }
 }

@@ -86,7 +86,7 @@ function explainDeployment(state: State, observed: Observed, environment: Enviro
 
 function waitsOf(state: State, observed: Observed, environment: Environment, deployment: Deployment): readonly Wait[] {
   const wanted = deployment.rollback?.to ?? deployment.to;
-  if (roleEffect(environment, wanted) !== undefined) return [{ reason: `the signed role of '${environment.environment}' does not name the revision yet` }];
+  if (roleEffect(environment, deployment.app, wanted) !== undefined) return [{ reason: `the signed role of '${environment.environment}' does not name the revision yet` }];
   if (deployment.paused !== undefined) {
     const opensAt = closingFor(state, deployment, observed.now)?.opensAt;
     return [{ reason: `it is paused: ${deployment.paused.reason}`, ...(opensAt === undefined ? {} : { until: opensAt }) }];

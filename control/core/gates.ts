@@ -1,12 +1,12 @@
 // All that can hold a promotion, answered by one pure function for admission, automation, the API, and the command line's
 // `explain` (control-plane.md 1.4; T-2). The gates themselves, and which promotions must pass which, are gates/table.ts.
 
-import type { Blocker, Candidate, Exemption, GateContext } from './gates/blocker.ts';
+import type { Blocker, BlockerType, Candidate, Exemption, GateContext } from './gates/blocker.ts';
 import { kindOf } from './gates/blocker.ts';
-import { edgeOf, placeOf } from './gates/place.ts';
+import { edgeOf, edgesInto, placeOf } from './gates/place.ts';
 import { gates } from './gates/table.ts';
 import type { Environment, State } from './model.ts';
-import { revisionOf } from './select.ts';
+import { membersOf, revisionOf } from './select.ts';
 import type { Observed } from './select.ts';
 
 export type { Blocker, BlockerType, Candidate } from './gates/blocker.ts';
@@ -29,17 +29,32 @@ export function evaluateGates(state: State, candidate: Candidate, observed: Obse
     return { blockers: [{ type: 'unknown-environment', reason, since: candidate.createdAt, ref: candidate.environment }], exemptions: [] };
   }
   const context = contextOf(state, environment, candidate, observed);
+  const contexts = perEdge(context);
   const blockers: Blocker[] = [...unknownRevisions(context)];
   const exemptions: Exemption[] = [];
   let nextCheckAt = Infinity;
-  for (const { kinds, ask } of gates) {
-    if (!kinds.includes(context.kind)) continue;
-    const answer = ask(context);
-    blockers.push(...answer.blockers);
-    exemptions.push(...(answer.exemptions ?? []));
-    nextCheckAt = Math.min(nextCheckAt, answer.nextCheckAt ?? Infinity, ...answer.blockers.flatMap((blocker) => blocker.until ?? []));
+  for (const { gate, kinds, ask } of gates) {
+    if (!kinds.includes(context.kind) || (candidate.phase === 'deploying' && !ofProgress.has(gate))) continue;
+    const answers = contexts.map(ask);
+    blockers.push(...once(answers.flatMap((answer) => answer.blockers), ({ type, ref, reason }) => `${type} ${ref} ${reason}`));
+    exemptions.push(...once(answers.flatMap((answer) => answer.exemptions ?? []), ({ gate: which, why, ref }) => `${which} ${why} ${ref}`));
+    nextCheckAt = Math.min(nextCheckAt, ...answers.flatMap((answer) => [answer.nextCheckAt ?? Infinity, ...answer.blockers.flatMap((blocker) => blocker.until ?? [])]));
   }
   return { blockers, exemptions, ...(nextCheckAt === Infinity ? {} : { nextCheckAt }) };
+}
+
+/** Gates that hold the next application of a promotion that has begun: locks, approvals and the like were passed by the whole of it (L-7). */
+const ofProgress: ReadonlySet<BlockerType> = new Set(['veto', 'window', 'freeze', 'active-deployment', 'targets-offline', 'min-healthy', 'node-requirement']);
+
+/** A set that several edges carry must pass the gates of each. */
+function perEdge(context: GateContext): readonly GateContext[] {
+  const apps = Object.keys(membersOf(context.candidate));
+  const edges = edgesInto(context.state, context.environment.environment).filter((edge) => edge.spec.apps.some((app) => apps.includes(app)));
+  return edges.length < 2 ? [context] : edges.map((edge) => ({ ...context, edge }));
+}
+
+function once<Value>(values: readonly Value[], keyOf: (value: Value) => string): readonly Value[] {
+  return values.length < 2 ? values : [...new Map(values.map((value) => [keyOf(value), value])).values()];
 }
 
 /** What the gates look at: the candidate as a whole set, in its place. */

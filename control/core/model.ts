@@ -32,9 +32,22 @@ export interface RevisionRecord {
   readonly createdBy: string;
 }
 
+/** What an environment wants and runs of one application. */
+export interface Slot {
+  readonly desired?: Digest;
+  readonly current?: Digest;
+  /** Last known good: written when a deployment succeeded, never before. */
+  readonly stable?: Digest;
+  /** The promotion that brought `current`. */
+  readonly currentPromotion?: string;
+  /** Revisions that succeeded here, oldest first, ending in `stable`; a rollback cuts off what it left behind. */
+  readonly good: readonly Digest[];
+}
+
 export interface Environment {
   readonly environment: string;
-  readonly app: string;
+  /** Its applications, in the order in which they are deployed; at least one. */
+  readonly apps: readonly string[];
   readonly selector: Labels;
   readonly config: DeploymentConfig;
   readonly createdAt: number;
@@ -43,19 +56,15 @@ export interface Environment {
   /** Highest order number issued, and the digest of that order. */
   readonly orderSeq: number;
   readonly orderDigest?: Digest;
-  readonly desired?: Digest;
-  readonly current?: Digest;
-  /** Last known good: written when a deployment succeeded, never before. */
-  readonly stable?: Digest;
+  /** By application; what was never asked for has none. */
+  readonly slots: Readonly<Record<string, Slot>>;
   readonly activeDeployment?: string;
   /** The deployment started last, finished or not. */
   readonly newestDeployment?: string;
-  /** The promotion that brought `current`. */
-  readonly currentPromotion?: string;
+  /** The promotion that is being deployed and has applications to go, between two of its deployments too. */
+  readonly continuing?: string;
   /** Promotions that wait for this environment's gates, oldest first. */
   readonly waiting: readonly string[];
-  /** Sets that succeeded here, oldest first, ending in `stable`; a rollback cuts off what it left behind. */
-  readonly good: readonly Digest[];
   /** What the environment's role says now; absent before the first. */
   readonly role?: { readonly version: number; readonly revisions: Readonly<Record<string, Digest>> };
 }
@@ -139,7 +148,10 @@ export interface Promotion {
   readonly finishedAt?: number;
   /** Why it ended as it did, where there is something to say. */
   readonly outcome?: string;
+  /** Its newest deployment: it has one for each application that it changes. */
   readonly deployment?: string;
+  /** Applications that are deployed after the newest deployment's. */
+  readonly next?: readonly string[];
 }
 
 export interface TargetDeployment {

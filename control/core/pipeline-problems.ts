@@ -10,7 +10,7 @@ const namePattern = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/;
 const itemsMax = 200;
 
 /** Everything wrong with a pipeline; empty when nothing is. */
-export function pipelineProblems(state: State, pipeline: string, spec: PipelineSpec): readonly string[] {
+export function pipelineProblems(state: State, pipeline: string, spec: PipelineSpec, wishes: readonly { readonly environment: string }[] = []): readonly string[] {
   const environments = spec.stages.flatMap((stage) => stage.environments.map((one) => one.environment));
   const names: readonly (readonly [string, readonly string[]])[] = [
     ['stage', spec.stages.map((one) => one.stage)],
@@ -22,7 +22,7 @@ export function pipelineProblems(state: State, pipeline: string, spec: PipelineS
   ];
   return [
     ...names.flatMap(([what, all]) => nameProblems(what, all)),
-    ...environments.flatMap((environment) => environmentProblems(state, pipeline, environment)),
+    ...environments.flatMap((environment) => environmentProblems(state, pipeline, environment, wishes.some((wish) => wish.environment === environment))),
     ...referenceProblems(spec, environments),
     ...spec.edges.flatMap((edge) => edgeProblems(state, edge, environments)),
     ...sourceProblems(spec.edges),
@@ -39,8 +39,8 @@ function nameProblems(what: string, names: readonly string[]): readonly string[]
   return [...wrong, ...twice, ...(names.length > itemsMax ? [`${names.length} of kind ${what}, at most ${itemsMax} may be`] : [])];
 }
 
-function environmentProblems(state: State, pipeline: string, environment: string): readonly string[] {
-  if (!state.environments.has(environment)) return [`there is no environment '${environment}'; create it first`];
+function environmentProblems(state: State, pipeline: string, environment: string, wished: boolean): readonly string[] {
+  if (!state.environments.has(environment)) return wished ? [] : [`there is no environment '${environment}'; create it first`];
   const other = [...state.pipelines.values()].find((one) => one.pipeline !== pipeline && one.spec.stages.some((stage) => stage.environments.some((spec) => spec.environment === environment)));
   return other === undefined ? [] : [`environment '${environment}' is in pipeline '${other.pipeline}' already`];
 }
@@ -64,17 +64,19 @@ function unknown(where: string, what: string, names: readonly string[], known: r
   return names.filter((name) => !known.includes(name)).map((name) => `${where} names ${what} '${name}', which is not in this pipeline`);
 }
 
-/** An environment has one application in this version: sets of several are modelled and gated, and not yet rolled out. */
+/** What an edge carries runs at both its ends. */
 function edgeProblems(state: State, edge: EdgeSpec, environments: readonly string[]): readonly string[] {
-  const app = state.environments.get(edge.to)?.app;
+  const apps = state.environments.get(edge.to)?.apps;
   const problems: string[] = [];
-  if (app !== undefined && environments.includes(edge.to) && (edge.apps.length !== 1 || edge.apps[0] !== app)) {
-    problems.push(`promotion '${edge.edge}' carries ${edge.apps.join(', ') || 'nothing'}, and '${edge.to}' is of application '${app}' alone`);
-  }
+  if (edge.apps.length === 0) problems.push(`promotion '${edge.edge}' carries no application`);
+  const strange = edge.apps.filter((app) => apps !== undefined && environments.includes(edge.to) && !apps.includes(app));
+  if (strange.length > 0) problems.push(`promotion '${edge.edge}' carries ${strange.join(', ')}, which '${edge.to}' does not run; it runs ${apps?.join(', ')}`);
   if (edge.from.kind === 'app' && !edge.apps.includes(edge.from.app)) problems.push(`promotion '${edge.edge}' comes from application '${edge.from.app}', which it does not carry`);
   if (edge.from.kind === 'environment') {
-    const other = state.environments.get(edge.from.environment)?.app;
-    if (other !== undefined && !edge.apps.includes(other)) problems.push(`promotion '${edge.edge}' comes from '${edge.from.environment}', which runs '${other}' and not ${edge.apps.join(', ')}`);
+    const { environment } = edge.from;
+    const theirs = state.environments.get(environment)?.apps;
+    const lacking = edge.apps.filter((app) => theirs !== undefined && !theirs.includes(app));
+    if (lacking.length > 0) problems.push(`promotion '${edge.edge}' comes from '${environment}', which runs ${theirs?.join(', ')} and not ${lacking.join(', ')}`);
   }
   if (edge.soakMs !== undefined && !(Number.isSafeInteger(edge.soakMs) && edge.soakMs >= 0)) problems.push(`promotion '${edge.edge}': soak ${edge.soakMs} ms is not a duration`);
   if (edge.after.includes(edge.to)) problems.push(`promotion '${edge.edge}' waits for its own destination '${edge.to}'`);

@@ -26,7 +26,7 @@ export function triedTargets(deployment: Deployment): readonly string[] {
 export function stepRollback(state: State, environment: Environment, deployment: Deployment, observed: Observed): Step {
   const back = deployment.rollback;
   if (back === undefined) return nothing;
-  const role = roleEffect(environment, back.to);
+  const role = roleEffect(environment, deployment.app, back.to);
   if (role !== undefined) return { events: [], effects: [role] };
   const farewell = orderEffect(state, environment, deployment, 'cancel', deployment.cancels);
   if (farewell !== undefined) return { events: [], effects: [farewell] };

@@ -23,7 +23,7 @@ export function stepRollout(state: State, environment: Environment, deployment: 
   const held = stepClosing(state, deployment, batch, targets, observed);
   if (held !== undefined) return held;
   if (batch.phase === 'baking') return stepBake(state, deployment, index, batch, observed);
-  const role = roleEffect(environment, deployment.to);
+  const role = roleEffect(environment, deployment.app, deployment.to);
   if (role !== undefined) return { events: [], effects: [role] };
   const unordered = targets.filter((target) => target.order === undefined && !isDone(target));
   if (unordered.length > 0 && deployment.type !== 'rollback') {

@@ -6,8 +6,9 @@ import type { Digest } from '../../proto/cid.ts';
 import type { Labels } from '../../proto/events.ts';
 import type { TargetPhase, Transfer } from '../../proto/fleet.ts';
 import type { Role } from '../../proto/statement.ts';
-import type { Deployment, Environment, Member, RevisionRecord, RunningRelease, State } from './model.ts';
-import { hasFailed, isDone, isInFlight, isServing } from './phases.ts';
+import type { SetMembers } from '../../proto/pipeline.ts';
+import type { Deployment, Environment, Member, Promotion, RevisionRecord, State } from './model.ts';
+import { hasFailed, isDone, isInFlight } from './phases.ts';
 
 /** What the shell observed and no journal holds. Milliseconds since 1970. */
 export interface Observed {
@@ -39,6 +40,36 @@ export function findRevision(state: State, app: string, text: string): RevisionR
   if (/^[0-9]{1,15}$/.test(name)) return revisions[Number(name) - 1];
   if (isDigest(name)) return revisions.find((revision) => revision.revision === name);
   return revisions.find((revision) => revision.alias === name || revision.cid === name);
+}
+
+/** The whole that a promotion brings: one revision of each application that it changes. */
+export function membersOf({ app, revision, members }: Pick<Promotion, 'app' | 'revision' | 'members'>): SetMembers {
+  return members ?? { [app]: revision };
+}
+
+/**
+ * The revisions that `text` names for an environment: `web@41`, several joined by `+` or `,`, or whatever {@link findRevision} understands,
+ * which for several applications `latest` alone does. A sentence when it names none.
+ */
+export function findSet(state: State, environment: Environment, text: string): { readonly members: SetMembers } | { readonly problem: string } {
+  const parts = text.split(/[+,]/).map((part) => part.trim());
+  const named = text === 'latest' ? environment.apps.map((app) => `${app}@latest`) : parts;
+  const members: Record<string, Digest> = {};
+  for (const part of named) {
+    const prefix = part.split('@')[0] ?? '';
+    const app = environment.apps.length === 1 && !(part.includes('@') && state.apps.has(prefix)) ? (environment.apps[0] ?? '') : prefix;
+    const list = environment.apps.join(', ');
+    if (!part.includes('@') && environment.apps.length > 1) return { problem: `'${part}' may be of ${list}: say whose, such as '${environment.apps[0]}@${part}'` };
+    if (!environment.apps.includes(app)) return { problem: `environment '${environment.environment}' does not run application '${app}'; it runs ${list}` };
+    if (members[app] !== undefined) return { problem: `'${text}' names application '${app}' twice` };
+    const record = findRevision(state, app, part);
+    const latest = state.apps.get(app)?.revisions.at(-1);
+    if (record !== undefined) members[app] = record.revision;
+    else if (latest !== undefined) return { problem: `application '${app}' has no revision '${part}'; the latest is ${app}@${latest.number}` };
+    else if (text !== 'latest' || environment.apps.length === 1) return { problem: `application '${app}' has no revisions yet; push one first` };
+  }
+  if (Object.keys(members).length === 0) return { problem: `none of ${environment.apps.join(', ')} has a revision yet; push one first` };
+  return { members };
 }
 
 /** The record of a digest in an application. */
@@ -95,46 +126,6 @@ export function fleet(state: State, filter: FleetFilter): readonly Member[] {
         matches(member.labels, filter.labels ?? {}),
     )
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** One target as people see it. */
-export interface TargetView {
-  readonly member: string;
-  readonly name: string;
-  readonly labels: Labels;
-  readonly running?: RunningRelease;
-  /** `serving` a committed release, `changing` it, or serving `nothing`. */
-  readonly health: 'serving' | 'changing' | 'nothing';
-  /** When it was last heard; absent when not since the control plane started. */
-  readonly lastSeen?: number;
-  /** Its part in the newest deployment, when it has one. */
-  readonly deployment?: string;
-  readonly phase?: TargetPhase;
-  readonly code?: string;
-  readonly detail?: string;
-}
-
-/** The targets of an environment with what they run and do. */
-export function targetViews(state: State, environment: Environment, observed: Observed): readonly TargetView[] {
-  const newest = environment.newestDeployment === undefined ? undefined : state.deployments.get(environment.newestDeployment);
-  return targetsOf(state, environment).map((member) => {
-    const running = member.running[environment.app];
-    const work = member.work[environment.app];
-    const target = newest?.targets[member.member];
-    const lastSeen = observed.lastSeen.get(member.member);
-    const changing = work !== undefined && !work.settled;
-    return {
-      member: member.member,
-      name: member.name,
-      labels: member.labels,
-      health: isServing(member, environment.app) ? 'serving' : changing ? 'changing' : 'nothing',
-      ...(running === undefined ? {} : { running }),
-      ...(lastSeen === undefined ? {} : { lastSeen }),
-      ...(newest === undefined || target === undefined ? {} : { deployment: newest.deployment, phase: target.phase }),
-      ...(target?.code === undefined ? {} : { code: target.code }),
-      ...(target?.detail === undefined ? {} : { detail: target.detail }),
-    };
-  });
 }
 
 /** How far a deployment is. The counts by phase add up to `total`. */

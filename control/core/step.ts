@@ -7,8 +7,8 @@ import type { OrderAction } from '../../proto/statement.ts';
 import { orderTargetsMax } from './effects.ts';
 import type { Effect } from './effects.ts';
 import { edgesInto } from './gates/place.ts';
-import type { Deployment, Environment, State, TargetDeployment } from './model.ts';
-import { heardAt, revisionOf } from './select.ts';
+import type { Deployment, Environment, Promotion, State, TargetDeployment } from './model.ts';
+import { heardAt, membersOf, revisionOf } from './select.ts';
 import type { Observed } from './select.ts';
 
 /** What to do about one environment now. */
@@ -21,10 +21,11 @@ export interface Step {
 /** Nothing to do until something is appended. */
 export const nothing: Step = { events: [], effects: [] };
 
-/** The effect that makes the environment's role name `revision`, when it does not: no order can before. */
-export function roleEffect(environment: Environment, revision: Digest): Effect | undefined {
-  if (environment.role?.revisions[environment.app] === revision) return undefined;
-  return { kind: 'publish-role', environment: environment.environment, revisions: { [environment.app]: revision } };
+/** The effect that makes the environment's role name `revision` of `app`, beside those of its other applications, when it does not: no order can before. */
+export function roleEffect(environment: Environment, app: string, revision: Digest): Effect | undefined {
+  if (environment.role?.revisions[app] === revision) return undefined;
+  const others = Object.entries(environment.role?.revisions ?? {}).filter(([other]) => environment.apps.includes(other));
+  return { kind: 'publish-role', environment: environment.environment, revisions: { ...Object.fromEntries(others), [app]: revision } };
 }
 
 /** The next order of an environment: it names what the role names now, and the order before it (P-6). */
@@ -36,16 +37,17 @@ export function orderEffect(
   members: readonly string[],
   batch = 0,
 ): Effect | undefined {
+  const { app } = deployment;
   const role = environment.role;
-  const revision = role?.revisions[environment.app];
+  const revision = role?.revisions[app];
   if (role === undefined || revision === undefined || members.length === 0) return undefined;
-  const record = revisionOf(state, environment.app, revision);
+  const record = revisionOf(state, app, revision);
   if (record === undefined) return undefined;
   return {
     kind: 'sign-order',
     order: {
       environment: environment.environment,
-      app: environment.app,
+      app,
       seq: environment.orderSeq + 1,
       deployment: deployment.deployment,
       action,
@@ -80,10 +82,33 @@ type End = Exclude<DeploymentPhase, 'running' | 'baking' | 'rolling-back'>;
 export function finished(state: State, deployment: Deployment, phase: End, reason?: string): readonly Event[] {
   const why = reason === undefined ? {} : { reason };
   const ended: Event = { kind: 'deployment.finished', deployment: deployment.deployment, phase, ...why };
+  const promotion = state.promotions.get(deployment.promotion);
   // A catch-up is for a promotion that has ended long ago.
-  if (state.promotions.get(deployment.promotion)?.phase !== 'deploying' || deployment.type === 'catch-up') return [ended];
+  if (promotion?.phase !== 'deploying' || deployment.type === 'catch-up') return [ended];
+  // The promotion goes on with its next application.
+  if (phase === 'succeeded' && (promotion.next ?? []).length > 0) return [ended];
   const outcome = phase === 'succeeded' ? 'succeeded' : phase === 'aborted' ? 'aborted' : 'failed';
-  return [ended, { kind: 'promotion.finished', promotion: deployment.promotion, phase: outcome, ...why }];
+  const undoing = phase === 'rolled-back' || phase === 'rollback-failed' ? undo(state, deployment, promotion) : [];
+  return [ended, { kind: 'promotion.finished', promotion: deployment.promotion, phase: outcome, ...why }, ...undoing];
+}
+
+/** A set arrives whole or not at all (V-4): the applications that came before the one that failed go back too. */
+function undo(state: State, deployment: Deployment, promotion: Promotion): readonly Event[] {
+  if (promotion.trigger === 'rollback') return [];
+  const later = new Set([deployment.app, ...(promotion.next ?? [])]);
+  const before = state.sets.get(deployment.environment)?.current ?? {};
+  const members = Object.fromEntries(
+    Object.entries(membersOf(promotion)).flatMap(([app, revision]) => {
+      const back = before[app];
+      return later.has(app) || back === undefined || back === revision ? [] : [[app, back] as const];
+    }),
+  );
+  const [first] = Object.entries(members);
+  const record = first === undefined ? undefined : revisionOf(state, ...first);
+  if (record === undefined) return [];
+  const { app, revision, number } = record;
+  const reason = `${deployment.app}@${deployment.number} of the same set was rolled back`;
+  return [{ kind: 'promotion.created', promotion: `${promotion.promotion}-undo`, environment: deployment.environment, app, revision, number, trigger: 'rollback', members, reason }];
 }
 
 /** When a deployment that makes no more progress fails. */

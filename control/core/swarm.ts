@@ -96,7 +96,7 @@ export function spreadOf(state: State, { app, revision }: RevisionRecord, enviro
   const deployments = [...state.deployments.values()].filter((deployment) => deployment.to === revision && deployment.app === app);
   const counted = new Set<string>();
   for (const one of state.environments.values()) {
-    if (one.app !== app || (environment !== undefined && one.environment !== environment)) continue;
+    if (!one.apps.includes(app) || (environment !== undefined && one.environment !== environment)) continue;
     for (const member of targetsOf(state, one)) {
       if (counted.has(member.member)) continue;
       counted.add(member.member);

@@ -142,7 +142,7 @@ export class Members implements Fleet {
     const digest = digestOfCid(cid);
     const all = member.roles.includes('seed') || member.roles.includes('proxy');
     const environments = [...state.environments.values()].filter(({ environment }) => member.environments.includes(environment));
-    const apps = all ? [...state.apps.keys()] : environments.map(({ app }) => app);
+    const apps = all ? [...state.apps.keys()] : environments.flatMap((environment) => environment.apps);
     const record = find(state, apps, digest);
     return record === undefined ? undefined : Buffer.from(record.manifest, 'base64');
   }

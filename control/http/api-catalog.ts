@@ -6,7 +6,7 @@ import type { DeploymentConfig } from '../../proto/events.ts';
 import { explain } from '../core/explain.ts';
 import { evaluateGates } from '../core/gates.ts';
 import type { Environment, Promotion, State } from '../core/model.ts';
-import { targetsOf } from '../core/select.ts';
+import { findSet, targetsOf } from '../core/select.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { pageByKey } from './paging.ts';
 import { appView, environmentView, promotionView, proxyViews, refOf, revisionView, targetView } from './views.ts';
@@ -73,12 +73,12 @@ export function environmentHandlers(options: ApiOptions): Handlers<
       const page = pageByKey(environments, ({ environment }) => environment, query);
       return { body: { ...page, items: page.items.map((environment) => environmentView(state, environment, presence)) } };
     },
-    createEnvironment: async ({ body: { environment, app, selector, config: input }, caller, resumedFrom }) => {
+    createEnvironment: async ({ body: { environment, app, apps = [app], selector, config: input }, caller, resumedFrom }) => {
       const config = configOf(input ?? {});
       const created = (state: State) => ({ ...view(state, environment), headers: { ...view(state, environment).headers, location: `/v1/environments/${environment}` } });
       const existing = facts.state().environments.get(environment);
-      if (existing !== undefined && made(existing.createdAt, resumedFrom) && existing.app === app && versionOf(existing) === versionOf({ selector, config })) return created(facts.state());
-      return answered(await submit(caller.actor, { kind: 'create-environment', environment, app, selector, config }), created);
+      if (existing !== undefined && made(existing.createdAt, resumedFrom) && existing.apps.join() === apps.join() && versionOf(existing) === versionOf({ selector, config })) return created(facts.state());
+      return answered(await submit(caller.actor, { kind: 'create-environment', environment, app, apps, selector, config }), created);
     },
     getEnvironment: async ({ params: { environment } }) => view(facts.state(), environment),
     changeEnvironment: async ({ params: { environment }, body, caller, ifMatch }) => {
@@ -110,7 +110,7 @@ export function environmentHandlers(options: ApiOptions): Handlers<
       const promotion = newId('pr', draw);
       const command = { kind: 'rollback', promotion, environment, ...(to === undefined ? {} : { to }), ...(reason === undefined ? {} : { reason }) } as const;
       return answered(await submit(caller.actor, command), (state) => ({
-        body: promotionView(found(state.promotions.get(promotion), 'promotion', promotion)),
+        body: promotionView(state, found(state.promotions.get(promotion), 'promotion', promotion)),
         headers: { location: `/v1/promotions/${promotion}` },
       }));
     },
@@ -133,10 +133,13 @@ function made(createdAt: number, resumedFrom: number | undefined): boolean {
 }
 
 /** The promotion that waits longest, or the thought of promoting the newest revision. */
-function candidateOf(state: State, environment: Environment, now: number): (Pick<Promotion, 'environment' | 'app' | 'revision' | 'number' | 'trigger' | 'createdAt'> & { readonly promotion?: string }) | undefined {
+function candidateOf(state: State, environment: Environment, now: number): (Pick<Promotion, 'environment' | 'app' | 'revision' | 'number' | 'trigger' | 'createdAt' | 'members'> & { readonly promotion?: string }) | undefined {
   const waiting = state.promotions.get(environment.waiting[0] ?? '');
   if (waiting !== undefined) return waiting;
-  const latest = state.apps.get(environment.app)?.revisions.at(-1);
+  const set = findSet(state, environment, 'latest');
+  if ('problem' in set) return undefined;
+  const app = environment.apps.find((one) => set.members[one] !== undefined) ?? '';
+  const latest = state.apps.get(app)?.revisions.at(-1);
   if (latest === undefined) return undefined;
-  return { environment: environment.environment, app: environment.app, revision: latest.revision, number: latest.number, trigger: 'manual', createdAt: now };
+  return { environment: environment.environment, app, revision: latest.revision, number: latest.number, members: set.members, trigger: 'manual', createdAt: now };
 }

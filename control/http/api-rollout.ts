@@ -18,20 +18,20 @@ export function promotionHandlers({ facts, submit, observed }: ApiOptions): Hand
       const newest = [...facts.state().promotions.values()].toReversed();
       const cursor = cursorQuery(query);
       const page = pageById(newest, ({ promotion }) => promotion, cursor, (one) => (environment === undefined || one.environment === environment) && (phase === undefined || one.phase === phase));
-      return { body: { ...page, items: page.items.map(promotionView) } };
+      return { body: { ...page, items: page.items.map((promotion) => promotionView(facts.state(), promotion)) } };
     },
     createPromotion: async ({ body: { environment, revision, reason }, caller, draw }) => {
       const promotion = newId('pr', draw);
       const command = { kind: 'promote', promotion, environment, revision, ...(reason === undefined ? {} : { reason }) } as const;
       return answered(await submit(caller.actor, command), (state) => ({
-        body: promotionView(promotionOf(state, promotion)),
+        body: promotionView(state, promotionOf(state, promotion)),
         headers: { location: `/v1/promotions/${promotion}` },
       }));
     },
-    getPromotion: async ({ params: { promotion } }) => ({ body: promotionView(promotionOf(facts.state(), promotion)) }),
+    getPromotion: async ({ params: { promotion } }) => ({ body: promotionView(facts.state(), promotionOf(facts.state(), promotion)) }),
     abortPromotion: async ({ params: { promotion }, body: { reason }, caller }) => {
       const command = { kind: 'abort-promotion', promotion, ...(reason === undefined ? {} : { reason }) } as const;
-      return answered(await submit(caller.actor, command), (state) => ({ body: promotionView(promotionOf(state, promotion)) }));
+      return answered(await submit(caller.actor, command), (state) => ({ body: promotionView(state, promotionOf(state, promotion)) }));
     },
     explainPromotion: async ({ params: { promotion } }) => {
       const state = facts.state();

@@ -30,8 +30,9 @@ export function revisionView(record: model.RevisionRecord): Revision {
 }
 
 export function environmentView(state: model.State, environment: model.Environment, presence: Presence): Environment {
-  const { app, desired, current, stable, activeDeployment, newestDeployment } = environment;
+  const { apps, slots, activeDeployment, newestDeployment } = environment;
   const targets = targetsOf(state, environment);
+  const [app = ''] = apps;
   return {
     environment: environment.environment,
     app,
@@ -39,26 +40,29 @@ export function environmentView(state: model.State, environment: model.Environme
     config: configView(environment.config),
     createdAt: environment.createdAt,
     seq: environment.seq,
-    ...ref('desired', state, app, desired),
-    ...ref('current', state, app, current),
-    ...ref('stable', state, app, stable),
+    ...slotView(state, app, slots[app]),
+    apps: apps.map((one) => ({ app: one, ...slotView(state, one, slots[one]) })),
     ...(activeDeployment === undefined ? {} : { activeDeployment }),
     ...(newestDeployment === undefined ? {} : { newestDeployment }),
     waiting: [...environment.waiting],
     targets: {
       total: targets.length,
-      serving: targets.filter((member) => isServing(member, app)).length,
-      changing: targets.filter((member) => member.work[app]?.settled === false).length,
+      serving: targets.filter((member) => apps.every((one) => isServing(member, one))).length,
+      changing: targets.filter((member) => apps.some((one) => member.work[one]?.settled === false)).length,
       online: targets.filter(({ member }) => presence.connectivity(member) === 'online').length,
     },
   };
+}
+
+function slotView(state: model.State, app: string, slot: model.Slot | undefined) {
+  return { ...ref('desired', state, app, slot?.desired), ...ref('current', state, app, slot?.current), ...ref('stable', state, app, slot?.stable) };
 }
 
 export function configView(config: DeploymentConfig) {
   return { ...config, batches: [...config.batches], failureThreshold: { ...config.failureThreshold } };
 }
 
-export function promotionView(promotion: model.Promotion): Promotion {
+export function promotionView(state: model.State, promotion: model.Promotion): Promotion {
   const { reason, finishedAt, outcome, deployment } = promotion;
   return {
     promotion: promotion.promotion,
@@ -74,6 +78,7 @@ export function promotionView(promotion: model.Promotion): Promotion {
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(outcome === undefined ? {} : { outcome }),
     ...(deployment === undefined ? {} : { deployment }),
+    ...(promotion.members === undefined ? {} : { members: Object.entries(promotion.members).map(([app, revision]) => ({ app, revision, number: revisionOf(state, app, revision)?.number ?? 0 })) }),
   };
 }
 

@@ -45,7 +45,10 @@ export const deploymentDefaults: DeploymentConfig = Object.freeze({
 export const EnvironmentSchema = Type.Object(
   {
     environment: Name,
+    /** Its first application; `desired`, `current` and `stable` are of this one. */
     app: Name,
+    /** All of its applications, in the order in which they are deployed. */
+    apps: Type.Array(Type.Object({ app: Name, desired: Type.Optional(RevisionRefSchema), current: Type.Optional(RevisionRefSchema), stable: Type.Optional(RevisionRefSchema) }, strict)),
     /** Labels that an agent must have to be a target here. */
     selector: LabelsSchema,
     config: DeploymentConfigSchema,
@@ -67,7 +70,7 @@ export const EnvironmentSchema = Type.Object(
 export type Environment = Static<typeof EnvironmentSchema>;
 
 export const CreateEnvironmentSchema = Type.Object(
-  { environment: Name, app: Name, selector: LabelsSchema, config: Type.Optional(DeploymentConfigInputSchema) },
+  { environment: Name, app: Name, apps: Type.Optional(Type.Array(Name, { minItems: 1, maxItems: 32 })), selector: LabelsSchema, config: Type.Optional(DeploymentConfigInputSchema) },
   strict,
 );
 export type CreateEnvironment = Static<typeof CreateEnvironmentSchema>;

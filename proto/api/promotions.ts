@@ -21,22 +21,25 @@ export const PromotionSchema = Type.Object(
     finishedAt: Type.Optional(Instant),
     /** Why it ended as it did, where there is something to say. */
     outcome: Type.Optional(Type.String()),
+    /** The newest: there is one for each application that it changes. */
     deployment: Type.Optional(Id),
+    /** The whole set, where it brings several applications. */
+    members: Type.Optional(Type.Array(Type.Object({ app: Name, revision: DigestText, number: Count }, strict))),
   },
   strict,
 );
 export type Promotion = Static<typeof PromotionSchema>;
 
-/** `revision`: `latest`, a number (`41` or `web@41`), a digest, a CID, or an alias. */
+/** `revision`: `latest`, a number (`41` or `web@41`), a digest, a CID, or an alias; of several applications `web@41+api@7`. */
 export const CreatePromotionSchema = Type.Object(
-  { environment: Name, revision: Type.String({ minLength: 1, maxLength: 192 }), reason: Type.Optional(Reason) },
+  { environment: Name, revision: Type.String({ minLength: 1, maxLength: 4096 }), reason: Type.Optional(Reason) },
   strict,
 );
 export type CreatePromotion = Static<typeof CreatePromotionSchema>;
 
-/** `to`: `previous`, the default, or the number of a revision. */
+/** `to`: `previous`, the default, the number of a revision, or a set such as `web@41+api@7`. */
 export const CreateRollbackSchema = Type.Object(
-  { to: Type.Optional(Type.Union([Type.Literal('previous'), Type.Integer({ minimum: 1 })])), reason: Type.Optional(Reason) },
+  { to: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.String({ minLength: 1, maxLength: 4096 })])), reason: Type.Optional(Reason) },
   strict,
 );
 export type CreateRollback = Static<typeof CreateRollbackSchema>;

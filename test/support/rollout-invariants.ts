@@ -162,7 +162,7 @@ function nothingAfterThreshold(transition: Transition): readonly string[] {
 function rollbackOnce({ before, entry: { event } }: Transition): readonly string[] {
   if (event.kind !== 'deployment.rolling-back') return [];
   const deployment = before.deployments.get(event.deployment);
-  const stable = before.environments.get(deployment?.environment ?? '')?.stable;
+  const stable = before.environments.get(deployment?.environment ?? '')?.slots[deployment?.app ?? '']?.stable;
   const broken: string[] = [];
   if (deployment === undefined || deployment.rollback !== undefined) broken.push(`${event.deployment} rolls back twice`);
   if (deployment?.type === 'rollback') broken.push(`the rollback ${event.deployment} rolls back`);
@@ -201,14 +201,15 @@ function numbersAreDense({ after }: Transition): readonly string[] {
 function deployedEqualsPromoted({ before, entry: { event } }: Transition): readonly string[] {
   if (event.kind === 'deployment.started') {
     const promotion = before.promotions.get(event.promotion);
-    return promotion?.revision === event.to && promotion.number === event.number ? [] : [`${event.deployment} deploys another set than ${event.promotion} asks for`];
+    const wanted = promotion?.members ?? { [promotion?.app ?? '']: promotion?.revision };
+    return wanted[event.app] === event.to ? [] : [`${event.deployment} deploys another set than ${event.promotion} asks for`];
   }
   if (event.kind === 'role.published') {
-    const app = before.environments.get(event.environment)?.app ?? '';
     const active = before.deployments.get(before.environments.get(event.environment)?.activeDeployment ?? '');
     const wanted = active?.rollback?.to ?? active?.to;
     const named = Object.entries(event.revisions);
-    return named.length === 1 && named[0]?.[0] === app && named[0][1] === wanted ? [] : [`the role of ${event.environment} names ${JSON.stringify(named)}`];
+    const known = before.environments.get(event.environment)?.role?.revisions ?? {};
+    return named.every(([app, revision]) => (app === active?.app ? revision === wanted : revision === known[app])) && event.revisions[active?.app ?? ''] === wanted ? [] : [`the role of ${event.environment} names ${JSON.stringify(named)}`];
   }
   if (event.kind !== 'order.issued' || event.action === 'cancel') return [];
   const role = before.environments.get(event.environment)?.role;

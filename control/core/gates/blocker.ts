@@ -54,7 +54,7 @@ export type CandidateKind = 'auto' | 'manual' | 'hotfix' | 'rollback' | 'catch-u
 
 /** What a promotion asks for: a promotion on record, or one that somebody thinks of. */
 export type Candidate = Pick<Promotion, 'environment' | 'app' | 'revision' | 'number' | 'trigger' | 'createdAt'> &
-  Partial<Pick<Promotion, 'cause' | 'edge' | 'members' | 'by' | 'reason' | 'promotion'>> & { readonly catchUp?: boolean };
+  Partial<Pick<Promotion, 'cause' | 'edge' | 'members' | 'by' | 'reason' | 'promotion' | 'phase'>> & { readonly catchUp?: boolean };
 
 /** A gate that would have held, and why it does not: recorded with the deployment (T-1). */
 export interface Exemption {

@@ -43,9 +43,9 @@ export function enoughTargets({ state, environment, candidate, observed }: GateC
 }
 
 /** With every target to be kept healthy, none that serves may be touched: it would wait until its deadline. */
-export function someMayChange({ state, environment, candidate }: GateContext): GateAnswer {
+export function someMayChange({ state, environment, members, candidate }: GateContext): GateAnswer {
   const targets = targetsOf(state, environment);
-  const changing = targets.some((member) => isServing(member, environment.app) && member.running[environment.app]?.revision !== candidate.revision);
+  const changing = targets.some((member) => Object.entries(members).some(([app, revision]) => isServing(member, app) && member.running[app]?.revision !== revision));
   if (!changing || !leavesNone(environment.config, targets.length)) return passes;
   const reason = `minHealthy ${environment.config.minHealthy} of ${targets.length} targets of '${environment.environment}' is all of them, so that none could be changed; lower it, or let more targets join`;
   return holds({ type: 'min-healthy', reason, since: candidate.createdAt, ref: environment.environment, actors: [`admin:env/${environment.environment}`] });

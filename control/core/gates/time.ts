@@ -41,7 +41,9 @@ export function windowsOpen(context: GateContext): GateAnswer {
   if (place === undefined) return passes;
   const windows = windowsOf(place, edge);
   if (windows.length === 0) return passes;
-  const starts = state.sets.get(environment.environment)?.starts ?? [];
+  const all = state.sets.get(environment.environment)?.starts ?? [];
+  // A promotion that has begun is the last of those that started.
+  const starts = candidate.phase === 'deploying' ? all.slice(0, -1) : all;
   const lifted = liftedBy(context, 'window');
   const use = { environment: environment.environment, starts, lifted: new Set<string>() };
   const plain = evaluateWindows(windows, use, observed.now);
