@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 /** A pair of versions. */
 export interface Pair {
@@ -102,14 +102,13 @@ function extract(cache: string, suite: string): string {
   });
 }
 
-/** A tree holds no absolute links: those of a system mean its root. */
+/** A tree holds no absolute links: those of a system mean its root. `find` does not follow them, as reading directories would. */
 function makeLinksRelative(root: string): void {
-  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (!entry.isSymbolicLink() || !readlinkSync(path).startsWith('/')) continue;
-    const target = relative(entry.parentPath, join(root, readlinkSync(path)));
+  for (const path of run('find', [root, '-type', 'l'], root).split('\n').filter((line) => line !== '')) {
+    const target = readlinkSync(path);
+    if (!target.startsWith('/')) continue;
     rmSync(path);
-    symlinkSync(target, path);
+    symlinkSync(relative(dirname(path), join(root, target)), path);
   }
 }
 

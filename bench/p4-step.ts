@@ -35,6 +35,7 @@ function directorySource(tree: Tree, directory: string): ChunkSource {
   const ordinals = new Map<Digest, number>();
   for (let ordinal = 0; ordinal < tree.chunkCount; ordinal += 1) ordinals.set(tree.chunk(ordinal).id, ordinal);
   const places = firstPlaces(tree);
+  const paths = Array.from({ length: tree.entryCount }, (_, position) => join(directory, tree.entry(position).path));
   return {
     has: async (ids) => await Promise.resolve(ids.map((id) => ordinals.has(id))),
     async get(id) {
@@ -42,7 +43,7 @@ function directorySource(tree: Tree, directory: string): ChunkSource {
       if (ordinal === undefined) return await Promise.resolve(undefined);
       const { entry, offset } = places.of(ordinal);
       const bytes = new Uint8Array(tree.chunk(ordinal).length);
-      const file = openSync(join(directory, tree.entry(entry).path), 'r');
+      const file = openSync(paths[entry] ?? '', 'r');
       readSync(file, bytes, 0, bytes.length, offset);
       closeSync(file);
       return bytes;

@@ -3,8 +3,11 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { keepRows, parseRows } from './results.ts';
+import type { PrintedRow } from './rows.ts';
 
 /** One program and the rows that it prints. */
 interface Program {
@@ -26,12 +29,15 @@ export const programs: readonly Program[] = [
   { rows: ['P8'], file: 'p8-activate.ts', what: 'from the last byte to the switch', minutes: { short: 1, full: 1 } },
   { rows: ['P9'], file: 'p9-one-line.ts', what: 'one changed line, from push to healthy', minutes: { short: 1, full: 1 } },
   { rows: ['P10'], file: 'p10-idle.ts', what: 'an idle agent among sixteen neighbours', minutes: { short: 0, full: 3 } },
+  { rows: ['FEED'], file: 'feed.ts', what: 'who fed whom in one deployment', minutes: { short: 0, full: 2 } },
+  { rows: ['R1', 'R2'], file: 'robust.ts', what: 'the origin or the control plane killed amid a deployment', minutes: { short: 0, full: 5 } },
 ];
 
-const usage = `usage: npm run bench -- [--only P1,P2] [--full] [--list]
+const usage = `usage: npm run bench -- [--only P1,P2] [--full] [--record] [--list]
 
   --only ROWS  only the programs that make these rows
   --full       every case of every program; without it, the short set in under ten minutes
+  --record     keeps the rows in bench/results, from which bench/report.ts makes the tables and plots
   --list       says what there is
 
 JSON lines on standard output, the same for people on standard error. bench/setup installs the peers that are measured beside;
@@ -42,27 +48,37 @@ bench/README.md says what each row means.
 export interface Chosen {
   readonly programs: readonly Program[];
   readonly full: boolean;
+  readonly record: boolean;
 }
 
 /** @throws {Error} in words for people, when it asks for what there is not. */
 export function choose(args: readonly string[]): Chosen | 'list' {
-  const { values } = parseArgs({ args: [...args], options: { only: { type: 'string' }, full: { type: 'boolean', default: false }, list: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({ args: [...args], options: { only: { type: 'string' }, full: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, list: { type: 'boolean', default: false } } });
   if (values.list) return 'list';
-  if (values.only === undefined) return { programs: programs.filter(({ minutes }) => values.full || minutes.short > 0), full: values.full };
+  if (values.only === undefined) return { programs: programs.filter(({ minutes }) => values.full || minutes.short > 0), full: values.full, record: values.record };
   const wanted = new Set(values.only.split(',').map((row) => row.trim().toUpperCase()));
   const known = new Set(programs.flatMap(({ rows }) => rows));
   const unknown = [...wanted].filter((row) => !known.has(row));
   if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(', ')}: the rows are ${[...known].join(', ')}`);
-  return { programs: programs.filter(({ rows }) => rows.some((row) => wanted.has(row))), full: values.full };
+  return { programs: programs.filter(({ rows }) => rows.some((row) => wanted.has(row))), full: values.full, record: values.record };
 }
 
-async function run({ programs: chosen, full }: Chosen): Promise<number> {
+async function run({ programs: chosen, full, record }: Chosen): Promise<number> {
   const failed: string[] = [];
   for (const { rows, file, what } of chosen) {
     process.stderr.write(`\n== ${rows.join(', ')}: ${what}\n`);
-    const child = spawn(process.execPath, [fileURLToPath(new URL(file, import.meta.url)), ...(full ? ['--full'] : [])], { stdio: ['ignore', 'inherit', 'inherit'] });
-    await once(child, 'exit');
+    const args = [fileURLToPath(new URL(file, import.meta.url)), ...(full ? ['--full'] : []), ...(record ? ['--record'] : [])];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(child, 'exit');
+    const printed: PrintedRow[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      process.stdout.write(`${line}\n`);
+      printed.push(...parseRows(line));
+    }
+    await ended;
     if (child.exitCode !== 0) failed.push(`${rows.join(', ')} ended with ${child.exitCode ?? child.signalCode}`);
+    // What was measured before a program failed is worth as much.
+    if (record) keepRows(printed);
   }
   for (const line of failed) process.stderr.write(`FAILED: ${line}\n`);
   return failed.length === 0 ? 0 : 1;

@@ -14,6 +14,8 @@ import type { Lab } from './lab.ts';
 const program = (floor: string): string => fileURLToPath(new URL(`../../${floor}/main.ts`, import.meta.url));
 const memory = '/dev/shm';
 const controlPort = 7400;
+/** Of a member's local API. */
+const localPort = 7402;
 const startMs = 120_000;
 const pollMs = 25;
 const stopMs = 15_000;
@@ -23,6 +25,13 @@ export const fleetNames = { app: 'load', environment: 'lab', control: 'control',
 
 /** When each target was whole, in milliseconds from the promotion. */
 export type Completion = ReadonlyMap<string, number>;
+
+/** What an agent has fetched: chunk bytes that were verified and kept, and revisions that became whole. */
+export interface Fetched {
+  readonly originBytes: number;
+  readonly peerBytes: number;
+  readonly revisions: number;
+}
 
 export interface FleetOptions {
   /** Names of hosts that are agents; the lab has hosts `control` and `origin` besides. */
@@ -37,6 +46,7 @@ export class LabFleet implements AsyncDisposable {
   readonly #lab: Lab;
   readonly #settings: object;
   readonly #children = new Map<string, ChildProcess>();
+  readonly #args = new Map<string, readonly string[]>();
   readonly #url: string;
 
   private constructor(lab: Lab, directory: string, { agents, settings }: FleetOptions) {
@@ -67,14 +77,31 @@ export class LabFleet implements AsyncDisposable {
     return { revision: String(pushed.revision), number: Number(pushed.number) };
   }
 
+  /** Promotes and waits for nothing; the promotion's id. */
+  async begin(revision: string): Promise<string> {
+    const promoted = await this.api('POST', '/v1/promotions', { environment: fleetNames.environment, revision, reason: 'measured' });
+    return (promoted as { readonly promotion: string }).promotion;
+  }
+
+  /** What an agent has fetched since it started, by its own word, whether or not a control plane is there. */
+  async fetched(name: string): Promise<Fetched> {
+    const response = await fetch(`http://${this.#lab.host(name).address}:${localPort}/metrics`, { signal: AbortSignal.timeout(30_000) });
+    const text = await response.text();
+    const value = (series: string): number => Number(text.split('\n').find((line) => line.startsWith(`starling_agent_${series} `))?.split(' ').at(-1) ?? 0);
+    return {
+      originBytes: value('received_bytes_total{source="origin"}'),
+      peerBytes: value('received_bytes_total{source="peer"}'),
+      revisions: value('artifact_fetch_duration_seconds_count{result="ok"}'),
+    };
+  }
+
   /**
    * Promotes and waits until every target is whole: has verified every chunk and synced it to its disk (phase `verified`).
    * @throws {Error} when a target fails, or after `timeoutMs`.
    */
   async promote(revision: string, timeoutMs: number): Promise<{ readonly completion: Completion; readonly deployment: Deployment }> {
     const startedAt = performance.now();
-    const promoted = await this.api('POST', '/v1/promotions', { environment: fleetNames.environment, revision, reason: 'measured' });
-    const { promotion } = promoted as { readonly promotion: string };
+    const promotion = await this.begin(revision);
     const done = new Map<string, number>();
     for (let deployment: string | undefined; performance.now() - startedAt < timeoutMs; await wait(pollMs)) {
       deployment ??= ((await this.api('GET', `/v1/promotions/${promotion}`)) as { readonly deployment?: string }).deployment;
@@ -97,6 +124,14 @@ export class LabFleet implements AsyncDisposable {
     });
   }
 
+  /** Waits until what a promotion began has succeeded. @throws {Error} when it ends otherwise. */
+  async ended(promotion: string): Promise<Deployment> {
+    const deployment = await this.#until('the promotion has a deployment', async () => ((await this.api('GET', `/v1/promotions/${promotion}`)) as { readonly deployment?: string }).deployment);
+    const seen = await this.settled(deployment);
+    if (seen.phase !== 'succeeded') throw new Error(`the deployment ended as ${seen.phase}`);
+    return seen;
+  }
+
   async api(method: string, path: string, body?: object): Promise<unknown> {
     const token = (await readFile(this.#tokenFile, 'utf8')).trim();
     const response = await fetch(new URL(path, this.#url), {
@@ -117,6 +152,13 @@ export class LabFleet implements AsyncDisposable {
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
+  }
+
+  /** Starts a member that was killed, with what it has on its disk. */
+  restart(name: string): void {
+    const args = this.#args.get(name);
+    if (args === undefined) throw new RangeError(`no member is called '${name}'`);
+    this.#start(name, args);
   }
 
   async log(name: string): Promise<string> {
@@ -166,7 +208,7 @@ export class LabFleet implements AsyncDisposable {
     await mkdir(dataDir, { recursive: true });
     const isAgent = roles.includes('agent');
     const settings = {
-      dataDir, name, roles, zone, listen: `/ip4/${address}/tcp/7401`, http: { host: address, port: 7402 },
+      dataDir, name, roles, zone, listen: `/ip4/${address}/tcp/7401`, http: { host: address, port: localPort },
       ...(isAgent ? { apps: { [fleetNames.app]: { root: join(this.directory, name, 'app') } } } : { upload: { host: address, port: 7403 } }),
       ...this.#settings,
     };
@@ -180,6 +222,7 @@ export class LabFleet implements AsyncDisposable {
   }
 
   #start(name: string, args: readonly string[]): void {
+    this.#args.set(name, args);
     const log = openSync(join(this.directory, `${name}.log`), 'a');
     try {
       this.#children.set(name, this.#lab.spawn(name, [process.execPath, ...runtimeOptions(), ...args], { cwd: this.directory, env: this.#environment(), stdio: ['ignore', log, log] }));

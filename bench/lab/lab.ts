@@ -188,4 +188,4 @@ const flowTable = [
   'set flows { type ipv4_addr . ipv4_addr; flags dynamic; size 65535; counter; }',
   'chain forward { type filter hook forward priority 0; policy accept; iifname "b-*" accept; update @flows { ip saddr . ip daddr }; }',
   '}',
-].join(' ');
+].join('\n');
