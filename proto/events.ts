@@ -104,6 +104,9 @@ export type Event =
       readonly edge?: string;
       /** The whole set, where the environment has several applications. */
       readonly members?: SetMembers;
+      /** The deployment that it tries again, and how often that is by now. */
+      readonly retryOf?: string;
+      readonly attempt?: number;
       readonly reason?: string;
     }
   | { readonly kind: 'promotion.finished'; readonly promotion: string; readonly phase: Exclude<PromotionPhase, 'waiting' | 'deploying'>; readonly reason?: string }
@@ -131,8 +134,10 @@ export type Event =
   | { readonly kind: 'batch.started'; readonly deployment: string; readonly batch: number }
   | { readonly kind: 'batch.finished'; readonly deployment: string; readonly batch: number; readonly phase: 'succeeded' | 'failed' }
   /** Nothing new is activated until it is resumed; what is in flight comes to its end. */
-  | { readonly kind: 'deployment.paused'; readonly deployment: string; readonly reason: string }
-  | { readonly kind: 'deployment.resumed'; readonly deployment: string }
+  | { readonly kind: 'deployment.paused'; readonly deployment: string; readonly reason: string; /** Until somebody resumes it; absent: until windows open. */ readonly byHand?: true }
+  | { readonly kind: 'deployment.resumed'; readonly deployment: string; readonly reason?: string }
+  /** The rest of a bake is left out. */
+  | { readonly kind: 'bake.skipped'; readonly deployment: string; readonly batch: number; readonly reason?: string }
   | { readonly kind: 'deployment.rolling-back'; readonly deployment: string; readonly reason: string; readonly targets: readonly string[]; readonly to: Digest; readonly number: number }
   | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'running' | 'baking' | 'rolling-back'>; readonly reason?: string }
   | { readonly kind: 'target.reported'; readonly member: string; readonly report: Report }

@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { registerCompletion } from './completion.ts';
 import { registerApp, registerEnvironment } from './commands-catalog.ts';
 import { registerControl } from './commands-control.ts';
+import { registerDeployment } from './commands-deployment.ts';
 import { registerEvents } from './commands-events.ts';
 import { registerPush } from './commands-push.ts';
 import { registerExplain, registerPromote, registerRollback } from './commands-rollout.ts';
@@ -44,6 +45,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerRollback(program, world);
   registerStatus(program, world);
   registerTargets(program, world);
+  registerDeployment(program, world);
   registerExplain(program, world, setExit);
   registerSwarm(program, world);
   registerEvents(program, world);

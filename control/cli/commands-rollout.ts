@@ -15,7 +15,7 @@ import type { World } from './world.ts';
 /** `--wait` without a duration. */
 const waitDefault = '30m';
 
-interface WaitFlags {
+export interface WaitFlags {
   readonly wait?: string | true;
   readonly watch?: boolean;
 }
@@ -76,24 +76,24 @@ export function registerExplain(program: Command, world: World, setExit: (code: 
     });
 }
 
-function waitOptions(command: Command): Command {
+export function waitOptions(command: Command): Command {
   return command
     .option('-w, --wait [duration]', `wait until it is over, ${waitDefault} when no duration is given`)
     .option('--watch', 'show how it goes until it is over, however long it takes');
 }
 
 /** How long to stay, and what to show; undefined: not at all. Read before anything is asked for, since a mistake must change nothing. */
-interface Patience {
+export interface Patience {
   readonly timeoutMs?: number;
   readonly watch: boolean;
 }
 
-function patienceOf({ wait, watch }: WaitFlags): Patience | undefined {
+export function patienceOf({ wait, watch }: WaitFlags): Patience | undefined {
   if (wait === undefined) return watch === true ? { watch } : undefined;
   return { timeoutMs: parseDuration(wait === true ? waitDefault : wait, '--wait'), watch: watch ?? false };
 }
 
-function reasonOf({ reason }: { readonly reason?: string }): { readonly reason?: string } {
+export function reasonOf({ reason }: { readonly reason?: string }): { readonly reason?: string } {
   return reason === undefined ? {} : { reason };
 }
 
@@ -109,8 +109,8 @@ async function requireApp(api: Api, environment: string, app: string): Promise<v
   if (found.app !== app) throw new ControlError('CONFLICT', `environment '${environment}' runs '${found.app}', not '${app}'`);
 }
 
-/** Prints the promotion at once, or when it is over. */
-async function conclude({ terminal, world }: Context, api: Api, promotion: Promotion, patience: Patience | undefined): Promise<void> {
+/** Prints the promotion at once, or when it is over; `deployment` is the one to follow where it is not the promotion's newest. */
+export async function conclude({ terminal, world }: Context, api: Api, promotion: Promotion, patience: Patience | undefined, deployment?: string): Promise<void> {
   const look = { text: describePromotion, name: ({ promotion: id }: Promotion) => id };
   if (patience === undefined) {
     terminal.object(promotion, look);
@@ -127,7 +127,7 @@ async function conclude({ terminal, world }: Context, api: Api, promotion: Promo
     printed = text;
   };
   try {
-    const seen = await follow(api, promotion.promotion, { onSeen, ...(patience.timeoutMs === undefined ? {} : { timeoutMs: patience.timeoutMs }) }, world);
+    const seen = await follow(api, promotion.promotion, { onSeen, ...(deployment === undefined ? {} : { deployment }), ...(patience.timeoutMs === undefined ? {} : { timeoutMs: patience.timeoutMs }) }, world);
     board.close();
     if (!streams) terminal.object(seen.promotion, look);
     requireSuccess(seen);

@@ -23,6 +23,8 @@ export interface FollowOptions {
   readonly onSeen: (seen: Seen) => void;
   /** Give up after this long; absent: never. */
   readonly timeoutMs?: number;
+  /** The deployment to look at; absent: the promotion's newest. */
+  readonly deployment?: string;
 }
 
 const over: ReadonlySet<Promotion['phase']> = new Set(['succeeded', 'failed', 'aborted', 'superseded']);
@@ -32,13 +34,13 @@ const rollbackOver: ReadonlySet<Deployment['phase']> = new Set(['succeeded', 'fa
  * Looks at a promotion until it and its deployment are over.
  * @throws {ControlError} TIMED_OUT, with what it waited for; UNREACHABLE when the control plane stays away.
  */
-export async function follow(api: Api, id: string, { onSeen, timeoutMs }: FollowOptions, { clock, signal }: Pick<World, 'clock' | 'signal'>): Promise<Seen> {
+export async function follow(api: Api, id: string, { onSeen, timeoutMs, deployment }: FollowOptions, { clock, signal }: Pick<World, 'clock' | 'signal'>): Promise<Seen> {
   const startedAt = clock.monotonic();
   let heardAt = startedAt;
   let last: Seen | undefined;
   for (;;) {
     try {
-      last = await look(api, id);
+      last = await look(api, id, deployment);
       heardAt = clock.monotonic();
       onSeen(last);
       if (isOver(last)) return last;
@@ -52,9 +54,10 @@ export async function follow(api: Api, id: string, { onSeen, timeoutMs }: Follow
   }
 }
 
-async function look(api: Api, id: string): Promise<Seen> {
+async function look(api: Api, id: string, given: string | undefined): Promise<Seen> {
   const promotion = await api.call('getPromotion', { params: { promotion: id } });
-  const deployment = promotion.deployment === undefined ? undefined : await api.call('getDeployment', { params: { deployment: promotion.deployment } });
+  const which = given ?? promotion.deployment;
+  const deployment = which === undefined ? undefined : await api.call('getDeployment', { params: { deployment: which } });
   return { promotion, deployment };
 }
 
@@ -72,7 +75,8 @@ function describeState(seen: Seen | undefined): string {
 
 /** Nothing when it went well. @throws {ControlError} ROLLED_BACK, FAILED or CONFLICT, saying why it did not. */
 export function requireSuccess({ promotion, deployment }: Seen): void {
-  if (promotion.phase === 'succeeded') return;
+  // A catch-up is for a promotion that has ended long ago, and can fail all the same.
+  if (promotion.phase === 'succeeded' && (deployment?.type !== 'catch-up' || deployment.phase === 'succeeded')) return;
   const what = `${promotion.app}@${promotion.number} in '${promotion.environment}'`;
   const why = [promotion.outcome, deployment?.reason].find((text) => text !== undefined && text !== '');
   const failures = (deployment?.targets ?? []).filter(({ code, detail }) => code !== undefined || detail !== undefined).slice(0, failuresMax).map(failureLine);
@@ -81,7 +85,7 @@ export function requireSuccess({ promotion, deployment }: Seen): void {
     throw new ControlError('ROLLED_BACK', lines(`${what} was rolled back${deployment.rollback === undefined ? '' : ` to revision ${deployment.rollback.number}`}`));
   }
   if (promotion.phase === 'superseded') throw new ControlError('CONFLICT', lines(`${what} was superseded by a newer promotion`));
-  throw new ControlError('FAILED', lines(`${what} ${deployment?.phase === 'rollback-failed' ? 'failed, and so did its rollback' : promotion.phase}`));
+  throw new ControlError('FAILED', lines(`${what} ${deployment?.phase === 'rollback-failed' ? 'failed, and so did its rollback' : promotion.phase === 'succeeded' ? `is not on every late target: ${deployment?.phase}` : promotion.phase}`));
 }
 
 /** Targets that an error message names; `status` has them all. */

@@ -6,6 +6,7 @@ import type { DeploymentConfig, Event, Labels, PromotionCause } from '../../prot
 import type { Report } from '../../proto/fleet.ts';
 import type { Role } from '../../proto/statement.ts';
 import type { GovernanceCommand } from './command-governance.ts';
+import type { DeploymentCommand } from './command-deployment.ts';
 import type { Blocker } from './gates/blocker.ts';
 
 export type CreateApp = { readonly kind: 'create-app'; readonly app: string; readonly project: string };
@@ -65,15 +66,18 @@ export type Promote = {
   /** `auto` is for automation alone; a `hotfix` needs a reason. */
   readonly cause?: PromotionCause;
   readonly edge?: string;
-};
+} & Retry;
+/** Of one that tries again what an earlier deployment did not bring about. */
+export type Retry = { readonly retryOf?: string; readonly attempt?: number };
 /** `to`: `previous` (the default), a revision's number, or whatever findSet (select.ts) understands. */
-export type Rollback = { readonly kind: 'rollback'; readonly promotion: string; readonly environment: string; readonly to?: string | number; readonly reason?: string };
+export type Rollback = { readonly kind: 'rollback'; readonly promotion: string; readonly environment: string; readonly to?: string | number; readonly reason?: string } & Retry;
 export type Abort = { readonly kind: 'abort'; readonly deployment: string; readonly reason?: string };
 export type AbortPromotion = { readonly kind: 'abort-promotion'; readonly promotion: string; readonly reason?: string };
 export type ReportCommand = { readonly kind: 'report'; readonly member: string; readonly report: Report };
 
 export type Command =
   | GovernanceCommand
+  | DeploymentCommand
   | CreateApp
   | CreateEnvironment
   | ChangeEnvironment

@@ -4,7 +4,7 @@ import type { Event } from '../../proto/events.ts';
 import type { SetMembers } from '../../proto/pipeline.ts';
 import { accepted, refused } from './answer.ts';
 import { chosenFor } from './candidates.ts';
-import type { Abort, AbortPromotion, Accepted, Answer, Promote, Rollback } from './command.ts';
+import type { Abort, AbortPromotion, Accepted, Answer, Promote, Retry, Rollback } from './command.ts';
 import { setText } from './gates/blocker.ts';
 import { edgesInto } from './gates/place.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
@@ -31,7 +31,7 @@ export function promote(state: State, command: Promote, now: number): Answer {
   if (open !== undefined && !(cause === 'hotfix' && open.phase === 'waiting' && open.cause !== 'hotfix')) {
     return refused('conflict', `promotion ${open.promotion} is bringing ${setText(state, members)} to '${environment.environment}' already (${open.phase}); watch that one`);
   }
-  const path = { ...(cause === undefined ? {} : { cause }), ...(edge === undefined ? {} : { edge }) };
+  const path = { ...(cause === undefined ? {} : { cause }), ...(edge === undefined ? {} : { edge }), ...retryOf(command) };
   const answer = create(state, environment, members, 'manual', promotion, reason, path);
   return cause === 'auto' ? answer : accepted(...answer.events, ...heldAfter(state, environment, members, promotion, now));
 }
@@ -68,8 +68,12 @@ export function rollback(state: State, command: Rollback): Answer {
   if (active === undefined && Object.entries(members).every(([app, revision]) => environment.slots[app]?.current === revision)) {
     return refused('conflict', `environment '${environment.environment}' runs ${text} already; name another revision, or promote it to deploy it again`);
   }
-  const answer = create(state, environment, members, 'rollback', command.promotion, command.reason, {});
+  const answer = create(state, environment, members, 'rollback', command.promotion, command.reason, retryOf(command));
   return accepted(...answer.events, ...holdsAfterRollback(state, environment, `rolled back to ${text}`, command.promotion));
+}
+
+function retryOf({ retryOf: id, attempt }: Retry): Retry {
+  return { ...(id === undefined ? {} : { retryOf: id }), ...(attempt === undefined ? {} : { attempt }) };
 }
 
 /** What a rollback goes to by name; a sentence when there is no such thing. */
@@ -99,7 +103,7 @@ function create(
   trigger: 'manual' | 'rollback',
   promotion: string,
   reason: string | undefined,
-  path: Pick<Promotion, 'cause' | 'edge'>,
+  path: Pick<Promotion, 'cause' | 'edge' | 'retryOf' | 'attempt'>,
 ): Accepted {
   const older = environment.waiting.flatMap((id) => state.promotions.get(id) ?? []).filter((one) => trigger === 'rollback' || Object.keys(membersOf(one)).some((app) => members[app] !== undefined));
   const superseded = older.map((one): Event => ({ kind: 'promotion.finished', promotion: one.promotion, phase: 'superseded', reason: `superseded by ${promotion}` }));

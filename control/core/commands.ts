@@ -3,6 +3,8 @@
 
 import type { Answer, Command } from './command.ts';
 import { isGovernanceCommand } from './command-governance.ts';
+import { isDeploymentCommand } from './command-deployment.ts';
+import { conduct } from './commands-deployment.ts';
 import { changeEnvironment, createApp, createEnvironment, registerRevision } from './commands-catalog.ts';
 import { createToken, enrolMember, locateMember, renewMember, report, revokeMember, revokeToken } from './commands-fleet.ts';
 import { govern } from './commands-governance.ts';
@@ -12,6 +14,7 @@ import type { State } from './model.ts';
 /** Answers a command; append the facts when the journal's head is still `state.head`, else ask again. `now` in milliseconds since 1970. */
 export function handle(state: State, command: Command, now: number): Answer {
   if (isGovernanceCommand(command)) return govern(state, command, now);
+  if (isDeploymentCommand(command)) return conduct(state, command, now);
   switch (command.kind) {
     case 'create-app':
       return createApp(state, command);

@@ -124,7 +124,7 @@ function started(state: State, environment: Environment, promotion: Promotion, {
       promotion: promotion.promotion,
       environment: environment.environment,
       app,
-      type: rollback ? 'rollback' : slot?.current === to ? 'redeploy' : 'promote',
+      type: rollback ? 'rollback' : slot?.current === to && promotion.retryOf === undefined ? 'redeploy' : 'promote',
       seq: environment.seq + 1,
       to,
       number: revisionOf(state, app, to)?.number ?? promotion.number,

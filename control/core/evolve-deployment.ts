@@ -5,6 +5,7 @@ import type { Event } from '../../proto/events.ts';
 import type { Draft, Mutable } from './draft.ts';
 import type { Batch, Deployment, Environment, IssuedOrder, Slot, TargetDeployment } from './model.ts';
 import { isDone, isFinal, isFinished, isInFlight } from './phases.ts';
+import { foldPause } from './evolve-pause.ts';
 import { foldReport, settleBatches } from './evolve-report.ts';
 
 type Of<K extends Event['kind']> = Extract<Event, { readonly kind: K }>;
@@ -19,6 +20,7 @@ export type DeploymentEvent = Of<
   | 'batch.finished'
   | 'deployment.paused'
   | 'deployment.resumed'
+  | 'bake.skipped'
   | 'deployment.rolling-back'
   | 'deployment.finished'
   | 'target.reported'
@@ -35,17 +37,10 @@ export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number)
     case 'batch.started':
     case 'batch.finished':
       return foldBatch(draft, event, at);
-    case 'deployment.paused': {
-      const deployment = unfinished(draft, event.deployment, at);
-      if (deployment !== undefined) deployment.paused = { reason: event.reason, since: at };
-      return;
-    }
-    case 'deployment.resumed': {
-      // Progress counts anew from here.
-      const deployment = unfinished(draft, event.deployment, at);
-      if (deployment !== undefined) delete deployment.paused;
-      return;
-    }
+    case 'deployment.paused':
+    case 'deployment.resumed':
+    case 'bake.skipped':
+      return foldPause(draft, event, at);
     case 'deployment.rolling-back':
       return foldRollingBack(draft, event, at);
     case 'deployment.finished':

@@ -108,7 +108,7 @@ export function settleBatches(deployment: Mutable<Deployment>, at: number, again
     }),
   );
   if (again || done !== (batch.phase === 'baking')) {
-    const { bakingSince: _since, ...rest } = batch;
+    const { bakingSince: _since, bakeSkipped: _skipped, ...rest } = batch;
     const next: Batch = done ? { ...rest, phase: 'baking', bakingSince: at } : { ...rest, phase: 'running' };
     deployment.batches = deployment.batches.with(index, next);
   }

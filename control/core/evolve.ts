@@ -95,6 +95,7 @@ function fold(draft: Draft, entry: JournalEntry): void {
     case 'batch.finished':
     case 'deployment.paused':
     case 'deployment.resumed':
+    case 'bake.skipped':
     case 'deployment.rolling-back':
     case 'deployment.finished':
     case 'target.reported':

@@ -89,6 +89,7 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
   if (roleEffect(environment, deployment.app, wanted) !== undefined) return [{ reason: `the signed role of '${environment.environment}' does not name the revision yet` }];
   if (deployment.paused !== undefined) {
     const opensAt = closingFor(state, deployment, observed.now)?.opensAt;
+    if (deployment.paused.byHand === true) return [{ reason: `it is paused: ${deployment.paused.reason}; \`starling deployment resume ${deployment.deployment}\` lets it go on` }];
     return [{ reason: `it is paused: ${deployment.paused.reason}`, ...(opensAt === undefined ? {} : { until: opensAt }) }];
   }
   const baking = deployment.batches.findIndex((batch) => batch.phase === 'baking');

@@ -141,6 +141,9 @@ export interface Promotion {
   readonly edge?: string;
   /** The whole set that it brings, where the environment has several applications. */
   readonly members?: SetMembers;
+  /** The deployment that it tries again, and how often that is by now. */
+  readonly retryOf?: string;
+  readonly attempt?: number;
   readonly reason?: string;
   readonly phase: PromotionPhase;
   readonly by: string;
@@ -179,6 +182,8 @@ export interface Batch {
   readonly startedAt?: number;
   /** When its last target came to an end: what the bake counts from. */
   readonly bakingSince?: number;
+  /** Somebody went on to the next batch before the bake had ended. */
+  readonly bakeSkipped?: true;
   readonly finishedAt?: number;
 }
 
@@ -207,8 +212,8 @@ export interface Deployment {
   readonly rollbackOf?: string;
   /** Gates that would have held it, and why they did not (T-1). */
   readonly exemptions?: readonly { readonly gate: string; readonly why: string; readonly ref?: string }[];
-  /** Set while closed windows hold it: nothing new is activated, and no deadline runs. */
-  readonly paused?: { readonly reason: string; readonly since: number };
+  /** Set while closed windows or a person hold it: nothing new is activated, and no deadline runs. */
+  readonly paused?: { readonly reason: string; readonly since: number; readonly byHand?: true };
   /** Set when it rolls back: where to, and which targets. */
   readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[] };
   /** Targets that still work on an order that no longer counts, and are to be told. */

@@ -20,7 +20,7 @@ export function stepRollout(state: State, environment: Environment, deployment: 
   const index = deployment.batches.findIndex((batch) => batch.phase !== 'succeeded');
   const batch = deployment.batches[index];
   if (batch === undefined) return { events: finished(state, deployment, 'succeeded'), effects: [] };
-  const held = stepClosing(state, deployment, batch, targets, observed);
+  const held = stepHeld(state, deployment, batch, targets, observed);
   if (held !== undefined) return held;
   if (batch.phase === 'baking') return stepBake(state, deployment, index, batch, observed);
   const role = roleEffect(environment, deployment.app, deployment.to);
@@ -34,19 +34,20 @@ export function stepRollout(state: State, environment: Environment, deployment: 
   return stepBatch(state, environment, deployment, index, observed);
 }
 
-/** Closed windows: what is in flight comes to its end, and nothing new begins (T-5); or all goes back. Undefined while they are open. */
-function stepClosing(state: State, deployment: Deployment, batch: Batch, targets: readonly TargetDeployment[], observed: Observed): Step | undefined {
+/** Closed windows, or a person: what is in flight comes to its end, and nothing new begins (T-5); or all goes back. Undefined while nothing holds it. */
+function stepHeld(state: State, deployment: Deployment, batch: Batch, targets: readonly TargetDeployment[], observed: Observed): Step | undefined {
   const { deployment: id, paused } = deployment;
   const closing = closingFor(state, deployment, observed.now);
-  if (closing === undefined) return paused === undefined ? undefined : { events: [{ kind: 'deployment.resumed', deployment: id }], effects: [] };
-  const reason = `window '${closing.window.window}' closed`;
-  if (closing.action === 'rollback') return stop(state, deployment, reason);
+  const byHand = paused?.byHand === true;
+  if (closing === undefined && !byHand) return paused === undefined ? undefined : { events: [{ kind: 'deployment.resumed', deployment: id }], effects: [] };
+  const reason = `window '${closing?.window.window}' closed`;
+  if (closing?.action === 'rollback') return stop(state, deployment, reason);
   // What has been activated goes on baking.
   if (batch.phase === 'baking') return undefined;
   if (paused === undefined) return { events: [{ kind: 'deployment.paused', deployment: id, reason }], effects: [] };
   const lost = lostTargets(deployment, targets.filter(isInFlight), observed);
   if (lost.events.length > 0) return lost;
-  const nextCheckAt = Math.min(closing.opensAt ?? Infinity, lost.nextCheckAt ?? Infinity);
+  const nextCheckAt = Math.min((byHand ? undefined : closing?.opensAt) ?? Infinity, lost.nextCheckAt ?? Infinity);
   return nextCheckAt === Infinity ? nothing : { ...nothing, nextCheckAt };
 }
 
@@ -72,7 +73,7 @@ function stepBatch(state: State, environment: Environment, deployment: Deploymen
 function stepBake(state: State, deployment: Deployment, index: number, batch: Batch, observed: Observed): Step {
   const last = index === deployment.batches.length - 1;
   const until = (batch.bakingSince ?? observed.now) + (last ? 0 : deployment.config.bakeMs);
-  if (observed.now < until) return { ...nothing, nextCheckAt: until };
+  if (observed.now < until && batch.bakeSkipped !== true) return { ...nothing, nextCheckAt: until };
   const events: Event[] = [{ kind: 'batch.finished', deployment: deployment.deployment, batch: index, phase: 'succeeded' }];
   if (last) events.push(...finished(state, deployment, 'succeeded'));
   return { events, effects: [] };

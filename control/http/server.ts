@@ -13,6 +13,7 @@ import { agentRoutes, type AgentRoutesOptions } from './agent-routes.ts';
 import type { ApiOptions, Handlers } from './api.ts';
 import { statusHandlers, tokenHandlers } from './api-admin.ts';
 import { appHandlers, environmentHandlers } from './api-catalog.ts';
+import { deploymentActionHandlers } from './api-deployment-actions.ts';
 import { deploymentHandlers, promotionHandlers, targetHandlers } from './api-rollout.ts';
 import { swarmHandlers } from './api-swarm.ts';
 import { eventRoutes, type EventsOptions } from './events.ts';
@@ -107,6 +108,7 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
     ...environmentHandlers(options),
     ...promotionHandlers(options),
     ...deploymentHandlers(options),
+    ...deploymentActionHandlers(options),
     ...targetHandlers(options),
     ...swarmHandlers(options),
     ...tokenHandlers(options),

@@ -11,7 +11,7 @@ import type { Presence } from '../fleet/presence.ts';
 import { configView } from './views.ts';
 
 export function deploymentSummary(deployment: model.Deployment): DeploymentSummary {
-  const { from, reason, finishedAt, rollbackOf, rollback } = deployment;
+  const { from, reason, finishedAt, rollbackOf, rollback, paused } = deployment;
   return {
     deployment: deployment.deployment,
     promotion: deployment.promotion,
@@ -28,6 +28,7 @@ export function deploymentSummary(deployment: model.Deployment): DeploymentSumma
     ...(from === undefined ? {} : { from }),
     ...(reason === undefined ? {} : { reason }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(paused === undefined ? {} : { paused: { reason: paused.reason, since: paused.since, byHand: paused.byHand ?? false } }),
     ...(rollbackOf === undefined ? {} : { rollbackOf }),
     ...(rollback === undefined ? {} : { rollback: { to: rollback.to, number: rollback.number, targets: rollback.targets.length } }),
   };

@@ -63,7 +63,7 @@ export function configView(config: DeploymentConfig) {
 }
 
 export function promotionView(state: model.State, promotion: model.Promotion): Promotion {
-  const { reason, finishedAt, outcome, deployment } = promotion;
+  const { reason, finishedAt, outcome, deployment, retryOf, attempt } = promotion;
   return {
     promotion: promotion.promotion,
     environment: promotion.environment,
@@ -75,6 +75,8 @@ export function promotionView(state: model.State, promotion: model.Promotion): P
     by: promotion.by,
     createdAt: promotion.createdAt,
     ...(reason === undefined ? {} : { reason }),
+    ...(retryOf === undefined ? {} : { retryOf }),
+    ...(attempt === undefined ? {} : { attempt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(outcome === undefined ? {} : { outcome }),
     ...(deployment === undefined ? {} : { deployment }),

@@ -27,6 +27,8 @@ const summary = {
   rollbackOf: Type.Optional(Id),
   /** Set when it rolls back: where to, and how many targets. */
   rollback: Type.Optional(Type.Object({ to: DigestText, number: Type.Integer({ minimum: 1 }), targets: Count }, strict)),
+  /** Set while a person or closed windows hold it. */
+  paused: Type.Optional(Type.Object({ reason: Type.String(), since: Instant, byHand: Type.Boolean({ description: 'until somebody resumes it; else until windows open' }) }, strict)),
   progress: ProgressCountsSchema,
 };
 

@@ -67,6 +67,10 @@ export const operations = {
   listDeploymentTargets: { method: 'GET', path: '/v1/deployments/{deployment}/targets', summary: 'List the targets of a deployment, batch by batch', scope: readEnvironment, query: PageQuerySchema, status: 200, reply: page(DeploymentTargetSchema) },
   getReceipt: { method: 'GET', path: '/v1/deployments/{deployment}/receipt', summary: 'How the bytes of a deployment travelled, and how fast', scope: readEnvironment, query: PageQuerySchema, status: 200, reply: ReceiptSchema },
   abortDeployment: { method: 'POST', path: '/v1/deployments/{deployment}/abort', summary: 'Abort a deployment', scope: promote, body: AbortSchema, status: 200, reply: DeploymentSummarySchema },
+  pauseDeployment: { method: 'POST', path: '/v1/deployments/{deployment}/pause', summary: 'Activate nothing more until it is resumed', scope: promote, body: AbortSchema, status: 200, reply: DeploymentSummarySchema },
+  resumeDeployment: { method: 'POST', path: '/v1/deployments/{deployment}/resume', summary: 'Let a paused deployment go on', scope: promote, body: AbortSchema, status: 200, reply: DeploymentSummarySchema },
+  nextBatch: { method: 'POST', path: '/v1/deployments/{deployment}/next-batch', summary: 'Go on to the next batch without the rest of the bake', scope: promote, body: AbortSchema, status: 200, reply: DeploymentSummarySchema },
+  retryDeployment: { method: 'POST', path: '/v1/deployments/{deployment}/retry', summary: 'Bring the same set once more to the targets that lack it', scope: promote, body: AbortSchema, status: 202, reply: PromotionSchema },
 
   listTargets: { method: 'GET', path: '/v1/targets', summary: 'List targets by name', scope: read, query: TargetsQuerySchema, status: 200, reply: page(TargetSchema) },
   getTarget: { method: 'GET', path: '/v1/targets/{target}', summary: 'One target, by member id or name', scope: read, status: 200, reply: TargetSchema },

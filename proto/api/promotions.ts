@@ -14,6 +14,9 @@ export const PromotionSchema = Type.Object(
     number: Type.Integer({ minimum: 1 }),
     trigger: oneOf(['manual', 'rollback']),
     reason: Type.Optional(Type.String()),
+    /** The deployment that it tries again, and how often that is by now. */
+    retryOf: Type.Optional(Id),
+    attempt: Type.Optional(Type.Integer({ minimum: 1 })),
     phase: oneOf(promotionPhases),
     /** Who asked: `token:<id>` or `system`. */
     by: Type.String(),

@@ -60,12 +60,20 @@ function randomCommand(simulation: Simulation, random: Random, id: string): void
   const what = random.next();
   if (what < 0.55) simulation.command({ kind: 'promote', promotion: id, environment, revision: String(number) });
   else if (what < 0.75) simulation.command({ kind: 'rollback', promotion: id, environment, to: random.chance(0.5) ? 'previous' : number });
-  else if (what < 0.87 && deployment !== undefined) simulation.command({ kind: 'abort', deployment });
+  else if (what < 0.8 && deployment !== undefined) simulation.command({ kind: 'abort', deployment });
+  else if (what < 0.87) byHand(simulation, random, id);
   else if (what < 0.93 && simulation.agents.length < 12) enrol(simulation, `late-${id}`, 'z');
   else if (simulation.agents.length > 2) {
     const [agent] = simulation.agents.splice(random.below(simulation.agents.length), 1);
     if (agent !== undefined) simulation.command({ kind: 'revoke-member', member: agent.member, reason: 'sold' });
   }
+}
+
+/** Somebody pauses, resumes or hurries the newest deployment, or tries it again. */
+function byHand(simulation: Simulation, random: Random, id: string): void {
+  const deployment = simulation.state.environments.get('prod')?.newestDeployment ?? 'prod-1';
+  const kind = random.pick(['pause-deployment', 'resume-deployment', 'next-batch', 'retry-deployment'] as const);
+  simulation.command(kind === 'retry-deployment' ? { kind, deployment, promotion: id } : { kind, deployment });
 }
 
 function runHistory(seed: number): Simulation {
@@ -90,6 +98,8 @@ function runHistory(seed: number): Simulation {
 
 /** What a history must end in: nothing under way, and nothing that waits without saying why (P-4). */
 function checkEnd(simulation: Simulation): void {
+  const paused = [...simulation.state.deployments.values()].find((one) => one.paused !== undefined && one.finishedAt === undefined);
+  if (paused !== undefined) simulation.command({ kind: 'resume-deployment', deployment: paused.deployment });
   expect(simulation.drain(drainRounds), `at rest: ${JSON.stringify([...simulation.state.environments.values()])}`).toBe(true);
   const { state } = simulation;
   const unheld = [...state.promotions.values()].filter((one) => one.phase === 'waiting' && evaluateGates(state, one, simulation.observed).blockers.length === 0);

@@ -140,7 +140,7 @@ function batchesInOrder({ before, entry: { event, at } }: Transition): readonly 
     // What a target that was given up as lost says after its batch has succeeded does not undo that.
     const ended = batch.finishedAt ?? at;
     const last = Math.max(0, ...batch.targets.map((member) => deployment.targets[member]?.reportedAt ?? 0).filter((reported) => reported < ended));
-    const baked = ended - last >= deployment.config.bakeMs || batch.targets.every((member) => ['lost', 'cancelled', 'already-current'].includes(deployment.targets[member]?.phase ?? ''));
+    const baked = batch.bakeSkipped === true || ended - last >= deployment.config.bakeMs || batch.targets.every((member) => ['lost', 'cancelled', 'already-current'].includes(deployment.targets[member]?.phase ?? ''));
     return batch.phase === 'succeeded' && (baked || index < event.batch - 1) ? [] : [`batch ${event.batch} starts while batch ${index} is ${batch.phase}, ended ${ended - last} ms after its last report`];
   });
 }

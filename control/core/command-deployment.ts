@@ -1,0 +1,16 @@
+// What people ask of one deployment, as data. Who answers is commands-deployment.ts.
+
+export type PauseDeployment = { readonly kind: 'pause-deployment'; readonly deployment: string; readonly reason?: string };
+export type ResumeDeployment = { readonly kind: 'resume-deployment'; readonly deployment: string; readonly reason?: string };
+/** Goes on to the next batch at once: the rest of the bake, or the look that the batch asks for, is left out. */
+export type NextBatch = { readonly kind: 'next-batch'; readonly deployment: string; readonly reason?: string };
+/** `promotion`: the id of the promotion that tries again. */
+export type RetryDeployment = { readonly kind: 'retry-deployment'; readonly deployment: string; readonly promotion: string; readonly reason?: string };
+export type DeploymentCommand = PauseDeployment | ResumeDeployment | NextBatch | RetryDeployment;
+
+const kinds: Readonly<Record<DeploymentCommand['kind'], true>> = { 'pause-deployment': true, 'resume-deployment': true, 'next-batch': true, 'retry-deployment': true };
+
+/** Whether a command is one of these. */
+export function isDeploymentCommand(command: { readonly kind: string }): command is DeploymentCommand {
+  return Object.hasOwn(kinds, command.kind);
+}
