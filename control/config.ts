@@ -5,6 +5,7 @@ import Type, { type Static } from 'typebox';
 import { oneOf } from '../proto/api/schema.ts';
 import { readDocument } from '../proto/document.ts';
 import { ProtocolError } from '../proto/errors.ts';
+import { ChannelsSchema, type ChannelConfig } from './config-channels.ts';
 import { ControlError } from './errors.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -44,6 +45,8 @@ export const ConfigSchema = Type.Object(
     metrics: Type.Optional(oneOf(metricsAccess)),
     eventStreamsMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
     connectionsMax: Type.Optional(Type.Integer({ minimum: 10, maximum: 100_000 })),
+    /** Where notices go, by the names that pipelines use. */
+    channels: Type.Optional(ChannelsSchema),
   },
   strict,
 );
@@ -60,6 +63,7 @@ export interface ControlConfig {
   readonly metrics: (typeof metricsAccess)[number];
   readonly eventStreamsMax: number;
   readonly connectionsMax: number;
+  readonly channels: Readonly<Record<string, ChannelConfig>>;
 }
 
 /** Where settings come from, weakest first: defaults, the file, `STARLING_*` variables, flags. */
@@ -107,6 +111,7 @@ export function readConfig({ file, environment, flags }: ConfigSources): Control
     metrics: metrics ?? written.metrics ?? defaults.metrics,
     eventStreamsMax: written.eventStreamsMax ?? defaults.eventStreamsMax,
     connectionsMax: written.connectionsMax ?? defaults.connectionsMax,
+    channels: written.channels ?? {},
   });
 }
 

@@ -8,10 +8,15 @@ import type { Observed } from './core/select.ts';
 import { targetsOf } from './core/select.ts';
 import type { Presence } from './fleet/presence.ts';
 import { words, type Metrics, type Readings } from './metrics.ts';
+import type { Notifier } from './notify/notifier.ts';
 
 /** Answers each scrape from the state as it is then. */
-export function readingsOf(state: () => State, observed: () => Observed, presence: Presence): Readings {
+export function readingsOf(state: () => State, observed: () => Observed, presence: Presence, notifier: () => Pick<Notifier, 'channels' | 'outbox'> | undefined): Readings {
   return {
+    *outboxPending() {
+      const waiting = (notifier()?.outbox.list() ?? []).filter((one) => one.state === 'pending');
+      for (const { name } of notifier()?.channels ?? []) yield { sink: name, value: waiting.filter((one) => one.channel === name).length };
+    },
     *agents() {
       for (const environment of state().environments.values()) {
         const found = targetsOf(state(), environment).map(({ member }) => presence.connectivity(member));

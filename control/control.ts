@@ -10,6 +10,7 @@ import type { ControlConfig } from './config.ts';
 import { firstToken } from './control-first-token.ts';
 import { measured } from './control-journal.ts';
 import { listen } from './control-listen.ts';
+import { openNotifier } from './control-notify.ts';
 import { countEntries, readingsOf } from './control-readings.ts';
 import type { Observed } from './core/select.ts';
 import { submit } from './fleet/facts.ts';
@@ -99,11 +100,12 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   stack.defer(async () => await projection.close());
   const idempotency = await IdempotencyKeys.open({ directory: join(config.dataDir, 'idempotency'), random, now });
   stack.defer(async () => await idempotency.close());
+  const notifier = await openNotifier(config, { journal, clock, random, metrics, signal, state: () => projection.state(), onChange: (listener) => projection.onChange(listener), log: log.child({ component: 'notify' }) }, stack);
   const token = await firstToken(projection, config.dataDir, clock, random);
 
   // What decides.
   const observed = (): Observed => ({ now: clock.now(), lastSeen: presence.lastSeen(), since: startedAt });
-  const readings = readingsOf(() => projection.state(), observed, presence);
+  const readings = readingsOf(() => projection.state(), observed, presence, () => notifier);
   projection.onChange((entries) => countEntries(metrics, projection.state(), entries));
   let decidedAt = clock.monotonic();
   const reconciler = createReconciler({ projection, repository, observed, clock, log: log.child({ component: 'reconcile' }), metrics, signal, decided: () => (decidedAt = clock.monotonic()) });
@@ -125,6 +127,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
     authenticator,
     idempotency,
     feed,
+    notifier,
     fleet: members,
     verifier: createRequestVerifier({ publicKeyOf: (id) => memberKey(projection.state(), id), now }),
     tokens: { createApi: createApiToken, createJoin: createJoinToken },
@@ -141,6 +144,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   // From here on it lives.
   const loops = [
     reconciler.run(),
+    notifier.run(),
     every({ name: 'refresh trust', everyMs: refreshEveryMs, task: async () => await repository.refresh() }, { clock, log, signal }),
   ];
   stack.defer(async () => {

@@ -32,6 +32,8 @@ export interface Readings {
   promotionsActive(): Iterable<{ readonly environment: string; readonly state: string; readonly value: number }>;
   /** Environments whose oldest waiting promotion is held, by gate. */
   promotionBlocked(): Iterable<{ readonly environment: string; readonly gate: string; readonly value: number }>;
+  /** Notices that wait to be delivered, by channel. */
+  outboxPending(): Iterable<{ readonly sink: string; readonly value: number }>;
   /** Targets that do not run what their environment wants. */
   driftTargets(): Iterable<{ readonly environment: string; readonly value: number }>;
 }
@@ -72,6 +74,7 @@ function decisionMetrics(registry: Registry) {
     manifestsSigned: zeroed(new Counter({ name: `${prefix}manifests_signed_total`, help: 'Environment manifests and orders signed, by result. Any failure holds up a deployment.', labelNames: ['result'], registers }), 'result', words.signed),
     promotions: new Counter({ name: `${prefix}promotions_total`, help: 'Promotions that ended, by result. A growing share of failed: what is promoted is not good.', labelNames: ['environment', 'result', 'trigger'], registers }),
     promotionDuration: new Histogram({ name: `${prefix}promotion_duration_seconds`, help: 'Time from the wish to its end. Growing: gates, batches or transfers hold it up.', labelNames: ['environment', 'result'], buckets: [10, 60, 600, 3600, 86_400], registers }),
+    notifications: new Counter({ name: `${prefix}notifications_total`, help: 'Tries to deliver notices, by channel and what came of them. Failed ones reached nobody: ask `starling notify list --state failed`.', labelNames: ['channel', 'result'], registers }),
     rollbacks: zeroed(new Counter({ name: `${prefix}rollbacks_total`, help: 'Roll-backs begun: automatic after failures, or asked for. Each automatic one is a revision that failed on targets.', labelNames: ['reason'], registers }), 'reason', words.rollbackReason),
   };
 }
@@ -130,6 +133,7 @@ function registerReadings(registry: Registry, readings: () => Readings | undefin
   gauge('agents', 'Agents by environment and by when they were last heard. Growing stale or offline: machines are down or cut off.', ['environment', 'state'], (source) => source.agents());
   gauge('promotions_active', 'Promotions that wait or deploy. One that stays: ask `starling explain`.', ['environment', 'state'], (source) => source.promotionsActive());
   gauge('promotion_blocked', '1 while the oldest waiting promotion of an environment is held by this gate. Long at 1: ask `starling explain`.', ['environment', 'gate'], (source) => source.promotionBlocked());
+  gauge('outbox_pending', 'Notices that wait to be delivered. Growing: the channel does not answer.', ['sink'], (source) => source.outboxPending());
   gauge('stage_drift_targets', 'Targets that do not run what their environment wants, while nothing is being deployed. Above 0 for long: they cannot catch up.', ['environment'], (source) => source.driftTargets());
 }
 

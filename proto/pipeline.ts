@@ -2,6 +2,7 @@
 // the journal keeps; the YAML that people write is read into it elsewhere, with names resolved and durations in milliseconds.
 
 import type { Digest } from './cid.ts';
+import type { NotificationRule } from './notification.ts';
 import type { TimeWindow } from './window.ts';
 
 /** Exactly which revision of each application runs together: an environment revision. */
@@ -122,4 +123,5 @@ export interface PipelineSpec {
   readonly windows: readonly TimeWindow[];
   readonly workflows: readonly WorkflowSpec[];
   readonly policies: readonly CompliancePolicy[];
+  readonly notifications?: readonly NotificationRule[];
 }

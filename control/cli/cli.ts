@@ -7,6 +7,7 @@ import { registerApp, registerEnvironment } from './commands-catalog.ts';
 import { registerControl } from './commands-control.ts';
 import { registerDeployment } from './commands-deployment.ts';
 import { registerEvents } from './commands-events.ts';
+import { registerNotify } from './commands-notify.ts';
 import { registerPush } from './commands-push.ts';
 import { registerExplain, registerPromote, registerRollback } from './commands-rollout.ts';
 import { registerStatus, registerTargets } from './commands-status.ts';
@@ -49,6 +50,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerExplain(program, world, setExit);
   registerSwarm(program, world);
   registerEvents(program, world);
+  registerNotify(program, world);
   registerApp(program, world);
   registerEnvironment(program, world);
   registerToken(program, world);

@@ -72,6 +72,7 @@ export class Draft {
   readonly promotions: MapDraft<Promotion>;
   readonly deployments: MapDraft<Deployment>;
   readonly pipelines: MapDraft<Pipeline>;
+  readonly retired: MapDraft<Pipeline>;
   readonly sets: MapDraft<EnvironmentSets>;
   readonly descriptions: MapDraft<DescribedRevision>;
   readonly switches: MapDraft<Switch>;
@@ -98,6 +99,7 @@ export class Draft {
     this.promotions = new MapDraft<Promotion>(base.promotions, (value) => ({ ...value }));
     this.deployments = new MapDraft<Deployment>(base.deployments, (value) => ({ ...value }));
     this.pipelines = new MapDraft<Pipeline>(base.pipelines, (value) => ({ ...value }));
+    this.retired = new MapDraft<Pipeline>(base.retired, (value) => ({ ...value }));
     this.sets = new MapDraft<EnvironmentSets>(base.sets, (value) => ({ ...value }));
     this.descriptions = new MapDraft<DescribedRevision>(base.descriptions, (value) => ({ ...value }));
     this.switches = new MapDraft<Switch>(base.switches, (value) => ({ ...value }));
@@ -152,6 +154,7 @@ export class Draft {
       orders: this.#orders.size === 0 ? this.#base.orders : new Map([...this.#base.orders, ...this.#orders]),
       rosterEpoch: this.rosterEpoch,
       pipelines: this.pipelines.result(),
+      retired: this.retired.result(),
       sets: this.sets.result(),
       descriptions: this.descriptions.result(),
       switches: this.switches.result(),

@@ -60,6 +60,7 @@ function foldConfiguration(draft: Draft, event: Of<'pipeline.applied'> | Of<'pip
   if (event.kind === 'pipeline.applied') {
     const known = draft.pipelines.get(id);
     const { project, spec } = event;
+    draft.retired.delete(id);
     draft.pipelines.set(id, {
       ...(known ?? { enabled: true, switchedAt: at, switchedBy: actor }),
       pipeline: id,
@@ -69,7 +70,11 @@ function foldConfiguration(draft: Draft, event: Of<'pipeline.applied'> | Of<'pip
     });
     return;
   }
-  if (event.kind === 'pipeline.deleted') return draft.pipelines.delete(id);
+  if (event.kind === 'pipeline.deleted') {
+    const last = draft.pipelines.get(id);
+    if (last !== undefined) draft.retired.set(id, last);
+    return draft.pipelines.delete(id);
+  }
   const pipeline = draft.pipelines.edit(id);
   if (pipeline === undefined) return;
   pipeline.enabled = event.kind === 'pipeline.enabled';

@@ -23,6 +23,7 @@ export function initialState(): State {
     orders: new Map(),
     rosterEpoch: 0,
     pipelines: new Map(),
+    retired: new Map(),
     sets: new Map(),
     descriptions: new Map(),
     switches: new Map(),

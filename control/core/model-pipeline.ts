@@ -51,6 +51,8 @@ export interface DescribedRevision extends Description {
 /** What pipelines add to the state. Maps are keyed by the id in the value, unless said otherwise. */
 export interface Governance {
   readonly pipelines: ReadonlyMap<string, Pipeline>;
+  /** Pipelines that were deleted, as they were last: whoever asks what was, and whom to tell, finds them. */
+  readonly retired: ReadonlyMap<string, Pipeline>;
   readonly sets: ReadonlyMap<string, EnvironmentSets>;
   /** By {@link revisionKey}. */
   readonly descriptions: ReadonlyMap<string, DescribedRevision>;

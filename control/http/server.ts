@@ -16,6 +16,7 @@ import { appHandlers, environmentHandlers } from './api-catalog.ts';
 import { deploymentActionHandlers } from './api-deployment-actions.ts';
 import { deploymentHandlers, promotionHandlers, targetHandlers } from './api-rollout.ts';
 import { swarmHandlers } from './api-swarm.ts';
+import { notificationHandlers, type NotificationOptions } from './api-notifications.ts';
 import { eventRoutes, type EventsOptions } from './events.ts';
 import { operationalRoutes, type OperationalOptions } from './operational.ts';
 import { problemHandler, problemOf, sendProblem } from './problems.ts';
@@ -24,6 +25,7 @@ import { serializerCompiler, validatorCompiler } from './validate.ts';
 
 export interface ServerOptions
   extends ApiOptions,
+    NotificationOptions,
     RouteOptions,
     Omit<AgentRoutesOptions, 'authenticator'>,
     Omit<EventsOptions, 'authenticator' | 'state'>,
@@ -111,6 +113,7 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
     ...deploymentActionHandlers(options),
     ...targetHandlers(options),
     ...swarmHandlers(options),
+    ...notificationHandlers(options),
     ...tokenHandlers(options),
     ...statusHandlers(options),
     // The very bytes: who joins compares their digest with the one that the join token carries.

@@ -6,6 +6,7 @@ import { AppSchema, CreateAppSchema, CreateUploadSchema, RevisionSchema, UploadP
 import { DeploymentSchema, DeploymentSummarySchema, DeploymentTargetSchema, DeploymentsQuerySchema } from './deployments.ts';
 import { ChangeEnvironmentSchema, CreateEnvironmentSchema, EnvironmentSchema, GateSchema } from './environments.ts';
 import { AbortSchema, CreatePromotionSchema, CreateRollbackSchema, ExplanationSchema, PromotionSchema, PromotionsQuerySchema } from './promotions.ts';
+import { ChannelSchema, ChannelTestSchema, NotificationSchema, NotificationsQuerySchema } from './notifications.ts';
 import { PageQuerySchema, page } from './schema.ts';
 import { EventsQuerySchema, StatusSchema } from './status.ts';
 import { CoverageQuerySchema, CoverageSchema, ReceiptSchema, SwarmMapSchema } from './swarm.ts';
@@ -83,6 +84,11 @@ export const operations = {
   createToken: { method: 'POST', path: '/v1/tokens', summary: 'Create a token; its text is in this answer only', scope: admin, body: CreateTokenSchema, status: 201, reply: NewTokenSchema },
   getToken: { method: 'GET', path: '/v1/tokens/{token}', summary: 'One token', scope: admin, status: 200, reply: TokenSchema },
   revokeToken: { method: 'DELETE', path: '/v1/tokens/{token}', summary: 'Revoke a token', scope: admin, status: 204, ifMatch: true },
+
+  listChannels: { method: 'GET', path: '/v1/channels', summary: 'List the channels of the settings', scope: read, query: PageQuerySchema, status: 200, reply: page(ChannelSchema) },
+  testChannel: { method: 'POST', path: '/v1/channels/{channel}/test', summary: 'Send a test, and say whether it was taken', scope: admin, status: 200, reply: ChannelTestSchema },
+  listNotifications: { method: 'GET', path: '/v1/notifications', summary: 'List what was sent, newest first', scope: read, query: NotificationsQuerySchema, status: 200, reply: page(NotificationSchema) },
+  redeliverNotification: { method: 'POST', path: '/v1/notifications/{notification}/redeliver', summary: 'Send again what is over', scope: admin, status: 200, reply: NotificationSchema },
 
   getStatus: { method: 'GET', path: '/v1/status', summary: 'A summary of everything', scope: read, status: 200, reply: StatusSchema },
   streamEvents: { method: 'GET', path: '/v1/events', summary: 'What happens, as server-sent events', scope: read, query: EventsQuerySchema, status: 200 },

@@ -66,7 +66,7 @@ const controlPorts = {
 
 /** What every file of a floor but its core may import: the floor's own small vocabulary. */
 function commons(floor: string): readonly Glob[] {
-  return ['errors', 'log', 'clock', 'random', 'metrics', 'config', 'config-rates'].map((name) => `${floor}/${name}.ts`);
+  return ['errors', 'log', 'clock', 'random', 'metrics', 'config', 'config-rates', 'config-channels'].map((name) => `${floor}/${name}.ts`);
 }
 
 const noImplementation =
@@ -170,9 +170,10 @@ export const importTable: readonly ImportRow[] = [
   ...floorRows('control'),
   ...portRows('control', controlPorts),
   shellRow('control', 'control/run', controlPorts),
+  shellRow('control', 'control/notify', controlPorts),
   shellRow('control', 'control/fleet', controlPorts),
   shellRow('control', 'control/routing', controlPorts),
-  shellRow('control', 'control/http', controlPorts, ['control/fleet/**']),
+  shellRow('control', 'control/http', controlPorts, ['control/fleet/**', 'control/notify/**']),
   {
     files: ['control/build/**'],
     may: ['proto/**', 'control/core/**', 'control/build/**', 'daemon/content/**', ...commons('control')],

@@ -1,0 +1,41 @@
+// One POST of a notice, and what its answer means for a second try: the rules of Standard Webhooks (2xx taken, 410 never again,
+// Retry-After honoured), which Slack's webhooks follow as well.
+
+import type { Sent } from './channel.ts';
+
+/** A receiver that has not answered by then is taken for dead. */
+const answerWithinMs = 15_000;
+/** Of an answer that says no, for the log. */
+const reasonBytesMax = 300;
+const retryAfterMaxMs = 24 * 3_600_000;
+
+/** Posts once. `now` in milliseconds since 1970, to read a Retry-After that is a date. */
+export async function post(url: string, body: string, headers: Readonly<Record<string, string>>, now: number, signal: AbortSignal): Promise<Sent> {
+  try {
+    // Nobody is led elsewhere: a redirect would carry the signature to a stranger.
+    const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers }, redirect: 'manual', signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]) });
+    const text = (await response.text()).slice(0, reasonBytesMax);
+    if (response.ok) return { kind: 'sent' };
+    const reason = `it answered ${response.status}${text.trim() === '' ? '' : `: ${text.trim()}`}`;
+    if (response.status === 410) return { kind: 'refused', reason };
+    // What is wrong with the message stays wrong; timeouts and rates pass.
+    if (response.status >= 400 && response.status < 500 && ![408, 409, 425, 429].includes(response.status)) return { kind: 'refused', reason };
+    const retryAfterMs = retryAfter(response.headers.get('retry-after'), now);
+    return { kind: 'failed', reason, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  } catch (cause) {
+    signal.throwIfAborted();
+    return { kind: 'failed', reason: reasonOf(cause) };
+  }
+}
+
+/** What went wrong, with its cause, in one line. */
+export function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
+}
+
+function retryAfter(text: string | null, now: number): number | undefined {
+  if (text === null) return undefined;
+  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  return Number.isFinite(ms) ? Math.min(Math.max(0, ms), retryAfterMaxMs) : undefined;
+}
