@@ -27,6 +27,7 @@ import { createMetrics } from './metrics.ts';
 import { systemRandom } from './random.ts';
 import type { RandomBytes } from './random.ts';
 import { every } from './run/every.ts';
+import { createPast } from './run/past.ts';
 import { openProjection } from './run/projection.ts';
 import { createReconciler } from './run/reconcile.ts';
 import { verifyEnrolment } from './trust/enrolment.ts';
@@ -124,6 +125,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
     state: () => projection.state(),
     submit: async (actor, command) => await submit(projection, actor, command, clock),
     observed,
+    past: createPast(journal),
     authenticator,
     idempotency,
     feed,

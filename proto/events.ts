@@ -50,6 +50,8 @@ export type Event =
       readonly secretDigest: Digest;
       /** For `api`: what it may do, such as `promote:env/prod`, `upload:app/web`, `read:*`, `admin:*`. */
       readonly scopes: readonly string[];
+      /** Groups of the person that `name` names; of `api`. */
+      readonly groups?: readonly string[];
       /** For `join`: what the member becomes. */
       readonly roles: readonly Role[];
       readonly environments: readonly string[];

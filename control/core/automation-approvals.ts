@@ -4,21 +4,24 @@
 import { isBarred } from './candidates.ts';
 import type { Command } from './command.ts';
 import { evaluateGates, contextOf } from './gates.ts';
-import { approvalFor, isSameSubject, subjectOf } from './gates/approval.ts';
+import { approvalFor, asCounted, isSameSubject, subjectOf } from './gates/approval.ts';
 import { authorsOf, complianceSubject, policiesOf } from './gates/compliance.ts';
 import { edgesInto, placeOf } from './gates/place.ts';
 import { isWorthAsking } from './gates/table.ts';
 import { isSatisfied, rejection } from './gates/votes.ts';
 import type { ApprovalRequest } from './model-approval.ts';
 import type { State } from './model.ts';
+import { personOf } from './people.ts';
 import type { Observed } from './select.ts';
 import { numberOf } from './gates/blocker.ts';
 import { canonicalText } from './sets.ts';
 
 /** Requests that come to an end now. */
 export function settleRequests(state: State, now: number): readonly Command[] {
-  return [...state.requests.values()].flatMap((request): readonly Command[] => {
-    const end = request.status === 'open' ? endOf(state, request, now) : request.status === 'approved' ? afterwards(state, request) : undefined;
+  return [...state.requests.values()].flatMap((one): readonly Command[] => {
+    if (one.status !== 'open' && one.status !== 'approved') return [];
+    const request = asCounted(state, one);
+    const end = request.status === 'open' ? endOf(state, request, now) : afterwards(state, request);
     return end === undefined ? [] : [{ kind: 'settle-request', request: request.request, ...end }];
   });
 }
@@ -36,7 +39,7 @@ function endOf(state: State, request: ApprovalRequest, now: number): End | undef
 
 /** An approval whose votes were taken back counts no longer (A-4), and one about something else than is configured now neither (A-2). */
 function afterwards(state: State, request: ApprovalRequest): End | undefined {
-  if (!isSatisfied(request)) return { status: 'revoked', reason: 'a vote was taken back' };
+  if (!isSatisfied(request)) return { status: 'revoked', reason: 'a vote was taken back, or is of who asks for the promotion' };
   const stale = staleness(state, request);
   return stale?.status === 'invalidated' ? stale : undefined;
 }
@@ -75,7 +78,7 @@ export function missingCompliance(state: State, observed: Observed): readonly Co
       const subject = complianceSubject(policy, context);
       if ([...state.requests.values()].some((request) => isSameSubject(request.subject, subject))) return [];
       const rules = policy.requires.flatMap((rule) => (rule.rule === 'approvals' ? [{ group: rule.group, count: rule.count }] : []));
-      const excluded = policy.requires.some((rule) => rule.rule === 'separationOfDuties') ? [...new Set([...authorsOf(context), promotion.by])] : [];
+      const excluded = policy.requires.some((rule) => rule.rule === 'separationOfDuties') ? [...new Set([...authorsOf(context), personOf(state, promotion.by)])] : [];
       return [{ kind: 'request-approval', request: `request-${state.requests.size + 1}`, subject, rules, excluded }];
     });
   });

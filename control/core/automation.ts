@@ -14,6 +14,7 @@ import { settleRequests, missingCompliance } from './automation-approvals.ts';
 import { settleRuns, startRuns } from './automation-workflows.ts';
 import { authorsOf } from './gates/compliance.ts';
 import type { Environment, State } from './model.ts';
+import { personOf } from './people.ts';
 import { membersOf } from './select.ts';
 import type { Observed } from './select.ts';
 import { isSameSet, pick, setIdOf } from './sets.ts';
@@ -66,7 +67,7 @@ function askForApproval(state: State, edge: EdgePlace, observed: Observed): read
     const { cause: _cause, ...plain } = candidateOf(environment, edge, { carried }, state, observed.now);
     const blockers = evaluateGates(state, plain, observed).blockers;
     if (!isWorthAsking(blockers)) return [];
-    const submitters = wishes(state, environment).filter((promotion) => isSameSet(pick(membersOf(promotion), edge.spec.apps), carried)).map((promotion) => promotion.by);
+    const submitters = wishes(state, environment).filter((promotion) => isSameSet(pick(membersOf(promotion), edge.spec.apps), carried)).map((promotion) => personOf(state, promotion.by));
     const excluded = approval.preventSelfApproval ? [...new Set([...authorsOf({ state, members: carried }), ...submitters])] : [];
     const expires = approval.expiresAfterMs === undefined ? {} : { expiresAt: observed.now + approval.expiresAfterMs };
     return [{ kind: 'request-approval', request: nextRequest(state), subject, rules: approval.rules, excluded, ...expires }];

@@ -49,7 +49,7 @@ export type AcquireLock = {
 export type ReleaseLock = { readonly kind: 'release-lock'; readonly lock: string; readonly holder: string; readonly breakReason?: string };
 export type StartFreeze = { readonly kind: 'start-freeze'; readonly freeze: string; readonly scope: Scope; readonly reason: string; readonly until?: number; readonly breakGlass?: ApprovalRule };
 export type EndFreeze = { readonly kind: 'end-freeze'; readonly freeze: string; readonly reason?: string };
-export type RequestApproval = { readonly kind: 'request-approval'; readonly request: string; readonly subject: ApprovalSubject; readonly rules: readonly ApprovalRule[]; readonly excluded: readonly string[]; readonly expiresAt?: number };
+export type RequestApproval = { readonly kind: 'request-approval'; readonly request: string; readonly subject: ApprovalSubject; readonly rules: readonly ApprovalRule[]; readonly excluded: readonly string[]; readonly expiresAt?: number; readonly reason?: string };
 /** `lifts`: `window:<name>`, `freeze:<id>` or `policy:<name>`. */
 export type RequestOverride = { readonly kind: 'request-override'; readonly request: string; readonly environment: string; readonly revision: string; readonly lifts: readonly string[]; readonly reason: string };
 /** The shell has verified who votes and which groups they are in. */

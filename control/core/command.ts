@@ -21,6 +21,7 @@ export type CreateToken = {
   /** sha2-256 of the secret. */
   readonly secretDigest: Digest;
   readonly scopes: readonly string[];
+  readonly groups?: readonly string[];
   readonly roles: readonly Role[];
   readonly environments: readonly string[];
   readonly labels: Labels;

@@ -17,6 +17,8 @@ export function createToken(state: State, { kind: _kind, ...token }: CreateToken
     const wrong = token.scopes.find((scope) => !scopePattern.test(scope));
     if (wrong !== undefined) return refused('invalid', `'${wrong}' is not a scope; write one such as 'promote:env/prod', 'upload:app/web', 'read:*' or 'admin:*'`);
     if (token.scopes.length === 0) return refused('invalid', `token '${token.name}' has no scopes, so that it could do nothing; name at least one`);
+    const group = token.groups?.find((one) => nameProblem('a group', one) !== undefined);
+    if (group !== undefined) return refused('invalid', `'${group}' is not the name of a group: lower-case letters, digits and inner hyphens`);
     return accepted({ kind: 'token.created', ...token });
   }
   if (token.roles.length === 0) return refused('invalid', `join token '${token.name}' has no roles; name at least one of agent, seed, proxy`);

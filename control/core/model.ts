@@ -75,6 +75,7 @@ export interface Token {
   readonly name: string;
   readonly secretDigest: Digest;
   readonly scopes: readonly string[];
+  readonly groups?: readonly string[];
   readonly roles: readonly Role[];
   readonly environments: readonly string[];
   readonly labels: Labels;

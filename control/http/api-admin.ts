@@ -38,7 +38,8 @@ export function tokenHandlers({ facts, submit, tokens, repository, clock }: ApiO
 
 function grantsOf(body: CreateToken, now: number) {
   if (body.use === 'api') {
-    return { use: 'api', scopes: body.scopes, roles: [], environments: [], labels: {}, usesMax: 0, expiresAt: now + (body.ttlMs ?? apiTokenTtlMsDefault) } as const;
+    const groups = body.groups === undefined || body.groups.length === 0 ? {} : { groups: [...new Set(body.groups)] };
+    return { use: 'api', scopes: body.scopes, ...groups, roles: [], environments: [], labels: {}, usesMax: 0, expiresAt: now + (body.ttlMs ?? apiTokenTtlMsDefault) } as const;
   }
   const { roles, environments = [], labels = {}, usesMax = 1, ttlMs = joinTokenTtlMsDefault } = body;
   return { use: 'join', scopes: [], roles, environments, labels, usesMax, expiresAt: now + ttlMs } as const;

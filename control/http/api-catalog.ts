@@ -4,10 +4,10 @@ import { deploymentDefaults, type DeploymentConfigInput } from '../../proto/api/
 import type { Grant } from '../../proto/statement.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
 import { explain } from '../core/explain.ts';
-import { evaluateGates } from '../core/gates.ts';
-import type { Environment, Promotion, State } from '../core/model.ts';
-import { findSet, targetsOf } from '../core/select.ts';
+import type { Environment, State } from '../core/model.ts';
+import { targetsOf } from '../core/select.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
+import { parseSelector } from './label-selector.ts';
 import { pageByKey } from './paging.ts';
 import { appView, environmentView, promotionView, proxyViews, refOf, revisionView, targetView } from './views.ts';
 import { explanationView } from './views-deployments.ts';
@@ -59,7 +59,7 @@ export function appHandlers({ facts, submit, presence, repository, clock }: ApiO
 }
 
 export function environmentHandlers(options: ApiOptions): Handlers<
-  | 'listEnvironments' | 'createEnvironment' | 'getEnvironment' | 'changeEnvironment' | 'getGate' | 'explainEnvironment' | 'listEnvironmentTargets' | 'createRollback'
+  | 'listEnvironments' | 'createEnvironment' | 'getEnvironment' | 'changeEnvironment' | 'explainEnvironment' | 'listEnvironmentTargets' | 'createRollback'
 > {
   const { facts, submit, presence, observed } = options;
   const view = (state: State, name: string) => {
@@ -88,14 +88,6 @@ export function environmentHandlers(options: ApiOptions): Handlers<
       const command = { kind: 'change-environment', environment, selector: body.selector, config: configOf(body.config) } as const;
       return answered(await submit(caller.actor, command), (state) => view(state, environment));
     },
-    getGate: async ({ params: { environment } }) => {
-      const state = facts.state();
-      const candidate = candidateOf(state, found(state.environments.get(environment), 'environment', environment), observed().now);
-      if (candidate === undefined) return { body: { environment, blockers: [] } };
-      const { blockers, nextCheckAt } = evaluateGates(state, candidate, observed());
-      const promotion = candidate.promotion === undefined ? {} : { promotion: candidate.promotion };
-      return { body: { environment, ...promotion, blockers: blockers.map((blocker) => ({ ...blocker })), ...(nextCheckAt === undefined ? {} : { nextCheckAt }) } };
-    },
     explainEnvironment: async ({ params: { environment } }) => {
       const state = facts.state();
       found(state.environments.get(environment), 'environment', environment);
@@ -103,8 +95,12 @@ export function environmentHandlers(options: ApiOptions): Handlers<
     },
     listEnvironmentTargets: async ({ params: { environment }, query }) => {
       const state = facts.state();
-      const page = pageByKey(targetsOf(state, found(state.environments.get(environment), 'environment', environment)), ({ name }) => name, query);
-      return { body: { ...page, items: page.items.map((member) => targetView(member, presence)) } };
+      const { label, connectivity, ...page } = query;
+      const selects = label === undefined ? () => true : parseSelector(label);
+      const targets = targetsOf(state, found(state.environments.get(environment), 'environment', environment));
+      const wanted = targets.filter((one) => selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity));
+      const shown = pageByKey(wanted, ({ name }) => name, page);
+      return { body: { ...shown, items: shown.items.map((member) => targetView(member, presence)) } };
     },
     createRollback: async ({ params: { environment }, body: { to, reason }, caller, draw }) => {
       const promotion = newId('pr', draw);
@@ -130,16 +126,4 @@ function configOf(input: DeploymentConfigInput): DeploymentConfig {
 /** Whether something on record was made by an earlier try of this very request. */
 function made(createdAt: number, resumedFrom: number | undefined): boolean {
   return resumedFrom !== undefined && createdAt >= resumedFrom;
-}
-
-/** The promotion that waits longest, or the thought of promoting the newest revision. */
-function candidateOf(state: State, environment: Environment, now: number): (Pick<Promotion, 'environment' | 'app' | 'revision' | 'number' | 'trigger' | 'createdAt' | 'members'> & { readonly promotion?: string }) | undefined {
-  const waiting = state.promotions.get(environment.waiting[0] ?? '');
-  if (waiting !== undefined) return waiting;
-  const set = findSet(state, environment, 'latest');
-  if ('problem' in set) return undefined;
-  const app = environment.apps.find((one) => set.members[one] !== undefined) ?? '';
-  const latest = state.apps.get(app)?.revisions.at(-1);
-  if (latest === undefined) return undefined;
-  return { environment: environment.environment, app, revision: latest.revision, number: latest.number, members: set.members, trigger: 'manual', createdAt: now };
 }

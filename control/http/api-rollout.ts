@@ -2,10 +2,9 @@
 
 import type { State } from '../core/model.ts';
 import { explain } from '../core/explain.ts';
-import type { Labels } from '../../proto/events.ts';
-import { ControlError } from '../errors.ts';
 import { fleet } from '../core/select.ts';
 import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
+import { parseSelector } from './label-selector.ts';
 import { pageById, pageByKey } from './paging.ts';
 import { promotionView, targetView } from './views.ts';
 import { deploymentSummary, deploymentTargetView, deploymentView, explanationView, targetsInOrder } from './views-deployments.ts';
@@ -20,9 +19,9 @@ export function promotionHandlers({ facts, submit, observed }: ApiOptions): Hand
       const page = pageById(newest, ({ promotion }) => promotion, cursor, (one) => (environment === undefined || one.environment === environment) && (phase === undefined || one.phase === phase));
       return { body: { ...page, items: page.items.map((promotion) => promotionView(facts.state(), promotion)) } };
     },
-    createPromotion: async ({ body: { environment, revision, reason }, caller, draw }) => {
+    createPromotion: async ({ body: { environment, revision, reason, hotfix }, caller, draw }) => {
       const promotion = newId('pr', draw);
-      const command = { kind: 'promote', promotion, environment, revision, ...(reason === undefined ? {} : { reason }) } as const;
+      const command = { kind: 'promote', promotion, environment, revision, ...(reason === undefined ? {} : { reason }), ...(hotfix === true ? { cause: 'hotfix' as const } : {}) } as const;
       return answered(await submit(caller.actor, command), (state) => ({
         body: promotionView(state, promotionOf(state, promotion)),
         headers: { location: `/v1/promotions/${promotion}` },
@@ -68,15 +67,16 @@ export function deploymentHandlers({ facts, submit, presence }: ApiOptions): Han
 export function targetHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listTargets' | 'getTarget' | 'revokeTarget'> {
   return {
     listTargets: async ({ query }) => {
-      const { environment, label, role = 'agent', revoked } = query;
+      const { environment, label, connectivity, role = 'agent', revoked } = query;
+      const selects = label === undefined ? () => true : parseSelector(label);
       const filter = {
         role,
         ...(environment === undefined ? {} : { environment }),
-        ...(label === undefined ? {} : { labels: labelsOf(label) }),
         ...(revoked === undefined ? {} : { revoked }),
       };
       // Names of revoked members may come again: the id makes the key unique.
-      const page = pageByKey(fleet(facts.state(), filter).toSorted(byKey), keyOf, cursorQuery(query));
+      const wanted = fleet(facts.state(), filter).filter((one) => selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity));
+      const page = pageByKey(wanted.toSorted(byKey), keyOf, cursorQuery(query));
       return { body: { ...page, items: page.items.map((member) => targetView(member, presence)) } };
     },
     getTarget: async ({ params: { target } }) => ({ body: targetView(memberOf(facts.state(), target), presence) }),
@@ -98,18 +98,6 @@ function keyOf({ name, member }: { readonly name: string; readonly member: strin
 
 function byKey(a: { readonly name: string; readonly member: string }, b: { readonly name: string; readonly member: string }): number {
   return keyOf(a) < keyOf(b) ? -1 : 1;
-}
-
-/** `a=1,b=2`. One pass over the text, whatever is in it. */
-function labelsOf(text: string): Labels {
-  return Object.fromEntries(
-    text.split(',').map((one) => {
-      const at = one.indexOf('=');
-      const [key, value] = at < 0 ? [one, undefined] : [one.slice(0, at), one.slice(at + 1)];
-      if (value === undefined || !/^[a-z0-9./-]{1,64}$/.test(key)) throw new ControlError('INVALID_REQUEST', `label '${one.slice(0, 80)}' is not key=value; write several as a=1,b=2`);
-      return [key, value];
-    }),
-  );
 }
 
 function cursorQuery({ limit, cursor }: { readonly limit?: number; readonly cursor?: string }) {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { base32 } from 'multiformats/bases/base32';
 import type { OperationId } from '../../proto/api/operations.ts';
 import type { Problem } from '../../proto/api/schema.ts';
+import type { JournalEntry } from '../../proto/events.ts';
 import type { Clock } from '../clock.ts';
 import type { Accepted, Command } from '../core/command.ts';
 import type { State } from '../core/model.ts';
@@ -31,6 +32,8 @@ export interface ApiOptions {
   readonly repository: TrustRepository;
   readonly observed: () => Observed;
   readonly clock: Clock;
+  /** The first entry of which `wanted` is true, with the state before it: control/run/past.ts. Dear. */
+  readonly past: (wanted: (entry: JournalEntry) => boolean) => Promise<{ readonly state: State; readonly entry: JournalEntry } | undefined>;
   readonly tokens: { createApi(random: RandomBytes): NewTokenText; createJoin(root: string, random: RandomBytes): NewTokenText };
   readonly about: { readonly org: string; readonly version: string; readonly startedAt: number; readonly developmentKeys: boolean; readonly publicUrl: () => string };
 }

@@ -12,6 +12,9 @@ export interface Caller {
   /** `token:<id>`: what the journal writes down. */
   readonly actor: string;
   readonly scopes: readonly string[];
+  /** The person: the name of the token. */
+  readonly person: string;
+  readonly groups: readonly string[];
 }
 
 /** The forms of tokens, from control/trust/tokens.ts. */
@@ -58,7 +61,7 @@ export class Authenticator {
     if (known.revoked) throw this.#refuse('revoked', address, `token '${known.name}' was revoked: ask an administrator for a new one`);
     const { expiresAt } = known;
     if (expiresAt <= this.#options.clock.now()) throw this.#refuse('expired', address, `token '${known.name}' expired on ${new Date(expiresAt).toISOString()}: ask an administrator for a new one`);
-    return { actor: `token:${id}`, scopes: known.scopes };
+    return { actor: `token:${id}`, scopes: known.scopes, person: known.name, groups: known.groups ?? [] };
   }
 
   /** @throws {ControlError} TOO_MANY_REQUESTS when the address failed too often of late. */

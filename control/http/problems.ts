@@ -7,6 +7,7 @@ import { ProtocolError } from '../../proto/errors.ts';
 import type { Refused } from '../core/command.ts';
 import { ControlError, type ControlErrorCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { blockerView } from './views-governance.ts';
 
 /** Codes that cannot come of a request are the control plane's own failure. */
 const codes: Readonly<Record<ControlErrorCode, ProblemCode>> = {
@@ -106,7 +107,7 @@ export function problemOf(code: ProblemCode, { detail, errors, blockers, retryAf
 
 /** The problem of a refused command. */
 export function refusalProblem({ code, message, blockers }: Refused): Problem {
-  return problemOf(refusals[code], { detail: message, ...(blockers === undefined ? {} : { blockers }) });
+  return problemOf(refusals[code], { detail: message, ...(blockers === undefined ? {} : { blockers: blockers.map(blockerView) }) });
 }
 
 /** Sends a problem; `instance` is the request's id. */

@@ -3,7 +3,8 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import Type from 'typebox';
-import { operations, type Operation, type OperationId, type ReplyOf } from '../../proto/api/operations.ts';
+import type { Operation } from '../../proto/api/operation.ts';
+import { operations, type OperationId, type ReplyOf } from '../../proto/api/operations.ts';
 import { ProblemSchema, type Problem } from '../../proto/api/schema.ts';
 import type { State } from '../core/model.ts';
 import { ControlError } from '../errors.ts';
@@ -12,7 +13,8 @@ import type { Authenticator, Caller } from './auth.ts';
 import { decodeCall, type Parts } from './decode-call.ts';
 import { keyPattern, type Begun, type IdempotencyKeys } from './idempotency.ts';
 import { classify, problemOf, sendProblem } from './problems.ts';
-import { allows, type Resource } from './scopes.ts';
+import { resourceOf, textOf } from './resources.ts';
+import { allows } from './scopes.ts';
 
 /** Who may use a route: everybody, who has a token for the operation, a member by its key, or who has a read token. */
 export type Access = 'everybody' | 'scope' | 'member' | 'enrolment' | 'metrics';
@@ -94,29 +96,10 @@ export function accessHooks(operation: Operation, { authenticator, state }: Pick
 
 /** Who sent each request that is being answered. */
 const callers = new WeakMap<FastifyRequest, Caller>();
-const anybody: Caller = { actor: 'system', scopes: [] };
+const anybody: Caller = { actor: 'system', scopes: [], person: 'system', groups: [] };
 
 export function callerOf(request: FastifyRequest): Caller {
   return callers.get(request) ?? anybody;
-}
-
-/** What the request is about. What is not on record is about everything: who may only see a part must not learn what there is. */
-function resourceOf(of: 'all' | 'app' | 'environment', request: FastifyRequest, state: State): Resource {
-  if (of === 'all') return '*';
-  if (of === 'app') return resource('app', textOf(request.params, 'app'));
-  const promotion = state.promotions.get(textOf(request.params, 'promotion') ?? '')?.environment;
-  const deployment = state.deployments.get(textOf(request.params, 'deployment') ?? '')?.environment;
-  return resource('env', textOf(request.params, 'environment') ?? promotion ?? deployment ?? textOf(request.body, 'environment'));
-}
-
-function resource(kind: 'app' | 'env', name: string | undefined): Resource {
-  return name === undefined || !/^[a-z0-9-]{1,64}$/.test(name) ? '*' : `${kind}/${name}`;
-}
-
-function textOf(value: unknown, key: string): string | undefined {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
-  const found: unknown = Object.entries(value).find(([name]) => name === key)?.[1];
-  return typeof found === 'string' ? found : undefined;
 }
 
 async function answer(request: FastifyRequest, reply: FastifyReply, operation: Operation, result: Outcome<unknown>): Promise<FastifyReply> {

@@ -1,6 +1,6 @@
 // What a token allows. A scope is `verb:resource`: `promote:env/prod`, `upload:app/web`, `read:*`; `admin:*` allows everything.
 
-import type { Verb } from '../../proto/api/operations.ts';
+import type { Verb } from '../../proto/api/operation.ts';
 
 /** What a request is about: one application or environment, or nothing narrower than everything. */
 export type Resource = '*' | `app/${string}` | `env/${string}`;

@@ -11,6 +11,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { agentRoutes, type AgentRoutesOptions } from './agent-routes.ts';
 import type { ApiOptions, Handlers } from './api.ts';
+import { governanceHandlers } from './api-governance.ts';
 import { statusHandlers, tokenHandlers } from './api-admin.ts';
 import { appHandlers, environmentHandlers } from './api-catalog.ts';
 import { deploymentActionHandlers } from './api-deployment-actions.ts';
@@ -108,6 +109,7 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
   const handlers: Handlers<Exclude<OperationId, 'streamEvents'>> = {
     ...appHandlers(options),
     ...environmentHandlers(options),
+    ...governanceHandlers(options),
     ...promotionHandlers(options),
     ...deploymentHandlers(options),
     ...deploymentActionHandlers(options),

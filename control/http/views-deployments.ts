@@ -8,6 +8,7 @@ import type * as core from '../core/explain.ts';
 import type * as model from '../core/model.ts';
 import { deploymentProgress, type DeploymentProgress } from '../core/select.ts';
 import type { Presence } from '../fleet/presence.ts';
+import { blockerView } from './views-governance.ts';
 import { configView } from './views.ts';
 
 export function deploymentSummary(deployment: model.Deployment): DeploymentSummary {
@@ -77,7 +78,7 @@ export function explanationView(environment: string, explained: core.Explanation
     environment,
     phase: promotion?.phase ?? deployment?.phase ?? 'idle',
     summary,
-    blockers: blockers.map((blocker) => ({ ...blocker })),
+    blockers: blockers.map(blockerView),
     waits: waits.map((wait) => ({ ...wait })),
     ...(nextCheckAt === undefined ? {} : { nextCheckAt }),
     ...(promotion === undefined ? {} : { promotion: promotion.promotion }),

@@ -81,7 +81,9 @@ export type ChangeEnvironment = Static<typeof ChangeEnvironmentSchema>;
 
 /** What holds whatever wants to happen in an environment now: its oldest waiting promotion, or a promotion of its latest revision. */
 export const GateSchema = Type.Object(
-  { environment: Name, promotion: Type.Optional(Id), blockers: Type.Array(BlockerSchema), nextCheckAt: Type.Optional(Instant) },
+  { environment: Name, promotion: Type.Optional(Id), at: Type.Optional(Instant), blockers: Type.Array(BlockerSchema), nextCheckAt: Type.Optional(Instant) },
   strict,
 );
 export type Gate = Static<typeof GateSchema>;
+/** `at`: the same question for another time, by what is on record now; `revision`: about promoting this, as in a promotion. */
+export const GateQuerySchema = Type.Object({ at: Type.Optional(Instant), revision: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })) }, strict);

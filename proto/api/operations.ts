@@ -4,35 +4,16 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { AppSchema, CreateAppSchema, CreateUploadSchema, RevisionSchema, UploadProxySchema, UploadSchema } from './apps.ts';
 import { DeploymentSchema, DeploymentSummarySchema, DeploymentTargetSchema, DeploymentsQuerySchema } from './deployments.ts';
-import { ChangeEnvironmentSchema, CreateEnvironmentSchema, EnvironmentSchema, GateSchema } from './environments.ts';
+import { ChangeEnvironmentSchema, CreateEnvironmentSchema, EnvironmentSchema, GateQuerySchema, GateSchema } from './environments.ts';
 import { AbortSchema, CreatePromotionSchema, CreateRollbackSchema, ExplanationSchema, PromotionSchema, PromotionsQuerySchema } from './promotions.ts';
 import { ChannelSchema, ChannelTestSchema, NotificationSchema, NotificationsQuerySchema } from './notifications.ts';
+import type { Operation } from './operation.ts';
+import { governanceOperations } from './operations-governance.ts';
 import { PageQuerySchema, page } from './schema.ts';
 import { EventsQuerySchema, StatusSchema } from './status.ts';
 import { CoverageQuerySchema, CoverageSchema, ReceiptSchema, SwarmMapSchema } from './swarm.ts';
-import { RevokeTargetSchema, TargetSchema, TargetsQuerySchema } from './targets.ts';
+import { EnvironmentTargetsQuerySchema, RevokeTargetSchema, TargetSchema, TargetsQuerySchema } from './targets.ts';
 import { CreateTokenSchema, NewTokenSchema, TokenSchema, TokensQuerySchema } from './tokens.ts';
-
-export type Verb = 'read' | 'upload' | 'promote' | 'admin';
-
-/** One operation. */
-export interface Operation {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** With `{name}` for each parameter. */
-  readonly path: string;
-  /** One line for the OpenAPI document. */
-  readonly summary: string;
-  /** What the caller's token must allow; `none` is for everybody. `of` says which resource: everything, or that of the request. */
-  readonly scope: 'none' | { readonly verb: Verb; readonly of: 'all' | 'app' | 'environment' };
-  readonly query?: TSchema;
-  readonly body?: TSchema;
-  /** Status of success. */
-  readonly status: 200 | 201 | 202 | 204;
-  /** Absent: no JSON body. */
-  readonly reply?: TSchema;
-  /** If-Match is demanded, with the ETag of a GET. */
-  readonly ifMatch?: true;
-}
 
 const read = { verb: 'read', of: 'all' } as const;
 const admin = { verb: 'admin', of: 'all' } as const;
@@ -52,9 +33,9 @@ export const operations = {
   createEnvironment: { method: 'POST', path: '/v1/environments', summary: 'Create an environment', scope: admin, body: CreateEnvironmentSchema, status: 201, reply: EnvironmentSchema },
   getEnvironment: { method: 'GET', path: '/v1/environments/{environment}', summary: 'One environment', scope: readEnvironment, status: 200, reply: EnvironmentSchema },
   changeEnvironment: { method: 'PUT', path: '/v1/environments/{environment}', summary: 'Replace selector and configuration', scope: { verb: 'admin', of: 'environment' }, body: ChangeEnvironmentSchema, status: 200, reply: EnvironmentSchema, ifMatch: true },
-  getGate: { method: 'GET', path: '/v1/environments/{environment}/gate', summary: 'What holds an environment now', scope: readEnvironment, status: 200, reply: GateSchema },
+  getGate: { method: 'GET', path: '/v1/environments/{environment}/gate', summary: 'What holds an environment now, or would at another time', scope: readEnvironment, query: GateQuerySchema, status: 200, reply: GateSchema },
   explainEnvironment: { method: 'GET', path: '/v1/environments/{environment}/explain', summary: 'Why an environment is not moving', scope: readEnvironment, status: 200, reply: ExplanationSchema },
-  listEnvironmentTargets: { method: 'GET', path: '/v1/environments/{environment}/targets', summary: 'List the targets of an environment by name', scope: readEnvironment, query: PageQuerySchema, status: 200, reply: page(TargetSchema) },
+  listEnvironmentTargets: { method: 'GET', path: '/v1/environments/{environment}/targets', summary: 'List the targets of an environment by name', scope: readEnvironment, query: EnvironmentTargetsQuerySchema, status: 200, reply: page(TargetSchema) },
   createRollback: { method: 'POST', path: '/v1/environments/{environment}/rollback', summary: 'Go back to a revision that succeeded before', scope: promote, body: CreateRollbackSchema, status: 202, reply: PromotionSchema },
 
   listPromotions: { method: 'GET', path: '/v1/promotions', summary: 'List promotions, newest first', scope: read, query: PromotionsQuerySchema, status: 200, reply: page(PromotionSchema) },
@@ -72,6 +53,8 @@ export const operations = {
   resumeDeployment: { method: 'POST', path: '/v1/deployments/{deployment}/resume', summary: 'Let a paused deployment go on', scope: promote, body: AbortSchema, status: 200, reply: DeploymentSummarySchema },
   nextBatch: { method: 'POST', path: '/v1/deployments/{deployment}/next-batch', summary: 'Go on to the next batch without the rest of the bake', scope: promote, body: AbortSchema, status: 200, reply: DeploymentSummarySchema },
   retryDeployment: { method: 'POST', path: '/v1/deployments/{deployment}/retry', summary: 'Bring the same set once more to the targets that lack it', scope: promote, body: AbortSchema, status: 202, reply: PromotionSchema },
+
+  ...governanceOperations,
 
   listTargets: { method: 'GET', path: '/v1/targets', summary: 'List targets by name', scope: read, query: TargetsQuerySchema, status: 200, reply: page(TargetSchema) },
   getTarget: { method: 'GET', path: '/v1/targets/{target}', summary: 'One target, by member id or name', scope: read, status: 200, reply: TargetSchema },

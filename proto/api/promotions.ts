@@ -13,6 +13,10 @@ export const PromotionSchema = Type.Object(
     revision: DigestText,
     number: Type.Integer({ minimum: 1 }),
     trigger: oneOf(['manual', 'rollback']),
+    /** Of those that nobody plainly asked for: automation, or past the usual order of things. */
+    cause: Type.Optional(oneOf(['auto', 'hotfix'])),
+    /** The promotion configuration that it follows, as `pipeline/edge`. */
+    edge: Type.Optional(Type.String()),
     reason: Type.Optional(Type.String()),
     /** The deployment that it tries again, and how often that is by now. */
     retryOf: Type.Optional(Id),
@@ -33,9 +37,12 @@ export const PromotionSchema = Type.Object(
 );
 export type Promotion = Static<typeof PromotionSchema>;
 
-/** `revision`: `latest`, a number (`41` or `web@41`), a digest, a CID, or an alias; of several applications `web@41+api@7`. */
+/**
+ * `hotfix` goes past stages, soak, workflows and approvals by hand, never past a policy, a veto, a pin, a lock or a freeze, and needs a reason.
+ * `revision`: `latest`, a number (`41` or `web@41`), a digest, a CID, or an alias; of several applications `web@41+api@7`.
+ */
 export const CreatePromotionSchema = Type.Object(
-  { environment: Name, revision: Type.String({ minLength: 1, maxLength: 4096 }), reason: Type.Optional(Reason) },
+  { environment: Name, revision: Type.String({ minLength: 1, maxLength: 4096 }), reason: Type.Optional(Reason), hotfix: Type.Optional(Type.Boolean()) },
   strict,
 );
 export type CreatePromotion = Static<typeof CreatePromotionSchema>;

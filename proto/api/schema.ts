@@ -40,7 +40,15 @@ export function page<Item extends TSchema>(item: Item): TObject<{ items: ReturnT
 
 /** Why a promotion waits (control-plane.md, section 1.4). `type` is of control/core's closed set; readers must bear new ones. */
 export const BlockerSchema = Type.Object(
-  { type: Type.String(), reason: Type.String(), since: Instant, until: Type.Optional(Instant), ref: Type.Optional(Type.String()) },
+  {
+    type: Type.String(),
+    reason: Type.String(),
+    since: Instant,
+    until: Type.Optional(Instant),
+    ref: Type.Optional(Type.String()),
+    /** Who can end it: people by name, `group:<name>`, or whoever has a scope such as `promote:env/prod`. Absent: nobody need. */
+    actors: Type.Optional(Type.Array(Type.String())),
+  },
   strict,
 );
 export type Blocker = Static<typeof BlockerSchema>;

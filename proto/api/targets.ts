@@ -38,17 +38,23 @@ export const TargetSchema = Type.Object(
 );
 export type Target = Static<typeof TargetSchema>;
 
-/** `label`: `key=value`, several separated by commas; all must hold. `role` is `agent` when it is left out. */
+/** A label selector: `key=value`, `key!=value`, `key in (a,b)`, `key notin (a,b)`, `key`, `!key`, several separated by commas; all must hold. */
+const Selector = Type.String({ maxLength: 1024, description: 'key=value, key!=value, key in (a,b), key notin (a,b), key or !key, separated by commas' });
+
+/** `label`: see above. `role` is `agent` when it is left out. */
 export const TargetsQuerySchema = Type.Object(
   {
     ...pageQuery,
     environment: Type.Optional(Name),
-    label: Type.Optional(Type.String({ maxLength: 1024 })),
+    label: Type.Optional(Selector),
+    connectivity: Type.Optional(oneOf(connectivities)),
     role: Type.Optional(oneOf(['agent', 'seed', 'proxy'])),
     revoked: Type.Optional(Type.Boolean({ description: 'also those that were revoked' })),
   },
   strict,
 );
+
+export const EnvironmentTargetsQuerySchema = Type.Object({ ...pageQuery, label: Type.Optional(Selector), connectivity: Type.Optional(oneOf(connectivities)) }, strict);
 
 /** Why a member is barred from now on. */
 export const RevokeTargetSchema = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 1024 }) }, strict);

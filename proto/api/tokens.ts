@@ -4,8 +4,8 @@ import Type, { type Static } from 'typebox';
 import { Count, Id, Instant, LabelsSchema, Name, oneOf, pageQuery, strict } from './schema.ts';
 
 const RoleName = oneOf(['agent', 'seed', 'proxy']);
-/** `verb:resource`: verbs are read, upload, promote, admin; a resource is `*`, `app/NAME` or `env/NAME`. `admin:*` allows everything. */
-export const ScopeSchema = Type.String({ pattern: '^(read|upload|promote|admin):(\\*|(app|env)/[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?)$' });
+/** `verb:resource`: verbs are read, upload, promote, approve, admin; a resource is `*`, `app/NAME` or `env/NAME`. `admin:*` allows everything. */
+export const ScopeSchema = Type.String({ pattern: '^(read|upload|promote|approve|admin):(\\*|(app|env)/[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?)$' });
 
 export const TokenSchema = Type.Object(
   {
@@ -13,6 +13,8 @@ export const TokenSchema = Type.Object(
     use: oneOf(['api', 'join']),
     name: Name,
     scopes: Type.Array(Type.String()),
+    /** Groups of the person whose token it is: where approvals ask for some of a group. */
+    groups: Type.Array(Type.String()),
     roles: Type.Array(RoleName),
     environments: Type.Array(Name),
     labels: LabelsSchema,
@@ -37,6 +39,7 @@ export const CreateApiTokenSchema = Type.Object(
     use: Type.Literal('api'),
     name: Name,
     scopes: Type.Array(ScopeSchema, { minItems: 1, maxItems: 64 }),
+    groups: Type.Optional(Type.Array(Name, { maxItems: 64, description: 'groups of the person that `name` names' })),
     ttlMs: Type.Optional(Type.Integer({ minimum: 1000, maximum: apiTokenTtlMsMax, description: 'default 30 days' })),
   },
   strict,

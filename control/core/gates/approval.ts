@@ -5,12 +5,14 @@ import type { ApprovalSubject } from '../../../proto/events-pipeline.ts';
 import type { ApprovalSpec, SetMembers, WorkflowSpec } from '../../../proto/pipeline.ts';
 import type { ApprovalRequest, WorkflowRun } from '../model-approval.ts';
 import type { State } from '../model.ts';
-import { canonicalText, isSameSet } from '../sets.ts';
+import { personOf } from '../people.ts';
+import { membersOf } from '../select.ts';
+import { canonicalText, isSameSet, pick } from '../sets.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
 import { holds, passes, setText } from './blocker.ts';
 import { arrivalsOf, carriedBy } from './carried.ts';
 import type { EdgePlace } from './place.ts';
-import { placeOf, sourceOf } from './place.ts';
+import { edgesInto, placeOf, sourceOf } from './place.ts';
 import { isSatisfied, unfilled } from './votes.ts';
 
 /** With no workflow on the source and nothing said: one person, and not the author (A-9). */
@@ -77,12 +79,30 @@ export function requestAbout(state: State, subject: ApprovalSubject): ApprovalRe
   return [...state.requests.values()].findLast((request) => isSameSubject(request.subject, subject));
 }
 
+/**
+ * A request as its votes are counted now: who asks for the very promotion by hand is not counted either, though that came after the
+ * request was opened (A-3).
+ */
+export function asCounted(state: State, request: ApprovalRequest): ApprovalRequest {
+  const { destination = '', members, purpose } = request.subject;
+  if (purpose !== 'promotion') return request;
+  const edge = edgesInto(state, destination).find((one) => {
+    const approval = approvalFor(state, one);
+    return approval?.preventSelfApproval === true && isSameSubject(subjectOf(one, approval, members), request.subject);
+  });
+  if (edge === undefined) return request;
+  const waiting = (state.environments.get(destination)?.waiting ?? []).flatMap((id) => state.promotions.get(id) ?? []);
+  const same = waiting.filter((promotion) => promotion.cause === undefined && promotion.trigger === 'manual' && isSameSet(pick(membersOf(promotion), edge.spec.apps), members));
+  return same.length === 0 ? request : { ...request, excluded: [...new Set([...request.excluded, ...same.map((promotion) => personOf(state, promotion.by))])] };
+}
+
 /** Whether people approved what is carried for this destination. */
 export function approved({ state, edge, members, candidate, observed }: GateContext): GateAnswer {
   const approval = edge === undefined ? undefined : approvalFor(state, edge);
   if (edge === undefined || approval === undefined) return passes;
   const carried = carriedBy(edge, members);
-  const request = requestAbout(state, subjectOf(edge, approval, carried));
+  const about = requestAbout(state, subjectOf(edge, approval, carried));
+  const request = about === undefined ? undefined : asCounted(state, about);
   // A vote that was revoked, or was never to count, does not count though the request says that it is approved (A-4).
   if (request !== undefined && request.status === 'approved' && isSatisfied(request)) return passes;
   const what = `${setText(state, carried)} for '${edge.spec.to}'`;

@@ -5,6 +5,7 @@ import type { ApprovalSubject } from '../../../proto/events-pipeline.ts';
 import type { CompliancePolicy, ComplianceRule } from '../../../proto/pipeline.ts';
 import type { ApprovalRequest } from '../model-approval.ts';
 import { revisionKey } from '../model-pipeline.ts';
+import { isAmong, personOf } from '../people.ts';
 import { canonicalText } from '../sets.ts';
 import { isSameSubject, newestRun, workflowIn, definitionOf } from './approval.ts';
 import type { Blocker, Exemption, GateAnswer, GateContext } from './blocker.ts';
@@ -49,12 +50,14 @@ function blockerOf({ candidate }: GateContext, policy: CompliancePolicy, unmet: 
   return { type: 'compliance', reason, since: candidate.createdAt, ref: policy.policy, actors: [...new Set(actors)] };
 }
 
-interface Unmet {
+/** One thing that is missing, and who could bring it. */
+export interface Unmet {
   readonly what: string;
   readonly actors: readonly string[];
 }
 
-function unmetRule(context: GateContext, policy: CompliancePolicy, rule: ComplianceRule): readonly Unmet[] {
+/** What of one demand of a policy is not met; empty when it is. */
+export function unmetRule(context: GateContext, policy: CompliancePolicy, rule: ComplianceRule): readonly Unmet[] {
   const { state, members, candidate } = context;
   switch (rule.rule) {
     case 'approvals': {
@@ -78,7 +81,7 @@ function unmetRule(context: GateContext, policy: CompliancePolicy, rule: Complia
     case 'ticket': {
       const words = (candidate.reason ?? '').slice(0, 1000).split(/[\s,;()]+/);
       const pattern = new RegExp(`^(?:${rule.pattern})$`);
-      return words.some((word) => pattern.test(word)) ? [] : [{ what: `the promotion's reason names no ticket like ${rule.pattern}`, actors: candidate.by === undefined ? [] : [candidate.by] }];
+      return words.some((word) => pattern.test(word)) ? [] : [{ what: `the promotion's reason names no ticket like ${rule.pattern}`, actors: candidate.by === undefined ? [] : [personOf(state, candidate.by)] }];
     }
     default:
       return rule satisfies never;
@@ -87,11 +90,11 @@ function unmetRule(context: GateContext, policy: CompliancePolicy, rule: Complia
 
 /** Nobody who wrote a change, or asked for the promotion, is among those who approved it. */
 function separated(context: GateContext, policy: CompliancePolicy): readonly Unmet[] {
-  const { candidate } = context;
+  const { candidate, state } = context;
   const request = complianceRequest(context, policy);
   if (request === undefined) return [];
-  const involved = new Set([...authorsOf(context), ...(candidate.by === undefined ? [] : [candidate.by])]);
-  const both = counted(request).filter((vote) => involved.has(vote.by));
+  const involved = [...authorsOf(context), ...(candidate.by === undefined ? [] : [personOf(state, candidate.by)])];
+  const both = counted(request).filter((vote) => isAmong(involved, vote.by));
   return both.map((vote) => ({ what: `${vote.by} approved what ${vote.by} wrote or asked for`, actors: [] }));
 }
 

@@ -3,6 +3,7 @@
 
 import type { Lock } from '../model-restraints.ts';
 import type { State } from '../model.ts';
+import { personOf } from '../people.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
 import { isWithin, placeOf, scopeText, scopesOf } from './place.ts';
 
@@ -15,7 +16,8 @@ export function locksOn(state: State, environment: string, now: number): readonl
 /** No lock in any scope that the environment is in. A rollback passes, unless the lock says otherwise (control-plane.md 1.3). */
 export function notLocked({ state, environment, kind, observed }: GateContext): GateAnswer {
   const locks = locksOn(state, environment.environment, observed.now).filter((lock) => kind !== 'rollback' || lock.includeRollback);
-  const blockers = locks.map(({ lock, scope, mode, holder, by, at, reason, expiresAt }): Blocker => {
+  const blockers = locks.map(({ lock, scope, mode, holder, by: actor, at, reason, expiresAt }): Blocker => {
+    const by = personOf(state, actor);
     const who = mode === 'workflow' ? `workflow run ${holder}` : by;
     const what = mode === 'workflow' ? 'wait for its end' : 'wait for its release, or break it with a reason';
     return {

@@ -3,23 +3,25 @@
 
 import { setIdOf } from '../sets.ts';
 import { vetoKey } from '../model-pipeline.ts';
+import type { State } from '../model.ts';
 import type { Switch } from '../model-restraints.ts';
+import { personOf } from '../people.ts';
 import { holds, numberOf, passes, setText } from './blocker.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
 
 /** A pipeline that is disabled lets nothing through. */
-export function pipelineEnabled({ place }: GateContext): GateAnswer {
+export function pipelineEnabled({ place, state }: GateContext): GateAnswer {
   if (place === undefined || place.pipeline.enabled) return passes;
   const { pipeline, switchedAt, switchedBy, switchReason } = place.pipeline;
   const why = switchReason === undefined ? '' : `: ${switchReason}`;
-  return holds({ type: 'pipeline-disabled', reason: `pipeline '${pipeline}' was disabled by ${switchedBy}${why}; enable it`, since: switchedAt, ref: pipeline, actors: [`admin:pipeline/${pipeline}`] });
+  return holds({ type: 'pipeline-disabled', reason: `pipeline '${pipeline}' was disabled by ${personOf(state, switchedBy)}${why}; enable it`, since: switchedAt, ref: pipeline, actors: ['admin:*'] });
 }
 
 /** An edge that is disabled lets nothing through. */
 export function edgeEnabled({ state, edge }: GateContext): GateAnswer {
   const off = edge === undefined ? undefined : state.switches.get(`edge-off:${edge.id}`);
   if (edge === undefined || off === undefined) return passes;
-  return holds({ ...switched('edge-disabled', `promotion '${edge.id}' was disabled`, off), ref: edge.id, actors: [`admin:pipeline/${edge.pipeline.pipeline}`] });
+  return holds({ ...switched(state, 'edge-disabled', `promotion '${edge.id}' was disabled`, off), ref: edge.id, actors: ['admin:*'] });
 }
 
 /** Automation that is off, for the pipeline, the edge, the environment or an application, holds what no person asked for (CDS-7). */
@@ -32,7 +34,7 @@ export function automationOn({ state, edge, environment, place, kind, members }:
   ];
   const off = keys.flatMap((key) => state.switches.get(key) ?? []);
   const blockers: Blocker[] = off.map((one) => ({
-    ...switched('automation-off', `automation of ${one.key.replace(':', ' ')} was turned off`, one),
+    ...switched(state, 'automation-off', `automation of ${one.key.replace(':', ' ')} was turned off`, one),
     ref: one.key,
     actors: [`promote:env/${environment.environment}`],
   }));
@@ -42,8 +44,8 @@ export function automationOn({ state, edge, environment, place, kind, members }:
   return { blockers };
 }
 
-function switched(type: Blocker['type'], what: string, { by, at, reason }: Switch): Blocker {
-  return { type, reason: `${what} by ${by}${reason === '' ? '' : `: ${reason}`}; turn it on again`, since: at };
+function switched(state: State, type: Blocker['type'], what: string, { by, at, reason }: Switch): Blocker {
+  return { type, reason: `${what} by ${personOf(state, by)}${reason === '' ? '' : `: ${reason}`}; turn it on again`, since: at };
 }
 
 /** A vetoed revision goes nowhere, or not here, not even back (V-3). */
@@ -53,8 +55,8 @@ export function notVetoed({ state, environment, members }: GateContext): GateAns
     if (veto === undefined) return [];
     const what = `${app}@${numberOf(state, app, revision) ?? revision.slice(0, 12)}`;
     const where = veto.environment === undefined ? '' : ` in '${veto.environment}'`;
-    const reason = `${what} was vetoed${where} by ${veto.by}: ${veto.reason}; choose another revision, or remove the veto`;
-    return [{ type: 'veto', reason, since: veto.at, ref: `${app}@${revision}`, actors: [veto.by] }];
+    const reason = `${what} was vetoed${where} by ${personOf(state, veto.by)}: ${veto.reason}; choose another revision, or remove the veto`;
+    return [{ type: 'veto', reason, since: veto.at, ref: `${app}@${revision}`, actors: [personOf(state, veto.by)] }];
   });
   return { blockers };
 }
@@ -63,15 +65,15 @@ export function notVetoed({ state, environment, members }: GateContext): GateAns
 export function notPinned({ state, environment, members, observed }: GateContext): GateAnswer {
   const pin = state.pins.get(environment.environment);
   if (pin === undefined || (pin.until !== undefined && pin.until <= observed.now) || setIdOf(pin.members) === setIdOf(members)) return passes;
-  const reason = `'${environment.environment}' is pinned to ${setText(state, pin.members)} by ${pin.by}: ${pin.reason}; unpin it, or promote the pinned set`;
-  return holds({ type: 'pin', reason, since: pin.at, ref: environment.environment, actors: [pin.by, `promote:env/${environment.environment}`], ...(pin.until === undefined ? {} : { until: pin.until }) });
+  const reason = `'${environment.environment}' is pinned to ${setText(state, pin.members)} by ${personOf(state, pin.by)}: ${pin.reason}; unpin it, or promote the pinned set`;
+  return holds({ type: 'pin', reason, since: pin.at, ref: environment.environment, actors: [personOf(state, pin.by), `promote:env/${environment.environment}`], ...(pin.until === undefined ? {} : { until: pin.until }) });
 }
 
 /** After a rollback, or a promotion against the order, automation waits for a person (R-6). */
 export function notHeld({ state, edge, environment }: GateContext): GateAnswer {
   const hold = edge === undefined ? undefined : state.holds.get(edge.id);
   if (edge === undefined || hold === undefined) return passes;
-  const reason = `automatic promotion by '${edge.id}' is on hold since ${hold.by}: ${hold.reason}; promote the candidate, or release the hold`;
+  const reason = `automatic promotion by '${edge.id}' was put on hold by ${personOf(state, hold.by)}: ${hold.reason}; promote the candidate, or release the hold`;
   return holds({ type: 'hold', reason, since: hold.at, ref: edge.id, actors: [`promote:env/${environment.environment}`] });
 }
 

@@ -5,6 +5,7 @@ import { holds, passes, setText } from './blocker.ts';
 import { arrivalsOf, atSourceSince, carriedBy } from './carried.ts';
 import { liftedBy } from './override.ts';
 import { isWithin, scopeText, scopesOf, windowsOf } from './place.ts';
+import { personOf } from '../people.ts';
 import { evaluateWindows } from '../windows/evaluate.ts';
 import type { WindowHold } from '../windows/evaluate.ts';
 
@@ -105,10 +106,10 @@ export function notFrozen(context: GateContext): GateAnswer {
   return {
     blockers: active.filter(({ freeze }) => !lifted.has(freeze)).map(({ freeze, scope, by, at, reason, until, breakGlass }): Blocker => ({
       type: 'freeze',
-      reason: `${scopeText(scope)} is frozen by ${by}: ${reason}; wait for its end${breakGlass === undefined ? '' : `, or ask ${breakGlass.count} of group '${breakGlass.group}' for an override`}`,
+      reason: `${scopeText(scope)} is frozen by ${personOf(state, by)}: ${reason}; wait for its end${breakGlass === undefined ? '' : `, or ask ${breakGlass.count} of group '${breakGlass.group}' for an override`}`,
       since: at,
       ref: freeze,
-      actors: [by, ...(breakGlass === undefined ? [] : [`group:${breakGlass.group}`])],
+      actors: [personOf(state, by), ...(breakGlass === undefined ? [] : [`group:${breakGlass.group}`])],
       ...(until === undefined ? {} : { until }),
     })),
     exemptions: used.map(({ freeze }): Exemption => ({ gate: 'freeze', why: 'override', ref: lifted.get(freeze) ?? freeze })),

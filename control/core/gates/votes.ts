@@ -3,10 +3,11 @@
 
 import type { ApprovalRule } from '../../../proto/pipeline.ts';
 import type { ApprovalRequest, Vote } from '../model-approval.ts';
+import { isAmong } from '../people.ts';
 
 /** The votes of a request that count for it. */
 export function counted({ votes, excluded }: Pick<ApprovalRequest, 'votes' | 'excluded'>): readonly Vote[] {
-  return votes.filter((vote) => vote.decision === 'approve' && vote.revokedAt === undefined && !excluded.includes(vote.by));
+  return votes.filter((vote) => vote.decision === 'approve' && vote.revokedAt === undefined && !isAmong(excluded, vote.by));
 }
 
 /** Whether the request's demands are met by the votes that count. */
@@ -16,7 +17,7 @@ export function isSatisfied(request: Pick<ApprovalRequest, 'votes' | 'excluded' 
 
 /** A vote against, by somebody who counts and did not take it back. */
 export function rejection({ votes, excluded }: Pick<ApprovalRequest, 'votes' | 'excluded'>): Vote | undefined {
-  return votes.find((vote) => vote.decision === 'reject' && vote.revokedAt === undefined && !excluded.includes(vote.by));
+  return votes.find((vote) => vote.decision === 'reject' && vote.revokedAt === undefined && !isAmong(excluded, vote.by));
 }
 
 /** The places that nobody fills: how many of each group are missing when people are assigned as well as can be. */

@@ -3,7 +3,8 @@
 import { crc32 } from 'node:zlib';
 import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { operations, type Operation } from '../../../proto/api/operations.ts';
+import type { Operation } from '../../../proto/api/operation.ts';
+import { operations } from '../../../proto/api/operations.ts';
 import { guarded } from '../../../control/http/route.ts';
 import { allows } from '../../../control/http/scopes.ts';
 import { failuresMax, windowMs } from '../../../control/http/throttle.ts';
@@ -23,6 +24,8 @@ const holders = {
   'promoter of prod': ['promote:env/prod'],
   'promoter of stage': ['promote:env/stage'],
   'promoter of all': ['promote:*'],
+  'approver of prod': ['approve:env/prod'],
+  'promoter of web': ['promote:app/web'],
   'administrator of prod': ['admin:env/prod'],
   administrator: ['admin:*'],
 } as const;
@@ -38,13 +41,15 @@ beforeAll(async () => {
 afterAll(async () => await control[Symbol.asyncDispose]());
 
 /** The resource that each test request is about. */
-const params: Readonly<Record<string, string>> = { app: 'web', environment: 'prod', promotion: 'pr-unknown', deployment: 'prod-99', target: 'nobody', token: 'unknown' };
+const params: Readonly<Record<string, string>> = { app: 'web', environment: 'prod', promotion: 'pr-unknown', deployment: 'prod-99', target: 'nobody', token: 'unknown', lock: 'lock-unknown', freeze: 'freeze-unknown', approval: 'request-unknown', pipeline: 'shop', edge: 'nothing', window: 'nothing', revision: '1', kind: 'environment', id: 'prod' };
 const bodies: Readonly<Record<string, unknown>> = {
   createApp: { app: 'UPPER' },
   createEnvironment: { environment: 'UPPER' },
   createPromotion: { environment: 'prod', revision: 'latest' },
   createToken: { use: 'none' },
   changeEnvironment: { selector: {}, config: {} },
+  createLock: { scope: { kind: 'environment', id: 'prod' } },
+  startFreeze: { scope: { kind: 'environment', id: 'prod' } },
 };
 
 function expected(operation: Operation, scopes: readonly string[] | undefined): 'refused' | 'unknown' | 'allowed' {
@@ -52,6 +57,9 @@ function expected(operation: Operation, scopes: readonly string[] | undefined): 
   if (scope === 'none') return 'allowed';
   if (scopes === undefined) return 'unknown';
   // Promotions and deployments that are not on record belong to no environment.
+  // Of locks, freezes and switches of prod it is prod that counts; the others are not on record.
+  const ofProd = /\/(automation|locks|freezes)(\/\{kind\}.*)?$/.test(operation.path);
+  if (scope.of === 'subject') return allows(scopes, scope.verb, ofProd ? 'env/prod' : '*') ? 'allowed' : 'refused';
   const resource = scope.of === 'app' ? 'app/web' : scope.of === 'environment' && !/\{(promotion|deployment)\}/.test(operation.path) ? 'env/prod' : '*';
   return allows(scopes, scope.verb, resource) ? 'allowed' : 'refused';
 }

@@ -58,7 +58,7 @@ test('answers hold exactly what their schemas name, and a handler that says more
   const { serializerCompiler } = await import('../../../control/http/validate.ts');
   const { TokenSchema } = await import('../../../proto/api/tokens.ts');
   const serialize = serializerCompiler({ schema: TokenSchema, method: 'GET', url: '/v1/tokens', httpStatus: '200' });
-  const token = { token: 't', use: 'api', name: 'n', scopes: [], roles: [], environments: [], labels: {}, usesMax: 0, uses: 0, createdAt: 1, expiresAt: 2, revoked: false };
+  const token = { token: 't', use: 'api', name: 'n', scopes: [], groups: [], roles: [], environments: [], labels: {}, usesMax: 0, uses: 0, createdAt: 1, expiresAt: 2, revoked: false };
   expect(serialize(token)).toBe(JSON.stringify(token));
   expect(() => serialize({ ...token, secretDigest: 'x' })).toThrow('does not fit its schema');
 });
