@@ -120,7 +120,7 @@ async function fetchSwarm(target: string, address: string, bulk: boolean): Promi
   const sharing = swarm.share(topicOf(tree), { held: createBitmap(tree.chunkCount), read: async (ordinal, options) => await release.read(ordinal, options) });
   const before = process.cpuUsage();
   const startedAt = performance.now();
-  await sharing.fetch({ wanted: fullBitmap(tree.chunkCount), write: async (ordinal, bytes) => await release.write(ordinal, bytes), signal });
+  await sharing.fetch({ wanted: fullBitmap(tree.chunkCount), write: async (ordinal, bytes) => await release.write(ordinal, bytes), borrows: true, signal });
   const fetchSeconds = (performance.now() - startedAt) / 1000;
   await release.finish({ signal });
   say({ seconds: (performance.now() - startedAt) / 1000, fetchSeconds, cpuSeconds: cpuSince(before), ...Object.fromEntries(carried) });

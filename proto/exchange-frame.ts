@@ -68,6 +68,12 @@ const frameTypes: Readonly<Record<ExchangeMessage['kind'], FrameType>> = {
 const answers = new Set<ExchangeMessage['kind']>(['data', 'absent', 'elsewhere']);
 const answerCodes = new Set([...answers].map((kind) => frameTypes[kind].code));
 
+/** Bytes of the chunk in an encoded `data` frame; 0 of any other. */
+export function chunkBytesOf(parts: readonly Uint8Array[]): number {
+  if (parts[0]?.[0] !== frameTypes.data.code) return 0;
+  return parts.reduce((sum, { length }) => sum + length, -(limits.exchangeHeaderBytes + ordinalBytes));
+}
+
 /** Whether an encoded frame that begins with these bytes is an answer: what a bulk channel carries, and nothing else. */
 export function isAnswerFrame(head: Uint8Array): boolean {
   return answerCodes.has(head[0] ?? 0);

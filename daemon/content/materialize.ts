@@ -19,7 +19,7 @@ import { createReuse, unchangedFiles, type Reuse } from './reuse.ts';
 import { bytesToWrite, hasLeftovers, keepFitting, makeDirectories, type Leftover } from './resume.ts';
 import { callBytes, createSlices, type Spend } from './slices.ts';
 import { createFile, openRegular, readAt, sealFile, writeAt } from './staged-files.ts';
-import type { ChunkSource, Materialize, MaterializeOptions, ReleaseBuild } from './store.ts';
+import type { ChunkSource, Materialize, MaterializeOptions, ReadOptions, ReleaseBuild } from './store.ts';
 import { createSyncQueue } from './sync-queue.ts';
 
 /** Room asked for beyond what is written: directories, and what others write meanwhile. */
@@ -102,10 +102,10 @@ class Release implements ReleaseBuild {
     }
   }
 
-  async read(ordinal: number, { signal }: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined> {
+  async read(ordinal: number, { signal, into }: ReadOptions): Promise<Uint8Array | undefined> {
     throwIfAborted(signal, 'reading a chunk');
     try {
-      return this.#recent.get(ordinal) ?? (await this.#read(ordinal));
+      return this.#recent.get(ordinal, into) ?? (await this.#read(ordinal, into));
     } catch (cause) {
       throw storageFailure(`cannot read chunk ${ordinal} in ${this.#directory}`, cause);
     }
@@ -259,14 +259,14 @@ class Release implements ReleaseBuild {
   }
 
   /** A copy on disk, hashed; `undefined` when there is none or it is damaged. */
-  async #read(ordinal: number): Promise<Uint8Array | undefined> {
+  async #read(ordinal: number, into?: Uint8Array): Promise<Uint8Array | undefined> {
     const use = this.#placement.somewhere(ordinal);
     if (use === undefined) return undefined;
     const { id, length } = this.#tree.chunk(ordinal);
     const file = this.#open(this.#tree.entry(use.entry).path);
     if (file === undefined) return undefined;
     try {
-      const bytes = readAt(file, length, use.offset);
+      const bytes = readAt(file, length, use.offset, into);
       return await Promise.resolve(hash('sha256', bytes) === id ? bytes : undefined);
     } finally {
       closeSync(file);

@@ -9,7 +9,7 @@ import { DaemonError } from '../errors.ts';
 import { throwIfAborted } from './abort.ts';
 import { openPackIndex, storageFailure, type Extent, type PackIndex, type Place } from './pack-index.ts';
 import { headerBytes, scanPack } from './pack-scan.ts';
-import type { Chunk, ChunkStore } from './store.ts';
+import type { Chunk, ChunkStore, ReadOptions } from './store.ts';
 
 /** A pack is closed when it has grown past this: small enough to move about, large enough that a million chunks are few files. */
 const packBytesMax = 64 * 1024 * 1024;
@@ -113,11 +113,11 @@ class Packs implements PackStore {
     return (await this.#index.places(ids)).map((place) => place !== undefined);
   }
 
-  async get(id: Digest, { signal }: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined> {
+  async get(id: Digest, { signal, into }: ReadOptions): Promise<Uint8Array | undefined> {
     throwIfAborted(signal, 'reading a chunk');
     const [place] = await this.#index.places([id]);
     if (place === undefined) return undefined;
-    const bytes = Buffer.allocUnsafe(place.length);
+    const bytes = into !== undefined && into.length >= place.length ? into.subarray(0, place.length) : Buffer.allocUnsafe(place.length);
     try {
       const file = await this.#reader(place.pack);
       const { bytesRead } = await file.read(bytes, 0, place.length, place.offset);

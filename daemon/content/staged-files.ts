@@ -36,9 +36,9 @@ export function openRegular(path: string): number | undefined {
   return undefined;
 }
 
-/** Reads `length` bytes, or fewer at the end of the file. */
-export function readAt(file: number, length: number, offset: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
+/** Reads `length` bytes, or fewer at the end of the file; into the beginning of `into` when they fit there. */
+export function readAt(file: number, length: number, offset: number, into?: Uint8Array): Uint8Array {
+  const bytes = into !== undefined && into.length >= length ? into : Buffer.allocUnsafe(length);
   let filled = 0;
   while (filled < length) {
     const read = readSync(file, bytes, filled, length - filled, offset + filled);

@@ -6,12 +6,22 @@ import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { Tree } from '../../proto/tree.ts';
 
+/** How a chunk is read. */
+export interface ReadOptions {
+  readonly signal: AbortSignal;
+  /**
+   * Memory of the caller: bytes that fit may be put there, from its beginning, and are then given as a view of it. Whoever gives it must not use it
+   * before the read is over, also when that failed.
+   */
+  readonly into?: Uint8Array;
+}
+
 /** Reads chunks. Absence is `undefined`, never an error. */
 export interface ChunkSource {
   /** For each id, in order, whether a chunk is held. A hint: `get` may still come back empty. */
   has(ids: readonly Digest[]): Promise<readonly boolean[]>;
   /** @throws {DaemonError} STORAGE_FAILED when the disk fails; ABORTED. A verified source takes other bytes for absence. */
-  get(id: Digest, options: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined>;
+  get(id: Digest, options: ReadOptions): Promise<Uint8Array | undefined>;
 }
 
 /** A chunk and the digest that its bytes have: whoever makes one has checked. */
@@ -49,10 +59,10 @@ export interface InstalledTrees extends ChunkSource {
 export interface ReleaseBuild extends AsyncDisposable {
   /** A copy: the ordinals that are in place, those that came from this machine included. */
   held(): Bitmap;
-  /** Keeps a verified chunk at every place where the tree has it. @throws {DaemonError} NO_SPACE, STORAGE_FAILED, CORRUPT_CHUNK. */
+  /** Keeps a verified chunk at every place where the tree has it; needs `bytes` no more when it resolves. @throws {DaemonError} NO_SPACE, STORAGE_FAILED, CORRUPT_CHUNK. */
   write(ordinal: number, bytes: Uint8Array): Promise<void>;
   /** A chunk that is in place; `undefined` when it is not, or is damaged. */
-  read(ordinal: number, options: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined>;
+  read(ordinal: number, options: ReadOptions): Promise<Uint8Array | undefined>;
   /**
    * Resolves when the directory is the tree, modes and all, verified from disk and synced.
    * @throws {DaemonError} INCOMPLETE when chunks are missing; CORRUPT_CHUNK, NO_SPACE, STORAGE_FAILED, ABORTED.

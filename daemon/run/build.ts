@@ -102,7 +102,7 @@ interface Bringing {
 /** What a delta set can make is made while the rest comes plain; what it then did not make comes plain after all. */
 async function bring(deps: BuilderDeps, manifest: Manifest, environments: readonly string[], { release, sharing, write, signal, urgent }: Bringing): Promise<Transfer> {
   const waiting = urgent === undefined ? {} : { urgent };
-  const plain = async (wanted: Bitmap, until: AbortSignal): Promise<Transfer> => await sharing.fetch({ wanted, write, signal: until, ...waiting });
+  const plain = async (wanted: Bitmap, until: AbortSignal): Promise<Transfer> => await sharing.fetch({ wanted, write, borrows: true, signal: until, ...waiting });
   const delta = await deps.deltas?.open(manifest, environments, complement(release.held()), { signal });
   if (delta === undefined) {
     const transfer = await plain(complement(release.held()), signal);

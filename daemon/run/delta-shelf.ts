@@ -108,6 +108,7 @@ export function createDeltaShelf({ files, swarm, log }: { readonly files: DeltaF
           await files.write(delta, ordinal, part);
           await onPart(ordinal);
         },
+        borrows: true,
         signal,
         ...(urgent === undefined ? {} : { urgent }),
       });

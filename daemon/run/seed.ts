@@ -63,6 +63,7 @@ export function createSeed(deps: SeedDeps): Seed {
     await sharing.fetch({
       wanted,
       write: async (ordinal, bytes) => await deps.store.put([{ id: manifest.tree.chunk(ordinal).id, bytes }], { signal: deps.signal }),
+      borrows: true,
       signal: deps.signal,
     });
   };

@@ -6,6 +6,7 @@ import { ProtocolError } from '../../proto/errors.ts';
 import { createFrameReader } from '../../proto/exchange-codec.ts';
 import { isAnswer } from '../../proto/exchange-frame.ts';
 import type { ExchangeMessage } from '../../proto/exchange.ts';
+import type { Buffers } from './buffers.ts';
 import type { Inlet } from './bulk-inlet.ts';
 
 /** Whoever is at the end of a channel. */
@@ -24,8 +25,8 @@ export interface BulkChannel {
   readonly backlogBytes: number;
   /** To be called once, in the turn in which the channel was given: what has come already follows. */
   start(listener: ChannelListener): void;
-  /** Queues one frame whose parts must not change. After the end it does nothing. */
-  send(parts: readonly Uint8Array[]): void;
+  /** Queues one frame whose parts must not change until `onTaken`, which is not called for what could not be sent. After the end it does nothing. */
+  send(parts: readonly Uint8Array[], onTaken?: () => void): void;
   close(): void;
 }
 
@@ -35,7 +36,7 @@ const stuckMs = 4_000;
 const keepAliveMs = 60_000;
 
 /** Over a socket whose preface is done with. */
-export function createBulkChannel(socket: TLSSocket, inlet: Inlet, opened: boolean): BulkChannel {
+export function createBulkChannel(socket: TLSSocket, inlet: Inlet, buffers: Buffers, opened: boolean): BulkChannel {
   let backlog = 0;
   let listener: ChannelListener | undefined;
   let ended = false;
@@ -64,7 +65,7 @@ export function createBulkChannel(socket: TLSSocket, inlet: Inlet, opened: boole
     start(to) {
       listener = to;
       if (socket.destroyed) return end('closed', 'it was closed before it was used');
-      const reader = createFrameReader((bytes) => Buffer.allocUnsafeSlow(bytes), inlet.isReused);
+      const reader = createFrameReader((length) => buffers.take(length), true);
       inlet.start((bytes) => {
         if (ended) return;
         try {
@@ -78,24 +79,25 @@ export function createBulkChannel(socket: TLSSocket, inlet: Inlet, opened: boole
         }
       });
     },
-    send(parts) {
+    send(parts, onTaken) {
       if (ended) return;
       let bytes = 0;
       for (const part of parts) bytes += part.length;
       backlog += bytes;
+      const sent = (error?: Error | null): void => {
+        if (error === undefined || error === null) onTaken?.();
+        if (ended) return;
+        backlog -= bytes;
+        listener?.onSent();
+      };
       const last = parts.length - 1;
-      socket.cork();
+      // Several parts in one write are put together in new memory first.
+      if (last > 0) socket.cork();
       for (const [at, part] of parts.entries()) {
         if (at < last) socket.write(part);
-        else {
-          socket.write(part, () => {
-            if (ended) return;
-            backlog -= bytes;
-            listener?.onSent();
-          });
-        }
+        else socket.write(part, sent);
       }
-      socket.uncork();
+      if (last > 0) socket.uncork();
     },
     close: () => end('closed', 'we closed it'),
   };

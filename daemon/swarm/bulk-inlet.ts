@@ -3,9 +3,7 @@
 import { DaemonError } from '../errors.ts';
 
 export interface Inlet {
-  /** Whether the bytes that are given on lie in a buffer that is used again at once. */
-  readonly isReused: boolean;
-  /** The socket's bytes. */
+  /** The socket's bytes; what is given on may lie in a buffer that is used again at once. */
   push(bytes: Uint8Array): void;
   /** The next bytes of the preface. One call at a time. */
   exactly(length: number): Promise<Uint8Array>;
@@ -17,7 +15,7 @@ export interface Inlet {
 const earlyBytesMax = 64 * 1024;
 
 /** `onOverflow` is told when more comes than anybody has asked for. */
-export function createInlet(isReused: boolean, onOverflow: (error: DaemonError) => void): Inlet {
+export function createInlet(onOverflow: (error: DaemonError) => void): Inlet {
   let early = Buffer.alloc(0);
   let sink: ((bytes: Uint8Array) => void) | undefined;
   let waiting: { readonly length: number; readonly resolve: (bytes: Uint8Array) => void } | undefined;
@@ -30,7 +28,6 @@ export function createInlet(isReused: boolean, onOverflow: (error: DaemonError) 
     resolve(taken);
   };
   return {
-    isReused,
     push(bytes) {
       if (sink !== undefined) return sink(bytes);
       if (early.length + bytes.length > earlyBytesMax) return onOverflow(new DaemonError('PEER_REFUSED', `more than ${earlyBytesMax} bytes came before a bulk channel was open`));

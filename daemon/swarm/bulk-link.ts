@@ -35,8 +35,8 @@ export interface BulkLinkOptions {
 
 export interface BulkLink {
   readonly backlogBytes: number;
-  /** Takes a frame, or says that it has to go over the stream. */
-  send(parts: readonly Uint8Array[]): boolean;
+  /** Takes a frame as a channel does, or says that it has to go over the stream. */
+  send(parts: readonly Uint8Array[], onTaken?: () => void): boolean;
   hear(message: BulkMessage): void;
   close(): void;
 }
@@ -80,10 +80,10 @@ class Link implements BulkLink {
     else this.#options.say(none);
   }
 
-  send(parts: readonly Uint8Array[]): boolean {
+  send(parts: readonly Uint8Array[], onTaken?: () => void): boolean {
     const [head] = parts;
     if (this.#channel === undefined || head === undefined || !isAnswerFrame(head)) return false;
-    this.#channel.send(parts);
+    this.#channel.send(parts, onTaken);
     return true;
   }
 

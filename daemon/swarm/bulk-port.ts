@@ -16,6 +16,7 @@ import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { makeBulkCertificate, provenPeer } from './bulk-certificate.ts';
+import { createBuffers, type Buffers } from './buffers.ts';
 import { createBulkChannel, type BulkChannel } from './bulk-channel.ts';
 import { createInlet, type Inlet } from './bulk-inlet.ts';
 
@@ -27,6 +28,8 @@ export interface BulkPortOptions {
   /** Whether many members may come from one address: a seed or proxy. */
   readonly origin: boolean;
   readonly randomBytes: (length: number) => Uint8Array;
+  /** For what comes over the channels; its own when they are left out. */
+  readonly buffers?: Buffers;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -74,6 +77,7 @@ export async function openBulkPort(options: BulkPortOptions): Promise<BulkPort> 
 
 class Port implements BulkPort {
   readonly #options: BulkPortOptions;
+  readonly #buffers: Buffers;
   readonly #context: SecureContext;
   readonly #server: Server;
   readonly #stop = new AbortController();
@@ -87,6 +91,7 @@ class Port implements BulkPort {
 
   constructor(options: BulkPortOptions, context: SecureContext) {
     this.#options = options;
+    this.#buffers = options.buffers ?? createBuffers();
     this.#context = context;
     this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
@@ -125,7 +130,7 @@ class Port implements BulkPort {
   }
 
   async open(member: string, { host, port, token }: { readonly host: string; readonly port: number; readonly token: Uint8Array }, { signal }: { readonly signal: AbortSignal }): Promise<BulkChannel> {
-    const inlet = createInlet(true, (error) => socket.destroy(error));
+    const inlet = createInlet((error) => socket.destroy(error));
     // One buffer for all that comes. Only Node's own client sockets can do that, and the one who wants chunks is mostly the one who opens.
     const onread = { buffer: Buffer.allocUnsafeSlow(readBytes), callback: (length: number, buffer: Uint8Array) => pushed(inlet, buffer.subarray(0, length)) };
     const options = { host, port, secureContext: this.#context, rejectUnauthorized: false, ALPNProtocols: [protocol], servername: '', onread };
@@ -136,7 +141,7 @@ class Port implements BulkPort {
       if (found !== member) throw new DaemonError('PEER_REFUSED', `${found} is at ${host} port ${port}, not ${member}`);
       socket.write(token);
       if ((await inlet.exactly(1))[0] !== readyByte) throw new DaemonError('PEER_REFUSED', `${member} answered with something else than a bulk channel`);
-      return createBulkChannel(socket, inlet, true);
+      return createBulkChannel(socket, inlet, this.#buffers, true);
     });
   }
 
@@ -163,7 +168,7 @@ class Port implements BulkPort {
     raw.once('close', () => this.#accepted.delete(raw));
     const socket = new TLSSocket(raw, { isServer: true, secureContext: this.#context, requestCert: true, rejectUnauthorized: false, ALPNProtocols: [protocol] });
     raw.once('error', () => socket.destroy());
-    const inlet = createInlet(false, (error) => socket.destroy(error));
+    const inlet = createInlet((error) => socket.destroy(error));
     socket.on('data', (bytes: Buffer) => inlet.push(bytes));
     const letIn = async (): Promise<void> => {
       try {
@@ -188,7 +193,7 @@ class Port implements BulkPort {
     if (invited?.member !== member) throw new DaemonError('PEER_REFUSED', `${member} was not invited, or too long ago`);
     this.#invited.delete(token);
     socket.write(Uint8Array.of(readyByte));
-    return [createBulkChannel(socket, inlet, false), invited];
+    return [createBulkChannel(socket, inlet, this.#buffers, false), invited];
   }
 
   async #peerOf(socket: TLSSocket): Promise<string> {

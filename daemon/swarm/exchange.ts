@@ -71,7 +71,7 @@ class Exchange implements Swarm {
     this.#accounts = createAccounts({ self: network.self, topics: this.#topics, schedule: this.#schedule, clock });
     this.#dialler = createDialler({ network, clock, random, metrics, log });
     this.#questions = createQuestions({ neighbours: this.#neighbours, sources: deps, metrics, clock, stop: this.#stop.signal, log });
-    this.#uploads = createUploads({ clock, metrics, log, rates, served: (upload, absent) => this.#tell({ kind: 'served', upload, absent }) });
+    this.#uploads = createUploads({ buffers: network.buffers, clock, metrics, log, rates, served: (upload, absent) => this.#tell({ kind: 'served', upload, absent }) });
     network.onNeighbour((neighbour) => this.#welcome(neighbour));
     closeExpired({ clock, neighbours: this.#neighbours, signal: this.#stop.signal }).catch(() => undefined);
   }
@@ -224,6 +224,7 @@ class Exchange implements Swarm {
     fetching.options.write(ordinal, bytes).then(
       () => {
         count(-1);
+        if (fetching.options.borrows === true) this.#deps.network.buffers.give(bytes);
         fetching.haveBytes += bytes.length;
         fetching.options.onProgress?.({ haveBytes: fetching.haveBytes, totalBytes: fetching.totalBytes });
         stored(true);
@@ -280,5 +281,7 @@ class Exchange implements Swarm {
     // Nothing is hashed that nobody asked for: a flood must cost its sender more than us.
     const good = chunk !== undefined && message.compression === 'none' && bytes.length === chunk.length && hash('sha256', bytes, 'hex') === chunk.id;
     this.#tell({ kind: 'chunk', member, topic, request, ordinal, bytes: bytes.length, good }, bytes);
+    // What is good is somebody's from now on.
+    if (!good) this.#deps.network.buffers.give(bytes);
   }
 }

@@ -15,6 +15,7 @@ import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { encodeHello, readHello, type Hello, type VerifyCertificate } from './admission.ts';
+import { createBuffers } from './buffers.ts';
 import { createBulkLink } from './bulk-link.ts';
 import { openBulkPort, type BulkPort } from './bulk-port.ts';
 import { createGate, type Gate } from './gate.ts';
@@ -59,12 +60,13 @@ export async function openLibp2pNetwork(options: Libp2pNetworkOptions): Promise<
   const network = new Libp2pNetwork(options, node, gate);
   await network.listen();
   const { bulk, listen, ...rest } = options;
-  if (bulk !== undefined) network.useBulk(await openBulkPort({ ...rest, ...bulk, identity: privateKey, host: hostOf(multiaddr(listen[0] ?? '/ip4/0.0.0.0')) }));
+  if (bulk !== undefined) network.useBulk(await openBulkPort({ ...rest, ...bulk, buffers: network.buffers, identity: privateKey, host: hostOf(multiaddr(listen[0] ?? '/ip4/0.0.0.0')) }));
   return network;
 }
 
 class Libp2pNetwork implements Network {
   readonly self: string;
+  readonly buffers = createBuffers();
   readonly #options: Libp2pNetworkOptions;
   readonly #node: Libp2p;
   readonly #gate: Gate;

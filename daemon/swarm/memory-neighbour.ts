@@ -33,9 +33,10 @@ export class MemoryNeighbour implements Neighbour {
     return this.#backlog;
   }
 
-  send(parts: readonly Uint8Array[]): void {
+  send(parts: readonly Uint8Array[], onTaken?: () => void): void {
     if (this.#closed !== undefined) return;
     const bytes = Buffer.concat(parts);
+    onTaken?.();
     this.#backlog += bytes.length;
     this.#wire.send(bytes);
     if (this.#backlog > backlogBytesMax) this.close('stalled');

@@ -6,6 +6,7 @@ import type { ExchangeMessage } from '../../proto/exchange.ts';
 import type { Certificate, Roster } from '../../proto/statement.ts';
 import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
+import { freshBuffers } from './buffers.ts';
 import { MemoryNeighbour, type Wire } from './memory-neighbour.ts';
 import type { CloseReason, Neighbour, Network } from './network.ts';
 
@@ -166,6 +167,7 @@ class Hub {
 }
 
 class MemoryNetwork implements Network {
+  readonly buffers = freshBuffers;
   readonly self: string;
   readonly #hub: Hub;
   readonly #node: Node;

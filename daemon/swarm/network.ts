@@ -4,6 +4,7 @@
 
 import type { ExchangeMessage } from '../../proto/exchange.ts';
 import type { Certificate, Roster } from '../../proto/statement.ts';
+import type { Buffers } from './buffers.ts';
 
 /** Why a neighbour is no longer one. `revoked`, `replaced` and `shutdown` are ours or the roster's doing, the others the neighbour's or the wire's. */
 export type CloseReason = 'gone' | 'revoked' | 'replaced' | 'protocol' | 'stalled' | 'banned' | 'shutdown';
@@ -15,9 +16,9 @@ export interface Neighbour {
   readonly certificate: Certificate;
   /**
    * Queues one encoded message (the parts are not copied by the caller and must not change). Never blocks: keep {@link backlogBytes}
-   * bounded with {@link drained}. After the close it does nothing.
+   * bounded with {@link drained}. After the close it does nothing. `onTaken` is called when the parts may change again, perhaps never.
    */
-  send(parts: readonly Uint8Array[]): void;
+  send(parts: readonly Uint8Array[], onTaken?: () => void): void;
   /** Bytes queued here and not yet taken by the transport. */
   readonly backlogBytes: number;
   /** Resolves when the backlog has fallen under `backlogLowBytes`, at once when it is. @throws {DaemonError} PEER_GONE when it closes first. */
@@ -38,6 +39,8 @@ export interface Neighbour {
 export interface Network extends AsyncDisposable {
   /** Our own peer id. */
   readonly self: string;
+  /** Where the bytes of `data` messages come from: whoever needs them no more may give them back. */
+  readonly buffers: Buffers;
   /** Multiaddrs on which we accept connections. */
   addresses(): readonly string[];
   /**

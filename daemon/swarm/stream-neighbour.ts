@@ -7,7 +7,7 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { ProtocolError } from '../../proto/errors.ts';
 import { createFrameReader, encodeMessage } from '../../proto/exchange-codec.ts';
-import { isAnswerFrame } from '../../proto/exchange-frame.ts';
+import { chunkBytesOf, isAnswerFrame } from '../../proto/exchange-frame.ts';
 import type { BulkMessage, ExchangeMessage } from '../../proto/exchange.ts';
 import type { Certificate } from '../../proto/statement.ts';
 import { DaemonError } from '../errors.ts';
@@ -48,6 +48,8 @@ class StreamNeighbour implements Neighbour {
   readonly #bulk: BulkLink | undefined;
   /** Parts of messages for the stream that wait for the end of the turn. */
   readonly #unsent: Uint8Array[] = [];
+  /** Told when they are copied. */
+  readonly #takers: (() => void)[] = [];
   #unsentBytes = 0;
   #receive: ((message: ExchangeMessage) => void) | undefined;
   #interrupted: (() => void) | undefined;
@@ -80,13 +82,12 @@ class StreamNeighbour implements Neighbour {
     return this.#closed === undefined ? this.#options.stream.writeBufferLength + this.#unsentBytes + (this.#bulk?.backlogBytes ?? 0) : 0;
   }
 
-  send(parts: readonly Uint8Array[]): void {
+  send(parts: readonly Uint8Array[], onTaken?: () => void): void {
     const [head] = parts;
     if (this.#closed !== undefined || head === undefined) return;
-    const byBulk = this.#bulk?.send(parts) === true;
-    if (!byBulk && !this.#sendByStream(parts)) return;
-    // The bulk bytes of a message are its second part.
-    if (isAnswerFrame(head)) this.#options.metrics.carried(byBulk ? 'bulk' : 'stream', 'sent', parts[1]?.length ?? 0);
+    const byBulk = this.#bulk?.send(parts, onTaken) === true;
+    if (!byBulk && !this.#sendByStream(parts, onTaken)) return;
+    if (isAnswerFrame(head)) this.#options.metrics.carried(byBulk ? 'bulk' : 'stream', 'sent', chunkBytesOf(parts));
     const { backlogBytes } = this;
     if (backlogBytes > backlogBytesMax) this.#misbehave('stalled', `${backlogBytes} bytes wait to be read`);
   }
@@ -140,7 +141,8 @@ class StreamNeighbour implements Neighbour {
   }
 
   /** What is said in one turn goes out as one frame: most messages are of some twenty bytes, and a frame costs as much as a kilobyte. */
-  #sendByStream(parts: readonly Uint8Array[]): boolean {
+  #sendByStream(parts: readonly Uint8Array[], onTaken?: () => void): boolean {
+    if (onTaken !== undefined) this.#takers.push(onTaken);
     for (const part of parts) {
       this.#unsent.push(part);
       this.#unsentBytes += part.length;
@@ -153,7 +155,9 @@ class StreamNeighbour implements Neighbour {
   #flush(): boolean {
     const [first] = this.#unsent;
     if (first === undefined || this.#closed !== undefined) return this.#closed === undefined;
-    const frame = this.#unsent.length === 1 ? first : Buffer.concat(this.#unsent, this.#unsentBytes);
+    // The stream keeps what it is given for as long as it likes.
+    const frame = this.#unsent.length === 1 && this.#takers.length === 0 ? first : Buffer.concat(this.#unsent, this.#unsentBytes);
+    for (const taken of this.#takers.splice(0)) taken();
     this.#unsent.length = 0;
     this.#unsentBytes = 0;
     try {

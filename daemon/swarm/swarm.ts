@@ -7,6 +7,7 @@ import type { TopicKind } from '../../proto/exchange.ts';
 import type { Rates, Transfer } from '../../proto/fleet.ts';
 import type { Roster } from '../../proto/statement.ts';
 import type { ChunkRef } from '../../proto/tree.ts';
+import type { ReadOptions } from '../content/store.ts';
 import type { Direction, RateGate } from '../core/rate.ts';
 
 /** A blob that members exchange: the tree or the index of a revision by chunk ordinal, or the parts of a delta set, whose digest `revision` is then. */
@@ -25,7 +26,7 @@ export interface Holdings {
   /** The ordinals held now. Copied; tell later ones by {@link Sharing.gained}. */
   readonly held: Bitmap;
   /** The bytes of a held ordinal, those that a fetch wrote included; `undefined` when it is gone or found damaged: it then counts as not held. */
-  read(ordinal: number, options: { readonly signal: AbortSignal }): Promise<Uint8Array | undefined>;
+  read(ordinal: number, options: ReadOptions): Promise<Uint8Array | undefined>;
 }
 
 export interface FetchOptions {
@@ -33,6 +34,8 @@ export interface FetchOptions {
   readonly wanted: Bitmap;
   /** Keeps verified bytes; called once for each ordinal, several at a time. When it resolves, `read` must find them. */
   write(ordinal: number, bytes: Uint8Array): Promise<void>;
+  /** When `write` has resolved, nobody that it gave the bytes to looks at them any more: their buffer is then used again. */
+  readonly borrows?: boolean;
   readonly signal: AbortSignal;
   /** Given: nobody waits for it until this fires; it takes what caps leave to the background class. */
   readonly urgent?: AbortSignal;

@@ -1,11 +1,15 @@
 // Serving: reads chunks and sends them, at the pace of the reader. Which requests are served when is core/serving.ts's.
 
 import { encodeMessage } from '../../proto/exchange-codec.ts';
+import { ordinalBytes } from '../../proto/exchange-frame.ts';
+import { limits } from '../../proto/limits.ts';
 import type { Clock } from '../clock.ts';
 import type { Effect } from '../core/swarm-events.ts';
 import type { Logger } from '../log.ts';
+import type { Buffers } from './buffers.ts';
 import type { Neighbour } from './network.ts';
 import { createPace } from './pace.ts';
+import type { ReadOptions } from '../content/store.ts';
 import type { Holdings, SwarmMetrics, SwarmRates } from './swarm.ts';
 
 export interface Uploads {
@@ -16,6 +20,8 @@ export interface Uploads {
 }
 
 export interface UploadsDeps {
+  /** Each chunk is read into one of these, behind the room for its header, and leaves as one piece. */
+  readonly buffers: Buffers;
   readonly clock: Clock;
   readonly metrics: SwarmMetrics;
   readonly log: Logger;
@@ -24,6 +30,8 @@ export interface UploadsDeps {
   readonly served: (upload: number, absent: readonly number[]) => void;
 }
 
+/** Before a chunk's bytes in a frame. */
+const headBytes = limits.exchangeHeaderBytes + ordinalBytes;
 /** Queued for one neighbour before more is read: with the stream's window, what one that does not read can cost. */
 const backlogHighBytes = 1024 * 1024;
 /** A neighbour must take 16 kB/s, measured over this, or it is cut (trust.md, section 7). */
@@ -31,7 +39,7 @@ const progressMs = 10_000;
 const progressBytes = 16_000 * (progressMs / 1000);
 
 export function createUploads(deps: UploadsDeps): Uploads {
-  const { metrics, log, served, rates } = deps;
+  const { buffers, metrics, log, served, rates } = deps;
   const pace = rates?.send === undefined ? undefined : createPace(rates.send, deps.clock, (ms) => rates.throttled('send', ms));
   const running = new Map<number, { readonly abort: AbortController; readonly done: Promise<void> }>();
 
@@ -41,14 +49,25 @@ export function createUploads(deps: UploadsDeps): Uploads {
     for (const ordinal of effect.ordinals) {
       if (neighbour.backlogBytes > backlogHighBytes) await drained(deps, neighbour, signal);
       signal.throwIfAborted();
-      const bytes = await read(deps, holdings, ordinal, signal);
+      const buffer = buffers.take(headBytes + limits.chunkBytesMax);
+      const into = buffer.subarray(headBytes);
+      // Only a buffer that nobody reads into any more is given back.
+      const bytes = await read(deps, holdings, ordinal, { signal, into });
       signal.throwIfAborted();
       if (bytes === undefined) {
+        buffers.give(buffer);
         absent.push(ordinal);
         continue;
       }
       if (pace !== undefined) await pace.take(bytes.length, { signal });
-      neighbour.send(encodeMessage({ kind: 'data', topic, request, ordinal, compression: 'none', bytes }));
+      const [head, ...rest] = encodeMessage({ kind: 'data', topic, request, ordinal, compression: 'none', bytes });
+      if (bytes.buffer === buffer.buffer && bytes.byteOffset === into.byteOffset && head?.length === headBytes) {
+        buffer.set(head);
+        neighbour.send([buffer.subarray(0, headBytes + bytes.length)], () => buffers.give(buffer));
+      } else {
+        buffers.give(buffer);
+        neighbour.send(head === undefined ? rest : [head, ...rest]);
+      }
       metrics.sentBytes(bytes.length);
     }
     return absent;
@@ -82,11 +101,11 @@ export function createUploads(deps: UploadsDeps): Uploads {
   };
 }
 
-async function read({ log }: UploadsDeps, holdings: Holdings, ordinal: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+async function read({ log }: UploadsDeps, holdings: Holdings, ordinal: number, options: ReadOptions): Promise<Uint8Array | undefined> {
   try {
-    return await holdings.read(ordinal, { signal });
+    return await holdings.read(ordinal, options);
   } catch (error) {
-    if (!signal.aborted) log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
+    if (!options.signal.aborted) log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
     return undefined;
   }
 }
