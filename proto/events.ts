@@ -5,19 +5,20 @@ import type { Cid, Digest } from './cid.ts';
 import type { PipelineEvent } from './events-pipeline.ts';
 import type { Report } from './fleet.ts';
 import type { SetMembers } from './pipeline.ts';
+import type { AutoRollback, BatchSpec, FineConfig, Share } from './rollout-config.ts';
 import type { OrderAction, Role } from './statement.ts';
 
 /** Labels by key, as operators set them. */
 export type Labels = Readonly<Record<string, string>>;
 
 /** How a deployment proceeds (control-plane.md, section 1.7). Percentages are of the targets in the snapshot. */
-export interface DeploymentConfig {
+export interface DeploymentConfig extends FineConfig {
   /** Sizes in order; a number of targets or a share of all; the last batch takes the rest. */
-  readonly batches: readonly (number | `${number}%`)[];
+  readonly batches: readonly (Share | BatchSpec)[];
   /** Activations under way at once; a share rounds down, at least 1. */
-  readonly maxParallel: number | `${number}%`;
+  readonly maxParallel: Share;
   /** Targets that must serve a committed release at every instant; a share rounds up. */
-  readonly minHealthy: number | `${number}%`;
+  readonly minHealthy: Share;
   /** Distinct targets that may fail before the deployment stops; reaching it stops. */
   readonly failureThreshold: { readonly count: number; readonly percent: number };
   /** A target that has not answered for this long counts as lost. */
@@ -26,7 +27,7 @@ export interface DeploymentConfig {
   readonly progressDeadlineMs: number;
   /** Between two batches. */
   readonly bakeMs: number;
-  readonly autoRollback: boolean;
+  readonly autoRollback: boolean | AutoRollback;
 }
 
 export type PromotionPhase = 'waiting' | 'deploying' | 'succeeded' | 'failed' | 'aborted' | 'superseded';
@@ -143,7 +144,8 @@ export type Event =
   | { readonly kind: 'deployment.rolling-back'; readonly deployment: string; readonly reason: string; readonly targets: readonly string[]; readonly to: Digest; readonly number: number }
   | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'running' | 'baking' | 'rolling-back'>; readonly reason?: string }
   | { readonly kind: 'target.reported'; readonly member: string; readonly report: Report }
-  | { readonly kind: 'target.lost'; readonly member: string; readonly deployment: string }
+  /** `code`: why, where it is not silence. */
+  | { readonly kind: 'target.lost'; readonly member: string; readonly deployment: string; readonly code?: string; readonly detail?: string }
   | { readonly kind: 'role.published'; readonly environment: string; readonly version: number; readonly revisions: Readonly<Record<string, Digest>> }
   | {
       readonly kind: 'order.issued';

@@ -98,7 +98,7 @@ function configOf({ batches, minHealthy, maxParallel, bake, autoRollback }: Envi
   };
 }
 
-type Share = NonNullable<DeploymentConfigInput['batches']>[number];
+type Share = NonNullable<DeploymentConfigInput['maxParallel']>;
 
 /** @throws {ControlError} CONFIG_INVALID */
 function shareOf(text: string, what: string): Share {

@@ -135,7 +135,7 @@ function describe(deployment: Deployment, now: number): readonly string[] {
   const table = renderTable(
     rows,
     [
-      { title: 'BATCH', cell: ({ batch }) => `${batch.index + 1}` },
+      { title: 'BATCH', cell: ({ batch }) => `${batch.index + 1}${batch.name === undefined ? '' : ` ${batch.name}`}${batch.canary === true ? ' (canary)' : ''}` },
       { title: 'PHASE', cell: ({ batch }) => `${batch.phase}${bakeText(batch, now)}` },
       { title: 'TARGETS', cell: ({ batch, targets }) => `${batch.targets}: ${countedPhases(targets.map(({ phase }) => phase))}` },
     ],

@@ -2,11 +2,10 @@
 // batches, the failure threshold, and how many may change at once. When a roll-out acts on it is decide.ts.
 
 import type { DeploymentConfig } from '../../proto/events.ts';
+import type { Share } from '../../proto/rollout-config.ts';
 import { isInFlight, isServing } from './phases.ts';
 import type { Deployment, Member, State, TargetDeployment } from './model.ts';
-
-/** A number of targets, or a share of all. */
-export type Share = number | `${number}%`;
+import { zoneOf } from './zones.ts';
 
 /** Percent of a share; undefined when it is a number of targets. */
 export function percentOf(share: Share): number | undefined {
@@ -25,6 +24,13 @@ export function minHealthyOf(config: DeploymentConfig, total: number): number {
   return percent === undefined ? Number(config.minHealthy) : Math.ceil((total * percent) / 100);
 }
 
+/** How many of `total` targets may be lost without counting as failed: a share rounds down. */
+export function toleratedOf({ unreachable }: DeploymentConfig, total: number): number {
+  if (unreachable === undefined) return 0;
+  const percent = percentOf(unreachable.tolerate);
+  return percent === undefined ? Number(unreachable.tolerate) : Math.floor((total * percent) / 100);
+}
+
 /** How many failed targets stop a deployment of `total`: the count or the share, whichever is reached first; at least 1. */
 export function failuresToStop(config: DeploymentConfig, total: number): number {
   const { count, percent } = config.failureThreshold;
@@ -32,7 +38,7 @@ export function failuresToStop(config: DeploymentConfig, total: number): number 
 }
 
 /** Cuts targets, in the order in which they go, into batches; the last batch takes the rest, and none is empty. */
-export function cutBatches(members: readonly string[], sizes: DeploymentConfig['batches']): readonly (readonly string[])[] {
+export function cutBatches(members: readonly string[], sizes: readonly Share[]): readonly (readonly string[])[] {
   const batches: (readonly string[])[] = [];
   let from = 0;
   for (const [index, size] of sizes.entries()) {
@@ -48,18 +54,19 @@ export function cutBatches(members: readonly string[], sizes: DeploymentConfig['
 
 /**
  * The order in which members go: those that do not serve first, then the rest; in each group one from every zone in
- * turn, so that a batch never takes a whole zone while another is untouched. Independent of the order given.
+ * turn, so that a batch never takes a whole zone while another is untouched. Independent of the order given. `stripeBy`: another
+ * label than the zone's to take turns by.
  */
-export function inTurn(members: readonly Member[], app: string): readonly string[] {
+export function inTurn(members: readonly Member[], app: string, stripeBy = 'zone'): readonly string[] {
   const serving = members.filter((member) => isServing(member, app));
   const others = members.filter((member) => !isServing(member, app));
-  return [...striped(others), ...striped(serving)].map((member) => member.member);
+  return [...striped(others, stripeBy), ...striped(serving, stripeBy)].map((member) => member.member);
 }
 
-function striped(members: readonly Member[]): readonly Member[] {
+function striped(members: readonly Member[], stripeBy: string): readonly Member[] {
   const zones = new Map<string, Member[]>();
   for (const member of members.toSorted(byName)) {
-    const zone = member.labels['zone'] ?? '';
+    const zone = stripeBy === 'zone' ? zoneOf(member) : (member.labels[stripeBy] ?? '');
     const list = zones.get(zone);
     if (list === undefined) zones.set(zone, [member]);
     else list.push(member);
@@ -82,22 +89,35 @@ export interface Balance {
   readonly inFlight: ReadonlySet<string>;
   /** Told to change by an earlier one, which was aborted before they had said how that ended. */
   readonly inherited: ReadonlySet<string>;
+  /** When the next target that came up has been up for long enough to count as serving. */
+  readonly matureAt?: number;
 }
 
-/** Counts a deployment's targets. A lost target does not serve and is not being changed: nobody knows. */
-export function balanceOf(state: State, deployment: Deployment): Balance {
+/** Counts a deployment's targets. A lost target does not serve and is not being changed: nobody knows. One that has just come up does not serve yet. */
+export function balanceOf(state: State, deployment: Deployment, now: number): Balance {
   const serving = new Set<string>();
   const inFlight = new Set<string>();
   const inherited = new Set<string>();
   const targets = Object.values(deployment.targets);
+  let matureAt = Infinity;
   for (const target of targets) {
     const member = state.members.get(target.member);
     if (member === undefined) continue;
-    if (target.phase !== 'lost' && isServing(member, deployment.app)) serving.add(target.member);
+    const upAt = healthyAt(deployment, target);
+    if (target.phase !== 'lost' && isServing(member, deployment.app)) {
+      if (upAt <= now) serving.add(target.member);
+      else matureAt = Math.min(matureAt, upAt);
+    }
     if (isInFlight(target)) inFlight.add(target.member);
     else if (changedElsewhere(target, member, deployment)) inherited.add(target.member);
   }
-  return { total: targets.length, serving, inFlight, inherited };
+  return { total: targets.length, serving, inFlight, inherited, ...(matureAt === Infinity ? {} : { matureAt }) };
+}
+
+/** When a target that this deployment switched has been up for long enough (`minHealthyTimeMs`). */
+function healthyAt({ config }: Deployment, target: TargetDeployment): number {
+  const switched = target.settled && (target.order?.action === 'activate' || target.order?.action === 'rollback');
+  return switched ? target.reportedAt + (config.minHealthyTimeMs ?? 0) : 0;
 }
 
 function changedElsewhere(target: TargetDeployment, member: Member, deployment: Deployment): boolean {

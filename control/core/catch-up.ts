@@ -2,6 +2,7 @@
 // one, and never again to a set that already failed on them.
 
 import { inTurn } from './arithmetic.ts';
+import { lostAfterOf } from './batches.ts';
 import { evaluateGates, leavesNone } from './gates.ts';
 import type { Environment, Member, State } from './model.ts';
 import { isFailure, isServing } from './phases.ts';
@@ -26,7 +27,7 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
   const record = current === undefined ? undefined : revisionOf(state, app, current);
   if (record === undefined || currentPromotion === undefined) return nothing;
   const targets = targetsOf(state, environment);
-  const late = targets.filter((member) => isLate(environment, app, member) && !isSilent(observed, member.member, environment.config.lostAfterMs));
+  const late = targets.filter((member) => isLate(environment, app, member) && !isSilent(observed, member.member, lostAfterOf(environment.config)));
   if (late.length === 0) return nothing;
   // Late joiners pass closed windows, never locks, vetoes or pins (control-plane.md 1.5).
   const candidate = { environment: environment.environment, app, revision: record.revision, number: record.number, trigger: 'manual', catchUp: true, createdAt: observed.now } as const;
@@ -49,7 +50,7 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
         to: record.revision,
         number: record.number,
         config: environment.config,
-        batches: [inTurn(snapshot, app)],
+        batches: [inTurn(snapshot, app, environment.config.stripeBy)],
         ...(stable === undefined ? {} : { from: stable }),
         ...(gates.exemptions.length === 0 ? {} : { exemptions: gates.exemptions }),
       },

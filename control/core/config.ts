@@ -2,8 +2,9 @@
 // when it is saved, not when it runs (control-plane.md 1.7).
 
 import type { DeploymentConfig, Labels } from '../../proto/events.ts';
+import type { Share } from '../../proto/rollout-config.ts';
 import { percentOf } from './arithmetic.ts';
-import type { Share } from './arithmetic.ts';
+import { batchSpecs, lostAfterOf } from './batches.ts';
 import { leavesNone } from './gates.ts';
 
 const dayMs = 24 * 3_600_000;
@@ -14,7 +15,7 @@ const batchesMax = 100;
 export function configProblems(config: DeploymentConfig, targets: number): readonly string[] {
   const problems: string[] = [];
   if (config.batches.length > batchesMax) problems.push(`batches: ${config.batches.length} of them, at most ${batchesMax} may be`);
-  config.batches.forEach((size, index) => problems.push(...share(`batches[${index}]`, size, 1)));
+  problems.push(...batchProblems(config), ...fineProblems(config));
   problems.push(...share('maxParallel', config.maxParallel, 1), ...share('minHealthy', config.minHealthy, 0));
   if (percentOf(config.minHealthy) === 100) problems.push('minHealthy: 100% lets no target be changed; use at most 99%');
   else if (leavesNone(config, targets)) {
@@ -25,6 +26,32 @@ export function configProblems(config: DeploymentConfig, targets: number): reado
   if (!(percent > 0 && percent <= 100)) problems.push(`failureThreshold.percent: ${percent} is not above 0 and up to 100`);
   problems.push(...duration('lostAfterMs', config.lostAfterMs, 100), ...duration('progressDeadlineMs', config.progressDeadlineMs, 100));
   problems.push(...duration('bakeMs', config.bakeMs, 0));
+  return problems;
+}
+
+function batchProblems(config: DeploymentConfig): readonly string[] {
+  const specs = batchSpecs(config);
+  const names = specs.flatMap(({ name }) => name ?? []);
+  return [
+    ...specs.flatMap(({ size, bakeMs }, index) => [...share(`batches[${index}]`, size, 1), ...(bakeMs === undefined ? [] : duration(`batches[${index}].bakeMs`, bakeMs, 0))]),
+    ...[...new Set(names.filter((name, index) => names.indexOf(name) !== index))].map((name) => `batches: two of them are called '${name}'`),
+    ...(specs.length > 0 && specs.at(-1)?.pause === true ? ['batches: nothing comes after the last one, so that it cannot pause; leave out its pause'] : []),
+  ];
+}
+
+/** What contradicts itself among the finer points: each of these would be found out in the middle of a deployment. */
+function fineProblems(config: DeploymentConfig): readonly string[] {
+  const { minHealthyTimeMs, healthyDeadlineMs, unreachable, progressDeadlineMs, rollback, stripeBy } = config;
+  const problems: string[] = [];
+  if (stripeBy !== undefined && !labelKeyPattern.test(stripeBy)) problems.push(`stripeBy: '${stripeBy}' is not the key of a label`);
+  if (minHealthyTimeMs !== undefined) problems.push(...duration('minHealthyTimeMs', minHealthyTimeMs, 0));
+  if (minHealthyTimeMs !== undefined && minHealthyTimeMs >= progressDeadlineMs) problems.push(`minHealthyTimeMs: ${minHealthyTimeMs} is not below progressDeadlineMs (${progressDeadlineMs}), so that waiting for it would count as no progress`);
+  if (healthyDeadlineMs !== undefined) problems.push(...duration('healthyDeadlineMs', healthyDeadlineMs, 100));
+  if (unreachable !== undefined) {
+    problems.push(...share('unreachable.tolerate', unreachable.tolerate, 0), ...duration('unreachable.afterMs', lostAfterOf(config), 100));
+    if (percentOf(unreachable.tolerate) === 100) problems.push('unreachable.tolerate: with 100% a deployment would succeed that no target has heard of; use at most 99%');
+  }
+  if (rollback?.skipCanary === false && !batchSpecs(config).some((batch) => batch.canary === true)) problems.push('rollback.skipCanary: no batch is a canary; mark one with canary: true');
   return problems;
 }
 

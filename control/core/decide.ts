@@ -5,6 +5,7 @@
 import type { Event } from '../../proto/events.ts';
 import { cutBatches, inTurn } from './arithmetic.ts';
 import { automation } from './automation.ts';
+import { batchSpecs, rollbackSpecs, sizesOf } from './batches.ts';
 import { catchUp } from './catch-up.ts';
 import { handle } from './commands.ts';
 import type { Effect } from './effects.ts';
@@ -115,7 +116,7 @@ function started(state: State, environment: Environment, promotion: Promotion, {
   const [app = promotion.app, ...next] = toGo(environment, promotion);
   const to = membersOf(promotion)[app] ?? promotion.revision;
   const slot = environment.slots[app];
-  const members = inTurn(targetsOf(state, environment), app);
+  const members = inTurn(targetsOf(state, environment), app, environment.config.stripeBy);
   const replacedId = rollback ? environment.activeDeployment : undefined;
   return [
     {
@@ -129,7 +130,7 @@ function started(state: State, environment: Environment, promotion: Promotion, {
       to,
       number: revisionOf(state, app, to)?.number ?? promotion.number,
       config: environment.config,
-      batches: rollback ? [members] : cutBatches(members, environment.config.batches),
+      batches: cutBatches(members, sizesOf(rollback ? rollbackSpecs(environment.config) : batchSpecs(environment.config))),
       ...(slot?.stable === undefined ? {} : { from: slot.stable }),
       ...(next.length === 0 ? {} : { next }),
       ...(replacedId === undefined ? {} : { rollbackOf: replacedId }),

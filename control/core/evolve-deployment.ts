@@ -190,13 +190,16 @@ function endTargets(draft: Draft, deployment: Mutable<Deployment>, which: (targe
     targets[target.member] = unanswered
       ? { ...target, phase: 'failed', code: 'NO_ANSWER', detail: 'it was told to act and had not said how that ended when its deployment did' }
       : { ...target, phase: 'cancelled' };
-    const member = unanswered ? draft.members.edit(target.member) : undefined;
-    const work = member?.work[deployment.app];
-    if (member !== undefined && work?.deployment === deployment.deployment) {
-      member.work = { ...member.work, [deployment.app]: { ...work, phase: 'failed' } };
-    }
+    if (unanswered) failWork(draft, deployment, target.member);
   }
   return told;
+}
+
+/** Its member is not brought to the same set again by itself, though it can be heard: a catch-up would hang as this did. */
+function failWork(draft: Draft, { deployment, app }: Deployment, id: string): void {
+  const member = draft.members.edit(id);
+  const work = member?.work[app];
+  if (member !== undefined && work?.deployment === deployment) member.work = { ...member.work, [app]: { ...work, phase: 'failed' } };
 }
 
 function endedBatch(batch: Batch, at: number): Batch {
@@ -210,7 +213,10 @@ function foldLost(draft: Draft, event: Of<'target.lost'>, at: number): void {
   const targets = deployment === undefined ? undefined : draft.targets(event.deployment);
   const target = targets?.[event.member];
   if (deployment === undefined || targets === undefined || target === undefined) return;
-  targets[event.member] = { ...target, phase: 'lost' };
+  const { code, detail } = event;
+  targets[event.member] = { ...target, phase: 'lost', ...(code === undefined ? {} : { code }), ...(detail === undefined ? {} : { detail }) };
+  // Silence says nothing of the set; a deadline does.
+  if (code !== undefined) failWork(draft, deployment, event.member);
   settleBatches(deployment, at);
 }
 

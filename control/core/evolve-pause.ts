@@ -21,6 +21,7 @@ export function foldPause(draft: Draft, event: PauseEvent, at: number): void {
     deployment.paused = { reason: event.reason, since: known.paused?.since ?? at, ...(event.byHand === undefined ? {} : { byHand: event.byHand }) };
   } else if (known.paused !== undefined) {
     deployment.progressedAt = known.progressedAt + (at - Math.max(known.paused.since, known.progressedAt));
+    deployment.resumedAt = at;
     delete deployment.paused;
   }
 }

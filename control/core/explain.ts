@@ -2,6 +2,7 @@
 // Blockers are what holds a promotion that waits; `waits` is what a deployment under way is waiting for.
 
 import type { DeploymentPhase, PromotionPhase } from '../../proto/events.ts';
+import { batchText, bakeMsOf } from './batches.ts';
 import { allowed, balanceOf, maxParallelOf, minHealthyOf } from './arithmetic.ts';
 import { closingFor } from './closing.ts';
 import { evaluateGates } from './gates.ts';
@@ -93,9 +94,9 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
     return [{ reason: `it is paused: ${deployment.paused.reason}`, ...(opensAt === undefined ? {} : { until: opensAt }) }];
   }
   const baking = deployment.batches.findIndex((batch) => batch.phase === 'baking');
-  if (baking >= 0 && baking < deployment.batches.length - 1) {
-    const until = (deployment.batches[baking]?.bakingSince ?? observed.now) + deployment.config.bakeMs;
-    return [{ reason: `batch ${baking + 1} of ${deployment.batches.length} is baking`, until }];
+  if (baking >= 0 && bakeMsOf(deployment, baking) > 0) {
+    const until = (deployment.batches[baking]?.bakingSince ?? observed.now) + bakeMsOf(deployment, baking);
+    return [{ reason: `${batchText(deployment, baking)} is baking`, until }];
   }
   const until = deadlineOf(deployment);
   const waits: Wait[] = [];
@@ -104,12 +105,12 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
     waits.push({ reason: `${nameOf(state, target.member)} is ${target.phase}`, until });
   }
   if (busy.length > waits.length) waits.push({ reason: `${busy.length - waits.length} more targets are changing`, until });
-  const held = heldBack(state, deployment);
+  const held = heldBack(state, deployment, observed.now);
   return held === undefined ? waits : [...waits, { reason: held, until }];
 }
 
 /** Why targets whose turn it is are not told to act. */
-function heldBack(state: State, deployment: Deployment): string | undefined {
+function heldBack(state: State, deployment: Deployment, now: number): string | undefined {
   const batch = deployment.batches.find((one) => one.phase === 'running');
   const turn = deployment.rollback?.targets ?? batch?.targets ?? [];
   const action = deployment.rollback === undefined ? 'activate' : 'rollback';
@@ -117,7 +118,7 @@ function heldBack(state: State, deployment: Deployment): string | undefined {
     const target = deployment.targets[member];
     return target !== undefined && target.order?.action !== action && (deployment.rollback !== undefined || !isDone(target));
   });
-  const balance = balanceOf(state, deployment);
+  const balance = balanceOf(state, deployment, now);
   if (pending.length === 0 || allowed(deployment, balance, pending).length > 0) return undefined;
   const parallel = maxParallelOf(deployment.config, balance.total);
   if (balance.inFlight.size + balance.inherited.size >= parallel) return `${pending.length} targets wait for their turn: ${parallel} may change at once (maxParallel)`;

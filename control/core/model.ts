@@ -215,6 +215,8 @@ export interface Deployment {
   readonly exemptions?: readonly { readonly gate: string; readonly why: string; readonly ref?: string }[];
   /** Set while closed windows or a person hold it: nothing new is activated, and no deadline runs. */
   readonly paused?: { readonly reason: string; readonly since: number; readonly byHand?: true };
+  /** When it went on last after it had been held. */
+  readonly resumedAt?: number;
   /** Set when it rolls back: where to, and which targets. */
   readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[] };
   /** Targets that still work on an order that no longer counts, and are to be told. */

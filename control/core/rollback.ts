@@ -3,6 +3,8 @@
 // A rollback that a person asks for is a deployment of its own, and goes forward in rollout.ts.
 
 import { allowed, balanceOf } from './arithmetic.ts';
+import { rollsBackOn } from './batches.ts';
+import type { Cause } from './batches.ts';
 import type { Deployment, Environment, RevisionRecord, State, TargetDeployment } from './model.ts';
 import { isDone, isInFlight } from './phases.ts';
 import { revisionOf } from './select.ts';
@@ -11,9 +13,10 @@ import { deadlineOf, finished, lostTargets, nothing, orderEffect, roleEffect } f
 import type { Step } from './step.ts';
 
 /** Where a deployment may go back to by itself: never from a rollback or a catch-up, never to the same set. */
-export function rollbackTo(state: State, deployment: Deployment): RevisionRecord | undefined {
+export function rollbackTo(state: State, deployment: Deployment, cause: Cause | 'window'): RevisionRecord | undefined {
   const { config, type, from, to, app } = deployment;
-  if (!config.autoRollback || type === 'rollback' || type === 'catch-up' || from === undefined || from === to) return undefined;
+  const wanted = cause === 'window' ? config.autoRollback !== false : rollsBackOn(config, cause);
+  if (!wanted || type === 'rollback' || type === 'catch-up' || from === undefined || from === to) return undefined;
   return revisionOf(state, app, from);
 }
 
@@ -36,7 +39,7 @@ export function stepRollback(state: State, environment: Environment, deployment:
   const open = affected.filter((target) => !isBack(state, deployment, target));
   const unordered = open.filter((target) => target.order?.action !== 'rollback');
   const unheard = unordered.filter((target) => target.phase === 'lost').map((target) => target.member);
-  const next = allowed(deployment, balanceOf(state, deployment), unordered.filter((target) => target.phase !== 'lost').map((target) => target.member));
+  const next = allowed(deployment, balanceOf(state, deployment, observed.now), unordered.filter((target) => target.phase !== 'lost').map((target) => target.member));
   // A lost target is named too, so that it learns the last word when it comes back; it is not waited for.
   const order = orderEffect(state, environment, deployment, 'rollback', [...next, ...unheard]);
   if (order !== undefined) return { ...lost, effects: [order] };

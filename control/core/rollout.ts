@@ -2,7 +2,9 @@
 // `minHealthy`; bake; stop at the failure threshold or the progress deadline. The way back is rollback.ts.
 
 import type { Event } from '../../proto/events.ts';
-import { allowed, balanceOf, failuresToStop } from './arithmetic.ts';
+import { allowed, balanceOf, failuresToStop, toleratedOf } from './arithmetic.ts';
+import { bakeMsOf, batchText, judgesContent, specOf } from './batches.ts';
+import type { Cause } from './batches.ts';
 import { closingFor } from './closing.ts';
 import type { Batch, Deployment, Environment, State, TargetDeployment } from './model.ts';
 import { hasFailed, isDone, isInFlight } from './phases.ts';
@@ -14,9 +16,9 @@ import type { Step } from './step.ts';
 /** The next step of a deployment that is running or baking. */
 export function stepRollout(state: State, environment: Environment, deployment: Deployment, observed: Observed): Step {
   const targets = Object.values(deployment.targets);
-  const failed = targets.filter(hasFailed);
-  const limit = failuresToStop(deployment.config, targets.length);
-  if (failed.length >= limit) return stop(state, deployment, thresholdReason(state, failed, targets.length, limit));
+  const failed = countedFailures(deployment, targets);
+  const limit = limitOf(deployment, failed, targets.length);
+  if (failed.length >= limit) return stop(state, deployment, thresholdReason(state, failed, targets.length, limit), failed.some(judgesContent) ? 'health' : 'error');
   const index = deployment.batches.findIndex((batch) => batch.phase !== 'succeeded');
   const batch = deployment.batches[index];
   if (batch === undefined) return { events: finished(state, deployment, 'succeeded'), effects: [] };
@@ -41,7 +43,7 @@ function stepHeld(state: State, deployment: Deployment, batch: Batch, targets: r
   const byHand = paused?.byHand === true;
   if (closing === undefined && !byHand) return paused === undefined ? undefined : { events: [{ kind: 'deployment.resumed', deployment: id }], effects: [] };
   const reason = `window '${closing?.window.window}' closed`;
-  if (closing?.action === 'rollback') return stop(state, deployment, reason);
+  if (closing?.action === 'rollback') return stop(state, deployment, reason, 'window');
   // What has been activated goes on baking.
   if (batch.phase === 'baking') return undefined;
   if (paused === undefined) return { events: [{ kind: 'deployment.paused', deployment: id, reason }], effects: [] };
@@ -61,33 +63,39 @@ function stepBatch(state: State, environment: Environment, deployment: Deploymen
   const lost = lostTargets(deployment, open, observed);
   if (lost.events.length > 0) return lost;
   const candidates = open.filter((target) => target.order?.action !== 'activate').map((target) => target.member);
-  const next = allowed(deployment, balanceOf(state, deployment), candidates);
+  const balance = balanceOf(state, deployment, observed.now);
+  const next = allowed(deployment, balance, candidates);
   const order = orderEffect(state, environment, deployment, 'activate', next, index);
   if (order !== undefined) return { ...lost, effects: [order] };
   const deadline = deadlineOf(deployment);
-  if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity) };
-  return stop(state, deployment, `batch ${index + 1} of ${deployment.batches.length} made no progress for ${seconds(deployment.config.progressDeadlineMs)}`);
+  if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity, balance.matureAt ?? Infinity) };
+  // Whoever was switching and got stuck in it says something about the content; whoever never got so far does not.
+  const stuck = open.some((target) => target.order?.action === 'activate' && (target.phase === 'activating' || target.phase === 'health-checking'));
+  return stop(state, deployment, `${batchText(deployment, index)} made no progress for ${seconds(deployment.config.progressDeadlineMs)}`, stuck ? 'health' : 'error');
 }
 
-/** A batch succeeds when it has baked; the last one need not, since nothing comes after it. */
+/** A batch succeeds when it has baked. */
 function stepBake(state: State, deployment: Deployment, index: number, batch: Batch, observed: Observed): Step {
   const last = index === deployment.batches.length - 1;
-  const until = (batch.bakingSince ?? observed.now) + (last ? 0 : deployment.config.bakeMs);
+  const until = (batch.bakingSince ?? observed.now) + bakeMsOf(deployment, index);
   if (observed.now < until && batch.bakeSkipped !== true) return { ...nothing, nextCheckAt: until };
   const events: Event[] = [{ kind: 'batch.finished', deployment: deployment.deployment, batch: index, phase: 'succeeded' }];
   if (last) events.push(...finished(state, deployment, 'succeeded'));
+  else if (specOf(deployment, index).pause === true && batch.bakeSkipped !== true) {
+    events.push({ kind: 'deployment.paused', deployment: deployment.deployment, reason: `somebody is to look at ${batchText(deployment, index)} before the next`, byHand: true });
+  }
   return { events, effects: [] };
 }
 
 /** Stops a deployment for good: back to the last good set when that is allowed and there is anything to undo, else it failed. */
-function stop(state: State, deployment: Deployment, reason: string): Step {
+function stop(state: State, deployment: Deployment, reason: string, cause: Cause | 'window'): Step {
   const events: Event[] = [];
   deployment.batches.forEach((batch, index) => {
     if (batch.phase === 'running' || batch.phase === 'baking') {
       events.push({ kind: 'batch.finished', deployment: deployment.deployment, batch: index, phase: 'failed' });
     }
   });
-  const back = rollbackTo(state, deployment);
+  const back = rollbackTo(state, deployment, cause);
   const tried = triedTargets(deployment);
   if (back === undefined || tried.length === 0) events.push(...finished(state, deployment, 'failed', reason));
   else {
@@ -97,6 +105,20 @@ function stop(state: State, deployment: Deployment, reason: string): Step {
     if (environment !== undefined) events.push(...holdsAfterRollback(state, environment, `${deployment.deployment} rolled back: ${reason}`, deployment.promotion));
   }
   return { events, effects: [] };
+}
+
+/** Targets that failed, but for those that may be missing. */
+function countedFailures(deployment: Deployment, targets: readonly TargetDeployment[]): readonly TargetDeployment[] {
+  const failed = targets.filter(hasFailed);
+  const missing = failed.filter((target) => target.phase === 'lost' && target.code === undefined);
+  const tolerated = new Set(missing.slice(0, toleratedOf(deployment.config, targets.length)));
+  return tolerated.size === 0 ? failed : failed.filter((target) => !tolerated.has(target));
+}
+
+/** How many failures stop it now: of a canary, one does. */
+function limitOf(deployment: Deployment, failed: readonly TargetDeployment[], total: number): number {
+  const canary = failed.some((target) => specOf(deployment, target.batch).canary === true);
+  return canary ? 1 : failuresToStop(deployment.config, total);
 }
 
 function thresholdReason(state: State, failed: readonly TargetDeployment[], total: number, limit: number): string {

@@ -4,6 +4,7 @@
 import type { Digest } from '../../proto/cid.ts';
 import type { DeploymentPhase, Event } from '../../proto/events.ts';
 import type { OrderAction } from '../../proto/statement.ts';
+import { lostAfterOf } from './batches.ts';
 import { orderTargetsMax } from './effects.ts';
 import type { Effect } from './effects.ts';
 import { edgesInto } from './gates/place.ts';
@@ -69,12 +70,24 @@ export function lostTargets(deployment: Deployment, targets: readonly TargetDepl
     if (target.order === undefined) continue;
     const batch = deployment.batches[target.batch];
     const answeredAt = Math.max(heardAt(observed, target.member), target.reportedAt, target.order.at, batch?.startedAt ?? 0);
-    const lostAt = answeredAt + deployment.config.lostAfterMs;
+    const lostAt = answeredAt + lostAfterOf(deployment.config);
+    const overdueAt = overdueSince(deployment, target);
     if (observed.now >= lostAt) events.push({ kind: 'target.lost', member: target.member, deployment: deployment.deployment });
-    else nextCheckAt = Math.min(nextCheckAt, lostAt);
+    else if (observed.now >= overdueAt) {
+      const detail = `it was ${target.phase} for ${Math.round((deployment.config.healthyDeadlineMs ?? 0) / 1000)} s without a further word (healthyDeadlineMs)`;
+      events.push({ kind: 'target.lost', member: target.member, deployment: deployment.deployment, code: 'HEALTHY_DEADLINE', detail });
+    } else nextCheckAt = Math.min(nextCheckAt, lostAt, overdueAt);
   }
   return { events, effects: [], ...(nextCheckAt === Infinity ? {} : { nextCheckAt }) };
 }
+
+/** When a target that is being switched has had its time to become healthy; paused time does not count (R-11). */
+function overdueSince({ config, paused, resumedAt }: Deployment, { phase, reportedAt, settled }: TargetDeployment): number {
+  if (config.healthyDeadlineMs === undefined || paused !== undefined || settled || !switching.has(phase)) return Infinity;
+  return Math.max(reportedAt, resumedAt ?? 0) + config.healthyDeadlineMs;
+}
+
+const switching: ReadonlySet<string> = new Set(['activating', 'health-checking', 'rolling-back']);
 
 type End = Exclude<DeploymentPhase, 'running' | 'baking' | 'rolling-back'>;
 

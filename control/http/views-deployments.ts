@@ -4,6 +4,7 @@ import type { Batch, Deployment, DeploymentSummary, DeploymentTarget } from '../
 import type { Explanation, ProgressCounts } from '../../proto/api/promotions.ts';
 import type { Progress, Transfer } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
+import { bakeMsOf, specOf } from '../core/batches.ts';
 import type * as core from '../core/explain.ts';
 import type * as model from '../core/model.ts';
 import { deploymentProgress, type DeploymentProgress } from '../core/select.ts';
@@ -90,13 +91,16 @@ function progressView({ total, done, failed, inFlight, byPhase, batch, batches, 
   return { total, done, failed, inFlight, byPhase: { ...byPhase }, batch, batches, transfer: { ...transfer } };
 }
 
-function batchView({ targets, phase, startedAt, bakingSince, finishedAt }: model.Batch, index: number, { config }: model.Deployment): Batch {
+function batchView({ targets, phase, startedAt, bakingSince, finishedAt }: model.Batch, index: number, deployment: model.Deployment): Batch {
+  const { name, canary } = specOf(deployment, index);
   return {
     index,
+    ...(name === undefined ? {} : { name }),
+    ...(canary === undefined ? {} : { canary }),
     phase,
     targets: targets.length,
     ...(startedAt === undefined ? {} : { startedAt }),
-    ...(bakingSince === undefined || phase !== 'baking' ? {} : { bakeUntil: bakingSince + config.bakeMs }),
+    ...(bakingSince === undefined || phase !== 'baking' ? {} : { bakeUntil: bakingSince + bakeMsOf(deployment, index) }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
   };
 }

@@ -59,7 +59,12 @@ function slotView(state: model.State, app: string, slot: model.Slot | undefined)
 }
 
 export function configView(config: DeploymentConfig) {
-  return { ...config, batches: [...config.batches], failureThreshold: { ...config.failureThreshold } };
+  const { batches, autoRollback } = config;
+  return {
+    ...config,
+    batches: batches.map((batch) => (typeof batch === 'object' ? { ...batch } : batch)),
+    autoRollback: typeof autoRollback === 'object' ? { ...autoRollback, onVerification: [...autoRollback.onVerification] } : autoRollback,
+  };
 }
 
 export function promotionView(state: model.State, promotion: model.Promotion): Promotion {

@@ -65,6 +65,8 @@ export type DeploymentTarget = Static<typeof DeploymentTargetSchema>;
 export const BatchSchema = Type.Object(
   {
     index: Count,
+    name: Type.Optional(Type.String()),
+    canary: Type.Optional(Type.Boolean()),
     phase: oneOf(['pending', 'running', 'baking', 'succeeded', 'failed', 'skipped']),
     targets: Count,
     startedAt: Type.Optional(Instant),

@@ -2,8 +2,9 @@
 
 import Type, { type Static } from 'typebox';
 import type { DeploymentConfig } from '../events.ts';
+import type { VerificationEnd } from '../rollout-config.ts';
 import { RevisionRefSchema } from './apps.ts';
-import { BlockerSchema, Count, Id, Instant, LabelsSchema, Name, strict } from './schema.ts';
+import { BlockerSchema, Count, Id, Instant, LabelsSchema, Name, oneOf, strict } from './schema.ts';
 
 /** `3`, or `"25%"`. */
 const Share = Type.Unsafe<number | `${number}%`>(
@@ -11,15 +12,27 @@ const Share = Type.Unsafe<number | `${number}%`>(
 );
 const Milliseconds = Type.Integer({ minimum: 0, maximum: 86_400_000 });
 
+const BatchSpecSchema = Type.Object(
+  { name: Type.Optional(Name), size: Share, canary: Type.Optional(Type.Boolean()), bakeMs: Type.Optional(Milliseconds), pause: Type.Optional(Type.Boolean()) },
+  strict,
+);
+
 const configFields = {
-  batches: Type.Array(Share, { minItems: 1, maxItems: 100 }),
+  /** Sizes in order; a batch with more to say is an object. */
+  batches: Type.Array(Type.Union([Share, BatchSpecSchema]), { minItems: 1, maxItems: 100 }),
   maxParallel: Share,
   minHealthy: Share,
   failureThreshold: Type.Object({ count: Type.Integer({ minimum: 1 }), percent: Type.Number({ exclusiveMinimum: 0, maximum: 100 }) }, strict),
   lostAfterMs: Milliseconds,
   progressDeadlineMs: Milliseconds,
   bakeMs: Milliseconds,
-  autoRollback: Type.Boolean(),
+  autoRollback: Type.Union([Type.Boolean(), Type.Object({ onHealth: Type.Boolean(), onError: Type.Boolean(), onVerification: Type.Unsafe<readonly VerificationEnd[]>(Type.Array(oneOf(['failed', 'timed-out', 'error', 'aborted']), { maxItems: 4 })) }, strict)]),
+  stripeBy: Type.Optional(Type.String({ pattern: '^[a-z0-9./-]{1,64}$', description: 'label by whose values targets are spread over the batches; zone when it is left out' })),
+  minHealthyTimeMs: Type.Optional(Milliseconds),
+  healthyDeadlineMs: Type.Optional(Milliseconds),
+  unreachable: Type.Optional(Type.Object({ tolerate: Share, afterMs: Type.Optional(Milliseconds) }, strict)),
+  rollback: Type.Optional(Type.Object({ skipCanary: Type.Optional(Type.Boolean()), skipBake: Type.Optional(Type.Boolean()), ignoreWindows: Type.Optional(Type.Boolean()) }, strict)),
+  prefetch: Type.Optional(Type.Object({ enabled: Type.Boolean(), ignoreWindows: Type.Optional(Type.Boolean()) }, strict)),
 };
 
 /** How a deployment proceeds, whole (see DeploymentConfig of proto/events.ts for what each means). */

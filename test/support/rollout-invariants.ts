@@ -31,6 +31,7 @@ export const rolloutInvariants: Readonly<Record<string, Invariant>> = {
   'R-3': batchesInOrder,
   'R-4': nothingAfterThreshold,
   'R-5': rollbackOnce,
+  'R-7': machineryIsNotContent,
   'R-9': everyTargetEnds,
   'V-1': revisionsNeverChange,
   'V-2': numbersAreDense,
@@ -108,7 +109,8 @@ function enoughHealthy(transition: Transition): readonly string[] {
   if (order === undefined) return [];
   const { before } = transition;
   const targets = Object.values(order.deployment.targets);
-  const healthy = targets.filter((target) => target.phase !== 'lost' && serves(before.members.get(target.member), order.deployment.app)).map((target) => target.member);
+  const up = (target: TargetDeployment): boolean => target.order === undefined || target.order.action === 'prefetch' || transition.entry.at - target.reportedAt >= (order.deployment.config.minHealthyTimeMs ?? 0);
+  const healthy = targets.filter((target) => target.phase !== 'lost' && up(target) && serves(before.members.get(target.member), order.deployment.app)).map((target) => target.member);
   const left = healthy.filter((member) => !order.named.includes(member)).length;
   const least = share(order.deployment.config.minHealthy, targets.length, Math.ceil);
   if (left === healthy.length || left >= least) return [];
@@ -140,22 +142,53 @@ function batchesInOrder({ before, entry: { event, at } }: Transition): readonly 
     // What a target that was given up as lost says after its batch has succeeded does not undo that.
     const ended = batch.finishedAt ?? at;
     const last = Math.max(0, ...batch.targets.map((member) => deployment.targets[member]?.reportedAt ?? 0).filter((reported) => reported < ended));
-    const baked = batch.bakeSkipped === true || ended - last >= deployment.config.bakeMs || batch.targets.every((member) => ['lost', 'cancelled', 'already-current'].includes(deployment.targets[member]?.phase ?? ''));
+    const baked = batch.bakeSkipped === true || ended - last >= bakeOf(deployment, index) || batch.targets.every((member) => ['lost', 'cancelled', 'already-current'].includes(deployment.targets[member]?.phase ?? ''));
     return batch.phase === 'succeeded' && (baked || index < event.batch - 1) ? [] : [`batch ${event.batch} starts while batch ${index} is ${batch.phase}, ended ${ended - last} ms after its last report`];
   });
 }
 
+function bakeOf({ config, type }: Deployment, index: number): number {
+  const spec = type === 'promote' || type === 'redeploy' ? config.batches[index] : undefined;
+  const own = typeof spec === 'object' ? spec.bakeMs : undefined;
+  return Math.max(config.minHealthyTimeMs ?? 0, type === 'rollback' ? 0 : (own ?? config.bakeMs));
+}
+
 function stopsAt(config: DeploymentConfig, total: number): number {
-  return Math.min(config.failureThreshold.count, Math.ceil((total * config.failureThreshold.percent) / 100));
+  return Math.max(1, Math.min(config.failureThreshold.count, Math.ceil((total * config.failureThreshold.percent) / 100)));
+}
+
+/** Failures that count: of targets that were only never heard again, some may be left out. */
+function failuresOf({ config, targets, type }: Deployment): { readonly count: number; readonly limit: number } {
+  const all = Object.values(targets);
+  const failed = all.filter((target) => failurePhases.includes(target.phase) && (target.settled || target.phase === 'lost') && target.order?.action !== 'prefetch');
+  const silent = failed.filter((target) => target.phase === 'lost' && target.code === undefined);
+  const tolerated = Math.min(silent.length, config.unreachable === undefined ? 0 : share(config.unreachable.tolerate, all.length, Math.floor));
+  const canary = type === 'promote' || type === 'redeploy' ? failed.some((target) => isCanary(config.batches[target.batch])) : false;
+  return { count: failed.length - tolerated, limit: canary && tolerated === 0 ? 1 : stopsAt(config, all.length) };
+}
+
+function isCanary(batch: DeploymentConfig['batches'][number] | undefined): boolean {
+  return typeof batch === 'object' && batch.canary === true;
+}
+
+/** Nothing goes back because machines failed alone: what they were given may be good. */
+function machineryIsNotContent({ before, entry: { event } }: Transition): readonly string[] {
+  const deployment = event.kind === 'deployment.rolling-back' ? before.deployments.get(event.deployment) : undefined;
+  if (deployment === undefined) return [];
+  const { autoRollback } = deployment.config;
+  const onError = typeof autoRollback === 'object' && autoRollback.onError;
+  const said = Object.values(deployment.targets).some((target) => {
+    const judged = target.code === undefined ? ['failed', 'rolled-back', 'inconsistent'].includes(target.phase) : ['HEALTH_FAILED', 'HOOK_FAILED', 'ACTIVATION_FAILED', 'HEALTHY_DEADLINE'].includes(target.code);
+    return judged || ['activating', 'health-checking'].includes(target.phase);
+  });
+  return said || onError ? [] : [`${deployment.deployment} goes back though only machines failed`];
 }
 
 function nothingAfterThreshold(transition: Transition): readonly string[] {
   const order = switching(transition);
   if (order === undefined || order.action !== 'activate') return [];
-  const targets = Object.values(order.deployment.targets);
-  const failed = targets.filter((target) => failurePhases.includes(target.phase) && (target.settled || target.phase === 'lost') && target.order?.action !== 'prefetch');
-  const limit = stopsAt(order.deployment.config, targets.length);
-  const broken = failed.length >= Math.max(1, limit) ? [`an activation after ${failed.length} of ${limit} failures`] : [];
+  const { count, limit } = failuresOf(order.deployment);
+  const broken = count >= limit ? [`an activation after ${count} of ${limit} failures`] : [];
   return order.deployment.phase === 'running' ? broken : [...broken, `an activation in a deployment that is ${order.deployment.phase}`];
 }
 
@@ -181,8 +214,8 @@ function everyTargetEnds({ after, entry: { event } }: Transition): readonly stri
     const broken = open.map((target) => `${target.member} is ${target.phase} in ${deployment.deployment}, which has ended`);
     if (new Set(named).size !== targets.length || named.length !== targets.length) broken.push(`${deployment.deployment} has ${named.length} places for ${targets.length} targets`);
     if (event.kind === 'deployment.finished' && event.deployment === deployment.deployment && event.phase === 'succeeded') {
-      const failed = targets.filter((target) => failurePhases.includes(target.phase)).length;
-      if (failed >= stopsAt(deployment.config, targets.length)) broken.push(`${deployment.deployment} succeeded with ${failed} failures`);
+      const { count, limit } = failuresOf(deployment);
+      if (count >= limit) broken.push(`${deployment.deployment} succeeded with ${count} failures`);
     }
     return broken;
   });

@@ -174,8 +174,8 @@ export class Simulation {
     if (!isDeepStrictEqual({ ...again, head: 0 }, { ...this.state, head: 0 })) throw new Error(`N-5: report of entry ${entry.seq} counted twice`);
   }
 
-  /** The faults end; answers whether everything came to rest within `rounds` rounds. */
-  drain(rounds: number): boolean {
+  /** The faults end; answers whether everything came to rest within `rounds` rounds. `meanwhile`: what people do in each. */
+  drain(rounds: number, meanwhile: (simulation: Simulation) => void = () => undefined): boolean {
     this.faulty = false;
     for (const agent of this.agents) agent.online = true;
     for (let round = 0; round < rounds; round += 1) {
@@ -183,6 +183,7 @@ export class Simulation {
         agent.work(this.now);
         this.#sync(agent);
       }
+      meanwhile(this);
       this.reconcile();
       this.now += 250;
       if (this.#atRest()) return true;

@@ -2,7 +2,8 @@
 // needs, and its content in place before anything switches.
 
 import type { DeploymentConfig } from '../../../proto/events.ts';
-import { failuresToStop, minHealthyOf } from '../arithmetic.ts';
+import { failuresToStop, minHealthyOf, toleratedOf } from '../arithmetic.ts';
+import { lostAfterOf } from '../batches.ts';
 import { revisionKey } from '../model-pipeline.ts';
 import { isServing } from '../phases.ts';
 import { heardAt, isSilent, targetsOf } from '../select.ts';
@@ -31,9 +32,9 @@ export function enoughTargets({ state, environment, candidate, observed }: GateC
     return holds({ type: 'no-targets', reason, since: candidate.createdAt, ref: environment.environment, actors: ['admin:tokens'] });
   }
   if (candidate.trigger === 'rollback') return passes;
-  const { lostAfterMs } = environment.config;
+  const lostAfterMs = lostAfterOf(environment.config);
   const silent = targets.filter((member) => isSilent(observed, member.member, lostAfterMs));
-  const stop = failuresToStop(environment.config, targets.length);
+  const stop = failuresToStop(environment.config, targets.length) + toleratedOf(environment.config, targets.length);
   if (silent.length < stop) return passes;
   const names = silent.slice(0, 5).map((member) => member.name).join(', ') + (silent.length > 5 ? ', …' : '');
   const seconds = Math.round(lostAfterMs / 1000);

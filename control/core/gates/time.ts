@@ -70,7 +70,8 @@ export function windowsOpen(context: GateContext): GateAnswer {
 }
 
 /** Rollbacks and catch-ups pass closed windows, unless the environment says otherwise (control-plane.md, Decided). */
-function isExempt({ kind, place }: GateContext): boolean {
+function isExempt({ kind, place, environment }: GateContext): boolean {
+  if (kind === 'rollback' && environment.config.rollback?.ignoreWindows === false) return false;
   return (kind === 'rollback' || kind === 'catch-up') && place?.spec.windowsHoldRollback !== true;
 }
 

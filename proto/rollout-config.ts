@@ -1,0 +1,59 @@
+// The finer points of how a deployment proceeds (control-plane.md 2.1, `deploymentConfigs`): batches with names and a bake of
+// their own, when it goes back by itself, who may be missing. All of it may be left out. The rest is DeploymentConfig of events.ts.
+
+/** A number of targets, or a share of all. */
+export type Share = number | `${number}%`;
+
+/** A batch with more to say than its size. */
+export interface BatchSpec {
+  readonly name?: string;
+  readonly size: Share;
+  /** One failed target of this batch stops the deployment, whatever the threshold says; a rollback may leave it out. */
+  readonly canary?: boolean;
+  /** After it; absent: the configuration's `bakeMs`, and none after the last batch. */
+  readonly bakeMs?: number;
+  /** When it has baked, the deployment waits until somebody resumes it. */
+  readonly pause?: boolean;
+}
+
+/** How a verification ends that was not a success. */
+export type VerificationEnd = 'failed' | 'timed-out' | 'error' | 'aborted';
+
+/** When a deployment goes back by itself. `true` in its place is `onHealth`, and `onVerification` for `failed`. */
+export interface AutoRollback {
+  /** Content was judged bad: a target failed its health check, a hook, its activation. */
+  readonly onHealth: boolean;
+  /** The machinery failed, and nobody can tell about the content: targets were lost, refused, or could not fetch (R-7). */
+  readonly onError: boolean;
+  /** The environment's workflow ended like this. */
+  readonly onVerification: readonly VerificationEnd[];
+}
+
+/** What a rollback that somebody asks for leaves out. Absent is `true`, each. */
+export interface RollbackConfig {
+  readonly skipCanary?: boolean;
+  readonly skipBake?: boolean;
+  /** Closed windows and freezes do not hold it. */
+  readonly ignoreWindows?: boolean;
+}
+
+/** Content that travels before the gates are open, so that what follows does not depend on its size. */
+export interface PrefetchConfig {
+  readonly enabled: boolean;
+  /** Also while windows are closed; absent is `true`. */
+  readonly ignoreWindows?: boolean;
+}
+
+/** What DeploymentConfig has beside its plain fields. */
+export interface FineConfig {
+  /** Label by whose values targets are spread over the batches; absent is `zone`. */
+  readonly stripeBy?: string;
+  /** A target counts as healthy when it has run the new release for this long; also the least bake of every batch. */
+  readonly minHealthyTimeMs?: number;
+  /** A target that is being switched and says nothing new for this long has failed. */
+  readonly healthyDeadlineMs?: number;
+  /** Targets that may be lost without counting as failed, and after how long they are; absent: none, after `lostAfterMs`. */
+  readonly unreachable?: { readonly tolerate: Share; readonly afterMs?: number };
+  readonly rollback?: RollbackConfig;
+  readonly prefetch?: PrefetchConfig;
+}

@@ -1,0 +1,186 @@
+// The finer points of a deployment's configuration: what each does, and what is refused when it is saved.
+
+import { describe, expect, it } from 'vitest';
+import { inTurn } from '../../../control/core/arithmetic.ts';
+import { configProblems } from '../../../control/core/config.ts';
+import { explain } from '../../../control/core/explain.ts';
+import type { Deployment, TargetDeployment } from '../../../control/core/model.ts';
+import type { DeploymentConfig } from '../../../proto/events.ts';
+import { config, digestOf, hourMs, minuteMs, PipelineWorld } from '../../support/pipeline-world.ts';
+
+/** Prod's two machines with this configuration; revision 1 runs. */
+function world(more: Partial<DeploymentConfig>): PipelineWorld {
+  const made = new PipelineWorld(['prod']);
+  made.push(1);
+  made.promote('prod', 1);
+  made.settle();
+  made.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...config, ...more } });
+  made.push(2);
+  return made;
+}
+
+function newest(made: PipelineWorld): Deployment {
+  const deployment = made.state.deployments.get(made.state.environments.get('prod')?.newestDeployment ?? '');
+  if (deployment === undefined) throw new Error('nothing was deployed');
+  return deployment;
+}
+
+const phases = (made: PipelineWorld): readonly string[] => newest(made).batches.map((batch) => batch.phase);
+
+/** A machine says something of the newest order. */
+function says(made: PipelineWorld, member: string, phase: TargetDeployment['phase'], code?: string): void {
+  const { deployment, targets } = newest(made);
+  const target = targets[member];
+  const report = { deployment, environment: 'prod', app: 'web', seq: target?.order?.seq ?? 0, reportNo: (target?.reportNo ?? 0) + 1, phase, at: made.now, ...(code === undefined ? {} : { code }) };
+  made.ask({ kind: 'report', member, report });
+}
+
+/** The deployment of revision 2 with both machines told to activate, which have not answered. */
+function activating(more: Partial<DeploymentConfig>): PipelineWorld {
+  const made = world({ batches: ['100%'], ...more });
+  made.promote('prod', 2);
+  made.working = false;
+  made.settle();
+  for (const member of ['prod-1', 'prod-2']) says(made, member, 'verified');
+  made.settle();
+  expect(Object.values(newest(made).targets).map((target) => target.order?.action)).toEqual(['activate', 'activate']);
+  return made;
+}
+
+describe('a batch', () => {
+  it('R-3 bakes for as long as it says itself, and is called by its name', () => {
+    const made = world({ bakeMs: hourMs, batches: [{ name: 'one-box', size: 1, bakeMs: 10 * minuteMs }, { name: 'rest', size: '100%', bakeMs: 5 * minuteMs }] });
+    made.promote('prod', 2);
+    made.settle();
+    expect(explain(made.state, made.observed, 'prod')?.waits[0]?.reason).toBe('batch 1 of 2 (one-box) is baking');
+    made.wait(9 * minuteMs);
+    expect(phases(made)).toEqual(['baking', 'pending']);
+    made.wait(minuteMs);
+    expect(phases(made)).toEqual(['succeeded', 'baking']);
+    made.wait(5 * minuteMs);
+    expect(newest(made).phase).toBe('succeeded');
+  });
+
+  it('that pauses waits for somebody when it has baked', () => {
+    const made = world({ batches: [{ name: 'one-box', size: 1, pause: true }, '100%'] });
+    made.promote('prod', 2);
+    made.settle();
+    made.wait(5 * hourMs);
+    expect([phases(made), newest(made).paused?.reason]).toEqual([['succeeded', 'pending'], 'somebody is to look at batch 1 of 2 (one-box) before the next']);
+    made.ask({ kind: 'next-batch', deployment: newest(made).deployment });
+    made.settle();
+    expect(newest(made).phase).toBe('succeeded');
+  });
+
+  it('that is a canary stops the deployment with one failure', () => {
+    const made = world({ batches: [{ size: 1, canary: true }, '100%'], failureThreshold: { count: 2, percent: 100 } });
+    made.bad.add(digestOf(2));
+    made.promote('prod', 2);
+    made.settle();
+    expect([newest(made).phase, phases(made)]).toEqual(['rolled-back', ['failed', 'skipped']]);
+  });
+});
+
+describe('health', () => {
+  it('R-1 a target that has just come up does not count as healthy yet', () => {
+    const made = world({ batches: ['100%'], minHealthy: 1, minHealthyTimeMs: 10_000 });
+    made.promote('prod', 2);
+    made.settle();
+    const switched = () => Object.values(newest(made).targets).filter((target) => target.phase === 'committed').length;
+    expect(switched()).toBe(1);
+    made.wait(9000);
+    expect(switched()).toBe(1);
+    made.wait(1000);
+    expect(switched()).toBe(2);
+    expect(newest(made).finishedAt).toBeUndefined();
+    made.wait(10_000);
+    expect(newest(made).phase).toBe('succeeded');
+  });
+
+  it('R-11 a target that is stuck while it is switched fails after healthyDeadlineMs, but for paused time', () => {
+    const made = activating({ healthyDeadlineMs: 5 * minuteMs });
+    for (const member of ['prod-1', 'prod-2']) says(made, member, 'health-checking');
+    made.ask({ kind: 'pause-deployment', deployment: newest(made).deployment });
+    made.wait(hourMs);
+    expect(newest(made).phase).toBe('running');
+    made.ask({ kind: 'resume-deployment', deployment: newest(made).deployment });
+    made.wait(4 * minuteMs);
+    expect(newest(made).phase).toBe('running');
+    made.wait(minuteMs);
+    expect(newest(made)).toMatchObject({ reason: expect.stringContaining('HEALTHY_DEADLINE'), rollback: { number: 1 }, targets: { 'prod-1': { phase: 'lost', code: 'HEALTHY_DEADLINE' } } });
+  });
+});
+
+describe('R-7 machines that fail', () => {
+  it('do not take a set back, unless that is configured', () => {
+    for (const [onError, phase] of [[false, 'failed'], [true, 'rolling-back']] as const) {
+      const made = activating({ autoRollback: { onHealth: true, onError, onVerification: [] } });
+      says(made, 'prod-1', 'failed', 'NO_SPACE');
+      made.settle();
+      expect(newest(made).phase).toBe(phase);
+    }
+  });
+
+  it('do take it back together with one that says that the set is bad', () => {
+    const made = activating({ failureThreshold: { count: 2, percent: 100 } });
+    says(made, 'prod-1', 'failed', 'NO_SPACE');
+    says(made, 'prod-2', 'rolled-back', 'HEALTH_FAILED');
+    made.settle();
+    expect(newest(made).phase).toBe('rolled-back');
+  });
+
+  it('may be missing up to a share that does not count', () => {
+    for (const [tolerate, phase] of [[0, 'failed'], [1, 'succeeded']] as const) {
+      const made = activating({ unreachable: { tolerate, afterMs: 15 * minuteMs } });
+      says(made, 'prod-1', 'committed');
+      const silent = { ...made.observed, lastSeen: new Map(), now: made.now + 16 * minuteMs };
+      made.now = silent.now;
+      Object.defineProperty(made, 'observed', { get: () => ({ ...silent, now: made.now }) });
+      made.settle();
+      expect(newest(made).phase).toBe(phase);
+    }
+  });
+});
+
+describe('a rollback by hand', () => {
+  it('goes in one batch, and with its canary and bake where that is configured', () => {
+    for (const [rollback, batches] of [[{}, 1], [{ skipCanary: false, skipBake: false }, 2]] as const) {
+      const made = world({ batches: [{ size: 1, canary: true, bakeMs: 10 * minuteMs }, '100%'], rollback });
+      made.promote('prod', 2);
+      made.settle();
+      made.wait(hourMs);
+      made.rollback('prod');
+      made.settle();
+      expect(newest(made)).toMatchObject({ type: 'rollback', phase: batches === 1 ? 'succeeded' : 'baking' });
+      expect(phases(made)).toHaveLength(batches);
+    }
+  });
+});
+
+describe('a configuration that cannot work', () => {
+  it.each<[Partial<DeploymentConfig>, string]>([
+    [{ minHealthy: 2 }, 'minHealthy: 2 of the 2 targets there are is all of them'],
+    [{ batches: [{ name: 'a', size: 1 }, { name: 'a', size: 1 }] }, "two of them are called 'a'"],
+    [{ batches: [1, { size: '100%', pause: true }] }, 'nothing comes after the last one, so that it cannot pause'],
+    [{ batches: [{ size: 0 }] }, "batches[0]: '0' is neither a number of targets from 1"],
+    [{ batches: [{ size: 1, bakeMs: -1 }] }, 'batches[0].bakeMs: -1 is not'],
+    [{ minHealthyTimeMs: hourMs }, 'is not below progressDeadlineMs'],
+    [{ unreachable: { tolerate: '100%' } }, 'a deployment would succeed that no target has heard of'],
+    [{ rollback: { skipCanary: false } }, 'no batch is a canary'],
+    [{ stripeBy: 'Rack!' }, "'Rack!' is not the key of a label"],
+  ])('%j is refused when it is saved', (more, expected) => {
+    expect(configProblems({ ...config, ...more }, 2).join('; ')).toContain(expected);
+  });
+});
+
+describe('the order of targets', () => {
+  it('takes turns by the label that stripeBy names, and by the zone otherwise', () => {
+    const made = new PipelineWorld(['prod']);
+    const [one] = made.state.members.values();
+    if (one === undefined) throw new Error('no member');
+    const machines = ['a', 'b', 'c', 'd'].map((name, index) => ({ ...one, member: name, name, labels: { rack: index < 2 ? 'r1' : 'r2' }, attributes: { zone: index % 2 === 0 ? 'z1' : 'z2' } }));
+    expect(inTurn(machines, 'web', 'rack')).toEqual(['a', 'c', 'b', 'd']);
+    expect(inTurn(machines, 'web')).toEqual(['a', 'b', 'c', 'd']);
+    expect(inTurn(machines.toReversed(), 'web')).toEqual(['a', 'b', 'c', 'd']);
+  });
+});
