@@ -1,0 +1,50 @@
+// Checks of promotions, selection, roll-outs and what an agent believes: taken out one by one.
+
+import type { Sabotage } from './sabotage.ts';
+
+const pipeline = 'test/control/core/pipeline.test.ts';
+const invariants = 'test/control/core/invariants.test.ts';
+const core = 'control/core/';
+/** A part of the simulation, since all of it takes long. */
+const rollout = { test: 'test/simulation/rollout.test.ts', name: 'seeds from (1|51|101|151)$' } as const;
+
+/** In the order of section 6. */
+export const rolloutSabotages: readonly Sabotage[] = [
+  { id: 'G-1-one-source', invariant: 'G-1', file: `${core}pipeline-problems.ts`, find: 'return first === index ? [] :', replace: 'return true ? [] :', test: invariants },
+  { id: 'G-1-no-circle', invariant: 'G-1', file: `${core}pipeline-problems.ts`, find: 'return open.length === 0 ? [] :', replace: 'return true ? [] :', test: invariants },
+  { id: 'G-1-nothing-changes', invariant: 'G-1', file: `${core}commands-pipeline.ts`, find: "if (problems.length > 0) return refused('invalid', `pipeline", replace: "if (false) return refused('invalid', `pipeline", test: invariants },
+  { id: 'V-1-same-digest', invariant: 'V-1', file: `${core}commands-catalog.ts`, find: 'if (known !== undefined) return { ...accepted(), revision: { number: known.number, created: false } };', replace: '', test: invariants },
+  { id: 'V-2-dense', invariant: 'V-2', file: `${core}commands-catalog.ts`, find: 'existing.revisions.length + 1;', replace: 'existing.revisions.length + 2;', ...rollout },
+  { id: 'V-3-not-chosen', invariant: 'V-3', file: `${core}candidates.ts`, find: 'return state.vetoes.has(vetoKey(app, revision)) || ', replace: 'return ', test: pipeline },
+  { id: 'V-4-what-is-asked', invariant: 'V-4', file: `${core}decide.ts`, find: 'const to = membersOf(promotion)[app] ?? promotion.revision;', replace: 'const to = state.apps.get(app)?.revisions.at(-1)?.revision ?? promotion.revision;', ...rollout },
+  { id: 'S-1-total-order', invariant: 'S-1', file: `${core}selection.ts`, find: 'return last(a, b);', replace: 'return 0;', test: 'test/control/core/selection.test.ts' },
+  { id: 'S-2-never-lower', invariant: 'S-2', file: `${core}candidates.ts`, find: 'return steps.every((step) => step >= 0) && steps.some((step) => step > 0);', replace: 'return true;', test: pipeline },
+  { id: 'S-3-compatible', invariant: 'S-3', file: `${core}selection.ts`, find: "if (key.by === 'matchDestination') return isCompatible", replace: "if (key.by === 'matchDestination') return true || isCompatible", test: 'test/control/core/selection.test.ts' },
+  { id: 'S-4-queued', invariant: 'S-4', file: `${core}selection.ts`, find: "choice.mode === 'queued' ? byNumber(state, true)", replace: "choice.mode === 'queued' ? byNumber(state, false)", test: pipeline },
+  { id: 'S-4-in-order', invariant: 'S-4', file: `${core}automation.ts`, find: "edge.pipeline.spec.executionMode === 'queued'", replace: 'false', test: pipeline },
+  { id: 'S-5-others-stay', invariant: 'S-5', file: `${core}evolve-sets.ts`, find: 'sets.desired = { ...sets.current, ...promotion?.members, [event.app]: event.to };', replace: 'sets.desired = { [event.app]: event.to };', test: 'test/control/core/several-apps.test.ts' },
+  { id: 'P-1-said-twice', invariant: 'P-1', file: `${core}commands-promotion.ts`, find: 'if (state.promotions.has(promotion)) return accepted();', replace: '', test: invariants },
+  { id: 'P-1-already-open', invariant: 'P-1', file: `${core}commands-promotion.ts`, find: "if (open !== undefined && !(cause === 'hotfix'", replace: "if (false && !(cause === 'hotfix'", test: invariants },
+  { id: 'P-1-started-twice', invariant: 'P-1', file: `${core}evolve-deployment.ts`, find: 'if (environment === undefined || draft.deployments.get(event.deployment) !== undefined) return;', replace: 'if (environment === undefined) return;', test: invariants },
+  { id: 'P-2-terminal', invariant: 'P-2', file: `${core}transitions.ts`, find: 'return table[from].includes(to);', replace: 'return true;', test: 'test/control/core/transitions.test.ts' },
+  { id: 'P-2-finished', invariant: 'P-2', file: `${core}evolve-deployment.ts`, find: 'if (deployment === undefined || isFinished(deployment.phase)) return undefined;', replace: 'if (deployment === undefined) return undefined;', test: invariants },
+  { id: 'P-6-seq', invariant: 'P-6', file: `${core}step.ts`, find: 'seq: environment.orderSeq + 1,', replace: 'seq: environment.orderSeq + 2,', ...rollout },
+  { id: 'P-6-chain', invariant: 'P-6', file: `${core}step.ts`, find: '...(environment.orderDigest === undefined ? {} : { previous: environment.orderDigest }),', replace: '', ...rollout },
+  { id: 'R-1-min-healthy', invariant: 'R-1', file: `${core}arithmetic.ts`, find: '(serves && spare <= 0)', replace: 'false', ...rollout },
+  { id: 'R-2-max-parallel', invariant: 'R-2', file: `${core}arithmetic.ts`, find: 'if (room <= 0 ||', replace: 'if (', ...rollout },
+  { id: 'R-3-baked', invariant: 'R-3', file: `${core}rollout.ts`, find: 'if (observed.now < until && batch.bakeSkipped !== true)', replace: 'if (false)', ...rollout },
+  { id: 'R-4-threshold', invariant: 'R-4', file: `${core}rollout.ts`, find: 'if (failed.length >= limit) return stop(', replace: 'if (false) return stop(', ...rollout },
+  { id: 'R-5-never-of-a-rollback', invariant: 'R-5', file: `${core}rollback.ts`, find: "if (!config.autoRollback || type === 'rollback' ||", replace: 'if (!config.autoRollback ||', ...rollout },
+  { id: 'R-5-never-to-the-same', invariant: 'R-5', file: `${core}rollback.ts`, find: 'from === undefined || from === to)', replace: 'from === undefined)', ...rollout },
+  { id: 'R-6-hold-placed', invariant: 'R-6', file: `${core}step.ts`, find: "return edges.map((edge): Event => ({ kind: 'hold.placed'", replace: "return [].map((edge): Event => ({ kind: 'hold.placed'", test: pipeline },
+  { id: 'R-9-lost', invariant: 'R-9', file: `${core}step.ts`, find: 'if (observed.now >= lostAt) events.push(', replace: 'if (false) events.push(', ...rollout },
+  { id: 'R-11-paused-time', invariant: 'R-11', file: `${core}evolve-pause.ts`, find: 'deployment.progressedAt = known.progressedAt + (at - Math.max(known.paused.since, known.progressedAt));', replace: '', test: 'test/control/core/by-hand.test.ts' },
+  { id: 'R-12-current', invariant: 'R-12', file: `${core}catch-up.ts`, find: 'const record = current === undefined ? undefined : revisionOf(state, app, current);', replace: "const record = current === undefined ? undefined : revisionOf(state, app, environment.slots[app]?.desired ?? '');", test: invariants },
+  { id: 'N-5-reports', invariant: 'N-5', file: `${core}evolve-report.ts`, find: 'const deployment = report.reportNo <= target.reportNo ? undefined :', replace: 'const deployment = false ? undefined :', ...rollout },
+  { id: 'N-7-labels', invariant: 'N-7', file: `${core}select.ts`, find: 'matches(member.labels, environment.selector)', replace: 'matches({ ...member.labels, ...member.attributes }, environment.selector)', test: invariants },
+  { id: 'N-8-environment', invariant: 'N-8', file: 'daemon/trust/order.ts', find: 'if (!audience.environments.includes(order.environment)) throw', replace: 'if (false) throw', test: 'test/contract/trust-statements.test.ts' },
+  { id: 'N-8-member', invariant: 'N-8', file: 'daemon/trust/order.ts', find: 'if (!order.targets.includes(audience.member)) throw', replace: 'if (false) throw', test: 'test/contract/trust-statements.test.ts' },
+  { id: 'N-8-role', invariant: 'N-8', file: 'daemon/trust/order.ts', find: 'if (entry === undefined || entry.revision !== order.revision) {', replace: 'if (entry === undefined) {', test: 'test/contract/trust-statements.test.ts' },
+  { id: 'N-1-hash', invariant: 'N-1', file: 'daemon/content/verified.ts', find: "if (bytes === undefined || hash('sha256', bytes) === id) return bytes;", replace: 'return bytes;', test: 'test/contract/chunk-store.test.ts' },
+  { id: 'O-1-checksum', invariant: 'O-1', file: 'control/journal/entries.ts', find: 'return bytes.length > checksumBytes && bytes.readUInt32BE() === crc32(bytes.subarray(checksumBytes));', replace: 'return true;', test: 'test/control/journal/journal.test.ts' },
+];

@@ -1,0 +1,8 @@
+// All sabotages together.
+
+import type { Sabotage } from './sabotage.ts';
+import { gateSabotages } from './table-gates.ts';
+import { rolloutSabotages } from './table-rollout.ts';
+
+/** Each check that is taken out in turn. */
+export const sabotages: readonly Sabotage[] = [...gateSabotages, ...rolloutSabotages];
