@@ -3,20 +3,30 @@
 
 import { Command, CommanderError } from 'commander';
 import { registerCompletion } from './completion.ts';
+import { registerApproval, registerApprove, registerCompliance, registerOverride } from './commands-approval.ts';
 import { registerApp, registerEnvironment } from './commands-catalog.ts';
 import { registerControl } from './commands-control.ts';
 import { registerDeployment } from './commands-deployment.ts';
 import { registerEvents } from './commands-events.ts';
+import { registerExplain } from './commands-explain.ts';
 import { registerNotify } from './commands-notify.ts';
 import { registerPush } from './commands-push.ts';
-import { registerExplain, registerPromote, registerRollback } from './commands-rollout.ts';
+import { registerRevision } from './commands-revision.ts';
+import { registerFreeze, registerHold, registerLock, registerPin } from './commands-restraints.ts';
+import { registerPromote, registerRollback } from './commands-rollout.ts';
 import { registerStatus, registerTargets } from './commands-status.ts';
 import { registerSwarm } from './commands-swarm.ts';
 import { registerLogin, registerToken } from './commands-token.ts';
+import { registerAutomation, registerEdge, registerWindow } from './commands-windows.ts';
 import { registerDemo } from './demo/command.ts';
 import { exitCodeOf, exitMeanings, messageOf, type ExitCode } from './exit.ts';
 import { errorText, formats } from './terminal.ts';
 import type { World } from './world.ts';
+
+/** What holds things back, and what people say to them. */
+const governance = [
+  registerApproval, registerApprove, registerOverride, registerCompliance, registerLock, registerHold, registerPin, registerFreeze, registerWindow, registerAutomation, registerEdge, registerRevision,
+] as const;
 
 /** Every command with its options; `setExit` is for those that end well with another code than 0. */
 export function createProgram(world: World, setExit: (code: ExitCode) => void): Command {
@@ -48,6 +58,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerTargets(program, world);
   registerDeployment(program, world);
   registerExplain(program, world, setExit);
+  for (const register of governance) register(program, world);
   registerSwarm(program, world);
   registerEvents(program, world);
   registerNotify(program, world);

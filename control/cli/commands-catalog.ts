@@ -119,7 +119,8 @@ const appColumns: readonly Column<App>[] = [
   { title: 'LATEST', cell: ({ latest }) => (latest === undefined ? '-' : `${latest.number}${latest.alias === undefined ? '' : ` (${latest.alias})`}`) },
 ];
 
-const revisionColumns: readonly Column<Revision>[] = [
+/** Columns of revisions, here and in `revision list`. */
+export const revisionColumns: readonly Column<Revision>[] = [
   { title: 'REVISION', cell: ({ app, number }) => `${app}@${number}` },
   { title: 'ALIAS', cell: ({ alias }) => alias ?? '-' },
   { title: 'BYTES', cell: ({ bytes }) => bytesText(bytes), align: 'right' },

@@ -1,15 +1,14 @@
-// `starling promote`, `rollback` and `explain`: what moves an environment, and why it does not move.
+// `starling promote` and `rollback`: what moves an environment. Why it does not move is commands-explain.ts.
 
 import type { Command } from 'commander';
-import type { Explanation, Promotion } from '../../proto/api/promotions.ts';
+import type { Promotion } from '../../proto/api/promotions.ts';
 import { ControlError } from '../errors.ts';
 import type { Api } from './api.ts';
 import { createBoard } from './board.ts';
 import { contextOf, type Context } from './context.ts';
 import { visible } from './escape.ts';
-import type { ExitCode } from './exit.ts';
 import { follow, requireSuccess, type Seen } from './follow.ts';
-import { durationText, parseDuration } from './text.ts';
+import { parseDuration } from './text.ts';
 import type { World } from './world.ts';
 
 /** `--wait` without a duration. */
@@ -24,6 +23,8 @@ interface PromoteFlags extends WaitFlags {
   readonly to: string;
   readonly app?: string;
   readonly revision: string;
+  readonly set?: string;
+  readonly hotfix?: boolean;
   readonly reason?: string;
 }
 
@@ -34,14 +35,17 @@ export function registerPromote(program: Command, world: World): void {
     .requiredOption('-t, --to <environment>', 'where to')
     .option('-a, --app <name>', 'the application; every environment has one, so this only makes sure')
     .option('-r, --revision <revision>', 'latest, a number (41 or web@41), a digest, an identifier or an alias', 'latest')
+    .option('--set <revisions>', 'several applications at once, such as web@41,api@7')
+    .option('--hotfix', 'past stages, soak, workflows and approvals, never past policies, vetoes, pins, locks or freezes; needs --reason')
     .option('--reason <text>', 'why, for the record');
   waitOptions(command).action(async (flags: PromoteFlags, self: Command) => {
     const context = contextOf(world, self);
     const patience = patienceOf(flags);
+    if (flags.hotfix === true && flags.reason === undefined) throw new ControlError('CONFIG_INVALID', '--hotfix goes past gates, and needs --reason');
     const api = await context.api();
     if (flags.app !== undefined) await requireApp(api, flags.to, flags.app);
     const revision = flags.app !== undefined && /^[0-9]+$/.test(flags.revision) ? `${flags.app}@${flags.revision}` : flags.revision;
-    const promotion = await api.call('createPromotion', { params: {}, body: { environment: flags.to, revision, ...reasonOf(flags) } });
+    const promotion = await api.call('createPromotion', { params: {}, body: { environment: flags.to, revision: flags.set ?? revision, ...(flags.hotfix === true ? { hotfix: true } : {}), ...reasonOf(flags) } });
     await conclude(context, api, promotion, patience);
   });
 }
@@ -61,19 +65,6 @@ export function registerRollback(program: Command, world: World): void {
     const promotion = await api.call('createRollback', { params: { environment }, body: { to, ...reasonOf(flags) } });
     await conclude(context, api, promotion, patience);
   });
-}
-
-export function registerExplain(program: Command, world: World, setExit: (code: ExitCode) => void): void {
-  program
-    .command('explain')
-    .description('why something is not moving: what holds it, since when, until when (exit code 6 when a gate does)')
-    .argument('<environment|promotion>')
-    .action(async (id: string, _flags: object, self: Command) => {
-      const { api, terminal } = contextOf(world, self);
-      const explanation = await explain(await api(), id);
-      terminal.object(explanation, { text: (item) => describeExplanation(item, world.clock.now()), name: ({ subject }) => subject.id });
-      if (explanation.blockers.length > 0) setExit(6);
-    });
 }
 
 export function waitOptions(command: Command): Command {
@@ -139,30 +130,4 @@ export async function conclude({ terminal, world }: Context, api: Api, promotion
 /** One line. */
 export function describePromotion({ promotion, app, number, environment, phase, outcome }: Promotion): string {
   return visible(`${promotion}  ${app}@${number} → ${environment}  ${phase}${outcome === undefined ? '' : `: ${outcome}`}`);
-}
-
-async function explain(api: Api, id: string): Promise<Explanation> {
-  for (const ask of [
-    async () => await api.call('explainEnvironment', { params: { environment: id } }),
-    async () => await api.call('explainPromotion', { params: { promotion: id } }),
-  ]) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof ControlError) || (error.code !== 'NOT_FOUND' && error.code !== 'INVALID_REQUEST')) throw error;
-    }
-  }
-  throw new ControlError('NOT_FOUND', `there is neither an environment nor a promotion '${id}'; \`starling env list\` shows the environments`);
-}
-
-function describeExplanation({ summary, phase, blockers, waits, nextCheckAt, progress }: Explanation, now: number): string {
-  const until = (at: number | undefined): string => (at === undefined ? '' : ` (${at > now ? `for another ${durationText(at - now)}, ` : ''}until ${new Date(at).toISOString()})`);
-  const lines = [
-    `${summary} [${phase}]`,
-    ...blockers.map(({ type, reason, since, until: end, ref }) => `  blocked by ${type}: ${reason}, for ${durationText(now - since)}${until(end)}${ref === undefined ? '' : ` [${ref}]`}`),
-    ...waits.map(({ reason, until: end }) => `  waits for ${reason}${until(end)}`),
-    ...(progress === undefined ? [] : [`  targets: ${progress.done} of ${progress.total} done, ${progress.inFlight} under way, ${progress.failed} failed; batch ${Math.min(progress.batch + 1, progress.batches)} of ${progress.batches}`]),
-    ...(nextCheckAt === undefined || nextCheckAt <= now ? [] : [`  looked at again in ${durationText(nextCheckAt - now)}`]),
-  ];
-  return lines.map(visible).join('\n');
 }

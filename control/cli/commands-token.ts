@@ -22,6 +22,7 @@ interface CreateFlags {
   readonly labels?: string;
   readonly uses: string;
   readonly scopes?: string;
+  readonly group?: string;
   readonly ttl?: string;
   readonly save?: string;
 }
@@ -40,7 +41,8 @@ export function registerToken(program: Command, world: World): void {
     .option('--environments <names>', '--join: environments that it may be certified for')
     .option('--labels <key=value>', '--join: labels that it gets, which environments select by')
     .option('--uses <count>', '--join: machines that may join with it', '1')
-    .option('--scopes <scopes>', '--api: such as read:*,promote:env/prod,upload:app/web or admin:*')
+    .option('--scopes <scopes>', '--api: such as read:*,promote:env/prod,approve:env/prod,upload:app/web or admin:*')
+    .option('--group <groups>', '--api: groups of the person that --name names, separated by commas: where approvals ask for some of a group')
     .option('--ttl <duration>', 'how long it lives, such as 24h or 30d')
     .option('--save <file>', 'write it to a new file that only you can read, instead of printing it')
     .action(async (flags: CreateFlags, command: Command) => {
@@ -100,7 +102,10 @@ function bodyOf(flags: CreateFlags): CreateToken {
   const ttl = flags.ttl === undefined ? {} : { ttlMs: parseDuration(flags.ttl, '--ttl') };
   if (flags.api === true) {
     if (flags.scopes === undefined) throw new ControlError('CONFIG_INVALID', '--api needs --scopes, such as read:* or promote:env/prod; admin:* allows everything');
-    return { use: 'api', name: flags.name ?? 'api', scopes: flags.scopes.split(','), ...ttl };
+    // Who votes is the name of the token: one without a name is nobody in a group.
+    if (flags.group !== undefined && flags.name === undefined) throw new ControlError('CONFIG_INVALID', '--group needs --name: it says which person is in these groups');
+    const groups = flags.group === undefined ? {} : { groups: flags.group.split(',').map((one) => one.trim()) };
+    return { use: 'api', name: flags.name ?? 'api', scopes: flags.scopes.split(','), ...groups, ...ttl };
   }
   const uses = Number(flags.uses);
   if (!Number.isSafeInteger(uses) || uses < 1) throw new ControlError('CONFIG_INVALID', `--uses: '${flags.uses}' is not a number from 1`);
