@@ -1,11 +1,12 @@
 // Late joiners and targets that drifted: brought to `current` by a deployment of their own (R-12), never during another
 // one, and never again to a set that already failed on them.
 
+import { isLate } from './adrift.ts';
 import { inTurn } from './arithmetic.ts';
 import { lostAfterOf } from './batches.ts';
 import { evaluateGates, leavesNone } from './gates.ts';
-import type { Environment, Member, State } from './model.ts';
-import { isFailure, isServing } from './phases.ts';
+import type { Environment, State } from './model.ts';
+import { isServing } from './phases.ts';
 import { isSilent, revisionOf, targetsOf } from './select.ts';
 import type { Observed } from './select.ts';
 import { nothing } from './step.ts';
@@ -13,6 +14,7 @@ import type { Step } from './step.ts';
 
 /** The fact that starts a catch-up, when a target that can be heard lacks the current revision of an application. */
 export function catchUp(state: State, environment: Environment, observed: Observed): Step {
+  if ((state.adrift.get(environment.environment) ?? []).length === 0) return nothing;
   let nextCheckAt = Infinity;
   for (const app of environment.apps) {
     const step = catchUpApp(state, environment, app, observed);
@@ -57,19 +59,4 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
     ],
     effects: [],
   };
-}
-
-/**
- * Whether a target should be brought to `current`. One that runs what was wanted last, though that did not succeed, is left to
- * people: a deployment that failed or was aborted without a rollback stays where it stopped.
- */
-function isLate(environment: Environment, app: string, member: Member): boolean {
-  const { current, desired } = environment.slots[app] ?? {};
-  const running = member.running[app]?.revision;
-  if (running !== undefined && (running === current || running === desired)) return false;
-  const work = member.work[app];
-  if (work === undefined) return true;
-  if (work.revision === current && isFailure(work.phase)) return false;
-  // One that runs nothing because the set that failed was its first is left to people too, unless another set is wanted now.
-  return !(desired !== current && work.revision === desired);
 }

@@ -4,6 +4,7 @@
 import type { ApprovalRequest, WorkflowRun } from './model-approval.ts';
 import type { DescribedRevision, EnvironmentSets, Pipeline } from './model-pipeline.ts';
 import type { Freeze, Hold, Lock, Pin, Switch, Veto } from './model-restraints.ts';
+import { overlaid } from './overlay-map.ts';
 import type { App, Deployment, Environment, IssuedOrder, Member, Promotion, State, TargetDeployment, Token } from './model.ts';
 
 /** A value that its draft owns and may change in place. */
@@ -13,8 +14,8 @@ export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class MapDraft<V extends object> {
   readonly #base: ReadonlyMap<string, V>;
   readonly #copy: (value: V) => Mutable<V>;
-  readonly #owned = new Map<string, Mutable<V>>();
-  #map: Map<string, V> | undefined;
+  /** Copies that this draft owns; `undefined` is one that was taken out. */
+  readonly #changes = new Map<string, Mutable<V> | undefined>();
 
   constructor(base: ReadonlyMap<string, V>, copy: (value: V) => Mutable<V>) {
     this.#base = base;
@@ -22,40 +23,39 @@ export class MapDraft<V extends object> {
   }
 
   get(key: string): V | undefined {
-    return (this.#map ?? this.#base).get(key);
+    return this.#changes.has(key) ? this.#changes.get(key) : this.#base.get(key);
   }
 
   /** The value to be changed in place; undefined when there is none. */
   edit(key: string): Mutable<V> | undefined {
-    const owned = this.#owned.get(key);
-    if (owned !== undefined) return owned;
-    const value = this.get(key);
+    if (this.#changes.has(key)) return this.#changes.get(key);
+    const value = this.#base.get(key);
     return value === undefined ? undefined : this.set(key, value);
   }
 
   /** Puts a copy of `value`, and returns the copy. */
   set(key: string, value: V): Mutable<V> {
     const copy = this.#copy(value);
-    this.#map ??= new Map(this.#base);
-    this.#map.set(key, copy);
-    this.#owned.set(key, copy);
+    this.#changes.set(key, copy);
     return copy;
   }
 
   /** Takes a value out; nothing happens when there is none. */
   delete(key: string): void {
-    if (this.get(key) === undefined) return;
-    this.#map ??= new Map(this.#base);
-    this.#map.delete(key);
-    this.#owned.delete(key);
+    if (this.get(key) !== undefined) this.#changes.set(key, undefined);
   }
 
   values(): Iterable<V> {
     return this.result().values();
   }
 
+  /** Keys of what was changed, put or taken out. */
+  changed(): Iterable<string> {
+    return this.#changes.keys();
+  }
+
   result(): ReadonlyMap<string, V> {
-    return this.#map ?? this.#base;
+    return overlaid<V>(this.#base, this.#changes);
   }
 }
 
@@ -69,6 +69,9 @@ export class Draft {
   readonly environments: MapDraft<Environment>;
   readonly tokens: MapDraft<Token>;
   readonly members: MapDraft<Member>;
+  /** As State.agents: each to be changed in place. */
+  readonly agents: MapDraft<readonly string[]>;
+  readonly adrift: MapDraft<readonly string[]>;
   readonly promotions: MapDraft<Promotion>;
   readonly deployments: MapDraft<Deployment>;
   readonly pipelines: MapDraft<Pipeline>;
@@ -95,6 +98,8 @@ export class Draft {
     this.apps = new MapDraft<App>(base.apps, (value) => ({ ...value }));
     this.environments = new MapDraft<Environment>(base.environments, (value) => ({ ...value }));
     this.tokens = new MapDraft<Token>(base.tokens, (value) => ({ ...value }));
+    this.adrift = new MapDraft<readonly string[]>(base.adrift, (value) => [...value]);
+    this.agents = new MapDraft<readonly string[]>(base.agents, (value) => [...value]);
     this.members = new MapDraft<Member>(base.members, (value) => ({ ...value }));
     this.promotions = new MapDraft<Promotion>(base.promotions, (value) => ({ ...value }));
     this.deployments = new MapDraft<Deployment>(base.deployments, (value) => ({ ...value }));
@@ -149,6 +154,8 @@ export class Draft {
       environments: this.environments.result(),
       tokens: this.tokens.result(),
       members: this.members.result(),
+      agents: this.agents.result(),
+      adrift: this.adrift.result(),
       promotions: this.promotions.result(),
       deployments: this.deployments.result(),
       orders: this.#orders.size === 0 ? this.#base.orders : new Map([...this.#base.orders, ...this.#orders]),

@@ -3,6 +3,7 @@
 
 import { isPipelineEvent } from '../../proto/events-pipeline.ts';
 import type { Event, JournalEntry } from '../../proto/events.ts';
+import { foldAdrift } from './adrift.ts';
 import { Draft } from './draft.ts';
 import { foldDeployment, foldMemberRevoked } from './evolve-deployment.ts';
 import { foldPipeline } from './evolve-pipeline.ts';
@@ -18,6 +19,8 @@ export function initialState(): State {
     environments: new Map(),
     tokens: new Map(),
     members: new Map(),
+    agents: new Map(),
+    adrift: new Map(),
     promotions: new Map(),
     deployments: new Map(),
     orders: new Map(),
@@ -51,6 +54,7 @@ export function evolveAll(state: State, entries: readonly JournalEntry[]): State
     fold(draft, entry);
     draft.head = entry.seq;
   }
+  foldAdrift(draft);
   return draft.result();
 }
 
@@ -126,7 +130,9 @@ function foldEnvironment(draft: Draft, event: Extract<Event, { readonly kind: 'e
 function foldMember(draft: Draft, { at, event }: JournalEntry): void {
   if (event.kind === 'member.enrolled') {
     const { kind: _kind, ...member } = event;
+    removeAgent(draft, event.member);
     draft.members.set(event.member, { ...member, enrolledAt: at, renewedAt: at, addresses: [], revoked: false, running: {}, answered: {}, work: {} });
+    addAgent(draft, event.member);
     const used = draft.tokens.edit(event.token);
     if (used !== undefined) used.uses += 1;
     draft.rosterEpoch += 1;
@@ -146,8 +152,32 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
     const member = draft.members.edit(event.member);
     if (member === undefined) return;
     member.revoked = true;
+    removeAgent(draft, event.member);
     draft.rosterEpoch += 1;
     foldMemberRevoked(draft, event.member, at);
+  }
+}
+
+/** Puts an agent into the lists of its environments, by name. */
+function addAgent(draft: Draft, id: string): void {
+  const member = draft.members.get(id);
+  if (member === undefined || !member.roles.includes('agent')) return;
+  for (const environment of member.environments) {
+    const list = draft.agents.edit(environment) ?? draft.agents.set(environment, []);
+    let [from, to] = [0, list.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((draft.members.get(list[middle] ?? '')?.name ?? '') < member.name) from = middle + 1;
+      else to = middle;
+    }
+    list.splice(from, 0, id);
+  }
+}
+
+function removeAgent(draft: Draft, id: string): void {
+  for (const environment of draft.members.get(id)?.environments ?? []) {
+    const at = draft.agents.get(environment)?.indexOf(id) ?? -1;
+    if (at >= 0) draft.agents.edit(environment)?.splice(at, 1);
   }
 }
 

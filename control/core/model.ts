@@ -242,6 +242,10 @@ export interface State extends Governance {
   readonly environments: ReadonlyMap<string, Environment>;
   readonly tokens: ReadonlyMap<string, Token>;
   readonly members: ReadonlyMap<string, Member>;
+  /** Ids of the agents that are certified for an environment and not revoked, by name: who may be a target there. */
+  readonly agents: ReadonlyMap<string, readonly string[]>;
+  /** Ids of the targets that lack what their environment runs, in ascending order; none while a deployment is under way there. */
+  readonly adrift: ReadonlyMap<string, readonly string[]>;
   readonly promotions: ReadonlyMap<string, Promotion>;
   readonly deployments: ReadonlyMap<string, Deployment>;
   /** Orders still worth delivering, by environment, oldest first: those of unfinished deployments, and the newest that names each target. */

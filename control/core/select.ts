@@ -94,7 +94,10 @@ export function isTarget(member: Member, environment: Environment): boolean {
 
 /** The targets of an environment, by name. */
 export function targetsOf(state: State, environment: Environment): readonly Member[] {
-  return [...state.members.values()].filter((member) => isTarget(member, environment)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return (state.agents.get(environment.environment) ?? []).flatMap((id) => {
+    const member = state.members.get(id);
+    return member !== undefined && isTarget(member, environment) ? [member] : [];
+  });
 }
 
 /** When a member was last heard, as far as that proves silence: at least when this process began to listen. */

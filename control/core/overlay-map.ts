@@ -1,0 +1,75 @@
+// A map that is changed a little, often, and never in place: small changes lie over a large map that is shared, until they are many
+// enough to be worth a new one. So a fact about one of ten thousand machines does not copy ten thousand entries.
+
+/** Below this a plain copy costs less than looking in two places. */
+const plainSizeMax = 512;
+/** Changes that lie over a map. Each fact copies them, and each that many facts copy the map: 256 balances both at ten thousand entries. */
+const changesMax = 256;
+
+/** What became of entries: `undefined` is one that was taken out. */
+export type Changes<V> = ReadonlyMap<string, V | undefined>;
+
+/**
+ * `base` with `changes`. Entries stay where they were, new ones come behind. One that was taken out and put back may come where it
+ * was or behind: no order may be built on that.
+ */
+export function overlaid<V>(base: ReadonlyMap<string, V>, changes: Changes<V>): ReadonlyMap<string, V> {
+  if (changes.size === 0) return base;
+  const [flat, all] = base instanceof OverlayMap ? [base.flat, new Map([...base.changes, ...changes])] : [base, changes];
+  if (flat.size >= plainSizeMax && all.size <= changesMax) return new OverlayMap<V>(flat, all);
+  const copy = new Map(flat);
+  for (const [key, value] of all) {
+    if (value === undefined) copy.delete(key);
+    else copy.set(key, value);
+  }
+  return copy;
+}
+
+class OverlayMap<V> implements ReadonlyMap<string, V> {
+  readonly flat: ReadonlyMap<string, V>;
+  readonly changes: Changes<V>;
+  readonly size: number;
+
+  constructor(flat: ReadonlyMap<string, V>, changes: Changes<V>) {
+    this.flat = flat;
+    this.changes = changes;
+    let size = flat.size;
+    for (const [key, value] of changes) size += Number(value !== undefined) - Number(flat.has(key));
+    this.size = size;
+  }
+
+  get(key: string): V | undefined {
+    return this.changes.has(key) ? this.changes.get(key) : this.flat.get(key);
+  }
+
+  has(key: string): boolean {
+    return this.changes.has(key) ? this.changes.get(key) !== undefined : this.flat.has(key);
+  }
+
+  *entries(): MapIterator<[string, V]> {
+    for (const [key, value] of this.flat) {
+      if (!this.changes.has(key)) yield [key, value];
+      else {
+        const changed = this.changes.get(key);
+        if (changed !== undefined) yield [key, changed];
+      }
+    }
+    for (const [key, value] of this.changes) if (value !== undefined && !this.flat.has(key)) yield [key, value];
+  }
+
+  *keys(): MapIterator<string> {
+    for (const [key] of this.entries()) yield key;
+  }
+
+  *values(): MapIterator<V> {
+    for (const [, value] of this.entries()) yield value;
+  }
+
+  forEach(callback: (value: V, key: string, map: ReadonlyMap<string, V>) => void): void {
+    for (const [key, value] of this.entries()) callback(value, key, this);
+  }
+
+  [Symbol.iterator](): MapIterator<[string, V]> {
+    return this.entries();
+  }
+}
