@@ -27,9 +27,8 @@ export function foldAdrift(draft: Draft): void {
   const whole = new Set(draft.environments.changed());
   for (const id of whole) {
     const environment = draft.environments.get(id);
-    const before = draft.adrift.get(id)?.length ?? 0;
     const ids = environment === undefined || environment.activeDeployment !== undefined ? [] : (draft.agents.get(id) ?? []).filter((agent) => isAdrift(draft.members.get(agent), environment));
-    if (before > 0 || ids.length > 0) draft.adrift.set(id, ids.toSorted());
+    keep(draft, id, ids.toSorted());
   }
   for (const id of draft.members.changed()) {
     const member = draft.members.get(id);
@@ -39,9 +38,15 @@ export function foldAdrift(draft: Draft): void {
       const known = draft.adrift.get(name) ?? [];
       const adrift = isAdrift(member, environment);
       if (known.includes(id) === adrift) continue;
-      draft.adrift.set(name, adrift ? [...known, id].toSorted() : known.filter((one) => one !== id));
+      keep(draft, name, adrift ? [...known, id].toSorted() : known.filter((one) => one !== id));
     }
   }
+}
+
+/** An environment of which nobody is adrift has no entry: so the state does not tell in how many steps it was folded. */
+function keep(draft: Draft, environment: string, ids: readonly string[]): void {
+  if (ids.length > 0) draft.adrift.set(environment, ids);
+  else draft.adrift.delete(environment);
 }
 
 function isAdrift(member: Member | undefined, environment: Environment): boolean {
