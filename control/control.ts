@@ -17,6 +17,7 @@ import { submit } from './fleet/facts.ts';
 import { Members } from './fleet/members.ts';
 import { Presence } from './fleet/presence.ts';
 import { Authenticator } from './http/auth.ts';
+import { AuditTrail } from './http/audit-trail.ts';
 import { Feed } from './http/feed.ts';
 import { IdempotencyKeys } from './http/idempotency.ts';
 import { createServer } from './http/server.ts';
@@ -129,7 +130,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
     authenticator,
     idempotency,
     feed,
-    notifier,
+    notifier, audit: new AuditTrail(journal, projection),
     fleet: members,
     verifier: createRequestVerifier({ publicKeyOf: (id) => memberKey(projection.state(), id), now }),
     tokens: { createApi: createApiToken, createJoin: createJoinToken },

@@ -172,4 +172,7 @@ export interface JournalEntry {
   /** Who caused it: `token:<id>`, `member:<id>`, or `system`. */
   readonly actor: string;
   readonly event: Event;
+  /** Hash of the entry before it, and its own (audit-chain.ts); absent in entries written before there was a chain. */
+  readonly prevHash?: string;
+  readonly hash?: string;
 }

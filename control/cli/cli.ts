@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { registerCompletion } from './completion.ts';
 import { registerApproval, registerApprove, registerCompliance, registerOverride } from './commands-approval.ts';
+import { registerAudit } from './commands-audit.ts';
 import { registerApp, registerEnvironment } from './commands-catalog.ts';
 import { registerControl } from './commands-control.ts';
 import { registerDeployment } from './commands-deployment.ts';
@@ -62,6 +63,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerSwarm(program, world);
   registerEvents(program, world);
   registerNotify(program, world);
+  registerAudit(program, world);
   registerApp(program, world);
   registerEnvironment(program, world);
   registerToken(program, world);

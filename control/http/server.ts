@@ -12,12 +12,14 @@ import type { Metrics } from '../metrics.ts';
 import { agentRoutes, type AgentRoutesOptions } from './agent-routes.ts';
 import type { ApiOptions, Handlers } from './api.ts';
 import { governanceHandlers } from './api-governance.ts';
+import { auditHandlers } from './api-audit.ts';
 import { statusHandlers, tokenHandlers } from './api-admin.ts';
 import { appHandlers, environmentHandlers } from './api-catalog.ts';
 import { deploymentActionHandlers } from './api-deployment-actions.ts';
 import { deploymentHandlers, promotionHandlers, targetHandlers } from './api-rollout.ts';
 import { swarmHandlers } from './api-swarm.ts';
 import { notificationHandlers, type NotificationOptions } from './api-notifications.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import { eventRoutes, type EventsOptions } from './events.ts';
 import { operationalRoutes, type OperationalOptions } from './operational.ts';
 import { problemHandler, problemOf, sendProblem } from './problems.ts';
@@ -34,6 +36,7 @@ export interface ServerOptions
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly audit: AuditTrail;
 }
 
 /**
@@ -116,6 +119,7 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
     ...targetHandlers(options),
     ...swarmHandlers(options),
     ...notificationHandlers(options),
+    ...auditHandlers(options),
     ...tokenHandlers(options),
     ...statusHandlers(options),
     // The very bytes: who joins compares their digest with the one that the join token carries.

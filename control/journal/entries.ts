@@ -1,13 +1,40 @@
 // What every journal needs: numbering entries, their form on disk, and telling followers.
 
+import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { chained, genesisHash } from '../../proto/audit-chain.ts';
 import type { JournalEntry } from '../../proto/events.ts';
 import { ControlError } from '../errors.ts';
 import type { Append } from './journal.ts';
 
-/** The entries that an append makes when it follows entry `head`. */
-export function numbered({ actor, at, events }: Append, head: number): readonly JournalEntry[] {
-  return events.map((event, index) => ({ seq: head + 1 + index, at, actor, event }));
+/** The end of a journal: what the next entry comes after. */
+export interface JournalEnd {
+  readonly seq: number;
+  /** Of the last entry; undefined when it was written before there was a chain, which the next one then begins. */
+  readonly hash?: string;
+}
+
+/** Before the first entry. */
+export const emptyEnd: JournalEnd = { seq: 0 };
+
+/** The entries that an append makes after `end`, each with its place in the hash chain. */
+export function numbered({ actor, at, events }: Append, end: JournalEnd): readonly JournalEntry[] {
+  let prevHash = end.hash ?? genesisHash;
+  return events.map((event, index) => {
+    const entry = chained({ seq: end.seq + 1 + index, at, actor, event }, prevHash, sha256);
+    prevHash = entry.hash ?? genesisHash;
+    return entry;
+  });
+}
+
+/** The end that these entries make; `before` when there are none. */
+export function endOf(entries: readonly JournalEntry[], before: JournalEnd): JournalEnd {
+  const last = entries.at(-1);
+  return last === undefined ? before : { seq: last.seq, ...(last.hash === undefined ? {} : { hash: last.hash }) };
+}
+
+function sha256(text: string): string {
+  return hash('sha256', text);
 }
 
 /** Big-endian, so that the order of keys is the order of entries. */

@@ -5,7 +5,8 @@ import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';
 import type { JournalEntry } from '../../proto/events.ts';
 import { ControlError } from '../errors.ts';
-import { decodeEntry, encodeEntry, Followers, isWhole, keyOf, numbered, seqOf, unreadable } from './entries.ts';
+import { decodeEntry, emptyEnd, encodeEntry, endOf, Followers, isWhole, keyOf, numbered, seqOf, unreadable } from './entries.ts';
+import type { JournalEnd } from './entries.ts';
 import type { Append, AppendResult, Journal } from './journal.ts';
 
 type Operation = { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array } | { readonly type: 'del'; readonly key: Uint8Array };
@@ -44,7 +45,7 @@ export async function openLevelJournal(directory: string, options: LevelJournalO
   const make = options.database ?? ((path: string) => new Level<Uint8Array, Uint8Array>(path, { keyEncoding: 'view', valueEncoding: 'view' }));
   const database = await opened(directory, make);
   try {
-    return new LevelJournal(directory, make, database, await checkedHead(database, directory));
+    return new LevelJournal(directory, make, database, await checkedEnd(database, directory));
   } catch (error) {
     await database.close();
     throw error;
@@ -74,9 +75,11 @@ function reasonOf(error: unknown): string {
   return causes(error).at(-1)?.message ?? String(error);
 }
 
-async function checkedHead(database: Database, directory: string): Promise<number> {
+/** Checks that every entry is there and whole. That none was rewritten is for audits to say (proto/audit-chain.ts): hashing all of them would double a start. */
+async function checkedEnd(database: Database, directory: string): Promise<JournalEnd> {
   const iterator = database.iterator();
   let head = 0;
+  let last: JournalEntry | undefined;
   try {
     for (let entries = await iterator.nextv(scanStep); entries.length > 0; entries = await iterator.nextv(scanStep)) {
       for (const [key, value] of entries) {
@@ -87,8 +90,10 @@ async function checkedHead(database: Database, directory: string): Promise<numbe
         if (!isWhole(value)) throw unreadable(seq);
         head = seq;
       }
+      const [, newest] = entries.at(-1) ?? [];
+      if (newest !== undefined) last = decodeEntry(head, newest);
     }
-    return head;
+    return last === undefined ? emptyEnd : endOf([last], emptyEnd);
   } catch (cause) {
     if (cause instanceof ControlError) throw cause;
     throw new ControlError('STORAGE_FAILED', `the journal in '${directory}' cannot be read after entry ${head}: ${reasonOf(cause)}`, { cause });
@@ -103,21 +108,21 @@ class LevelJournal implements Journal {
   readonly #followers = new Followers();
   readonly #waiting: Waiting[] = [];
   #database: Database | undefined;
-  #head: number;
+  #end: JournalEnd;
   /** Set when a write failed: what was written of it is unknown until the database is opened anew. */
   #suspect = false;
   #writing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(directory: string, make: (directory: string) => Database, database: Database, head: number) {
+  constructor(directory: string, make: (directory: string) => Database, database: Database, end: JournalEnd) {
     this.#directory = directory;
     this.#make = make;
     this.#database = database;
-    this.#head = head;
+    this.#end = end;
   }
 
   head(): number {
-    return this.#head;
+    return this.#end.seq;
   }
 
   append(batch: Append, expected: number): Promise<AppendResult> {
@@ -133,7 +138,7 @@ class LevelJournal implements Journal {
 
   async read(after: number, limit: number): Promise<readonly JournalEntry[]> {
     // What is above the head was never acknowledged, whatever the disk says.
-    const last = Math.min(this.#head, after + limit);
+    const last = Math.min(this.#end.seq, after + limit);
     if (this.#closed) throw new ControlError('STORAGE_FAILED', 'the journal is closed');
     if (last <= after) return [];
     const database = this.#database;
@@ -175,11 +180,13 @@ class LevelJournal implements Journal {
     const entries: JournalEntry[] = [];
     const accepted: { readonly waiting: Waiting; readonly head: number }[] = [];
     const conflicts: Waiting[] = [];
+    let end = this.#end;
     for (const waiting of group) {
-      const head = this.#head + entries.length;
-      if (waiting.expected === head) {
-        entries.push(...numbered(waiting.batch, head));
-        accepted.push({ waiting, head: this.#head + entries.length });
+      if (waiting.expected === end.seq) {
+        const made = numbered(waiting.batch, end);
+        entries.push(...made);
+        end = endOf(made, end);
+        accepted.push({ waiting, head: end.seq });
       } else conflicts.push(waiting);
     }
     try {
@@ -187,13 +194,13 @@ class LevelJournal implements Journal {
     } catch (cause) {
       const error = cause instanceof ControlError ? cause : new ControlError('STORAGE_FAILED', `the journal in '${this.#directory}' could not be written: ${reasonOf(cause)}`, { cause });
       for (const { waiting } of accepted) waiting.reject(error);
-      for (const waiting of conflicts) waiting.resolve({ kind: 'conflict', head: this.#head });
+      for (const waiting of conflicts) waiting.resolve({ kind: 'conflict', head: this.#end.seq });
       return;
     }
-    this.#head += entries.length;
+    this.#end = end;
     this.#followers.tell(entries);
     for (const { waiting, head } of accepted) waiting.resolve({ kind: 'appended', head });
-    for (const waiting of conflicts) waiting.resolve({ kind: 'conflict', head: this.#head });
+    for (const waiting of conflicts) waiting.resolve({ kind: 'conflict', head: this.#end.seq });
   }
 
   async #write(entries: readonly JournalEntry[]): Promise<void> {
@@ -218,7 +225,7 @@ class LevelJournal implements Journal {
     await old?.close();
     const database = await opened(this.#directory, this.#make);
     this.#database = database;
-    const leftover = await database.keys({ gt: keyOf(this.#head) }).all();
+    const leftover = await database.keys({ gt: keyOf(this.#end.seq) }).all();
     if (leftover.length > 0) await database.batch(leftover.map((key) => ({ type: 'del', key })), { sync: true });
     this.#suspect = false;
     return database;

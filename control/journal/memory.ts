@@ -2,7 +2,7 @@
 
 import type { JournalEntry } from '../../proto/events.ts';
 import { ControlError } from '../errors.ts';
-import { Followers, numbered } from './entries.ts';
+import { emptyEnd, endOf, Followers, numbered } from './entries.ts';
 import type { Append, AppendResult, Journal } from './journal.ts';
 
 /** A journal whose entries last as long as the object. */
@@ -19,7 +19,7 @@ export class MemoryJournal implements Journal {
     this.#assertOpen();
     if (expected !== this.head()) return { kind: 'conflict', head: this.head() };
     // Entries are copied, as a disk would: a caller who changes its event later must not change history.
-    const entries = structuredClone(numbered(batch, this.head()));
+    const entries = structuredClone(numbered(batch, endOf(this.#entries.slice(-1), emptyEnd)));
     this.#entries.push(...entries);
     this.#followers.tell(entries);
     return { kind: 'appended', head: this.head() };

@@ -3,6 +3,7 @@
 
 import Type, { type Static, type TSchema } from 'typebox';
 import { AppSchema, CreateAppSchema, CreateUploadSchema, RevisionSchema, UploadProxySchema, UploadSchema } from './apps.ts';
+import { AuditExportQuerySchema, AuditExportSchema, AuditPageSchema, AuditQuerySchema, AuditVerdictSchema, AuditVerifyQuerySchema } from './audit.ts';
 import { DeploymentSchema, DeploymentSummarySchema, DeploymentTargetSchema, DeploymentsQuerySchema } from './deployments.ts';
 import { ChangeEnvironmentSchema, CreateEnvironmentSchema, EnvironmentSchema, GateQuerySchema, GateSchema } from './environments.ts';
 import { AbortSchema, CreatePromotionSchema, CreateRollbackSchema, ExplanationSchema, PromotionSchema, PromotionsQuerySchema } from './promotions.ts';
@@ -62,6 +63,10 @@ export const operations = {
 
   getSwarmMap: { method: 'GET', path: '/v1/swarm/map', summary: 'The members by zone, and who fed whom', scope: read, query: PageQuerySchema, status: 200, reply: SwarmMapSchema },
   getSwarmCoverage: { method: 'GET', path: '/v1/swarm/coverage', summary: 'How far a revision has spread, zone by zone', scope: read, query: CoverageQuerySchema, status: 200, reply: CoverageSchema },
+
+  listAudit: { method: 'GET', path: '/v1/audit', summary: 'Who did what, newest first, or from an entry on', scope: read, query: AuditQuerySchema, status: 200, reply: AuditPageSchema },
+  verifyAudit: { method: 'GET', path: '/v1/audit/verify', summary: 'Whether the journal is still what was written', scope: read, query: AuditVerifyQuerySchema, status: 200, reply: AuditVerdictSchema },
+  exportAudit: { method: 'GET', path: '/v1/audit/export', summary: 'The entries as they are hashed, to be checked elsewhere', scope: read, query: AuditExportQuerySchema, status: 200, reply: AuditExportSchema },
 
   listTokens: { method: 'GET', path: '/v1/tokens', summary: 'List tokens, newest first', scope: admin, query: TokensQuerySchema, status: 200, reply: page(TokenSchema) },
   createToken: { method: 'POST', path: '/v1/tokens', summary: 'Create a token; its text is in this answer only', scope: admin, body: CreateTokenSchema, status: 201, reply: NewTokenSchema },

@@ -1,7 +1,9 @@
 // The executable contract of control/journal/journal.ts: every implementation passes it, and so does the fake that fails.
 
+import { hash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import type { Journal } from '../../control/journal/journal.ts';
+import { auditLine, ChainCheck } from '../../proto/audit-chain.ts';
 import type { Event, JournalEntry } from '../../proto/events.ts';
 
 export function event(name: string): Event {
@@ -29,11 +31,22 @@ export function journalContract(open: () => Promise<Journal>): void {
     await using journal = await open();
     expect(await journal.append(batch('a', 'b'), 0)).toEqual({ kind: 'appended', head: 2 });
     expect(await journal.append({ actor: 'token:t', at: 2000, events: [event('ü')] }, 2)).toEqual({ kind: 'appended', head: 3 });
-    expect(await journal.read(0, 10)).toEqual([
+    expect(await journal.read(0, 10)).toMatchObject([
       { seq: 1, at: 1000, actor: 'system', event: event('a') },
       { seq: 2, at: 1000, actor: 'system', event: event('b') },
       { seq: 3, at: 2000, actor: 'token:t', event: event('ü') },
     ]);
+  });
+
+  it('O-1 chains each entry to the one before it, whichever append brought it', async () => {
+    await using journal = await open();
+    // Both wait for the disk together.
+    await Promise.all([journal.append(batch('a', 'b'), 0), journal.append(batch('c'), 2)]);
+    expect(await journal.append(batch('lost'), 1)).toEqual({ kind: 'conflict', head: 3 });
+    await journal.append(batch('d'), 3);
+    const check = new ChainCheck((text) => hash('sha256', text));
+    for (const entry of await journal.read(0, 10)) expect(check.take(auditLine(entry, (text) => hash('sha256', text)))).toBeUndefined();
+    expect(check).toMatchObject({ first: 1, chainedFrom: 1, head: { seq: 4 } });
   });
 
   it('answers a conflict and appends nothing when the head is not the expected one', async () => {
