@@ -5,6 +5,7 @@ import type { Deployment, DeploymentTarget } from '../../proto/api/deployments.t
 import type { Clock } from '../clock.ts';
 import { visible } from './escape.ts';
 import type { Seen } from './follow.ts';
+import { broughtText } from './governance-text.ts';
 import { barText, createLiveArea } from './live.ts';
 import type { Colour } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -53,14 +54,19 @@ export function createBoard(terminal: Terminal, clock: Pick<Clock, 'monotonic'>)
 
 /** What a plain line says when it changes, by target; the deployment itself under the environment's name. */
 function phases({ promotion, deployment }: Seen): Record<string, string> {
-  const whole = deployment === undefined ? promotion.phase : deployment.phase;
+  const whole = `${deployment === undefined ? promotion.phase : deployment.phase}${legText({ promotion, deployment })}`;
   const targets = (deployment?.targets ?? []).map((target) => [visible(target.name), `${target.phase}${transferText(target)}${failureText(target)}`]);
-  return Object.fromEntries([[promotion.environment, `${promotion.app}@${promotion.number} ${whole}`], ...targets]);
+  return Object.fromEntries([[promotion.environment, `${broughtText(promotion)} ${whole}`], ...targets]);
+}
+
+/** Which application of several is under way: they are deployed one after another. */
+function legText({ promotion: { members }, deployment }: Seen): string {
+  return members === undefined || deployment === undefined ? '' : ` (${deployment.app})`;
 }
 
 function rows({ promotion, deployment }: Seen, elapsed: string, paint: Terminal['paintError']): readonly string[] {
   const phase = deployment?.phase ?? promotion.phase;
-  const head = `${paint('bold', `${promotion.app}@${promotion.number} → ${promotion.environment}`)}  ${painted(paint, phase)}${batchText(deployment)}  ${paint('dim', elapsed)}`;
+  const head = `${paint('bold', `${broughtText(promotion)} → ${promotion.environment}`)}  ${painted(paint, phase)}${legText({ promotion, deployment })}${batchText(deployment)}  ${paint('dim', elapsed)}`;
   if (deployment === undefined) return [head];
   const width = Math.max(...deployment.targets.slice(0, rowsMax).map(({ name }) => visible(name).length), 0);
   const lines = deployment.targets.slice(0, rowsMax).map((target) => `  ${visible(target.name).padEnd(width)}  ${painted(paint, target.phase.padEnd(15))}${fetchText(target)}${transferText(target)}${failureText(target)}`);

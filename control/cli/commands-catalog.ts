@@ -61,7 +61,7 @@ export function registerEnvironment(program: Command, world: World): void {
     .command('create')
     .description('create an environment')
     .argument('<name>')
-    .requiredOption('-a, --app <name>', 'the application that runs there')
+    .requiredOption('-a, --app <names>', 'the application that runs there; several, separated by commas, in the order in which they are deployed')
     .requiredOption('--targets <key=value>', 'labels that its machines have, separated by commas')
     .option('--batches <sizes>', 'targets of each batch, such as 1,25%,100%')
     .option('--min-healthy <size>', 'targets that must serve at any time, such as 75% or 3')
@@ -71,9 +71,10 @@ export function registerEnvironment(program: Command, world: World): void {
     .option('--no-auto-rollback', 'stop where it failed instead')
     .action(async (name: string, flags: EnvironmentFlags, command: Command) => {
       const { api, terminal } = contextOf(world, command);
-      const body: CreateEnvironment = { environment: name, app: flags.app, selector: parseLabels(flags.targets, '--targets'), config: configOf(flags) };
+      const apps = flags.app.split(',').map((one) => one.trim());
+      const body: CreateEnvironment = { environment: name, app: apps[0] ?? flags.app, ...(apps.length < 2 ? {} : { apps }), selector: parseLabels(flags.targets, '--targets'), config: configOf(flags) };
       const created = await (await api()).call('createEnvironment', { params: {}, body });
-      terminal.object(created, { text: () => `environment ${created.environment} of ${created.app} created; ${created.targets.total} targets have its labels now`, name: environmentName });
+      terminal.object(created, { text: () => `environment ${created.environment} of ${created.apps.map(({ app }) => app).join(', ')} created; ${created.targets.total} targets have its labels now`, name: environmentName });
     });
   environment
     .command('list')

@@ -8,6 +8,7 @@ import { createBoard } from './board.ts';
 import { contextOf, type Context } from './context.ts';
 import { visible } from './escape.ts';
 import { follow, requireSuccess, type Seen } from './follow.ts';
+import { broughtText, parseSet } from './governance-text.ts';
 import { parseDuration } from './text.ts';
 import type { World } from './world.ts';
 
@@ -33,19 +34,22 @@ export function registerPromote(program: Command, world: World): void {
     .command('promote')
     .description('promote a revision to an environment')
     .requiredOption('-t, --to <environment>', 'where to')
-    .option('-a, --app <name>', 'the application; every environment has one, so this only makes sure')
+    .option('-a, --app <name>', 'whose revision it is, where the environment runs several')
     .option('-r, --revision <revision>', 'latest, a number (41 or web@41), a digest, an identifier or an alias', 'latest')
-    .option('--set <revisions>', 'several applications at once, such as web@41,api@7')
+    .option('--set <revisions>', 'several applications at once, such as web@41,api@7 or web=41,api=7')
     .option('--hotfix', 'past stages, soak, workflows and approvals, never past policies, vetoes, pins, locks or freezes; needs --reason')
     .option('--reason <text>', 'why, for the record');
   waitOptions(command).action(async (flags: PromoteFlags, self: Command) => {
     const context = contextOf(world, self);
     const patience = patienceOf(flags);
     if (flags.hotfix === true && flags.reason === undefined) throw new ControlError('CONFIG_INVALID', '--hotfix goes past gates, and needs --reason');
+    const set = flags.set === undefined ? undefined : parseSet(flags.set, '--set');
+    const alone = self.getOptionValueSource('revision') === 'default' && flags.app === undefined;
+    if (set !== undefined && !alone) throw new ControlError('CONFIG_INVALID', '--set names applications and revisions itself: leave --app and --revision out');
     const api = await context.api();
     if (flags.app !== undefined) await requireApp(api, flags.to, flags.app);
-    const revision = flags.app !== undefined && /^[0-9]+$/.test(flags.revision) ? `${flags.app}@${flags.revision}` : flags.revision;
-    const promotion = await api.call('createPromotion', { params: {}, body: { environment: flags.to, revision: flags.set ?? revision, ...(flags.hotfix === true ? { hotfix: true } : {}), ...reasonOf(flags) } });
+    const revision = flags.app !== undefined && !flags.revision.startsWith(`${flags.app}@`) ? `${flags.app}@${flags.revision}` : flags.revision;
+    const promotion = await api.call('createPromotion', { params: {}, body: { environment: flags.to, revision: set ?? revision, ...(flags.hotfix === true ? { hotfix: true } : {}), ...reasonOf(flags) } });
     await conclude(context, api, promotion, patience);
   });
 }
@@ -55,7 +59,7 @@ export function registerRollback(program: Command, world: World): void {
     .command('rollback')
     .description('go back to a revision that succeeded before')
     .argument('<environment>')
-    .option('--to <revision>', 'previous, or the number of a revision', 'previous')
+    .option('--to <revision>', 'previous, the number of a revision, or of several applications web@41,api@7', 'previous')
     .option('--reason <text>', 'why, for the record');
   waitOptions(command).action(async (environment: string, flags: WaitFlags & { readonly to: string; readonly reason?: string }, self: Command) => {
     const context = contextOf(world, self);
@@ -88,16 +92,17 @@ export function reasonOf({ reason }: { readonly reason?: string }): { readonly r
   return reason === undefined ? {} : { reason };
 }
 
-function rollbackTarget(text: string): 'previous' | number {
+function rollbackTarget(text: string): string | number {
   if (text === 'previous') return text;
-  const number = /^(?:[a-z0-9-]+@)?([1-9][0-9]{0,9})$/.exec(text)?.[1];
-  if (number === undefined) throw new ControlError('CONFIG_INVALID', `--to: '${text}' is not 'previous' or the number of a revision, such as 41`);
-  return Number(number);
+  if (/^[1-9][0-9]{0,9}$/.test(text)) return Number(text);
+  if (!/[=@]/.test(text)) throw new ControlError('CONFIG_INVALID', `--to: '${text}' is not 'previous' or the number of a revision, such as 41, or a set such as web@41,api@7`);
+  return parseSet(text, '--to');
 }
 
 async function requireApp(api: Api, environment: string, app: string): Promise<void> {
   const found = await api.call('getEnvironment', { params: { environment } });
-  if (found.app !== app) throw new ControlError('CONFLICT', `environment '${environment}' runs '${found.app}', not '${app}'`);
+  const runs = found.apps.map((one) => one.app);
+  if (!runs.includes(app)) throw new ControlError('CONFLICT', `environment '${environment}' runs ${runs.map((one) => `'${one}'`).join(', ')}, not '${app}'`);
 }
 
 /** Prints the promotion at once, or when it is over; `deployment` is the one to follow where it is not the promotion's newest. */
@@ -128,6 +133,7 @@ export async function conclude({ terminal, world }: Context, api: Api, promotion
 }
 
 /** One line. */
-export function describePromotion({ promotion, app, number, environment, phase, outcome }: Promotion): string {
-  return visible(`${promotion}  ${app}@${number} → ${environment}  ${phase}${outcome === undefined ? '' : `: ${outcome}`}`);
+export function describePromotion(one: Promotion): string {
+  const { promotion, environment, phase, outcome } = one;
+  return visible(`${promotion}  ${broughtText(one)} → ${environment}  ${phase}${outcome === undefined ? '' : `: ${outcome}`}`);
 }

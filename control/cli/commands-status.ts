@@ -98,23 +98,32 @@ function tableOf<Item>(items: readonly Item[], columns: readonly Column<Item>[],
 /** Columns of environments, here and in `env list`. */
 export const environmentColumns: readonly Column<EnvironmentStatus>[] = [
   { title: 'ENVIRONMENT', cell: ({ environment }) => environment },
-  { title: 'APP', cell: ({ app }) => app },
-  { title: 'CURRENT', cell: ({ current }) => numberText(current) },
-  { title: 'DESIRED', cell: ({ desired }) => numberText(desired) },
-  { title: 'STABLE', cell: ({ stable }) => numberText(stable) },
+  { title: 'APP', cell: ({ apps }) => apps.map(({ app }) => app).join(', ') },
+  { title: 'CURRENT', cell: ({ apps }) => slotsText(apps, 'current') },
+  { title: 'DESIRED', cell: ({ apps }) => slotsText(apps, 'desired') },
+  { title: 'STABLE', cell: ({ apps }) => slotsText(apps, 'stable') },
   { title: 'TARGETS', cell: ({ targets }) => `${targets.serving} of ${targets.total} serving, ${targets.online} online` },
   { title: 'DEPLOYMENT', cell: deploymentText, colour: ({ deployment }) => (deployment === undefined ? undefined : phaseColour(deployment.phase)) },
 ];
+
+/** Of one application its number; of several `web@41, api@7`. */
+function slotsText(apps: Environment['apps'], which: 'current' | 'desired' | 'stable'): string {
+  const [only] = apps;
+  if (apps.length < 2) return numberText(only?.[which]);
+  const known = apps.filter((one) => one[which] !== undefined);
+  return known.map((one) => `${one.app}@${numberText(one[which])}`).join(', ') || '-';
+}
 
 function numberText(ref: { readonly number: number; readonly alias?: string } | undefined): string {
   return ref === undefined ? '-' : `${ref.number}${ref.alias === undefined ? '' : ` (${ref.alias})`}`;
 }
 
-function deploymentText({ deployment, waiting }: EnvironmentStatus): string {
+function deploymentText({ apps, deployment, waiting }: EnvironmentStatus): string {
   const held = waiting.length === 0 ? '' : `, ${countText(waiting.length, 'promotion')} waiting`;
   if (deployment === undefined) return waiting.length === 0 ? '-' : held.slice(2);
-  const { phase, type, number, progress } = deployment;
-  return `${type} of ${number} ${phase}, ${progress.done} of ${progress.total}${progress.failed > 0 ? `, ${progress.failed} failed` : ''}${held}`;
+  const { phase, type, app, number, progress } = deployment;
+  const what = apps.length < 2 ? `${number}` : `${app}@${number}`;
+  return `${type} of ${what} ${phase}, ${progress.done} of ${progress.total}${progress.failed > 0 ? `, ${progress.failed} failed` : ''}${held}`;
 }
 
 function describeOne({ environment, deployment, targets }: OneEnvironment, context: Context): string {

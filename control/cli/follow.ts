@@ -5,6 +5,7 @@ import type { Deployment, DeploymentTarget } from '../../proto/api/deployments.t
 import type { Promotion } from '../../proto/api/promotions.ts';
 import { ControlError } from '../errors.ts';
 import type { Api } from './api.ts';
+import { broughtText } from './governance-text.ts';
 import type { World } from './world.ts';
 
 /** Between two questions: often enough for a bar, seldom enough for many watchers. */
@@ -68,24 +69,30 @@ function isOver({ promotion, deployment }: Seen): boolean {
 function describeState(seen: Seen | undefined): string {
   if (seen === undefined) return 'nothing was heard of the promotion';
   const { promotion, deployment } = seen;
-  const what = `${promotion.app}@${promotion.number} in '${promotion.environment}'`;
+  const what = `${broughtText(promotion)} in '${promotion.environment}'`;
   if (deployment === undefined) return `${what} is still ${promotion.phase}`;
-  return `${what} is still ${deployment.phase} (${deployment.progress.done} of ${deployment.progress.total} targets done)`;
+  return `${what} is still ${deployment.phase}${promotion.members === undefined ? '' : ` (${deployment.app})`} (${deployment.progress.done} of ${deployment.progress.total} targets done)`;
 }
 
 /** Nothing when it went well. @throws {ControlError} ROLLED_BACK, FAILED or CONFLICT, saying why it did not. */
 export function requireSuccess({ promotion, deployment }: Seen): void {
   // A catch-up is for a promotion that has ended long ago, and can fail all the same.
   if (promotion.phase === 'succeeded' && (deployment?.type !== 'catch-up' || deployment.phase === 'succeeded')) return;
-  const what = `${promotion.app}@${promotion.number} in '${promotion.environment}'`;
+  const what = `${broughtText(promotion)} in '${promotion.environment}'`;
   const why = [promotion.outcome, deployment?.reason].find((text) => text !== undefined && text !== '');
   const failures = (deployment?.targets ?? []).filter(({ code, detail }) => code !== undefined || detail !== undefined).slice(0, failuresMax).map(failureLine);
   const lines = (head: string): string => [`${head}${why === undefined ? '' : `: ${why}`}`, ...failures].join('\n');
   if (deployment?.phase === 'rolled-back') {
-    throw new ControlError('ROLLED_BACK', lines(`${what} was rolled back${deployment.rollback === undefined ? '' : ` to revision ${deployment.rollback.number}`}`));
+    throw new ControlError('ROLLED_BACK', lines(`${what} was rolled back${backText(promotion, deployment)}`));
   }
   if (promotion.phase === 'superseded') throw new ControlError('CONFLICT', lines(`${what} was superseded by a newer promotion`));
   throw new ControlError('FAILED', lines(`${what} ${deployment?.phase === 'rollback-failed' ? 'failed, and so did its rollback' : promotion.phase === 'succeeded' ? `is not on every late target: ${deployment?.phase}` : promotion.phase}`));
+}
+
+/** Of several applications the newest deployment names the one that failed; those before it go back by a promotion of their own. */
+function backText({ members }: Promotion, { app, rollback }: Deployment): string {
+  if (rollback === undefined) return '';
+  return members === undefined ? ` to revision ${rollback.number}` : `: ${app} failed and is at revision ${rollback.number} again, and so is what came before it`;
 }
 
 /** Targets that an error message names; `status` has them all. */

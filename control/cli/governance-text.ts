@@ -1,5 +1,6 @@
 // How restraints, sets and people who can act are written for people, and how scopes are read from them.
 
+import type { Promotion } from '../../proto/api/promotions.ts';
 import type { Reach } from '../../proto/api/restraints.ts';
 import { scopeKinds } from '../../proto/api/restraints.ts';
 import { ControlError } from '../errors.ts';
@@ -7,6 +8,22 @@ import { ControlError } from '../errors.ts';
 /** `web@41 + api@7`. */
 export function setText(members: readonly { readonly app: string; readonly number: number }[]): string {
   return members.map(({ app, number }) => `${app}@${number}`).join(' + ');
+}
+
+/** What a promotion brings: `web@41`, or the whole set where it brings several applications. */
+export function broughtText({ app, number, members }: Pick<Promotion, 'app' | 'number' | 'members'>): string {
+  return members === undefined ? `${app}@${number}` : setText(members);
+}
+
+/** `web@41,api@7`, `web=41,api=7` or joined by `+`, as the API wants it. @throws {ControlError} CONFIG_INVALID. */
+export function parseSet(text: string, flag: string): string {
+  const members = text.split(/[+,]/).map((part) => /^([a-z0-9][a-z0-9-]*)[=@](\S+)$/.exec(part.trim()));
+  return members
+    .map((member) => {
+      if (member === null) throw new ControlError('CONFIG_INVALID', `${flag}: '${text}' is not a set of revisions, such as web@41,api@7`);
+      return `${member[1]}@${member[2]}`;
+    })
+    .join('+');
 }
 
 /** `everything`, `project shop`, `stage shop/prod`. */

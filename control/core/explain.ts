@@ -7,9 +7,10 @@ import { allowed, balanceOf, maxParallelOf, minHealthyOf } from './arithmetic.ts
 import { closingFor } from './closing.ts';
 import { evaluateGates } from './gates.ts';
 import type { Blocker } from './gates.ts';
+import { setText } from './gates/blocker.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
 import { isDone, isInFlight } from './phases.ts';
-import { deploymentProgress } from './select.ts';
+import { deploymentProgress, membersOf } from './select.ts';
 import type { DeploymentProgress, Observed } from './select.ts';
 import { deadlineOf, roleEffect } from './step.ts';
 
@@ -55,7 +56,7 @@ function explainEnvironment(state: State, observed: Observed, environment: Envir
 function explainPromotion(state: State, observed: Observed, promotion: Promotion): Explanation {
   const subject = { kind: 'promotion', id: promotion.promotion } as const;
   const about = { promotion: { promotion: promotion.promotion, phase: promotion.phase } };
-  const what = `${promotion.app}@${promotion.number}`;
+  const what = setText(state, membersOf(promotion));
   const environment = state.environments.get(promotion.environment);
   if (promotion.phase === 'waiting') {
     const { blockers, nextCheckAt } = evaluateGates(state, promotion, observed);

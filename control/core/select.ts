@@ -52,12 +52,16 @@ export function membersOf({ app, revision, members }: Pick<Promotion, 'app' | 'r
  * which for several applications `latest` alone does. A sentence when it names none.
  */
 export function findSet(state: State, environment: Environment, text: string): { readonly members: SetMembers } | { readonly problem: string } {
+  const [only = ''] = environment.apps;
+  // An alias such as `1.4.0+build.7` holds what joins the members of a set.
+  const whole = environment.apps.length === 1 ? findRevision(state, only, text) : undefined;
+  if (whole !== undefined) return { members: { [only]: whole.revision } };
   const parts = text.split(/[+,]/).map((part) => part.trim());
   const named = text === 'latest' ? environment.apps.map((app) => `${app}@latest`) : parts;
   const members: Record<string, Digest> = {};
   for (const part of named) {
     const prefix = part.split('@')[0] ?? '';
-    const app = environment.apps.length === 1 && !(part.includes('@') && state.apps.has(prefix)) ? (environment.apps[0] ?? '') : prefix;
+    const app = environment.apps.length === 1 && !(part.includes('@') && state.apps.has(prefix)) ? only : prefix;
     const list = environment.apps.join(', ');
     if (!part.includes('@') && environment.apps.length > 1) return { problem: `'${part}' may be of ${list}: say whose, such as '${environment.apps[0]}@${part}'` };
     if (!environment.apps.includes(app)) return { problem: `environment '${environment.environment}' does not run application '${app}'; it runs ${list}` };
