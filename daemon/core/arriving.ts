@@ -2,7 +2,7 @@
 
 import type { AbsentMessage, BusyMessage, ElsewhereMessage, OrdinalRange } from '../../proto/exchange.ts';
 import { arriveChunk, endFetch, releaseChunk, storeChunk, viewLoses } from './fetching.ts';
-import { closeRequest, isReliable, learnLatency, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from './peers.ts';
+import { closeRequest, countIncome, isReliable, learnLatency, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from './peers.ts';
 import { tauMs } from './requesting.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { ScheduleEvent } from './swarm-events.ts';
@@ -27,6 +27,7 @@ export function onChunk(state: SwarmState, peer: Peer, event: Chunk): void {
   const topicId = expectedTopic(state, member, event.topic, event.request, event.ordinal);
   const topic = topicId === undefined ? undefined : state.topics.get(topicId);
   // Whatever it is, it came over the line.
+  countIncome(state, event.bytes);
   state.receive?.take(topic?.traffic ?? 'rollout', event.bytes, state.now);
   if (request === undefined || topic === undefined) {
     // A request that was cancelled or dropped may still be answered; one that was never made may not.
@@ -62,7 +63,7 @@ function takeIn(state: SwarmState, peer: Peer, topic: TopicState, event: Chunk):
   const { fetch } = topic;
   const bytes = event.bytes;
   const claims = fetch?.claims[event.ordinal] ?? 0;
-  if (fetch === undefined || !arriveChunk(state, topic, fetch, event.ordinal)) {
+  if (fetch === undefined || !arriveChunk(topic, fetch, event.ordinal)) {
     state.effects.push({ kind: 'wasted', topic: topic.id, reason: 'duplicate', bytes });
     return;
   }
@@ -121,7 +122,7 @@ export function onAbsent(state: SwarmState, peer: Peer, message: AbsentMessage):
     if (!within(ordinal, message.ranges)) continue;
     settleOrdinal(state, peer, request, ordinal, topic.info.lengthOf(ordinal));
     giveBack(topic, request, ordinal);
-    viewLoses(state, topic, peer.info.member, view, ordinal);
+    viewLoses(topic, view, ordinal);
   }
   if (request.remaining.size === 0) closeRequest(state, peer, request);
 }
@@ -136,9 +137,10 @@ export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMes
   const topic = state.topics.get(request.topic);
   const fetch = topic?.fetch;
   if (topic !== undefined && fetch !== undefined) {
-    const inVain = message.holders.every(
-      (member) => state.peers.has(member) && !isReliable(state, member, topic.info.revision),
-    );
+    const inVain = message.holders.every((member) => {
+      const holder = state.peers.get(member);
+      return holder !== undefined && !isReliable(state, holder, topic.info.revision);
+    });
     const after = inVain ? state.now : state.now + tauMs(state, fetch);
     for (const ordinal of request.remaining) {
       const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];

@@ -2,15 +2,16 @@
 // Whom to ask for what is decided in requesting.ts; what a message means in topics.ts and arriving.ts.
 
 import type { Bitmap } from '../../proto/bitmap.ts';
-import { chunkState, createPieceTable } from './pieces.ts';
+import { chunkState, createPieceSet, createPieceTable, putPiece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { fromOrigin, type Fetch, type SwarmState, type TopicState, type View } from './swarm-state.ts';
+import { type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 
 const none = new Int32Array(0);
+const noPieces = createPieceSet(0);
 
 /** A view of a neighbour that has said nothing yet. */
-export function createView(): View {
-  return { opened: false, told: 0, newsAt: 0, isSilent: false, counts: none, dry: false, asked: new Set(), redirectedAt: Number.NEGATIVE_INFINITY };
+export function createView(peer: Peer): View {
+  return { peer, opened: false, told: 0, newsAt: 0, isSilent: false, counts: none, offers: noPieces, dry: false, asked: new Set(), redirectedAt: Number.NEGATIVE_INFINITY };
 }
 
 /** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */
@@ -38,11 +39,13 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     jitter: state.random(),
     expectedUntil: state.now + swarmBounds.expectedMs,
     ownBlocks: new Uint8Array(0),
+    ownPieces: createPieceSet(table.pieces.length),
+    ownersRank: 0,
     ownersStale: true,
     importers: [],
     seesAll: false,
   };
-  for (const [member, view] of topic.views) countView(state, topic, member, view);
+  for (const view of topic.views.values()) countView(topic, view);
 }
 
 /** Forgets the fetch; requests must have been dropped before. */
@@ -50,32 +53,34 @@ export function endFetch(topic: TopicState): void {
   delete topic.fetch;
   for (const view of topic.views.values()) {
     view.counts = none;
+    view.offers = noPieces;
     view.dry = false;
   }
 }
 
 /** Takes what a neighbour says that it holds now in place of what it said before. */
-export function setViewHeld(state: SwarmState, topic: TopicState, member: string, view: View, held: Bitmap | undefined): void {
+export function setViewHeld(state: SwarmState, topic: TopicState, view: View, held: Bitmap | undefined): void {
   view.newsAt = state.now;
-  uncountView(state, topic, member, view);
+  uncountView(topic, view);
   if (held === undefined) delete view.held;
   else view.held = held;
-  countView(state, topic, member, view);
-  if (topic.fetch !== undefined) topic.fetch.ownersStale = true;
+  countView(topic, view);
+  // In a large fleet the roster decides who owns what, and which origins are here.
+  if (topic.fetch !== undefined && (topic.fetch.seesAll || view.peer.info.origin)) topic.fetch.ownersStale = true;
 }
 
 /** One more ordinal that a neighbour holds. */
-export function viewGains(state: SwarmState, topic: TopicState, member: string, view: View, ordinal: number): void {
+export function viewGains(state: SwarmState, topic: TopicState, view: View, ordinal: number): void {
   if (view.held === undefined || !view.held.set(ordinal)) return;
-  if (isMissing(topic.fetch, ordinal)) countChange(state, topic, member, view, ordinal, 1);
+  if (isMissing(topic.fetch, ordinal)) countChange(topic, view, ordinal, 1);
   view.newsAt = state.now;
   view.dry = false;
 }
 
 /** An ordinal that a neighbour turned out not to hold. */
-export function viewLoses(state: SwarmState, topic: TopicState, member: string, view: View, ordinal: number): void {
+export function viewLoses(topic: TopicState, view: View, ordinal: number): void {
   if (view.held === undefined || !view.held.clear(ordinal)) return;
-  if (isMissing(topic.fetch, ordinal)) countChange(state, topic, member, view, ordinal, -1);
+  if (isMissing(topic.fetch, ordinal)) countChange(topic, view, ordinal, -1);
 }
 
 /** Marks a missing chunk as asked for, once more. */
@@ -98,11 +103,11 @@ export function releaseChunk(topic: TopicState, fetch: Fetch, ordinal: number): 
 }
 
 /** Whether a chunk that just came is wanted; it then counts as arrived, and nobody needs to be asked for it. */
-export function arriveChunk(state: SwarmState, topic: TopicState, fetch: Fetch, ordinal: number): boolean {
+export function arriveChunk(topic: TopicState, fetch: Fetch, ordinal: number): boolean {
   if (!isMissing(fetch, ordinal)) return false;
   if (fetch.table.state[ordinal] === chunkState.missing) changeOpen(fetch, ordinal, -1);
-  for (const [member, view] of topic.views) {
-    if (view.held?.has(ordinal) === true) countChange(state, topic, member, view, ordinal, -1);
+  for (const view of topic.views.values()) {
+    if (view.held?.has(ordinal) === true) countChange(topic, view, ordinal, -1);
   }
   fetch.table.state[ordinal] = chunkState.arrived;
   fetch.claims[ordinal] = 0;
@@ -130,32 +135,36 @@ export function isMissing(fetch: Fetch | undefined, ordinal: number): boolean {
 
 function changeOpen(fetch: Fetch, ordinal: number, change: 1 | -1): void {
   fetch.open += change;
-  const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
-  if (piece !== undefined) piece.open += change;
+  const index = fetch.table.pieceOf(ordinal);
+  const piece = fetch.table.pieces[index];
+  if (piece === undefined) return;
+  piece.open += change;
+  if (piece.open === (change === 1 ? 1 : 0)) putPiece(fetch.table.open, index, change === 1);
 }
 
-function countChange(state: SwarmState, topic: TopicState, member: string, view: View, ordinal: number, change: 1 | -1): void {
+function countChange(topic: TopicState, view: View, ordinal: number, change: 1 | -1): void {
   const index = topic.fetch?.table.pieceOf(ordinal) ?? -1;
   const piece = topic.fetch?.table.pieces[index];
   if (piece === undefined) return;
   const count = (view.counts[index] ?? 0) + change;
   view.counts[index] = count;
-  if (fromOrigin(state, member) || count !== (change === 1 ? 1 : 0)) return;
-  piece.holders += change;
-  topic.fetch?.table.moved(index, change);
+  if (count !== (change === 1 ? 1 : 0)) return;
+  putPiece(view.offers, index, change === 1);
+  if (!view.peer.info.origin) piece.holders += change;
 }
 
-function countView(state: SwarmState, topic: TopicState, member: string, view: View): void {
+function countView(topic: TopicState, view: View): void {
   const { fetch } = topic;
   if (fetch === undefined) return;
   view.counts = new Int32Array(fetch.table.pieces.length);
+  view.offers = createPieceSet(fetch.table.pieces.length);
   view.dry = false;
-  eachMissingHeld(fetch, view, (ordinal) => countChange(state, topic, member, view, ordinal, 1));
+  eachMissingHeld(fetch, view, (ordinal) => countChange(topic, view, ordinal, 1));
 }
 
-function uncountView(state: SwarmState, topic: TopicState, member: string, view: View): void {
+function uncountView(topic: TopicState, view: View): void {
   if (topic.fetch === undefined) return;
-  eachMissingHeld(topic.fetch, view, (ordinal) => countChange(state, topic, member, view, ordinal, -1));
+  eachMissingHeld(topic.fetch, view, (ordinal) => countChange(topic, view, ordinal, -1));
 }
 
 function eachMissingHeld(fetch: Fetch, view: View, visit: (ordinal: number) => void): void {

@@ -31,23 +31,36 @@ export function shareEnvironment(a: readonly string[], b: readonly string[]): bo
  * change of address, and would tear all links down; so a newcomer changes the links of its two new neighbours in each cycle only.
  */
 export function neighboursOf(roster: Roster, self: string): readonly string[] {
+  return createGraph(roster)(self);
+}
+
+/** {@link neighboursOf} for one member after another of one roster: what is the same for all of them is worked out once. */
+export function createGraph(roster: Roster): (self: string) => readonly string[] {
   const revoked = new Set(roster.revoked);
-  const members = roster.members.filter(({ member }) => !revoked.has(member));
-  const own = members.find(({ member }) => member === self);
-  if (own === undefined) return [];
-  const chosen = new Set<string>();
-  const origins = members.filter(isOrigin);
-  if (isOrigin(own)) {
-    for (const { member } of origins) chosen.add(member);
-  } else {
-    for (const { member } of nearest(origins, self)) chosen.add(member);
-    const agents = members.filter((member) => !isOrigin(member));
-    for (const environment of own.environments) {
-      for (const member of links(agents, own, environment)) chosen.add(member);
+  const members = new Map(roster.members.filter(({ member }) => !revoked.has(member)).map((member) => [member.member, member]));
+  const origins = [...members.values()].filter(isOrigin);
+  const agents = [...members.values()].filter((member) => !isOrigin(member));
+  const pools = new Map<string, Pool>();
+  const poolOf = (environment: string): Pool => {
+    let pool = pools.get(environment);
+    if (pool === undefined) {
+      pool = createPool(agents.filter(({ environments }) => environments.includes(environment)), environment);
+      pools.set(environment, pool);
     }
-  }
-  chosen.delete(self);
-  return [...chosen].toSorted();
+    return pool;
+  };
+  return (self) => {
+    const own = members.get(self);
+    if (own === undefined) return [];
+    const chosen = new Set<string>();
+    if (isOrigin(own)) for (const { member } of origins) chosen.add(member);
+    else {
+      for (const { member } of nearest(origins, self)) chosen.add(member);
+      for (const environment of own.environments) for (const member of poolOf(environment)(own)) chosen.add(member);
+    }
+    chosen.delete(self);
+    return [...chosen].toSorted();
+  };
 }
 
 /** Which of two connected-to-be members dials first: agents call on origins, else the one with the lower id. The other one waits a while. */
@@ -65,28 +78,40 @@ function nearest(origins: readonly RosterMember[], self: string): readonly Roste
     .map(({ origin }) => origin);
 }
 
-function links(agents: readonly RosterMember[], own: RosterMember, environment: string): readonly string[] {
-  const pool = agents.filter(({ environments }) => environments.includes(environment));
-  if (pool.length <= fullMeshMax) return pool.map(({ member }) => member);
-  const chosen: string[] = [];
-  const zone = pool.filter(({ zone: itsZone }) => itsZone === own.zone);
-  for (let cycle = 0; cycle < zoneCycles; cycle += 1) {
-    chosen.push(...beside(zone, own.member, `zone ${cycle} ${environment}`));
-  }
-  for (let cycle = 0; cycle < fleetCycles; cycle += 1) {
-    chosen.push(...beside(pool, own.member, `fleet ${cycle} ${environment}`));
-  }
-  return chosen;
+/** Whom an agent is linked to among those of one environment. */
+type Pool = (own: RosterMember) => Iterable<string>;
+
+function createPool(pool: readonly RosterMember[], environment: string): Pool {
+  const all = pool.map(({ member }) => member);
+  if (all.length <= fullMeshMax) return () => all;
+  const zones = new Map<string, readonly string[]>();
+  for (const { zone } of pool) if (!zones.has(zone)) zones.set(zone, pool.filter((member) => member.zone === zone).map(({ member }) => member));
+  const cycles = new Map<string, Cycle>();
+  const cycleOf = (members: readonly string[], name: string, zone?: string): Cycle => {
+    const key = zone === undefined ? name : `${zone} ${name}`;
+    let cycle = cycles.get(key);
+    if (cycle === undefined) {
+      cycle = createCycle(members, name);
+      cycles.set(key, cycle);
+    }
+    return cycle;
+  };
+  return function* links(own) {
+    for (let cycle = 0; cycle < zoneCycles; cycle += 1) yield* cycleOf(zones.get(own.zone) ?? [], `zone ${cycle} ${environment}`, own.zone)(own.member);
+    for (let cycle = 0; cycle < fleetCycles; cycle += 1) yield* cycleOf(all, `fleet ${cycle} ${environment}`)(own.member);
+  };
 }
 
-/** The two members beside `self` on the cycle that `name` orders. */
-function beside(pool: readonly RosterMember[], self: string, name: string): readonly string[] {
+/** The two members beside one on a cycle. */
+type Cycle = (self: string) => Iterable<string>;
+
+/** The cycle through `pool` that `name` orders. */
+function createCycle(pool: readonly string[], name: string): Cycle {
   const seed = hash32(name);
-  const cycle = pool
-    .map(({ member }) => ({ member, at: hash32(member, seed) }))
-    .toSorted((a, b) => a.at - b.at || (a.member < b.member ? -1 : 1));
-  const position = cycle.findIndex(({ member }) => member === self);
-  const before = cycle.at(position - 1);
-  const after = cycle[(position + 1) % cycle.length];
-  return [before, after].flatMap((link) => (link === undefined ? [] : [link.member]));
+  const order = pool.map((member) => ({ member, at: hash32(member, seed) })).toSorted((a, b) => a.at - b.at || (a.member < b.member ? -1 : 1));
+  const places = new Map(order.map(({ member }, place) => [member, place]));
+  return function* beside(self) {
+    const place = places.get(self) ?? 0;
+    for (const link of [order.at(place - 1), order[(place + 1) % order.length]]) if (link !== undefined) yield link.member;
+  };
 }

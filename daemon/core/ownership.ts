@@ -5,9 +5,10 @@
 
 import { fullMeshMax } from './neighbours.ts';
 import { hash32, rendezvous } from './hash.ts';
-import { maySee } from './peers.ts';
+import { putPiece } from './pieces.ts';
+import { rosterIndex, type RosterIndex } from './roster-index.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { besideOrigins, inOwnZone } from './zones.ts';
+import { besideOrigins, inOwnZone, originZones } from './zones.ts';
 import { isBarred, type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
 
 /** Whether a chunk is ours to fetch from the origin. */
@@ -20,18 +21,50 @@ export function refreshOwners(state: SwarmState, topic: TopicState): void {
   const { fetch } = topic;
   if (fetch?.ownersStale !== true) return;
   fetch.ownersStale = false;
-  const { members, seesAll } = candidates(state, topic);
-  fetch.seesAll = seesAll;
+  const isOwner = divide(state, topic, fetch);
+  const blocks = blockCount(topic);
+  fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => (isOwner(block) ? 1 : 0));
+  fetch.ownPieces.fill(0);
+  fetch.table.pieces.forEach(({ ordinals }, piece) => putPiece(fetch.ownPieces, piece, ordinals.some((ordinal) => isOwn(topic, fetch, ordinal))));
+  for (const view of topic.views.values()) view.dry = false;
+}
+
+/** Whether a block is ours, among those who take part now. */
+function divide(state: SwarmState, topic: TopicState, fetch: Fetch): (block: number) => boolean {
+  const seed = hash32(`${topic.info.revision} ${topic.info.blob}`);
+  const { member } = state.self;
+  fetch.seesAll = true;
+  // An origin that fetches is bound by nothing.
+  if (state.self.origin) return () => true;
+  const index = rosterIndex(state.agents, state.zones, topic.info.environments);
+  if (index.all.members.length > fullMeshMax) {
+    fetch.seesAll = false;
+    const zone = state.zones.get(member);
+    fetch.importers = (zone === undefined ? index.all : index.inZones([zone])).members;
+    return largeFleetOwner(state, index, seed, blockCount(topic), fetch.ownersRank);
+  }
+  const members = candidates(state, topic, index.all.members);
   fetch.importers = inOwnZone(state, members);
   const owners = besideOrigins(state, members);
-  const own = owners.indexOf(state.self.member);
-  // An origin that fetches is bound by nothing.
-  const isFree = !members.includes(state.self.member);
-  const hashes = owners.map((member) => hash32(member));
-  const seed = hash32(`${topic.info.revision} ${topic.info.blob}`);
-  const blocks = Math.ceil(topic.info.chunkCount / blockChunks(topic));
-  fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => (isFree || (own !== -1 && rendezvous((seed + block) >>> 0, hashes) === own) ? 1 : 0));
-  for (const view of topic.views.values()) view.dry = false;
+  const own = owners.indexOf(member);
+  const hashes = owners.map((owner) => hash32(owner));
+  return (block) => own !== -1 && rendezvous((seed + block) >>> 0, hashes) === own;
+}
+
+/**
+ * In a fleet of which we see a few neighbours only, all of the roster divide the blocks: by even steps through the sorted members, so that nobody has much more
+ * than another. Ownership widens with `rank`, to the next in line, then to the next two, and so on, for those that are dead or take no part.
+ */
+function largeFleetOwner(state: SwarmState, index: RosterIndex, seed: number, blocks: number, rank: number): (block: number) => boolean {
+  const near = index.inZones(originZones(state));
+  const owners = near.members.length === 0 ? index.all : near;
+  const place = owners.placeOf(state.self.member);
+  const { length } = owners.members;
+  return (block) => {
+    const step = length > blocks ? Math.floor((block * length) / blocks) : block;
+    const distance = (((place - step - seed) % length) + length) % length;
+    return place !== -1 && distance < 2 ** rank;
+  };
 }
 
 /** Notices agents that have long gained nothing although they lack something: what is theirs falls to the others. */
@@ -40,7 +73,7 @@ export function watchForSilence(state: SwarmState, topic: TopicState, fetch: Fet
     const isSilent = view.held !== undefined && !view.held.isFull && state.now - view.newsAt >= afterMs;
     if (isSilent === view.isSilent) continue;
     view.isSilent = isSilent;
-    fetch.ownersStale = true;
+    if (fetch.seesAll) fetch.ownersStale = true;
   }
 }
 
@@ -49,21 +82,21 @@ export function blockOf(topic: TopicState, ordinal: number): number {
   return Math.floor(ordinal / blockChunks(topic));
 }
 
+function blockCount(topic: TopicState): number {
+  return Math.ceil(topic.info.chunkCount / blockChunks(topic));
+}
+
 function blockChunks(topic: TopicState): number {
   return Math.ceil(topic.info.chunkCount / swarmBounds.piecesAim);
 }
 
 /**
- * The agents among whom the blocks are divided. In a full mesh those that have opened the topic and lack something, so that the dead, the idle and the
- * stuck own nothing, and at the beginning those that may yet open it; in a larger fleet, of which we see a few neighbours only, all of the roster.
- * Origins divide nothing: they fetch from anybody.
+ * The agents among whom the blocks are divided in a full mesh: those that have opened the topic and lack something, so that the dead, the idle and the
+ * stuck own nothing, and at the beginning those that may yet open it.
  */
-function candidates(state: SwarmState, topic: TopicState): { readonly members: readonly string[]; readonly seesAll: boolean } {
-  if (state.self.origin) return { members: [], seesAll: true };
-  const rostered = state.agents.filter((agent) => !agent.origin && maySee(agent, topic.info.environments));
-  if (rostered.length > fullMeshMax) return { members: rostered.map(({ member }) => member), seesAll: false };
+function candidates(state: SwarmState, topic: TopicState, rostered: readonly string[]): readonly string[] {
   const found = [state.self.member];
-  for (const { member } of rostered) {
+  for (const member of rostered) {
     const peer = state.peers.get(member);
     if (peer === undefined || state.now < peer.quarantinedUntil || isBarred(state, member, topic.info.revision)) continue;
     const view = topic.views.get(member);
@@ -71,5 +104,5 @@ function candidates(state: SwarmState, topic: TopicState): { readonly members: r
     const takesPart = view?.held === undefined ? state.now < (topic.fetch?.expectedUntil ?? 0) : !view.held.isFull && !view.isSilent;
     if (takesPart) found.push(member);
   }
-  return { members: found.toSorted(), seesAll: true };
+  return found.toSorted();
 }

@@ -35,9 +35,8 @@ export function rateOf(peer: Peer): number {
 }
 
 /** Whether a neighbour's word about what it holds is worth waiting for: what it sent was right, and it does not keep letting requests pass. */
-export function isReliable(state: SwarmState, member: string, revision: string): boolean {
-  const peer = state.peers.get(member);
-  return peer !== undefined && !isDoubtful(peer) && state.now >= peer.quarantinedUntil && !isBarred(state, member, revision);
+export function isReliable(state: SwarmState, peer: Peer, revision: string): boolean {
+  return !isDoubtful(peer) && state.now >= peer.quarantinedUntil && !isBarred(state, peer.info.member, revision);
 }
 
 /** One overstayed request is slowness in a neighbour that has delivered before; in one that never has, it is all that is known of it. */
@@ -53,9 +52,40 @@ export function isThrottled(state: SwarmState, topic: TopicState, bytes: number)
 /** Whether the neighbour may be asked for `bytes` more of a topic now. */
 export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: number): boolean {
   if (state.now < peer.quarantinedUntil || state.now < peer.busyUntil) return false;
-  if (peer.owedRequests >= swarmBounds.windowRequestsMax || isBarred(state, peer.info.member, topic.info.revision)) return false;
+  if (!hasRoom(peer, bytes) || isBarred(state, peer.info.member, topic.info.revision)) return false;
   if (state.owedBytes + state.unstoredBytes + bytes > swarmBounds.totalBytesMax && state.owedBytes + state.unstoredBytes > 0) return false;
-  if (isThrottled(state, topic, bytes)) return false;
+  return !isThrottled(state, topic, bytes);
+}
+
+/**
+ * What may be under way from all neighbours together. More would only wait in their lines: what is asked for too early is chosen too early, and holds up those who
+ * need it more.
+ */
+export function hasEnough(state: SwarmState, pieceBytes: number): boolean {
+  return state.owedBytes - state.dawdlingBytes + pieceBytes > Math.max(swarmBounds.enoughPieces * pieceBytes, swarmBounds.enoughMs * state.income.rate);
+}
+
+/** Counts bytes that came in. */
+export function countIncome({ income, now }: SwarmState, bytes: number): void {
+  income.bytes += bytes;
+  const elapsed = now - income.since;
+  if (elapsed < swarmBounds.incomeMs) return;
+  // After a rest nothing is known.
+  const measured = income.bytes / elapsed;
+  income.rate = income.rate === 0 ? measured : income.rate * 0.5 + measured * 0.5;
+  income.bytes = 0;
+  income.since = now;
+}
+
+/** A request takes much longer than it should: others may be asked for other things meanwhile. */
+export function letDawdle(state: SwarmState, request: Request): void {
+  if (request.dawdles || request.late || state.now - request.issuedAt < Math.max(swarmBounds.dawdleMs, 2 * request.expectedMs)) return;
+  request.dawdles = true;
+  state.dawdlingBytes += request.remainingBytes;
+}
+
+function hasRoom(peer: Peer, bytes: number): boolean {
+  if (peer.owedRequests >= swarmBounds.windowRequestsMax) return false;
   // One request at a time shows whether it has come to itself.
   if (isDoubtful(peer)) return peer.owedRequests === 0;
   if (peer.owedRequests < swarmBounds.windowRequestsMin) return true;
@@ -85,6 +115,7 @@ export function settleOrdinal(state: SwarmState, peer: Peer, request: Request, o
   if (request.late) return;
   peer.owedBytes -= bytes;
   state.owedBytes -= bytes;
+  if (request.dawdles) state.dawdlingBytes -= bytes;
 }
 
 /** Ends a request, however it went; what is unanswered of it is free again. */
@@ -107,6 +138,7 @@ export function makeLate(state: SwarmState, peer: Peer, request: Request): void 
 function forgiveRequest(state: SwarmState, peer: Peer, request: Request): void {
   peer.owedBytes -= request.remainingBytes;
   state.owedBytes -= request.remainingBytes;
+  if (request.dawdles) state.dawdlingBytes -= request.remainingBytes;
   peer.owedRequests -= 1;
   const topic = state.topics.get(request.topic);
   if (topic?.fetch === undefined) return;

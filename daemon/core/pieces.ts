@@ -1,4 +1,4 @@
-// The missing chunks of a topic, packed into pieces, and the pieces by how many neighbours have something of them: rarest first in O(1).
+// The missing chunks of a topic, packed into pieces, and which of those that somebody offers the fewest neighbours have.
 // Which of them to ask for, and whom, is decided in requesting.ts.
 
 import { swarmBounds } from './swarm-bounds.ts';
@@ -26,10 +26,21 @@ export interface PieceTable {
   pieceOf(ordinal: number): number;
   readonly state: Uint8Array;
   readonly pieceBytes: number;
-  /** Must be called after every change of `holders`, with the change: +1 or -1. */
-  moved(piece: number, change: 1 | -1): void;
-  /** Pieces from rare to common; within one availability from a random start. Stops when `visit` returns true. */
-  rarestFirst(random: number, visit: (piece: number) => boolean): void;
+  /** Pieces of which something is free to be asked for. */
+  readonly open: PieceSet;
+  /**
+   * Visits the open pieces of `offers`, and of `mask` if there is one: from rare to common, or as they come; among equals from a random start (`random` is from
+   * 0 up to 1). Stops when `visit` returns true; whether it did.
+   */
+  rarestAmong(offers: PieceSet, mask: PieceSet | undefined, order: 'rarest' | 'any', random: number, visit: (piece: number) => boolean): boolean;
+}
+
+/** Some of the pieces of a table: one bit each. */
+export type PieceSet = Int32Array;
+
+/** A set of none of `count` pieces. */
+export function createPieceSet(count: number): PieceSet {
+  return new Int32Array(Math.ceil(count / 32));
 }
 
 /** What a request asks for: about a 256th of what is missing (swarm.md, section 2.1). */
@@ -64,51 +75,59 @@ export function createPieceTable(chunkCount: number, missing: readonly number[],
     bytes += length;
   }
   finish();
-  return { pieces, state, pieceBytes, pieceOf: (ordinal) => index[ordinal] ?? -1, ...byAvailability(pieces) };
+  const open = createPieceSet(pieces.length);
+  for (const piece of pieces.keys()) putPiece(open, piece, true);
+  return { pieces, state, pieceBytes, pieceOf: (ordinal) => index[ordinal] ?? -1, open, rarestAmong: rarestAmong(pieces, open) };
+}
+
+
+/** Puts a piece into a set, or takes it out. */
+export function putPiece(set: PieceSet, piece: number, isIn: boolean): void {
+  const bit = 1 << (piece & 31);
+  const word = set[piece >>> 5] ?? 0;
+  set[piece >>> 5] = isIn ? word | bit : word & ~bit;
 }
 
 /**
- * Pieces in one array sorted by bucket, with the bucket's bounds beside it: a change by one swaps with the bucket's edge
- * (libtorrent's piece picker does the same).
+ * Looks only at pieces that the one to be asked has and that are free, 32 at a time: a fleet's agents hold much the same, so those are few.
+ * (Buckets by availability, as libtorrent keeps them, find the rarest piece at once, and then walk past all that this neighbour has not.)
  */
-function byAvailability(pieces: readonly Piece[]): Pick<PieceTable, 'moved' | 'rarestFirst'> {
-  const last = swarmBounds.bucketsMax;
-  const order = Int32Array.from(pieces.keys());
-  const position = Int32Array.from(pieces.keys());
-  /** Bucket b is order[start[b]] up to order[start[b + 1]]. Everything begins in bucket 0. */
-  const start = new Int32Array(last + 2).fill(pieces.length);
-  start[0] = 0;
-  const at = (array: Int32Array, slot: number): number => array[slot] ?? 0;
-  const swap = (a: number, b: number): void => {
-    const [pieceA, pieceB] = [at(order, a), at(order, b)];
-    order[a] = pieceB;
-    order[b] = pieceA;
-    position[pieceA] = b;
-    position[pieceB] = a;
-  };
-  return {
-    moved(piece, change) {
-      const now = pieces[piece]?.holders ?? 0;
-      const from = Math.min(now - change, last);
-      const to = Math.min(now, last);
-      if (from === to) return;
-      if (change === 1) {
-        swap(at(position, piece), at(start, to) - 1);
-        start[to] = at(start, to) - 1;
-      } else {
-        swap(at(position, piece), at(start, from));
-        start[from] = at(start, from) + 1;
+function rarestAmong(pieces: readonly Piece[], open: PieceSet): PieceTable['rarestAmong'] {
+  const found = new Int32Array(pieces.length);
+  const rarity = new Int32Array(pieces.length);
+  return (offers, mask, order, random, visit) => {
+    let count = 0;
+    for (let word = 0; word < open.length; word += 1) {
+      let bits = (open[word] ?? 0) & (offers[word] ?? 0);
+      if (mask !== undefined) bits &= mask[word] ?? 0;
+      for (; bits !== 0; bits &= bits - 1) {
+        const piece = 32 * word + 31 - Math.clz32(bits & -bits);
+        found[count] = piece;
+        rarity[count] = order === 'any' ? 0 : (pieces[piece]?.holders ?? 0);
+        count += 1;
       }
-    },
-    rarestFirst(random, visit) {
-      for (let bucket = 0; bucket <= last; bucket += 1) {
-        const from = at(start, bucket);
-        const size = at(start, bucket + 1) - from;
-        const offset = Math.floor(random * size);
-        for (let step = 0; step < size; step += 1) {
-          if (visit(at(order, from + ((offset + step) % size)))) return;
+    }
+    for (let tried = -1; ; ) {
+      let rarest = Number.POSITIVE_INFINITY;
+      let size = 0;
+      for (let index = 0; index < count; index += 1) {
+        const here = rarity[index] ?? 0;
+        if (here <= tried || here > rarest) continue;
+        size = here === rarest ? size + 1 : 1;
+        rarest = here;
+      }
+      if (size === 0) return false;
+      const skip = Math.floor(random * size);
+      // Those of this rarity from the drawn one on, then those before it.
+      for (const [from, to] of [[skip, size], [0, skip]] as const) {
+        let nth = 0;
+        for (let index = 0; index < count && nth < to; index += 1) {
+          if (rarity[index] !== rarest) continue;
+          if (nth >= from && visit(found[index] ?? -1)) return true;
+          nth += 1;
         }
       }
-    },
+      tried = rarest;
+    }
   };
 }

@@ -4,20 +4,15 @@
 import { limits } from '../../proto/limits.ts';
 import { isMissing, takeChunk } from './fetching.ts';
 import { blockOf, isOwn, refreshOwners, watchForSilence } from './ownership.ts';
-import { closeRequest, dropRequests, expectedMs, graceMs, isReliable, isThrottled, makeLate, mayAsk, openRequest } from './peers.ts';
+import { closeRequest, dropRequests, expectedMs, graceMs, hasEnough, isReliable, isThrottled, letDawdle, makeLate, mayAsk, openRequest } from './peers.ts';
 import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { fromOrigin, type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
+import { type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 import { rangesOf } from './topics.ts';
 import { isForeign, mayImport } from './zones.ts';
 
 /** Why a request is made; `desperate` asks the origin for what another was to fetch, `duplicate` asks again for what is asked for. */
 type Purpose = 'normal' | 'desperate' | 'duplicate';
-
-interface Candidate {
-  readonly peer: Peer;
-  readonly view: View;
-}
 
 /** Fills every window that has room, of every fetch. */
 export function pump(state: SwarmState): void {
@@ -53,7 +48,7 @@ export function tick(state: SwarmState): void {
     if (topic.fetch === undefined) continue;
     // What an origin refused, or an importer was to bring, is asked for again by time alone.
     for (const [member, view] of topic.views) {
-      if (state.peers.get(member)?.info.origin === true || isForeign(state, member)) view.dry = false;
+      if (view.peer.info.origin || isForeign(state, member)) view.dry = false;
     }
     if (topic.fetch.expectedUntil !== 0 && state.now >= topic.fetch.expectedUntil) {
       topic.fetch.expectedUntil = 0;
@@ -77,60 +72,57 @@ function fill(state: SwarmState, topic: TopicState, fetch: Fetch, purpose: 'norm
   // What the rules leave to ask for is remembered between steps; what despair does is not, since it is rare.
   const spent = new Set<View>();
   while (fetch.open > 0) {
-    const next = soonest(state, topic, fetch, (peer, view) => (purpose === 'normal' ? !view.dry : peer.info.origin && !spent.has(view)));
+    const next = soonest(state, topic, fetch, purpose === 'normal' ? undefined : spent);
     if (next === undefined) return;
     if (askRarest(state, topic, fetch, next, purpose)) continue;
-    if (purpose === 'normal') next.view.dry = true;
-    else spent.add(next.view);
+    if (purpose === 'normal') next.dry = true;
+    else spent.add(next);
   }
 }
 
-/** The neighbour with room in its window that would be done with one more piece first. */
-function soonest(state: SwarmState, topic: TopicState, fetch: Fetch, isCandidate: (peer: Peer, view: View) => boolean): Candidate | undefined {
+/** The neighbour with room in its window that would be done with one more piece first; of origins only, without those that are `spent`, if that is given. */
+function soonest(state: SwarmState, topic: TopicState, fetch: Fetch, spent: ReadonlySet<View> | undefined): View | undefined {
   const { pieceBytes } = fetch.table;
-  let best: Candidate | undefined;
+  let best: View | undefined;
   let bestMs = Number.POSITIVE_INFINITY;
-  for (const [member, view] of topic.views) {
-    if (view.held === undefined || view.theirTopic === undefined) continue;
-    const peer = state.peers.get(member);
-    if (peer === undefined || !isCandidate(peer, view) || !mayAsk(state, topic, peer, pieceBytes)) continue;
-    const ms = expectedMs(peer, pieceBytes);
+  const isSated = !fetch.seesAll && hasEnough(state, pieceBytes);
+  for (const view of topic.views.values()) {
+    const { origin } = view.peer.info;
+    if (spent === undefined ? view.dry : !origin || spent.has(view)) continue;
+    // What is ours to bring from the origin nobody else has: however much is under way and however long its line, it is asked for.
+    if (isSated && !origin) continue;
+    if (view.held === undefined || view.theirTopic === undefined || !mayAsk(state, topic, view.peer, pieceBytes)) continue;
+    const ms = origin && !fetch.seesAll ? -1 : expectedMs(view.peer, pieceBytes);
     if (ms >= bestMs) continue;
-    best = { peer, view };
+    best = view;
     bestMs = ms;
   }
   return best;
 }
 
 /** Asks for the rarest piece of which the neighbour has something free; at the beginning for any. Whether there was one. */
-function askRarest(state: SwarmState, topic: TopicState, fetch: Fetch, to: Candidate, purpose: Purpose): boolean {
+function askRarest(state: SwarmState, topic: TopicState, fetch: Fetch, to: View, purpose: Purpose): boolean {
   const attempt = (index: number): boolean => {
     const piece = fetch.table.pieces[index];
-    if (piece === undefined || piece.open === 0 || (to.view.counts[index] ?? 0) === 0) return false;
+    if (piece === undefined) return false;
     const ordinals = askable(state, topic, fetch, piece, to, purpose);
     if (ordinals.length === 0) return false;
     ask(state, topic, fetch, to, ordinals, purpose);
     return true;
   };
-  if (fetch.piecesDone < swarmBounds.randomPieces) {
-    const { length } = fetch.table.pieces;
-    const offset = Math.floor(state.random() * length);
-    for (let step = 0; step < length; step += 1) {
-      if (attempt((offset + step) % length)) return true;
-    }
-    return false;
-  }
-  let found = false;
-  fetch.table.rarestFirst(state.random(), (index) => {
-    found = attempt(index);
-    return found;
-  });
-  return found;
+  const mask = purpose === 'normal' && isSpared(state, to.peer) ? fetch.ownPieces : undefined;
+  return fetch.table.rarestAmong(to.offers, mask, fetch.piecesDone < swarmBounds.randomPieces ? 'any' : 'rarest', state.random(), attempt);
+}
+
+/** Whether a neighbour is an origin, of which we ask by the rule only: origins among themselves are bound by none. */
+function isSpared(state: SwarmState, peer: Peer): boolean {
+  return peer.info.origin && !state.self.origin;
 }
 
 /** The chunks of a piece that this neighbour may be asked for now. */
-function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piece, { peer, view }: Candidate, purpose: Purpose): readonly number[] {
-  const byRule = peer.info.origin && !state.self.origin;
+function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piece, view: View, purpose: Purpose): readonly number[] {
+  const { peer } = view;
+  const byRule = isSpared(state, peer);
   if (byRule && state.now < piece.originAfter) return [];
   const spared = byRule && purpose === 'normal';
   const foreign = !peer.info.origin && !state.self.origin && isForeign(state, peer.info.member);
@@ -149,14 +141,15 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piec
 
 /** Whether a neighbour that is not an origin and can be relied on says that it holds the chunk. */
 function peerHolds(state: SwarmState, topic: TopicState, ordinal: number): boolean {
-  for (const [member, view] of topic.views) {
-    if (view.held?.has(ordinal) === true && !fromOrigin(state, member) && isReliable(state, member, topic.info.revision)) return true;
+  for (const view of topic.views.values()) {
+    if (!view.peer.info.origin && view.held?.has(ordinal) === true && isReliable(state, view.peer, topic.info.revision)) return true;
   }
   return false;
 }
 
-function ask(state: SwarmState, topic: TopicState, fetch: Fetch, { peer, view }: Candidate, ordinals: readonly number[], purpose: Purpose): void {
+function ask(state: SwarmState, topic: TopicState, fetch: Fetch, view: View, ordinals: readonly number[], purpose: Purpose): void {
   if (view.theirTopic === undefined) return;
+  const { peer } = view;
   let bytes = 0;
   for (const ordinal of ordinals) {
     bytes += topic.info.lengthOf(ordinal);
@@ -178,6 +171,7 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, { peer, view }:
     answered: false,
     deadline: state.now + graceMs(state) + 4 * expected,
     late: false,
+    dawdles: false,
     desperate: purpose === 'desperate',
     duplicate: purpose === 'duplicate',
   });
@@ -188,6 +182,7 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, { peer, view }:
 function expire(state: SwarmState, peer: Peer): void {
   let overstayed = false;
   for (const request of peer.requests.values()) {
+    letDawdle(state, request);
     if (state.now < request.deadline) continue;
     if (request.late) {
       closeRequest(state, peer, request);
@@ -205,6 +200,8 @@ function expire(state: SwarmState, peer: Peer): void {
   }
   if (peer.timeouts < swarmBounds.timeoutsMax) return;
   peer.timeouts = 0;
+  // Nobody else has what an origin has, and its line is long when all begin: what waits in it stays there.
+  if (peer.info.origin) return;
   peer.quarantinedUntil = state.now + swarmBounds.quarantineMs;
   dropRequests(state, peer, () => true, true);
   for (const topic of state.topics.values()) {
@@ -243,8 +240,7 @@ function finishOff(state: SwarmState, topic: TopicState, fetch: Fetch): void {
     for (const request of peer.requests.values()) {
       if (request.topic !== topic.id || request.late) continue;
       unfinished += 1;
-      const patience = Math.max(swarmBounds.endgameMs, 2 * request.expectedMs);
-      if (!request.duplicate && state.now - request.issuedAt > patience) slow.push(request);
+      if (!request.duplicate && state.now - request.issuedAt > Math.max(swarmBounds.endgameMs, 2 * request.expectedMs)) slow.push(request);
     }
   }
   if (unfinished > swarmBounds.endgamePieces) return;
@@ -252,14 +248,19 @@ function finishOff(state: SwarmState, topic: TopicState, fetch: Fetch): void {
 }
 
 function duplicate(state: SwarmState, topic: TopicState, fetch: Fetch, request: Request): void {
+  const free: View[] = [];
   for (const [member, view] of topic.views) {
-    const peer = state.peers.get(member);
+    const { peer } = view;
     // The origin is no second holder: it answers when all others fail, by the deadline.
-    if (peer === undefined || peer.info.origin || isForeign(state, member) || member === request.member || !mayAsk(state, topic, peer, request.remainingBytes)) continue;
+    if (peer.info.origin || isForeign(state, member) || member === request.member || !mayAsk(state, topic, peer, request.remainingBytes)) continue;
+    free.push(view);
+  }
+  free.sort((a, b) => a.peer.owedRequests - b.peer.owedRequests || expectedMs(a.peer, 1) - expectedMs(b.peer, 1));
+  for (const view of free) {
     const ordinals = [...request.remaining].filter(
       (ordinal) =>
         isMissing(fetch, ordinal) && view.held?.has(ordinal) === true && !view.asked.has(ordinal) && (fetch.claims[ordinal] ?? 0) < swarmBounds.endgameHoldersMax,
     );
-    if (ordinals.length > 0) ask(state, topic, fetch, { peer, view }, ordinals.slice(0, limits.exchangeRangesMax), 'duplicate');
+    if (ordinals.length > 0) return ask(state, topic, fetch, view, ordinals.slice(0, limits.exchangeRangesMax), 'duplicate');
   }
 }

@@ -12,8 +12,6 @@ export const swarmBounds = {
   pieceChunksMax: 1024,
   /** The first pieces are chosen at random, so that newcomers have something to give one another. */
   randomPieces: 4,
-  /** Availability is told apart up to here. */
-  bucketsMax: 32,
 
   /** What one neighbour may owe us: twice its bandwidth-delay product, within these. */
   windowBytesMax: 4 * MiB,
@@ -24,6 +22,12 @@ export const swarmBounds = {
   windowSlackMs: 50,
   /** What all neighbours together may owe us, and what waits for our disk. */
   totalBytesMax: 32 * MiB,
+  /** In a fleet too large to see, what is asked for at once: so many pieces, or what comes in this long; the income is measured over spans of at least the last. */
+  enoughPieces: 10,
+  enoughMs: 400,
+  incomeMs: 250,
+  /** After this, and twice what it should take, a request no longer counts in that. */
+  dawdleMs: 250,
   /** Assumed of a neighbour that has not sent anything yet, in bytes a second; only for timeouts and windows. */
   rateAssumed: 1 * MiB,
 

@@ -2,7 +2,7 @@
 // a copy for each of ten thousand messages a second would cost more than the messages.
 
 import type { Bitmap } from '../../proto/bitmap.ts';
-import type { PieceTable } from './pieces.ts';
+import type { PieceSet, PieceTable } from './pieces.ts';
 import type { RateGate, TrafficClass } from './rate.ts';
 import type { Effect, PeerInfo, TopicInfo } from './swarm-events.ts';
 
@@ -22,6 +22,8 @@ export interface Request {
   deadline: number;
   /** It overstayed: its chunks are open to others again, and it no longer counts in the window. */
   late: boolean;
+  /** It takes so long that it no longer keeps us from asking others; see peers.ts. */
+  dawdles: boolean;
   /** Asked of the origin although another is to fetch it. */
   readonly desperate: boolean;
   /** A second request for chunks that are asked for already. */
@@ -30,6 +32,8 @@ export interface Request {
 
 /** How a neighbour takes part in one of our topics. */
 export interface View {
+  /** Whose it is, as it is connected now. */
+  readonly peer: Peer;
   /** Its number for the topic, once it has opened it. */
   theirTopic?: number;
   /** What it says that it holds. */
@@ -44,6 +48,8 @@ export interface View {
   isSilent: boolean;
   /** For each piece of the fetch: chunks that have not arrived and that it holds. */
   counts: Int32Array;
+  /** The pieces of which that is more than none. */
+  offers: PieceSet;
   /** Nothing to ask it for until something changes. */
   dry: boolean;
   /** Ordinals that we have asked it for and that are unanswered, late ones too. */
@@ -75,6 +81,10 @@ export interface Fetch {
   expectedUntil: number;
   /** For each block of ordinals: 1 when it is ours to fetch from the origin; see ownership.ts. */
   ownBlocks: Uint8Array;
+  /** The pieces that have something of ours. */
+  ownPieces: PieceSet;
+  /** In a fleet too large to see: how far ownership has widened; see ownership.ts. */
+  ownersRank: number;
   /** Ownership must be worked out anew. */
   ownersStale: boolean;
   /** Members of our zone among whom the blocks are divided that come from other zones; see zones.ts. */
@@ -164,6 +174,10 @@ export interface SwarmState {
   lastUpload: number;
   lastConnection: number;
   owedBytes: number;
+  /** Of those, of requests that dawdle. */
+  dawdlingBytes: number;
+  /** Bytes a millisecond that come in from all neighbours, smoothed; and what came since when. */
+  readonly income: { rate: number; bytes: number; since: number };
   /** Arrived and not stored. */
   unstoredBytes: number;
   /** From a request to its first answer, smoothed over all neighbours. */
@@ -190,6 +204,8 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     lastUpload: 0,
     lastConnection: 0,
     owedBytes: 0,
+    dawdlingBytes: 0,
+    income: { rate: 0, bytes: 0, since: 0 },
     unstoredBytes: 0,
     latencyMs: undefined,
     now: 0,

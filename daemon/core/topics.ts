@@ -41,7 +41,7 @@ export function unshareTopic(state: SwarmState, topic: TopicState): void {
 export function openTopic(state: SwarmState, topic: TopicState, peer: Peer): void {
   if (!maySee(peer.info, topic.info.environments)) return;
   const { member } = peer.info;
-  const view = topic.views.get(member) ?? createView();
+  const view = topic.views.get(member) ?? createView(peer);
   if (!view.opened && !makeRoom(state, member)) return;
   topic.views.set(member, view);
   view.opened = true;
@@ -87,11 +87,11 @@ export function onOpen(state: SwarmState, peer: Peer, message: OpenMessage): voi
     if (!(error instanceof ProtocolError)) throw error;
     return strikeProtocol(state, member, error.message);
   }
-  const view = topic.views.get(member) ?? createView();
+  const view = topic.views.get(member) ?? createView(peer);
   topic.views.set(member, view);
   const isFirst = view.theirTopic === undefined;
   view.theirTopic = message.topic;
-  setViewHeld(state, topic, member, view, isBarred(state, member, topic.info.revision) ? undefined : held);
+  setViewHeld(state, topic, view, isBarred(state, member, topic.info.revision) ? undefined : held);
   if (isFirst) openTopic(state, topic, peer);
 }
 
@@ -104,7 +104,7 @@ export function onClose(state: SwarmState, peer: Peer, theirTopic: number): void
   const view = topic?.views.get(peer.info.member);
   if (topic === undefined || view === undefined || view.theirTopic !== theirTopic) return;
   dropRequests(state, peer, (request) => request.topic === topic.id, false);
-  setViewHeld(state, topic, peer.info.member, view, undefined);
+  setViewHeld(state, topic, view, undefined);
   delete view.theirTopic;
 }
 
@@ -116,7 +116,7 @@ export function onHave(state: SwarmState, peer: Peer, message: HaveMessage): voi
   if (topic === undefined || view?.held === undefined) return;
   for (const { from, to } of message.ranges) {
     if (to > topic.info.chunkCount) return strikeProtocol(state, peer.info.member, `ordinal ${to - 1} of a blob of ${topic.info.chunkCount} chunks`);
-    for (let ordinal = from; ordinal < to; ordinal += 1) viewGains(state, topic, peer.info.member, view, ordinal);
+    for (let ordinal = from; ordinal < to; ordinal += 1) viewGains(state, topic, view, ordinal);
   }
 }
 
@@ -126,7 +126,7 @@ export function forgetPeer(state: SwarmState, peer: Peer): void {
   for (const topic of state.topics.values()) {
     const view = topic.views.get(peer.info.member);
     if (view === undefined) continue;
-    setViewHeld(state, topic, peer.info.member, view, undefined);
+    setViewHeld(state, topic, view, undefined);
     topic.views.delete(peer.info.member);
   }
   state.peers.delete(peer.info.member);
@@ -155,8 +155,13 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
   topic.flushedPieces = topic.fetch?.piecesDone ?? 0;
   for (const [member, view] of topic.views) {
     if (!view.opened || view.theirTopic === undefined || view.told === topic.log.length) continue;
-    const news = topic.log.slice(view.told).filter((ordinal) => view.held?.has(ordinal) !== true);
+    const news: number[] = [];
+    for (let index = view.told; index < topic.log.length; index += 1) {
+      const ordinal = topic.log[index] ?? -1;
+      if (view.held?.has(ordinal) !== true) news.push(ordinal);
+    }
     view.told = topic.log.length;
+    if (news.length === 0) continue;
     for (const ranges of framesOf(rangesOf(news))) state.effects.push({ kind: 'send', member, message: { kind: 'have', topic: topic.id, ranges } });
   }
 }
@@ -164,7 +169,7 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
 /** Ascending ranges that cover exactly these ordinals. */
 export function rangesOf(ordinals: readonly number[]): OrdinalRange[] {
   const ranges: { from: number; to: number }[] = [];
-  for (const ordinal of ordinals.toSorted((a, b) => a - b)) {
+  for (const ordinal of ordinals.length < 2 ? ordinals : ordinals.toSorted((a, b) => a - b)) {
     const last = ranges.at(-1);
     if (last?.to === ordinal) last.to += 1;
     else ranges.push({ from: ordinal, to: ordinal + 1 });

@@ -3,7 +3,7 @@
 
 import { mix32 } from './hash.ts';
 import { isReliable } from './peers.ts';
-import { fromOrigin, type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
+import { type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
 
 /** Whether a member is known to be in another zone than we. */
 export function isForeign(state: SwarmState, member: string): boolean {
@@ -17,10 +17,20 @@ export function inOwnZone(state: SwarmState, members: readonly string[]): readon
   return members.filter((member) => !isForeign(state, member));
 }
 
+/** The zones of the origins that are here. */
+export function originZones(state: SwarmState): readonly string[] {
+  const zones = new Set<string>();
+  for (const { info } of state.peers.values()) {
+    const zone = info.origin ? state.zones.get(info.member) : undefined;
+    if (zone !== undefined) zones.add(zone);
+  }
+  return [...zones];
+}
+
 /** Those of `members` that are in the zone of an origin, so that no border is crossed to feed them; all of them when none is. */
 export function besideOrigins(state: SwarmState, members: readonly string[]): readonly string[] {
-  const zones = new Set([...state.peers.values()].filter(({ info }) => info.origin).map(({ info }) => state.zones.get(info.member)));
-  const near = members.filter((member) => zones.has(state.zones.get(member)));
+  const zones = originZones(state);
+  const near = members.filter((member) => zones.includes(state.zones.get(member) ?? ''));
   return near.length === 0 ? members : near;
 }
 
@@ -32,7 +42,7 @@ export function mayImport(state: SwarmState, topic: TopicState, fetch: Fetch, or
   for (const [member, view] of topic.views) {
     if (view.held?.has(ordinal) !== true || isForeign(state, member)) continue;
     // What the origin of our own zone holds comes from it: one of us has it or is about to.
-    if (fromOrigin(state, member) ? !fetch.isStarving : isReliable(state, member, topic.info.revision)) return false;
+    if (view.peer.info.origin ? !fetch.isStarving : isReliable(state, view.peer, topic.info.revision)) return false;
   }
   const { importers } = fetch;
   const first = mix32(block + 1) % Math.max(1, importers.length);
@@ -46,8 +56,9 @@ export function mayImport(state: SwarmState, topic: TopicState, fetch: Fetch, or
 
 /** One that we do not see, in a fleet too large to know everybody, is believed to be, until we have nothing left to ask for. */
 function isAtWork(state: SwarmState, topic: TopicState, fetch: Fetch, member: string): boolean {
-  if (!state.peers.has(member)) return !fetch.seesAll && !fetch.isStarving;
+  const peer = state.peers.get(member);
+  if (peer === undefined) return !fetch.seesAll && !fetch.isStarving;
   const view = topic.views.get(member);
   if (view?.held === undefined) return state.now < fetch.expectedUntil;
-  return !view.isSilent && isReliable(state, member, topic.info.revision);
+  return !view.isSilent && isReliable(state, peer, topic.info.revision);
 }

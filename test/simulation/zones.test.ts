@@ -52,7 +52,7 @@ test.for([1, 2, 3])('each chunk crosses the border about once, and leaves the or
 test('a larger fleet, of which each sees a few, crosses it a few times at most', async () => {
   const { copies } = await play(4, 40);
   expect(copies).toBeLessThanOrEqual(1.6);
-});
+}, 60_000);
 
 test('what silent importers were to bring, others bring', async () => {
   const { copies, ms } = await play(5, 12, ['agent001', 'agent003']);

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createPieceTable, pieceBytesFor } from '../../../daemon/core/pieces.ts';
+import { createPieceSet, createPieceTable, pieceBytesFor, putPiece } from '../../../daemon/core/pieces.ts';
 import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
 
 describe('pieceBytesFor()', () => {
@@ -34,25 +34,28 @@ describe('createPieceTable()', () => {
     );
   });
 
-  test('visits pieces from rare to common, each once, whatever came and went', () => {
-    const change = fc.tuple(fc.nat(19), fc.boolean());
+  test('visits the free pieces that are offered from rare to common, each once, whatever came and went', () => {
+    const some = fc.array(fc.boolean(), { minLength: 70, maxLength: 70 });
     fc.assert(
-      fc.property(fc.array(change, { maxLength: 400 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (changes, random) => {
-        const table = createPieceTable(20, Array.from({ length: 20 }, (_, ordinal) => ordinal), () => 60_000);
-        for (const [index, up] of changes) {
-          const piece = table.pieces[index];
-          if (piece === undefined || (!up && piece.holders === 0)) continue;
-          piece.holders += up ? 1 : -1;
-          table.moved(index, up ? 1 : -1);
+      fc.property(fc.array(fc.nat(5), { minLength: 70, maxLength: 70 }), some, some, some, fc.double({ min: 0, max: 0.999, noNaN: true }), (holders, open, offered, masked, random) => {
+        const table = createPieceTable(70, Array.from({ length: 70 }, (_, ordinal) => ordinal), () => 60_000);
+        const [offers, mask] = [createPieceSet(70), createPieceSet(70)];
+        for (const [index, piece] of table.pieces.entries()) {
+          piece.holders = holders[index] ?? 0;
+          putPiece(table.open, index, open[index] === true);
+          putPiece(offers, index, offered[index] === true);
+          putPiece(mask, index, masked[index] === true);
         }
         const visited: number[] = [];
-        table.rarestFirst(random, (index) => {
-          visited.push(index);
-          return false;
-        });
-        expect(visited.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, index) => index));
-        const holders = visited.map((index) => Math.min(table.pieces[index]?.holders ?? 0, swarmBounds.bucketsMax));
-        expect(holders).toEqual(holders.toSorted((a, b) => a - b));
+        const visit = (index: number): boolean => visited.push(index) < 0;
+        expect(table.rarestAmong(offers, mask, 'rarest', random, visit)).toBe(false);
+        const expected = [...table.pieces.keys()].filter((index) => open[index] === true && offered[index] === true && masked[index] === true);
+        expect(visited.toSorted((a, b) => a - b)).toEqual(expected);
+        const rarity = visited.map((index) => table.pieces[index]?.holders ?? 0);
+        expect(rarity).toEqual(rarity.toSorted((a, b) => a - b));
+        const first: number[] = [];
+        expect(table.rarestAmong(offers, undefined, 'any', random, (index) => first.push(index) > 0)).toBe(first.length === 1);
+        expect(first.every((index) => open[index] === true && offered[index] === true)).toBe(true);
       }),
       { numRuns: 200 },
     );
