@@ -1,0 +1,95 @@
+// Who is in a simulated fleet: what each host is like and how it behaves, the roster that names them all, and the connections that follow from it.
+
+import { createGraph } from '../../daemon/core/neighbours.ts';
+import type { Schedule } from '../../daemon/core/schedule.ts';
+import type { Roster } from '../../proto/statement.ts';
+
+/**
+ * `corrupt` says that it holds everything and sends wrong bytes; `tainted` fetches like others and sends wrong bytes; `boastful` says that it holds everything
+ * and answers `absent`; `silent` says so too and answers nothing.
+ */
+export type Behaviour = 'honest' | 'corrupt' | 'tainted' | 'boastful' | 'silent';
+
+export interface Host {
+  readonly member: string;
+  readonly origin: boolean;
+  readonly zone: number;
+  /** Bytes a millisecond. */
+  readonly up: number;
+  readonly down: number;
+  readonly behaviour: Behaviour;
+  readonly holds: 'all' | 'none' | readonly number[];
+  /** It fetches all that it does not hold from then on; absent: it only serves. */
+  readonly wantsAt?: number;
+  /** It is gone from then on, and its neighbours notice at once. */
+  readonly diesAt?: number;
+  /** Nobody waits for it to finish. */
+  readonly excused: boolean;
+}
+
+export interface FleetOptions {
+  readonly seed: number;
+  readonly hosts: readonly Host[];
+  readonly chunkCount: number;
+  readonly chunkBytes: number;
+  readonly latencyMs: number;
+  readonly crossMs: number;
+  readonly border?: number;
+  /** Share of `have` messages that are lost. */
+  readonly lostHaves?: number;
+  /** Origins die when each chunk has left one of them. */
+  readonly originDiesAfterOne?: boolean;
+  readonly limitMs: number;
+}
+
+/** A request that a host answers, chunk after chunk. */
+export interface Upload {
+  readonly id: number;
+  readonly from: number;
+  readonly to: number;
+  readonly topic: number;
+  readonly request: number;
+  readonly ordinals: readonly number[];
+  next: number;
+}
+
+/** One host as the simulation keeps it. */
+export interface Node {
+  readonly index: number;
+  readonly host: Host;
+  readonly schedule: Schedule;
+  readonly neighbours: readonly number[];
+  /** Uploads that may send, the next one first. */
+  readonly sending: Upload[];
+  isSending: boolean;
+  isAlive: boolean;
+  tickAt: number;
+  doneAt: number | undefined;
+  messages: number;
+  sentBytes: number;
+  originBytes: number;
+  crossBytes: number;
+  wastedBytes: number;
+  /** Chunks that were kept although their bytes were wrong. */
+  badStored: number;
+}
+
+/** The roster of these hosts, each in its zone, all agents in one environment. */
+export function rosterOf(hosts: readonly Host[]): Roster {
+  const members = hosts.map(({ member, origin, zone }) => ({ member, addresses: [], roles: [origin ? ('seed' as const) : ('agent' as const)], environments: origin ? [] : ['prod'], zone: `zone-${zone}` }));
+  return { epoch: 1, members: members.toSorted((a, b) => (a.member < b.member ? -1 : 1)), revoked: [] };
+}
+
+/** The connections that there are, both ways: an agent calls on origins, which name no agents. */
+export function linksOf(hosts: readonly Host[], roster: Roster, byMember: ReadonlyMap<string, number>): readonly (readonly number[])[] {
+  const graph = createGraph(roster);
+  const links = hosts.map(() => new Set<number>());
+  hosts.forEach(({ member }, index) => {
+    for (const neighbour of graph(member)) {
+      const other = byMember.get(neighbour) ?? -1;
+      links[index]?.add(other);
+      links[other]?.add(index);
+    }
+  });
+  return links.map((set) => [...set]);
+}

@@ -1,0 +1,71 @@
+// The cables of a simulated fleet: each host sends and receives at its rates, zones have a border with a rate of its own. A chunk holds a cable from its first
+// bit to its last, one after the other; what comes in faster than a cable takes waits in front of it.
+
+export interface HostLine {
+  /** Bytes a millisecond. */
+  readonly up: number;
+  readonly down: number;
+  readonly zone: number;
+}
+
+export interface LinesOptions {
+  readonly hosts: readonly HostLine[];
+  /** One way, within a zone and across a border. */
+  readonly latencyMs: number;
+  readonly crossMs: number;
+  /** Bytes a millisecond that leave a zone, and that enter it; absent: no limit but the hosts'. */
+  readonly border?: number;
+}
+
+export class Lines {
+  /** When the last chunk that was given to {@link carry} has left its sender, and when it has arrived. */
+  sentAt = 0;
+  arrivesAt = 0;
+  readonly #options: LinesOptions;
+  readonly #upFreeAt: Float64Array;
+  readonly #downFreeAt: Float64Array;
+  readonly #outFreeAt: Float64Array;
+  readonly #inFreeAt: Float64Array;
+
+  constructor(options: LinesOptions) {
+    this.#options = options;
+    const zones = 1 + Math.max(0, ...options.hosts.map(({ zone }) => zone));
+    this.#upFreeAt = new Float64Array(options.hosts.length);
+    this.#downFreeAt = new Float64Array(options.hosts.length);
+    this.#outFreeAt = new Float64Array(zones);
+    this.#inFreeAt = new Float64Array(zones);
+  }
+
+  isCrossing(from: number, to: number): boolean {
+    return this.#options.hosts[from]?.zone !== this.#options.hosts[to]?.zone;
+  }
+
+  latencyMs(from: number, to: number): number {
+    return this.isCrossing(from, to) ? this.#options.crossMs : this.#options.latencyMs;
+  }
+
+  /** Sends one chunk; the times are in the fields. */
+  carry(from: number, to: number, bytes: number, now: number): void {
+    const { hosts, border } = this.#options;
+    const [sender, receiver] = [hosts[from], hosts[to]];
+    if (sender === undefined || receiver === undefined) throw new RangeError(`no line from host ${from} to host ${to}`);
+    let first = Math.max(now, this.#upFreeAt[from] ?? 0);
+    let last = first + bytes / sender.up;
+    this.#upFreeAt[from] = last;
+    this.sentAt = last;
+    if (border !== undefined && sender.zone !== receiver.zone) {
+      [first, last] = through(this.#outFreeAt, sender.zone, border, bytes, first, last);
+      [first, last] = through(this.#inFreeAt, receiver.zone, border, bytes, first, last);
+    }
+    const latency = this.latencyMs(from, to);
+    [, this.arrivesAt] = through(this.#downFreeAt, to, receiver.down, bytes, first + latency, last + latency);
+  }
+}
+
+/** A chunk whose bits come between `first` and `last` through one more cable: when its first bit leaves it, and its last. */
+function through(freeAt: Float64Array, cable: number, rate: number, bytes: number, first: number, last: number): [number, number] {
+  const begin = Math.max(first, freeAt[cable] ?? 0);
+  const end = Math.max(begin + bytes / rate, last);
+  freeAt[cable] = end;
+  return [begin, end];
+}
