@@ -192,8 +192,16 @@ export const importTable: readonly ImportRow[] = [
     instead: 'daemon/content is the one bridge between the floors; take anything else as a value',
   },
   {
+    files: ['control/files/**'],
+    may: ['proto/**', 'control/core/**', 'control/files/**'],
+    mayType: [],
+    packages: ['ajv', 'typebox', 'yaml'],
+    node: false,
+    instead: 'text comes in and data goes out: let whoever has the file read it and say what is wrong',
+  },
+  {
     files: ['control/cli/**'],
-    may: ['proto/**', 'control/cli/**', 'control/control.ts', 'daemon/content/**', ...commons('control')],
+    may: ['proto/**', 'control/cli/**', 'control/files/**', 'control/control.ts', 'daemon/content/**', ...commons('control')],
     mayType: [],
     packages: 'declared',
     node: true,

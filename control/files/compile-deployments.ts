@@ -1,0 +1,123 @@
+// Deployment configurations of a file as configurations of the model, and the coverage that an environment asks for before
+// anything switches. What the model does not know is warned of, key by key.
+
+import { deploymentDefaults } from '../../proto/api/environments.ts';
+import type { DeploymentConfig } from '../../proto/events.ts';
+import type { CoverageSpec } from '../../proto/pipeline.ts';
+import type { BatchSpec, FineConfig } from '../../proto/rollout-config.ts';
+import { configProblems } from '../core/config.ts';
+import type { Findings } from './findings.ts';
+import type { DeploymentText } from './schema.ts';
+import type { Path } from './source.ts';
+import { durationMs, percentOf, shareOf } from './units.ts';
+
+/** What a deployment configuration is to an environment. */
+export interface CompiledDeployment {
+  readonly config: DeploymentConfig;
+  readonly coverage?: CoverageSpec;
+}
+
+/** What an environment has that names none. */
+export const plainDeployment: CompiledDeployment = { config: deploymentDefaults };
+
+/** How files call what the model calls otherwise. */
+const keyOfField: Readonly<Record<string, Path>> = {
+  'batches.bakeMs': ['bake'],
+  lostAfterMs: ['unreachable', 'after'],
+  progressDeadlineMs: ['progressDeadline'],
+  bakeMs: ['bake'],
+  minHealthyTimeMs: ['minHealthyTime'],
+  healthyDeadlineMs: ['healthyDeadline'],
+  'unreachable.afterMs': ['unreachable', 'after'],
+};
+
+export function deploymentOf(written: DeploymentText, path: Path, findings: Findings): CompiledDeployment {
+  warnOfWhatHasNoEffect(written, path, findings);
+  const { quorum, enabled } = written.prefetch ?? {};
+  if (quorum !== undefined && enabled === false) findings.problem([...path, 'prefetch', 'quorum'], 'nothing fetches ahead, so that this would never be reached; leave it out, or write enabled: true');
+  const config = configOf(written);
+  for (const problem of configProblems(config, 0)) {
+    // Such as `batches[1].bakeMs: …`.
+    const [said = '', list = '', index, field = ''] = /^(\w+)(?:\[(\d+)\])?((?:\.\w+)*): /.exec(problem) ?? [];
+    const key = `${list}${field}`;
+    const place = index === undefined ? (keyOfField[key] ?? key.split('.').filter((part) => part !== '')) : [list, Number(index), ...(keyOfField[key] ?? ['size'])];
+    findings.problem([...path, ...place], `${place.join('.')}: ${inWords(problem.slice(said.length))}`);
+  }
+  return {
+    config,
+    ...(quorum === undefined ? {} : { coverage: { coverage: quorum.coverage ?? 1, minCopiesPerZone: quorum.minCopiesPerZone ?? 1 } }),
+  };
+}
+
+/** With the names that files use for what the model names otherwise. */
+function inWords(text: string): string {
+  return text.replace(/\b(minHealthyTime|progressDeadline|healthyDeadline)Ms\b/g, '$1');
+}
+
+function configOf(written: DeploymentText): DeploymentConfig {
+  const { batches, bake, maxParallel, minHealthy, failureThreshold, unreachable, progressDeadline } = written;
+  const whole = deploymentDefaults;
+  return {
+    batches: batches?.map(batchOf) ?? whole.batches,
+    maxParallel: maxParallel === undefined ? whole.maxParallel : shareOf(maxParallel),
+    minHealthy: minHealthy === undefined ? whole.minHealthy : shareOf(minHealthy),
+    failureThreshold: {
+      count: failureThreshold?.count ?? whole.failureThreshold.count,
+      percent: failureThreshold?.percent === undefined ? whole.failureThreshold.percent : percentOf(failureThreshold.percent),
+    },
+    lostAfterMs: durationMs(unreachable?.after ?? '') ?? whole.lostAfterMs,
+    progressDeadlineMs: durationMs(progressDeadline ?? '') ?? whole.progressDeadlineMs,
+    bakeMs: durationMs(bake ?? '') ?? whole.bakeMs,
+    autoRollback: autoRollbackOf(written.autoRollback),
+    ...fineOf(written),
+  };
+}
+
+/** A batch that says nothing but its size is that alone, however it is written. */
+function batchOf({ size, name, canary, bake, pause }: NonNullable<DeploymentText['batches']>[number]): DeploymentConfig['batches'][number] {
+  const bakeMs = durationMs(bake ?? '');
+  const more: Omit<BatchSpec, 'size'> = {
+    ...(name === undefined ? {} : { name }),
+    ...(canary === true ? { canary } : {}),
+    ...(bakeMs === undefined ? {} : { bakeMs }),
+    ...(pause === true ? { pause } : {}),
+  };
+  return Object.keys(more).length === 0 ? shareOf(size) : { size: shareOf(size), ...more };
+}
+
+function autoRollbackOf(written: DeploymentText['autoRollback']): DeploymentConfig['autoRollback'] {
+  if (written === undefined) return deploymentDefaults.autoRollback;
+  if (typeof written === 'boolean') return written;
+  const { onHealth = true, onError = false, onVerification = ['failed'] } = written;
+  const ends = typeof onVerification === 'boolean' ? (onVerification ? (['failed'] as const) : []) : onVerification;
+  if (!onError && onHealth === (ends.length > 0) && (ends.length === 0 || ends.join() === 'failed')) return onHealth;
+  return { onHealth, onError, onVerification: [...ends] };
+}
+
+/** What is left out where it says what is so anyway. */
+function fineOf({ stripeBy, minHealthyTime, healthyDeadline, unreachable, rollback, prefetch }: DeploymentText): FineConfig {
+  const [minHealthyTimeMs, healthyDeadlineMs] = [durationMs(minHealthyTime ?? ''), durationMs(healthyDeadline ?? '')];
+  const kept = Object.fromEntries((['skipCanary', 'skipBake', 'ignoreWindows'] as const).flatMap((key) => (rollback?.[key] === false ? [[key, false]] : [])));
+  return {
+    ...(stripeBy === undefined || stripeBy === 'zone' ? {} : { stripeBy }),
+    ...(minHealthyTimeMs === undefined ? {} : { minHealthyTimeMs }),
+    ...(healthyDeadlineMs === undefined ? {} : { healthyDeadlineMs }),
+    ...(unreachable?.tolerate === undefined ? {} : { unreachable: { tolerate: shareOf(unreachable.tolerate) } }),
+    ...(Object.keys(kept).length === 0 ? {} : { rollback: kept }),
+    ...(prefetch === undefined || prefetch.enabled === false ? {} : { prefetch: { enabled: true, ...(prefetch.ignoreWindows === false ? { ignoreWindows: false } : {}) } }),
+  };
+}
+
+function warnOfWhatHasNoEffect(written: DeploymentText, path: Path, findings: Findings): void {
+  const { autoRollback } = written;
+  if (written.order !== undefined && written.order.join() !== 'unhealthy,outdated') findings.ignored([...path, 'order'], 'unhealthy targets go first, then outdated ones');
+  written.batches?.forEach((batch, index) => {
+    if (batch.verify !== undefined) findings.ignored([...path, 'batches', index, 'verify'], 'the deploy spec says when a target is healthy');
+  });
+  if (typeof autoRollback === 'object') {
+    if (autoRollback.onAlarm === true) findings.ignored([...path, 'autoRollback', 'onAlarm'], 'write an analysis step in the workflow');
+    if (autoRollback.scope === 'failed') findings.ignored([...path, 'autoRollback', 'scope'], 'all targets go back');
+  }
+  if (written.healthChecks !== undefined) findings.ignored([...path, 'healthChecks'], 'the deploy spec says when a target is healthy');
+  if (written.alarms !== undefined) findings.ignored([...path, 'alarms'], 'write an analysis step in the workflow');
+}
