@@ -22,6 +22,10 @@ export type ApplyPipeline = {
   readonly spec: PipelineSpec;
   readonly apps?: readonly string[];
   readonly environments?: readonly EnvironmentWish[];
+  /** Absent: as it is; a new one is enabled. */
+  readonly enabled?: boolean;
+  /** What its writer has seen: 0 for none. Refused when it is another by now. */
+  readonly generation?: number;
 };
 export type SwitchPipeline = { readonly kind: 'switch-pipeline'; readonly pipeline: string; readonly on: boolean; readonly reason?: string };
 export type DeletePipeline = { readonly kind: 'delete-pipeline'; readonly pipeline: string; readonly reason?: string };

@@ -16,9 +16,11 @@ import { canonicalText } from './sets.ts';
 import { isRange } from './versions.ts';
 
 /** Everything that a pipeline's file says, or nothing of it (G-1); what is so already is not said again. */
-export function applyPipeline(state: State, { pipeline, project, spec, apps = [], environments = [] }: ApplyPipeline): Answer {
+export function applyPipeline(state: State, { pipeline, project, spec, apps = [], environments = [], enabled, generation }: ApplyPipeline): Answer {
   const problem = nameProblem('a pipeline', pipeline) ?? nameProblem('a project', project);
   if (problem !== undefined) return refused('invalid', problem);
+  const known = state.pipelines.get(pipeline);
+  if (generation !== undefined && generation !== (known?.generation ?? 0)) return refused('conflict', `somebody applied pipeline '${pipeline}' meanwhile; look at it again`);
   const makes = [
     ...apps.filter((app) => !state.apps.has(app)).map((app) => (before: State) => createApp(before, { kind: 'create-app', app, project })),
     ...environments.map((wish) => (before: State) => wishFor(before, wish)),
@@ -37,9 +39,10 @@ export function applyPipeline(state: State, { pipeline, project, spec, apps = []
   // Those that could not be made were told of already.
   problems.push(...pipelineProblems(after, pipeline, spec, environments));
   if (problems.length > 0) return refused('invalid', `pipeline '${pipeline}': ${problems.join('; ')}`);
-  const known = state.pipelines.get(pipeline);
-  if (known?.project === project && canonicalText(known.spec) === canonicalText(spec)) return accepted(...events);
-  return accepted(...events, { kind: 'pipeline.applied', pipeline, project, spec });
+  // Disabled in the same append, so that nothing starts in between.
+  const switched: readonly Event[] = enabled === undefined || enabled === (known?.enabled ?? true) ? [] : [{ kind: enabled ? 'pipeline.enabled' : 'pipeline.disabled', pipeline }];
+  if (known?.project === project && canonicalText(known.spec) === canonicalText(spec)) return accepted(...events, ...switched);
+  return accepted(...events, { kind: 'pipeline.applied', pipeline, project, spec }, ...switched);
 }
 
 function wishFor(state: State, { environment, apps, selector, config }: EnvironmentWish): Answer {

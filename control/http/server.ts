@@ -16,6 +16,7 @@ import { auditHandlers } from './api-audit.ts';
 import { statusHandlers, tokenHandlers } from './api-admin.ts';
 import { appHandlers, environmentHandlers } from './api-catalog.ts';
 import { deploymentActionHandlers } from './api-deployment-actions.ts';
+import { pipelineHandlers } from './api-pipelines.ts';
 import { deploymentHandlers, promotionHandlers, targetHandlers } from './api-rollout.ts';
 import { swarmHandlers } from './api-swarm.ts';
 import { notificationHandlers, type NotificationOptions } from './api-notifications.ts';
@@ -113,6 +114,7 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
     ...appHandlers(options),
     ...environmentHandlers(options),
     ...governanceHandlers(options),
+    ...pipelineHandlers(options),
     ...promotionHandlers(options),
     ...deploymentHandlers(options),
     ...deploymentActionHandlers(options),

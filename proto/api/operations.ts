@@ -10,6 +10,7 @@ import { AbortSchema, CreatePromotionSchema, CreateRollbackSchema, ExplanationSc
 import { ChannelSchema, ChannelTestSchema, NotificationSchema, NotificationsQuerySchema } from './notifications.ts';
 import type { Operation } from './operation.ts';
 import { governanceOperations } from './operations-governance.ts';
+import { pipelineOperations } from './operations-pipelines.ts';
 import { PageQuerySchema, page } from './schema.ts';
 import { EventsQuerySchema, StatusSchema } from './status.ts';
 import { CoverageQuerySchema, CoverageSchema, ReceiptSchema, SwarmMapSchema } from './swarm.ts';
@@ -56,6 +57,7 @@ export const operations = {
   retryDeployment: { method: 'POST', path: '/v1/deployments/{deployment}/retry', summary: 'Bring the same set once more to the targets that lack it', scope: promote, body: AbortSchema, status: 202, reply: PromotionSchema },
 
   ...governanceOperations,
+  ...pipelineOperations,
 
   listTargets: { method: 'GET', path: '/v1/targets', summary: 'List targets by name', scope: read, query: TargetsQuerySchema, status: 200, reply: page(TargetSchema) },
   getTarget: { method: 'GET', path: '/v1/targets/{target}', summary: 'One target, by member id or name', scope: read, status: 200, reply: TargetSchema },
