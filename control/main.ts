@@ -71,6 +71,10 @@ const world: World = {
   environment: process.env,
   directory: directoryOfCaller(),
   home: homedir(),
+  // Opened when a command reads it: it would hold the process otherwise.
+  get stdin() {
+    return process.stdin;
+  },
   stdout: output(process.stdout),
   stderr: output(process.stderr),
   clock: systemClock,

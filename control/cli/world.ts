@@ -20,6 +20,8 @@ export interface World {
   readonly directory: string;
   /** The user's home, for the configuration. */
   readonly home: string;
+  /** What is piped in; read by commands that are given `-`. */
+  readonly stdin: AsyncIterable<Uint8Array>;
   /** Data. */
   readonly stdout: Output;
   /** Messages, progress, logs. */

@@ -2,6 +2,7 @@
 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { runCommandLine } from '../../../control/cli/cli.ts';
 import type { ExitCode } from '../../../control/cli/exit.ts';
@@ -24,6 +25,7 @@ export function testWorld(options: Partial<World> & { readonly tty?: boolean } =
     environment: { PATH: process.env['PATH'] },
     directory: tmpdir(),
     home: join(tmpdir(), 'starling-no-home'),
+    stdin: Readable.from([]),
     stdout: output('out'),
     stderr: output('err'),
     clock: systemClock,
