@@ -1,0 +1,106 @@
+// P13: the journal on LevelDB. Appends that are synced, many waiting at once and one after the other, beside LevelDB itself writing the same bytes in the same groups;
+// and starting with a journal of a million facts: every entry checked, read and folded. The facts are those of rollouts (decided-fleet.ts).
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Level } from 'level';
+import { encodeEntry, keyOf } from '../control/journal/entries.ts';
+import { openLevelJournal } from '../control/journal/level.ts';
+import { openProjection } from '../control/run/projection.ts';
+import type { Event } from '../proto/events.ts';
+import { DecidedFleet, now } from './decided-fleet.ts';
+import { median, printRow } from './rows.ts';
+
+const full = process.argv.includes('--full');
+const runs = 5;
+/** Appends that wait together, as the reports of a fleet do: the journal's own bound on a group. */
+const together = 512;
+const appends = { together: 40_960, alone: 400 } as const;
+const actor = 'member:12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo';
+
+/** Events written in a second, `size` of them waiting at once, each an append of its own. */
+async function journalRate(directory: string, events: readonly Event[], size: number): Promise<number> {
+  await using journal = await openLevelJournal(directory);
+  const startedAt = performance.now();
+  for (let from = 0; from < events.length; from += size) {
+    const head = journal.head();
+    await Promise.all(events.slice(from, from + size).map(async (event, index) => await journal.append({ actor, at: now, events: [event] }, head + index)));
+  }
+  return (events.length / (performance.now() - startedAt)) * 1000;
+}
+
+/** The same entries, encoded the same, by LevelDB alone: batches of `size`, synced. */
+async function rawRate(directory: string, events: readonly Event[], size: number): Promise<number> {
+  const database = new Level<Uint8Array, Uint8Array>(directory, { keyEncoding: 'view', valueEncoding: 'view' });
+  await database.open();
+  const startedAt = performance.now();
+  for (let from = 0; from < events.length; from += size) {
+    const group = events.slice(from, from + size).map((event, index) => ({ seq: from + index + 1, at: now, actor, event }));
+    await database.batch(group.map((entry) => ({ type: 'put' as const, key: keyOf(entry.seq), value: encodeEntry(entry) })), { sync: true });
+  }
+  const rate = (events.length / (performance.now() - startedAt)) * 1000;
+  await database.close();
+  return rate;
+}
+
+/** A fleet's history of at least `count` facts. */
+function* history(count: number): Generator<readonly Event[]> {
+  let made: Event[] = [];
+  let total = 0;
+  const fleet = new DecidedFleet(2_000, (facts) => void made.push(...facts));
+  for (let revision = 1; total < count; revision += 1) {
+    fleet.deploy(revision);
+    total += made.length;
+    yield made;
+    made = [];
+  }
+}
+
+async function commits(root: string): Promise<void> {
+  const facts = [...history(appends.together)].flat().slice(-appends.together);
+  for (const [name, size, count] of [[`${together} appends waiting at once`, together, appends.together], ['one append after the other', 1, appends.alone]] as const) {
+    const events = facts.slice(0, count);
+    const ours: number[] = [];
+    const raw: number[] = [];
+    for (let run = 0; run < runs; run += 1) {
+      raw.push(await rawRate(join(root, `raw-${size}-${run}`), events, size));
+      ours.push(await journalRate(join(root, `journal-${size}-${run}`), events, size));
+    }
+    printRow({ row: 'P13', case: `${name}, of raw LevelDB`, figure: median(ours.map((rate, run) => rate / (raw[run] ?? 1))), unit: 'x', goal: 0.8, moreIsBetter: true, runs, details: { 'events/s': Math.round(median(ours)), 'raw events/s': Math.round(median(raw)) } });
+  }
+}
+
+async function replay(root: string, count: number): Promise<void> {
+  const directory = join(root, 'replay');
+  let written = 0;
+  {
+    await using journal = await openLevelJournal(directory);
+    for (const events of history(count)) {
+      await journal.append({ actor, at: now, events: events.slice(0, count - written) }, journal.head());
+      written = journal.head();
+    }
+  }
+  const times: number[] = [];
+  const opened: number[] = [];
+  for (let run = 0; run < 3; run += 1) {
+    const startedAt = performance.now();
+    await using journal = await openLevelJournal(directory);
+    opened.push(performance.now() - startedAt);
+    const projection = await openProjection(journal, () => now);
+    times.push((performance.now() - startedAt) / 1000);
+    await projection.close();
+  }
+  printRow({ row: 'P13', case: `start with ${written} facts`, figure: median(times), unit: 's', goal: 5, runs: times.length, details: { 'of it checking, s': Number((median(opened) / 1000).toFixed(2)) } });
+}
+
+const root = await mkdtemp(join(tmpdir(), 'starling-bench-'));
+try {
+  await commits(root);
+  for (const count of full ? [100_000, 1_000_000] : [1_000_000]) {
+    await rm(join(root, 'replay'), { recursive: true, force: true });
+    await replay(root, count);
+  }
+} finally {
+  await rm(root, { recursive: true, force: true });
+}
