@@ -33,8 +33,9 @@ export interface DeploymentConfig extends FineConfig {
 export type PromotionPhase = 'waiting' | 'deploying' | 'succeeded' | 'failed' | 'aborted' | 'superseded';
 /** Why a promotion was made, where no person plainly asked for it. */
 export type PromotionCause = 'auto' | 'hotfix';
-export type DeploymentPhase = 'running' | 'baking' | 'rolling-back' | 'succeeded' | 'failed' | 'rolled-back' | 'rollback-failed' | 'aborted';
-export type DeploymentKind = 'promote' | 'redeploy' | 'rollback' | 'catch-up';
+/** `distributing` is of a prefetch alone. */
+export type DeploymentPhase = 'distributing' | 'running' | 'baking' | 'rolling-back' | 'succeeded' | 'failed' | 'rolled-back' | 'rollback-failed' | 'aborted';
+export type DeploymentKind = 'promote' | 'redeploy' | 'rollback' | 'catch-up' | 'prefetch';
 
 export type Event =
   | PipelineEvent
@@ -134,6 +135,17 @@ export type Event =
       /** Gates that would have held it, and why they did not (T-1). */
       readonly exemptions?: readonly { readonly gate: string; readonly why: string; readonly ref?: string }[];
     }
+  /** Content travels before the gates are open; again with the same id: to these targets too. Ends as a deployment does, and switches nothing. */
+  | {
+      readonly kind: 'prefetch.started';
+      readonly deployment: string;
+      readonly promotion: string;
+      readonly environment: string;
+      readonly app: string;
+      readonly to: Digest;
+      readonly number: number;
+      readonly targets: readonly string[];
+    }
   | { readonly kind: 'batch.started'; readonly deployment: string; readonly batch: number }
   | { readonly kind: 'batch.finished'; readonly deployment: string; readonly batch: number; readonly phase: 'succeeded' | 'failed' }
   /** Nothing new is activated until it is resumed; what is in flight comes to its end. */
@@ -142,7 +154,7 @@ export type Event =
   /** The rest of a bake is left out. */
   | { readonly kind: 'bake.skipped'; readonly deployment: string; readonly batch: number; readonly reason?: string }
   | { readonly kind: 'deployment.rolling-back'; readonly deployment: string; readonly reason: string; readonly targets: readonly string[]; readonly to: Digest; readonly number: number }
-  | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'running' | 'baking' | 'rolling-back'>; readonly reason?: string }
+  | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'distributing' | 'running' | 'baking' | 'rolling-back'>; readonly reason?: string }
   | { readonly kind: 'target.reported'; readonly member: string; readonly report: Report }
   /** `code`: why, where it is not silence. */
   | { readonly kind: 'target.lost'; readonly member: string; readonly deployment: string; readonly code?: string; readonly detail?: string }

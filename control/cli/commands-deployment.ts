@@ -95,7 +95,7 @@ type Phase = NonNullable<Static<typeof DeploymentsQuerySchema>['phase']>;
 
 /** Which phases there are is the API's to say: it answers what it expected. */
 function phaseOf(text: string): Phase {
-  const known: readonly Phase[] = ['running', 'baking', 'rolling-back', 'succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'];
+  const known: readonly Phase[] = ['distributing', 'running', 'baking', 'rolling-back', 'succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'];
   const phase = known.find((one) => one === text);
   if (phase === undefined) throw new ControlError('CONFIG_INVALID', `--phase: '${text}' is none of ${known.join(', ')}`);
   return phase;

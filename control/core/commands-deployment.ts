@@ -15,6 +15,7 @@ import { setIdOf } from './sets.ts';
 export function conduct(state: State, command: DeploymentCommand, now: number): Answer {
   const deployment = state.deployments.get(command.deployment);
   if (deployment === undefined) return refused('not-found', `there is no deployment '${command.deployment}'`);
+  if (deployment.type === 'prefetch') return refused('conflict', `'${deployment.deployment}' only brings content near, and switches nothing; it ends with promotion ${deployment.promotion}: abort that one`);
   if (command.kind === 'retry-deployment') return retry(state, deployment, command, now);
   if (isFinished(deployment.phase)) return refused('conflict', `deployment '${deployment.deployment}' has ended already: it ${deployment.phase}`);
   if (deployment.phase === 'rolling-back') {
@@ -74,7 +75,7 @@ function retry(state: State, deployment: Deployment, { promotion, reason }: Retr
   const { deployment: id, environment, app, phase } = deployment;
   if (state.promotions.has(promotion)) return accepted();
   if (!isFinished(phase)) return refused('conflict', `deployment '${id}' is ${phase}; it can be tried again when it has ended`);
-  const newer = [...state.deployments.values()].findLast((one) => one.environment === environment && one.app === app && (one.type !== 'catch-up' || one.deployment === id));
+  const newer = [...state.deployments.values()].findLast((one) => one.environment === environment && one.app === app && one.type !== 'prefetch' && (one.type !== 'catch-up' || one.deployment === id));
   if (newer !== undefined && newer.deployment !== id) {
     return refused('conflict', `deployment '${newer.deployment}' of ${app}@${newer.number} came to '${environment}' after '${id}'; retry that one, or promote ${app}@${deployment.number}`);
   }

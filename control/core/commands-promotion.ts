@@ -125,6 +125,7 @@ function openPromotions(state: State, environment: Environment) {
 export function abort(state: State, { deployment: id, reason }: Abort): Answer {
   const deployment = state.deployments.get(id);
   if (deployment === undefined) return refused('not-found', `there is no deployment '${id}'`);
+  if (deployment.type === 'prefetch') return refused('conflict', `'${id}' only brings content near, and switches nothing; it ends with promotion ${deployment.promotion}: abort that one`);
   if (deployment.phase === 'aborted') return accepted();
   if (isFinished(deployment.phase)) return refused('conflict', `deployment '${id}' has ended already: it ${deployment.phase}; there is nothing to abort`);
   if (deployment.phase === 'rolling-back') {

@@ -12,11 +12,12 @@ import type { Effect } from './effects.ts';
 import { evaluateGates } from './gates.ts';
 import type { GateResult } from './gates.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
+import { isWorthFetching, prefetchEnded, prefetchOf, stepPrefetch } from './prefetch.ts';
 import { stepRollback } from './rollback.ts';
 import { stepRollout } from './rollout.ts';
 import { membersOf, revisionOf, targetsOf } from './select.ts';
 import type { Observed } from './select.ts';
-import { nothing, orderEffect } from './step.ts';
+import { orderEffect } from './step.ts';
 import type { Step } from './step.ts';
 
 export interface Decision {
@@ -65,18 +66,27 @@ function decideEnvironment(state: State, environment: Environment, observed: Obs
     }
     return stepRollout(state, environment, active, observed);
   }
-  const farewell = cancelled(state, environment);
+  const farewell = cancelled(state, environment, environment.newestDeployment) ?? cancelled(state, environment, environment.newestPrefetch);
   if (farewell !== undefined) return { events: [], effects: [farewell] };
-  if (line.length === 0) return catchUp(state, environment, observed);
+  if (line.length === 0) return prefetchOf(state, environment) === undefined ? catchUp(state, environment, observed) : stepPrefetch(state, environment, undefined, observed);
   let nextCheckAt = Infinity;
+  let early: Promotion | undefined;
   for (const promotion of line) {
     const gates = evaluateGates(state, promotion, observed);
-    if (gates.blockers.length === 0) return { events: [...given(environment, promotion), ...started(state, environment, promotion, gates)], effects: [] };
+    if (gates.blockers.length === 0) {
+      // Whoever still fetches something else is told to stop before anything new begins.
+      const other = prefetchOf(state, environment);
+      if (other !== undefined && other.promotion !== promotion.promotion) return { events: prefetchEnded(state, environment, promotion), effects: [] };
+      return { events: [...given(environment, promotion), ...prefetchEnded(state, environment, promotion), ...started(state, environment, promotion, gates)], effects: [] };
+    }
     nextCheckAt = Math.min(nextCheckAt, gates.nextCheckAt ?? Infinity);
+    if (early === undefined && isWorthFetching(state, environment, promotion, gates.blockers)) early = promotion;
     // What is half done goes on before anything else begins but a rollback.
     if (promotion.phase === 'deploying') break;
   }
-  return nextCheckAt === Infinity ? nothing : { ...nothing, nextCheckAt };
+  const fetching = stepPrefetch(state, environment, early, observed);
+  nextCheckAt = Math.min(nextCheckAt, fetching.nextCheckAt ?? Infinity);
+  return { ...fetching, ...(nextCheckAt === Infinity ? {} : { nextCheckAt }) };
 }
 
 /** Who is to start next: a rollback, the promotion that has applications to go, then those that wait, oldest first. */
@@ -95,8 +105,8 @@ function given(environment: Environment, promotion: Promotion): readonly Event[]
 }
 
 /** Before anything new begins, those who still work for the last deployment are told to stop. */
-function cancelled(state: State, environment: Environment): Effect | undefined {
-  const newest = environment.newestDeployment === undefined ? undefined : state.deployments.get(environment.newestDeployment);
+function cancelled(state: State, environment: Environment, deployment: string | undefined): Effect | undefined {
+  const newest = state.deployments.get(deployment ?? '');
   if (newest === undefined || newest.cancels.length === 0) return undefined;
   return orderEffect(state, environment, newest, 'cancel', newest.cancels);
 }

@@ -6,6 +6,7 @@ import type { Draft, Mutable } from './draft.ts';
 import type { Batch, Deployment, Environment, IssuedOrder, Slot, TargetDeployment } from './model.ts';
 import { isDone, isFinal, isFinished, isInFlight } from './phases.ts';
 import { foldPause } from './evolve-pause.ts';
+import { foldPrefetch, foldPrefetchEnd } from './evolve-prefetch.ts';
 import { foldReport, settleBatches } from './evolve-report.ts';
 
 type Of<K extends Event['kind']> = Extract<Event, { readonly kind: K }>;
@@ -21,6 +22,7 @@ export type DeploymentEvent = Of<
   | 'deployment.paused'
   | 'deployment.resumed'
   | 'bake.skipped'
+  | 'prefetch.started'
   | 'deployment.rolling-back'
   | 'deployment.finished'
   | 'target.reported'
@@ -41,6 +43,8 @@ export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number)
     case 'deployment.resumed':
     case 'bake.skipped':
       return foldPause(draft, event, at);
+    case 'prefetch.started':
+      return foldPrefetch(draft, event, at);
     case 'deployment.rolling-back':
       return foldRollingBack(draft, event, at);
     case 'deployment.finished':
@@ -144,6 +148,11 @@ function foldRollingBack(draft: Draft, event: Of<'deployment.rolling-back'>, at:
 
 function foldFinished(draft: Draft, event: Of<'deployment.finished'>, at: number): void {
   const deployment = unfinished(draft, event.deployment, at);
+  if (deployment?.type === 'prefetch') {
+    foldPrefetchEnd(draft, deployment, event, at);
+    draft.setOrders(deployment.environment, worthDelivering(draft, draft.orders(deployment.environment)));
+    return;
+  }
   const environment = deployment === undefined ? undefined : draft.environments.edit(deployment.environment);
   if (deployment === undefined || environment === undefined) return;
   deployment.phase = event.phase;

@@ -94,7 +94,7 @@ function servedAfter(deployment: Deployment, report: Report, back: boolean): { r
  * was given up as lost may have come back. `again`: the bake counts from now, since what is to be watched has only now begun.
  */
 export function settleBatches(deployment: Mutable<Deployment>, at: number, again = false): void {
-  if (isFinished(deployment.phase) || deployment.phase === 'rolling-back') return;
+  if (isFinished(deployment.phase) || deployment.phase === 'rolling-back' || deployment.phase === 'distributing') return;
   const index = deployment.batches.findIndex((batch) => batch.phase === 'running' || batch.phase === 'baking');
   const batch = deployment.batches[index];
   if (batch === undefined) {

@@ -34,7 +34,7 @@ function foldStarted(draft: Draft, event: Extract<Event, { readonly kind: 'deplo
 
 function foldFinished(draft: Draft, event: Extract<Event, { readonly kind: 'deployment.finished' }>, at: number): void {
   const deployment = draft.deployments.get(event.deployment);
-  if (deployment === undefined || deployment.finishedAt !== undefined || deployment.type === 'catch-up') return;
+  if (deployment === undefined || deployment.finishedAt !== undefined || deployment.type === 'catch-up' || deployment.type === 'prefetch') return;
   const sets = setsOf(draft, deployment.environment);
   if (event.phase === 'rolled-back' || event.phase === 'rollback-failed') {
     if (sets.current !== undefined) sets.desired = sets.current;

@@ -101,6 +101,7 @@ function fold(draft: Draft, entry: JournalEntry): void {
     case 'deployment.paused':
     case 'deployment.resumed':
     case 'bake.skipped':
+    case 'prefetch.started':
     case 'deployment.rolling-back':
     case 'deployment.finished':
     case 'target.reported':

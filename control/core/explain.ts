@@ -10,9 +10,11 @@ import type { Blocker } from './gates.ts';
 import { setText } from './gates/blocker.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
 import { isDone, isInFlight } from './phases.ts';
+import { prefetchOf } from './prefetch.ts';
 import { deploymentProgress, membersOf } from './select.ts';
 import type { DeploymentProgress, Observed } from './select.ts';
 import { deadlineOf, roleEffect } from './step.ts';
+import { isHolding } from './swarm.ts';
 
 /** One thing that a deployment under way waits for. */
 export interface Wait {
@@ -61,12 +63,21 @@ function explainPromotion(state: State, observed: Observed, promotion: Promotion
   if (promotion.phase === 'waiting') {
     const { blockers, nextCheckAt } = evaluateGates(state, promotion, observed);
     const summary = blockers.length === 0 ? `${what} starts in '${promotion.environment}' now` : `${what} waits for '${promotion.environment}': ${blockers[0]?.type}`;
-    return { subject, summary, blockers, waits: [], ...about, ...(nextCheckAt === undefined ? {} : { nextCheckAt }) };
+    return { subject, summary, blockers, waits: fetchingWaits(state, environment, promotion), ...about, ...(nextCheckAt === undefined ? {} : { nextCheckAt }) };
   }
   const deployment = state.deployments.get(promotion.deployment ?? '');
   if (environment !== undefined && deployment !== undefined) return { subject, ...about, ...explainDeployment(state, observed, environment, deployment) };
   const why = promotion.outcome === undefined ? '' : `: ${promotion.outcome}`;
   return { subject, summary: `${what} was ${promotion.phase}${why}`, blockers: [], waits: [], ...about };
+}
+
+/** What is known of a prefetch while its promotion waits. */
+function fetchingWaits(state: State, environment: Environment | undefined, { promotion }: Promotion): readonly Wait[] {
+  const open = environment === undefined ? undefined : prefetchOf(state, environment);
+  if (open === undefined || open.promotion !== promotion) return [];
+  const targets = Object.values(open.targets);
+  const holding = targets.filter(({ phase }) => isHolding(phase)).length;
+  return [{ reason: `meanwhile ${holding} of ${targets.length} targets hold ${open.app}@${open.number} (${open.deployment})` }];
 }
 
 type About = Pick<Explanation, 'summary' | 'blockers' | 'waits' | 'nextCheckAt' | 'deployment'>;

@@ -61,6 +61,9 @@ export interface Environment {
   readonly activeDeployment?: string;
   /** The deployment started last, finished or not. */
   readonly newestDeployment?: string;
+  /** The prefetch begun last, finished or not, and how many there were. */
+  readonly newestPrefetch?: string;
+  readonly prefetches?: number;
   /** The promotion that is being deployed and has applications to go, between two of its deployments too. */
   readonly continuing?: string;
   /** Promotions that wait for this environment's gates, oldest first. */

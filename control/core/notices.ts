@@ -132,7 +132,7 @@ function ofDeployment(state: State, id: string, phase: string): Told | undefined
   const deployment = state.deployments.get(id);
   const names: Readonly<Record<string, NoticeName>> = { started: 'deployment.started', succeeded: 'deployment.succeeded', failed: 'deployment.failed', 'rollback-failed': 'deployment.failed', 'rolled-back': 'deployment.rolledback' };
   const name = names[phase];
-  if (deployment === undefined || name === undefined || deployment.type === 'catch-up') return undefined;
+  if (deployment === undefined || name === undefined || deployment.type === 'catch-up' || deployment.type === 'prefetch') return undefined;
   const { environment, app, number, reason } = deployment;
   const title = `${environment}: ${deployment.type === 'rollback' ? 'rollback to ' : ''}${app}@${number} ${phase === 'rolled-back' ? 'was rolled back' : phase === 'rollback-failed' ? 'could not be rolled back everywhere' : phase}`;
   return { name, pipelines: ofEnvironment(state, environment), subject: id, title, text: sentence(title, reason, `see \`starling explain ${environment}\``) };

@@ -89,7 +89,7 @@ function overdueSince({ config, paused, resumedAt }: Deployment, { phase, report
 
 const switching: ReadonlySet<string> = new Set(['activating', 'health-checking', 'rolling-back']);
 
-type End = Exclude<DeploymentPhase, 'running' | 'baking' | 'rolling-back'>;
+type End = Exclude<DeploymentPhase, 'distributing' | 'running' | 'baking' | 'rolling-back'>;
 
 /** The facts that end a deployment, and its promotion with it. */
 export function finished(state: State, deployment: Deployment, phase: End, reason?: string): readonly Event[] {

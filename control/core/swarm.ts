@@ -10,6 +10,11 @@ import { zoneOf } from './zones.ts';
 /** Phases in which a target of a deployment has every chunk of its revision on disk. */
 const holdingPhases: ReadonlySet<TargetPhase> = new Set(['downloaded', 'verified', 'staged', 'activating', 'health-checking', 'committed', 'already-current']);
 
+/** Whether a target in this phase has all of its revision on disk. */
+export function isHolding(phase: TargetPhase): boolean {
+  return holdingPhases.has(phase);
+}
+
 export interface SwarmLinks {
   /** Who fed a member, most first, by the member fed. */
   readonly from: ReadonlyMap<string, readonly Feeder[]>;
@@ -116,7 +121,7 @@ function howFar(member: Member, app: string, revision: string, deployments: read
   // The newest word counts: what was staged long ago may have been cleaned up.
   const target = deployments.findLast(({ targets }) => targets[member.member] !== undefined)?.targets[member.member];
   if (target === undefined) return 'nothing';
-  if (holdingPhases.has(target.phase)) return 'holding';
+  if (isHolding(target.phase)) return 'holding';
   return target.phase === 'downloading' ? 'fetching' : 'nothing';
 }
 

@@ -17,6 +17,7 @@ export const promotionTransitions: Transitions<PromotionPhase> = {
 };
 
 export const deploymentTransitions: Transitions<DeploymentPhase> = {
+  distributing: ['succeeded', 'aborted'],
   running: ['baking', 'rolling-back', 'succeeded', 'failed', 'aborted'],
   baking: ['running', 'rolling-back', 'succeeded', 'failed', 'aborted'],
   'rolling-back': ['rolled-back', 'rollback-failed'],

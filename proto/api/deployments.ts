@@ -6,14 +6,14 @@ import { DeploymentConfigSchema } from './environments.ts';
 import { ProgressCountsSchema } from './promotions.ts';
 import { Count, DigestText, Id, Instant, Name, oneOf, pageQuery, strict } from './schema.ts';
 
-export const deploymentPhases = ['running', 'baking', 'rolling-back', 'succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'] as const;
+export const deploymentPhases = ['distributing', 'running', 'baking', 'rolling-back', 'succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'] as const;
 
 const summary = {
   deployment: Id,
   promotion: Id,
   environment: Name,
   app: Name,
-  type: oneOf(['promote', 'redeploy', 'rollback', 'catch-up']),
+  type: oneOf(['promote', 'redeploy', 'rollback', 'catch-up', 'prefetch']),
   seq: Type.Integer({ minimum: 1 }),
   from: Type.Optional(DigestText),
   to: DigestText,

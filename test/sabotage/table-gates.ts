@@ -58,7 +58,7 @@ export const gateSabotages: readonly Sabotage[] = [
   { id: 'C-1-separation', invariant: 'C-1', file: `${core}gates/compliance.ts`, find: 'filter((vote) => isAmong(involved, vote.by))', replace: 'filter(() => false)', test: approvals },
   { id: 'C-3-observe', invariant: 'C-3', file: `${core}gates/compliance.ts`, find: "if (policy.mode === 'observe') exemptions", replace: 'if (false) exemptions', test: approvals },
   { id: 'U-1-requirement', invariant: 'U-1', file: `${core}gates/fleet.ts`, find: 'if (lacking.length === 0) return [];', replace: 'return [];', test: pipeline },
-  { id: 'gate-coverage', invariant: 'gate', file: `${core}gates/fleet.ts`, find: 'seen.coverage >= wanted.coverage', replace: 'seen.coverage >= 0', test: pipeline },
+  { id: 'gate-coverage', invariant: 'gate', file: `${core}coverage.ts`, find: 'seen.coverage >= wanted.coverage', replace: 'seen.coverage >= 0', test: pipeline },
   { id: 'O-2-override-reason', invariant: 'O-2', file: `${core}commands-approval.ts`, find: "if (reason.trim() === '') return refused('invalid', 'an override needs a reason');", replace: '', test: 'test/control/core/invariants.test.ts' },
   { id: 'O-2-lock-broken', invariant: 'O-2', file: `${core}commands-restraints.ts`, find: "if (breakReason !== undefined && breakReason.trim() !== '') return", replace: 'if (breakReason !== undefined) return', test: 'test/control/core/invariants.test.ts' },
   { id: 'O-2-freeze-reason', invariant: 'O-2', file: `${core}commands-restraints.ts`, find: "if (command.reason.trim() === '') return refused('invalid', `a freeze", replace: "if (false) return refused('invalid', `a freeze", test: pipeline },

@@ -19,8 +19,9 @@ const given = process.env['STARLING_SEED'];
 /** Seeds whose histories once failed. */
 const remembered: readonly number[] = [221];
 
-function randomConfig(random: Random, total: number): DeploymentConfig {
+function randomConfig(random: Random, total: number, prefetch: boolean): DeploymentConfig {
   return {
+    ...(prefetch ? { prefetch: { enabled: true } } : {}),
     batches: random.pick<DeploymentConfig['batches']>([[1, '50%', '100%'], ['100%'], [1, 2, '30%'], ['10%', '90%'], [], [{ name: 'one-box', size: 1, canary: true, bakeMs: 2000, pause: true }, { name: 'wave', size: '40%' }, { size: '100%', bakeMs: 500 }]]),
     maxParallel: random.pick<number | `${number}%`>([1, 2, '25%', '50%', '100%']),
     minHealthy: random.pick<number | `${number}%`>([0, Math.floor(total / 2), '0%', '50%', '75%']),
@@ -80,8 +81,16 @@ function byHand(simulation: Simulation, random: Random, id: string): void {
   simulation.command(kind === 'retry-deployment' ? { kind, deployment, promotion: id } : { kind, deployment });
 }
 
+/** Somebody locks production, or lets it go: what waits meanwhile is fetched early. */
+function turnLock(simulation: Simulation): void {
+  const held = simulation.state.locks.has('quiet');
+  simulation.command(held ? { kind: 'release-lock', lock: 'quiet', holder: 'ann' } : { kind: 'acquire-lock', lock: 'quiet', scope: { kind: 'all' }, holder: 'ann', reason: 'quiet', includeRollback: false });
+}
+
 function runHistory(seed: number): Simulation {
   const random = seeded(seed);
+  const locking = seeded(seed + 1_000_000);
+  const prefetch = locking.chance(0.4);
   const members = Array.from({ length: 1 + random.below(9) }, (_, index) => `agent-${index}`);
   const simulation = new Simulation(random, randomBehaviours(random, members));
   simulation.command({ kind: 'create-app', app: 'web', project: 'shop' });
@@ -90,12 +99,13 @@ function runHistory(seed: number): Simulation {
       kind: 'register-revision', app: 'web', revision, cid: `c${revision}`, manifest: '', manifestBytes: 1, entries: 1, bytes: 1, chunks: 1, uploadedBytes: 1, proxy: 'p',
     });
   });
-  simulation.command({ kind: 'create-environment', environment: 'prod', app: 'web', selector: { env: 'prod' }, config: randomConfig(random, members.length) });
+  simulation.command({ kind: 'create-environment', environment: 'prod', app: 'web', selector: { env: 'prod' }, config: randomConfig(random, members.length, prefetch) });
   members.forEach((member, index) => enrol(simulation, member, `zone-${index % 3}`));
   simulation.command({ kind: 'promote', promotion: 'p0', environment: 'prod', revision: '1' });
   for (let index = 1; index <= steps; index += 1) {
     simulation.step();
     if (random.chance(0.01)) randomCommand(simulation, random, `p${index}`);
+    if (prefetch && locking.chance(0.01)) turnLock(simulation);
   }
   return simulation;
 }
@@ -103,6 +113,7 @@ function runHistory(seed: number): Simulation {
 /** Somebody looks at what waits for that. */
 function resumePaused(simulation: Simulation): void {
   const active = simulation.state.deployments.get(simulation.state.environments.get('prod')?.activeDeployment ?? '');
+  if (simulation.state.locks.has('quiet')) turnLock(simulation);
   if (active?.paused?.byHand === true) simulation.command({ kind: 'resume-deployment', deployment: active.deployment });
 }
 

@@ -33,6 +33,7 @@ export const rolloutInvariants: Readonly<Record<string, Invariant>> = {
   'R-5': rollbackOnce,
   'R-7': machineryIsNotContent,
   'R-9': everyTargetEnds,
+  'R-10': prefetchSwitchesNothing,
   'V-1': revisionsNeverChange,
   'V-2': numbersAreDense,
   'V-4': deployedEqualsPromoted,
@@ -47,7 +48,7 @@ function atMostOneDeployment({ before, entry: { event } }: Transition): readonly
   if (event.kind !== 'deployment.started') return [];
   const broken: string[] = [];
   if (before.deployments.has(event.deployment)) broken.push(`deployment ${event.deployment} starts twice`);
-  const earlier = [...before.deployments.values()].find((other) => other.promotion === event.promotion && other.type !== 'catch-up');
+  const earlier = [...before.deployments.values()].find((other) => other.promotion === event.promotion && other.type !== 'catch-up' && other.type !== 'prefetch');
   if (event.type !== 'catch-up' && earlier !== undefined) broken.push(`promotion ${event.promotion} is deployed twice`);
   return broken;
 }
@@ -76,7 +77,7 @@ function ordersChain({ before, entry: { event } }: Transition): readonly string[
 
 function oneActiveDeployment({ after }: Transition): readonly string[] {
   return [...after.environments.values()].flatMap((environment) => {
-    const active = [...after.deployments.values()].filter((one) => one.environment === environment.environment && !finishedPhases.includes(one.phase));
+    const active = [...after.deployments.values()].filter((one) => one.environment === environment.environment && one.type !== 'prefetch' && !finishedPhases.includes(one.phase));
     if (active.length > 1) return [`${active.length} deployments are active in ${environment.environment}`];
     return active[0]?.deployment === environment.activeDeployment ? [] : [`${environment.environment} says that ${environment.activeDeployment} is active`];
   });
@@ -171,6 +172,16 @@ function isCanary(batch: DeploymentConfig['batches'][number] | undefined): boole
   return typeof batch === 'object' && batch.canary === true;
 }
 
+/** What fetches early is not switched early, and never while something else is deployed there. */
+function prefetchSwitchesNothing({ before, entry: { event } }: Transition): readonly string[] {
+  if (event.kind !== 'order.issued' && event.kind !== 'prefetch.started') return [];
+  const busy = before.environments.get(event.environment)?.activeDeployment;
+  if (event.kind === 'prefetch.started') return busy === undefined ? [] : [`${event.deployment} begins while ${busy} is under way`];
+  if (before.deployments.get(event.deployment)?.type !== 'prefetch') return [];
+  if (event.action === 'cancel') return [];
+  return event.action === 'prefetch' && busy === undefined ? [] : [`${event.deployment} orders to ${event.action} while ${busy ?? 'nothing'} is under way`];
+}
+
 /** Nothing goes back because machines failed alone: what they were given may be good. */
 function machineryIsNotContent({ before, entry: { event } }: Transition): readonly string[] {
   const deployment = event.kind === 'deployment.rolling-back' ? before.deployments.get(event.deployment) : undefined;
@@ -209,11 +220,13 @@ function everyTargetEnds({ after, entry: { event } }: Transition): readonly stri
   const finished = [...after.deployments.values()].filter((deployment) => finishedPhases.includes(deployment.phase));
   return finished.flatMap((deployment) => {
     const targets = Object.values(deployment.targets);
-    const open = targets.filter((target) => !finalPhases.includes(target.phase));
+    // Nothing comes after having the content, where nothing is switched.
+    const ends = deployment.type === 'prefetch' ? [...finalPhases, 'verified'] : finalPhases;
+    const open = targets.filter((target) => !ends.includes(target.phase));
     const named = deployment.batches.flatMap((batch) => batch.targets);
     const broken = open.map((target) => `${target.member} is ${target.phase} in ${deployment.deployment}, which has ended`);
     if (new Set(named).size !== targets.length || named.length !== targets.length) broken.push(`${deployment.deployment} has ${named.length} places for ${targets.length} targets`);
-    if (event.kind === 'deployment.finished' && event.deployment === deployment.deployment && event.phase === 'succeeded') {
+    if (event.kind === 'deployment.finished' && event.deployment === deployment.deployment && event.phase === 'succeeded' && deployment.type !== 'prefetch') {
       const { count, limit } = failuresOf(deployment);
       if (count >= limit) broken.push(`${deployment.deployment} succeeded with ${count} failures`);
     }
@@ -238,7 +251,8 @@ function deployedEqualsPromoted({ before, entry: { event } }: Transition): reado
     return wanted[event.app] === event.to ? [] : [`${event.deployment} deploys another set than ${event.promotion} asks for`];
   }
   if (event.kind === 'role.published') {
-    const active = before.deployments.get(before.environments.get(event.environment)?.activeDeployment ?? '');
+    const { activeDeployment, newestPrefetch } = before.environments.get(event.environment) ?? {};
+    const active = before.deployments.get(activeDeployment ?? newestPrefetch ?? '');
     const wanted = active?.rollback?.to ?? active?.to;
     const named = Object.entries(event.revisions);
     const known = before.environments.get(event.environment)?.role?.revisions ?? {};

@@ -4,6 +4,7 @@
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import { failuresToStop, minHealthyOf, toleratedOf } from '../arithmetic.ts';
 import { lostAfterOf } from '../batches.ts';
+import { isEnough, spreading } from '../coverage.ts';
 import { revisionKey } from '../model-pipeline.ts';
 import { isServing } from '../phases.ts';
 import { heardAt, isSilent, targetsOf } from '../select.ts';
@@ -67,13 +68,14 @@ export function platformReady({ state, environment, members, candidate }: GateCo
   return { blockers };
 }
 
-/** Replication as a gate: enough targets hold all of it, with enough copies in each zone. What is not known holds. */
-export function replicated({ environment, place, members, observed, candidate }: GateContext): GateAnswer {
+/** Replication as a gate: enough targets hold all of it, with enough copies in each zone. prefetch.ts brings it about while the gate holds. */
+export function replicated({ state, environment, place, members, observed, candidate }: GateContext): GateAnswer {
   const wanted = place?.spec.coverage;
   if (wanted === undefined) return passes;
-  const seen = observed.coverage?.get(`${environment.environment} ${setIdOf(members)}`);
-  if (seen !== undefined && seen.coverage >= wanted.coverage && seen.copiesPerZoneMin >= wanted.minCopiesPerZone) return passes;
-  const so = seen === undefined ? 'how far the content has spread is not known yet' : `${Math.floor(seen.coverage * 100)} % of targets hold the content, with ${seen.copiesPerZoneMin} copies in the zone that has fewest`;
+  const seen = observed.coverage?.get(`${environment.environment} ${setIdOf(members)}`) ?? spreading(state, environment.environment, members);
+  if (isEnough(seen, wanted)) return passes;
+  const off = environment.config.prefetch?.enabled === false ? '; prefetch is off here, so that nothing spreads: turn it on, or take the coverage out' : '';
+  const so = `${Math.floor(seen.coverage * 100)} % of targets hold the content, with ${seen.copiesPerZoneMin} copies in the zone that has fewest${off}`;
   const reason = `${so}; ${Math.round(wanted.coverage * 100)} % and ${wanted.minCopiesPerZone} copies are wanted before anything switches`;
   return holds({ type: 'coverage', reason, since: candidate.createdAt, ref: environment.environment });
 }
