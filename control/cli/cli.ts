@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { registerCompletion } from './completion.ts';
 import { registerApproval, registerApprove, registerCompliance, registerOverride } from './commands-approval.ts';
 import { registerAudit } from './commands-audit.ts';
+import { registerChanges } from './commands-changes.ts';
 import { registerApp, registerEnvironment } from './commands-catalog.ts';
 import { registerApply, registerDiff, registerValidate } from './commands-apply.ts';
 import { registerControl } from './commands-control.ts';
@@ -66,6 +67,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerEvents(program, world);
   registerNotify(program, world);
   registerAudit(program, world);
+  registerChanges(program, world);
   registerApp(program, world);
   registerEnvironment(program, world);
   registerPipeline(program, world);

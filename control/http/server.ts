@@ -13,6 +13,7 @@ import { agentRoutes, type AgentRoutesOptions } from './agent-routes.ts';
 import type { ApiOptions, Handlers } from './api.ts';
 import { governanceHandlers } from './api-governance.ts';
 import { auditHandlers } from './api-audit.ts';
+import { historyHandlers } from './api-history.ts';
 import { statusHandlers, tokenHandlers } from './api-admin.ts';
 import { appHandlers, environmentHandlers } from './api-catalog.ts';
 import { deploymentActionHandlers } from './api-deployment-actions.ts';
@@ -122,6 +123,7 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
     ...swarmHandlers(options),
     ...notificationHandlers(options),
     ...auditHandlers(options),
+    ...historyHandlers(options),
     ...tokenHandlers(options),
     ...statusHandlers(options),
     // The very bytes: who joins compares their digest with the one that the join token carries.
