@@ -79,7 +79,8 @@ export function unmetRule(context: GateContext, policy: CompliancePolicy, rule: 
       return tested ? [] : [{ what: `this set was not tested in '${rule.environment}'`, actors: [`promote:env/${rule.environment}`] }];
     }
     case 'ticket': {
-      const words = (candidate.reason ?? '').slice(0, 1000).split(/[\s,;()]+/);
+      // People write `CHG-7: new prices` and `closes (CHG-7).`
+      const words = (candidate.reason ?? '').slice(0, 1000).split(/[\s,;()[\]]+/).flatMap((word) => [word, word.replace(/[.:!?]$/, '')]);
       const pattern = new RegExp(`^(?:${rule.pattern})$`);
       return words.some((word) => pattern.test(word)) ? [] : [{ what: `the promotion's reason names no ticket like ${rule.pattern}`, actors: candidate.by === undefined ? [] : [personOf(state, candidate.by)] }];
     }
