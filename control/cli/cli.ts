@@ -6,6 +6,7 @@ import { registerCompletion } from './completion.ts';
 import { registerApproval, registerApprove, registerCompliance, registerOverride } from './commands-approval.ts';
 import { registerAudit } from './commands-audit.ts';
 import { registerChanges } from './commands-changes.ts';
+import { registerTrace } from './commands-trace.ts';
 import { registerApp, registerEnvironment } from './commands-catalog.ts';
 import { registerApply, registerDiff, registerValidate } from './commands-apply.ts';
 import { registerControl } from './commands-control.ts';
@@ -68,6 +69,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerNotify(program, world);
   registerAudit(program, world);
   registerChanges(program, world);
+  registerTrace(program, world);
   registerApp(program, world);
   registerEnvironment(program, world);
   registerPipeline(program, world);

@@ -69,3 +69,81 @@ const changesFilter = {
 };
 export const ChangesQuerySchema = Type.Object(changesFilter, strict);
 export type ChangesQuery = Static<typeof ChangesQuerySchema>;
+
+const Vote = Type.Object({ by: Type.String(), decision: oneOf(['approve', 'reject']), groups: Type.Array(Type.String()), at: Instant, comment: Type.Optional(Type.String()), revokedAt: Type.Optional(Instant) }, strict);
+
+const TraceDeploymentSchema = Type.Object(
+  { deployment: Id, type: Type.String(), phase: Type.String(), startedAt: Instant, finishedAt: Type.Optional(Instant), targets: Count, done: Count, failed: Count, reason: Type.Optional(Type.String()), exemptions: Type.Array(Type.Object({ gate: Type.String(), why: Type.String() }, strict)) },
+  strict,
+);
+
+/** What happened with a change in one environment. */
+const TraceStopSchema = Type.Object(
+  {
+    ...CellSchema.properties,
+    /** Newest first: every promotion that would have brought it, up to the one that did. */
+    promotions: Type.Array(
+      Type.Object(
+        { promotion: Id, number: Count, phase: Type.String(), by: Type.String(), at: Instant, cause: Type.Optional(Type.String()), reason: Type.Optional(Type.String()), outcome: Type.Optional(Type.String()), deployments: Type.Array(TraceDeploymentSchema) },
+        strict,
+      ),
+    ),
+    /** Older promotions, which only the audit tells of. */
+    more: Count,
+    approvals: Type.Array(Type.Object({ approval: Id, purpose: Type.String(), status: Type.String(), openedAt: Instant, settledAt: Type.Optional(Instant), step: Type.Optional(Type.String()), votes: Type.Array(Vote) }, strict)),
+    runs: Type.Array(
+      Type.Object(
+        { run: Id, workflow: Type.String(), phase: Type.String(), startedAt: Instant, finishedAt: Type.Optional(Instant), outcome: Type.Optional(Type.String()), steps: Type.Array(Type.Object({ step: Type.String(), phase: Type.String(), at: Instant, detail: Type.Optional(Type.String()) }, strict)) },
+        strict,
+      ),
+    ),
+    targets: Count,
+    /** Targets that have it now. */
+    having: Count,
+  },
+  strict,
+);
+
+/** The way of one change, or of one revision. */
+export const TraceSchema = Type.Object(
+  {
+    ...Type.Omit(ChangeProgressSchema, ['inFlight', 'cells']).properties,
+    /** When the revision was pushed, and by whom. */
+    pushedAt: Instant,
+    pushedBy: Type.String(),
+    bytes: Count,
+    tests: Type.Optional(Type.Object({ passed: Count, total: Count, score: Type.Optional(Type.Number()) }, strict)),
+    signedBy: Type.Array(Type.String()),
+    environments: Type.Array(TraceStopSchema),
+  },
+  strict,
+);
+export type Trace = Static<typeof TraceSchema>;
+/** One for each application that the commit changed. */
+export const TracesSchema = Type.Object({ items: Type.Array(TraceSchema) }, strict);
+
+const traced = {
+  of: Type.String({ minLength: 1, maxLength: 256, description: 'a commit, of which the first 6 letters are enough, or a revision: web@41, a digest, an identifier, an alias' }),
+  app: Type.Optional(Name),
+};
+export const TraceQuerySchema = Type.Object(traced, strict);
+export const TraceMachinesQuerySchema = Type.Object({ ...pageQuery, ...traced, environment: Name }, strict);
+
+/** A machine and a change. */
+export const TraceMachineSchema = Type.Object(
+  {
+    member: Type.String(),
+    name: Name,
+    zone: Type.String(),
+    app: Name,
+    has: Type.Boolean(),
+    /** The revision that it runs; 0 when none. */
+    number: Count,
+    /** When it had it first, without a gap until now. */
+    since: Type.Optional(Instant),
+    /** The deployment that brought it. */
+    deployment: Type.Optional(Id),
+  },
+  strict,
+);
+export type TraceMachine = Static<typeof TraceMachineSchema>;

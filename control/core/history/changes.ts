@@ -103,7 +103,8 @@ function checkInsOfApp(state: State, app: string): readonly CheckIn[] {
   });
 }
 
-function whoPushed(state: State, { createdBy }: RevisionRecord): string {
+/** Who pushed a revision, as people are called. */
+export function whoPushed(state: State, { createdBy }: RevisionRecord): string {
   return createdBy.startsWith('member:') ? (state.members.get(createdBy.slice('member:'.length))?.name ?? createdBy) : personOf(state, createdBy);
 }
 

@@ -1,0 +1,89 @@
+// The way of a change down to machines, with machines that do as they are told.
+
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TraceMachine } from '../../../proto/api/history.ts';
+import { buildRevision } from '../../support/revisions.ts';
+import { run, type Ran } from '../cli/world.ts';
+import { problemOf, TestControl, until, type TestMember } from './harness.ts';
+
+let control: TestControl;
+let agents: TestMember[];
+const starling = async (...args: readonly string[]): Promise<Ran> => await run(args, { environment: { STARLING_URL: control.url, STARLING_TOKEN: control.admin, TZ: 'UTC' }, home: join(control.dataDir, 'home') });
+
+async function push(proxy: TestMember, text: string, commit: string): Promise<void> {
+  const { body } = await control.post('/v1/apps/web/uploads');
+  const built = buildRevision('web', { 'server.js': text });
+  await proxy.request('POST', '/agent/v1/revisions', { grant: body.grant, manifest: Buffer.from(built.manifest).toString('base64'), uploadedBytes: 10 });
+  await control.post('/v1/apps/web/revisions/latest/describe', { changes: [{ commit, author: 'Ada <ada@shop.example>', message: `${commit}: faster`, checkedInAt: 1_000 }], tests: { passed: 9, total: 9 } });
+}
+
+async function deployed(id: string): Promise<void> {
+  const over = async () => ((await control.get(`/v1/deployments/${id}`)).body.phase === 'succeeded' ? true : undefined);
+  await until(over, async () => await Promise.all(agents.map(async (agent) => await agent.work())));
+}
+
+beforeAll(async () => {
+  control = await TestControl.start();
+  await control.post('/v1/apps', { app: 'web' });
+  await control.post('/v1/environments', { environment: 'prod', app: 'web', selector: { env: 'prod' }, config: { maxParallel: 3, minHealthy: 0 } });
+  const proxy = await control.join('proxy-1', ['seed', 'proxy']);
+  proxy.uploadUrl = 'http://proxy-1:7403';
+  await proxy.sync();
+  agents = await Promise.all(['a', 'b'].map(async (name) => await control.join(name, ['agent'], { environments: ['prod'], labels: { env: 'prod' } })));
+  for (const agent of agents) await agent.sync();
+  await push(proxy, 'one', 'aaaa1111');
+  await control.post('/v1/promotions', { environment: 'prod', revision: 'latest', reason: 'the first' });
+  await deployed('prod-1');
+  await push(proxy, 'two', 'bbbb2222');
+  await control.post('/v1/promotions', { environment: 'prod', revision: 'latest' });
+  await deployed('prod-2');
+  await control.join('c', ['agent'], { environments: ['prod'], labels: { env: 'prod' } });
+});
+afterAll(async () => await control[Symbol.asyncDispose]());
+
+describe('CDS-16 a trace', () => {
+  test('goes from the commit to the deployment that brought it, whatever came later', async () => {
+    const { items } = (await control.get('/v1/trace?of=aaaa11')).body;
+    expect(items).toMatchObject([
+      {
+        app: 'web', number: 1, commit: 'aaaa1111', tests: { passed: 9, total: 9 }, pushedBy: 'admin',
+        environments: [{ environment: 'prod', state: 'there', number: 2, targets: 3, having: 2, more: 0, promotions: [{ number: 1, phase: 'succeeded', by: 'admin', reason: 'the first', deployments: [{ deployment: 'prod-1', phase: 'succeeded', targets: 2, done: 2, failed: 0 }] }] }],
+      },
+    ]);
+    expect((await control.get('/v1/trace?of=web@2')).body.items[0].environments[0].promotions).toMatchObject([{ number: 2, deployments: [{ deployment: 'prod-2' }] }]);
+  });
+
+  test('goes down to each machine: since when, with which deployment, and who lacks it', async () => {
+    const machines = async (of: string, query = ''): Promise<readonly TraceMachine[]> => (await control.get(`/v1/trace/machines?environment=prod&of=${of}${query}`)).body.items;
+    expect(await machines('aaaa1111')).toMatchObject([
+      { name: 'a', has: true, number: 2, deployment: 'prod-1' },
+      { name: 'b', has: true, number: 2, deployment: 'prod-1' },
+      { name: 'c', has: false, number: 0 },
+    ]);
+    const [one] = await machines('aaaa1111', '&limit=1');
+    const [two] = await machines('web@2', '&limit=1');
+    expect(two).toMatchObject({ deployment: 'prod-2' });
+    expect(two?.since).toBeGreaterThanOrEqual(one?.since ?? Infinity);
+    const reported = (await control.get('/v1/deployments/prod-1/targets')).body.items.find(({ name }: { readonly name: string }) => name === 'a').reportedAt;
+    expect(one?.since).toBe(reported);
+  });
+
+  test('is read on the command line', async () => {
+    const { code, out } = await starling('trace', 'aaaa1111');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^aaaa1111 {2}Ada <ada@shop.example>, .*: aaaa1111: faster\ncame with web@1, pushed by admin, /);
+    expect(out).toMatch(/\n\nprod: there with web@2 since .*, on 2 of 3 targets\n {2}pr-\S+ of web@1 by admin, .*: succeeded, because the first\n {4}prod-1 \(promote\) succeeded in .*: 2 of 2 done, 0 failed\n/);
+    expect(out).toMatch(/ {4}a \(a\) {2}has it, .*, with prod-1; runs web@2\n/);
+    expect(out).toMatch(/ {4}c \(a\) {2}lacks it; runs nothing\n$/);
+    expect((await starling('trace', 'web@2', '--machines', '1')).out).toContain('and 2 more; --machines shows so many');
+  });
+
+  test('says when a name is none, or may be several', async () => {
+    expect(problemOf(await control.get('/v1/trace?of=cccccc'))).toMatchObject({ status: 404, detail: expect.stringContaining("no commit and no revision is called 'cccccc'") });
+    expect((await starling('trace', 'aaaa')).code).toBe(3);
+    await control.post('/v1/apps/web/revisions/2/describe', { changes: [{ commit: 'bbbb2222', author: 'x', message: '', checkedInAt: 1 }, { commit: 'bbbb2223', author: 'x', message: '', checkedInAt: 1 }] });
+    expect(problemOf(await control.get('/v1/trace?of=bbbb22'))).toMatchObject({ status: 409, detail: "'bbbb22' may be bbbb2222, bbbb2223: give more of it" });
+    expect((await control.get('/v1/trace?of=bbbb2223')).body.items).toMatchObject([{ number: 2 }]);
+  });
+});
