@@ -7,17 +7,17 @@ import { candidateOf, carriesSame, chooseAmong, chosenFor, isBarred, isVerified,
 import { evaluateGates } from './gates.ts';
 import { approvalFor, requestAbout, subjectOf } from './gates/approval.ts';
 import type { BlockerType } from './gates/blocker.ts';
+import { carriedBy, wholeWith } from './gates/carried.ts';
 import { edgesOf } from './gates/place.ts';
 import type { EdgePlace } from './gates/place.ts';
 import { isWorthAsking } from './gates/table.ts';
 import { settleRequests, missingCompliance } from './automation-approvals.ts';
 import { settleRuns, startRuns } from './automation-workflows.ts';
-import { authorsOf } from './gates/compliance.ts';
-import type { Environment, State } from './model.ts';
-import { personOf } from './people.ts';
+import type { Environment, Promotion, State } from './model.ts';
+import { authorsOf, personOf } from './people.ts';
 import { membersOf } from './select.ts';
 import type { Observed } from './select.ts';
-import { isSameSet, pick, setIdOf } from './sets.ts';
+import { isSameSet, setIdOf } from './sets.ts';
 
 /** Blockers that say "not by itself": while one of them holds, automation does not even wish for it (T-7). */
 const forbidding: ReadonlySet<BlockerType> = new Set(['pipeline-disabled', 'edge-disabled', 'automation-off', 'veto', 'pin', 'hold', 'same-set', 'downgrade', 'unknown-revision']);
@@ -59,7 +59,9 @@ function askForApproval(state: State, edge: EdgePlace, observed: Observed): read
   if (environment === undefined || approval === undefined || !edge.pipeline.enabled) return [];
   const options = newerOptions(state, environment, edge).filter((option) => isVerified(state, environment, edge, option, observed));
   const chosen = chooseAmong(state, environment, edge, options);
-  const byHand = wishes(state, environment).map((promotion) => pick(membersOf(promotion), edge.spec.apps)).filter((carried) => Object.keys(carried).length > 0);
+  // What the gates will ask about: a promotion that brings one application of several carries the others as they are.
+  const carriedIn = (promotion: Promotion) => carriedBy(edge, wholeWith(state, environment.environment, membersOf(promotion)));
+  const byHand = wishes(state, environment).filter((promotion) => edge.spec.apps.some((app) => membersOf(promotion)[app] !== undefined)).map(carriedIn);
   const asked = [...(chosen.kind === 'chosen' ? [chosen.option.carried] : []), ...byHand];
   return asked.flatMap((carried): readonly Command[] => {
     const subject = subjectOf(edge, approval, carried);
@@ -67,7 +69,7 @@ function askForApproval(state: State, edge: EdgePlace, observed: Observed): read
     const { cause: _cause, ...plain } = candidateOf(environment, edge, { carried }, state, observed.now);
     const blockers = evaluateGates(state, plain, observed).blockers;
     if (!isWorthAsking(blockers)) return [];
-    const submitters = wishes(state, environment).filter((promotion) => isSameSet(pick(membersOf(promotion), edge.spec.apps), carried)).map((promotion) => personOf(state, promotion.by));
+    const submitters = wishes(state, environment).filter((promotion) => isSameSet(carriedIn(promotion), carried)).map((promotion) => personOf(state, promotion.by));
     const excluded = approval.preventSelfApproval ? [...new Set([...authorsOf({ state, members: carried }), ...submitters])] : [];
     const expires = approval.expiresAfterMs === undefined ? {} : { expiresAt: observed.now + approval.expiresAfterMs };
     return [{ kind: 'request-approval', request: nextRequest(state), subject, rules: approval.rules, excluded, ...expires }];

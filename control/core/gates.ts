@@ -3,6 +3,8 @@
 
 import type { Blocker, BlockerType, Candidate, Exemption, GateContext } from './gates/blocker.ts';
 import { kindOf } from './gates/blocker.ts';
+import { wholeWith } from './gates/carried.ts';
+import { liftedUntil } from './gates/override.ts';
 import { edgeOf, edgesInto, placeOf } from './gates/place.ts';
 import { gates } from './gates/table.ts';
 import type { Environment, State } from './model.ts';
@@ -32,7 +34,7 @@ export function evaluateGates(state: State, candidate: Candidate, observed: Obse
   const contexts = perEdge(context);
   const blockers: Blocker[] = [...unknownRevisions(context)];
   const exemptions: Exemption[] = [];
-  let nextCheckAt = Infinity;
+  let nextCheckAt = liftedUntil(context);
   for (const { gate, kinds, ask } of gates) {
     if (!kinds.includes(context.kind) || (candidate.phase === 'deploying' && !ofProgress.has(gate))) continue;
     const answers = contexts.map(ask);
@@ -61,7 +63,7 @@ function once<Value>(values: readonly Value[], keyOf: (value: Value) => string):
 export function contextOf(state: State, environment: Environment, candidate: Candidate, observed: Observed): GateContext {
   const place = placeOf(state, environment.environment);
   const edge = edgeOf(state, environment.environment, candidate.app);
-  const members = { ...state.sets.get(environment.environment)?.current, ...candidate.members, [candidate.app]: candidate.revision };
+  const members = wholeWith(state, environment.environment, { ...candidate.members, [candidate.app]: candidate.revision });
   return { state, observed, candidate, environment, members, kind: kindOf(candidate), ...(place === undefined ? {} : { place }), ...(edge === undefined ? {} : { edge }) };
 }
 

@@ -1,12 +1,20 @@
 // Who somebody is. A person is the name of the token that was shown: two tokens of one name are one person, and a token that
 // several people share is one person too. Authors of changes are named by version control, and are matched with that.
 
+import type { SetMembers } from '../../proto/pipeline.ts';
+import { revisionKey } from './model-pipeline.ts';
 import type { State } from './model.ts';
 
 /** The person behind an actor of the journal: the name of the token; `system`, members and unknown tokens stay what they are. */
 export function personOf(state: Pick<State, 'tokens'>, actor: string): string {
   if (!actor.startsWith('token:')) return actor;
   return state.tokens.get(actor.slice('token:'.length))?.name ?? actor;
+}
+
+/** Who wrote the changes in a set, as far as they were described by now. */
+export function authorsOf({ state, members }: { readonly state: Pick<State, 'descriptions'>; readonly members: SetMembers }): readonly string[] {
+  const authors = Object.entries(members).flatMap(([app, digest]) => (state.descriptions.get(revisionKey(app, digest))?.changes ?? []).map((change) => change.author));
+  return [...new Set(authors)].toSorted();
 }
 
 /**

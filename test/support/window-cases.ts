@@ -22,9 +22,9 @@ export interface Stretch {
   readonly clocks: ReadonlyMap<string, WallClock>;
 }
 
-/** Built once for a run: reading a million wall clocks takes seconds. */
-export function stretches(): readonly Stretch[] {
-  return changes.map((day) => {
+/** Built once for a run: reading a million wall clocks takes seconds. `count`: of the six days on which a clock changes. */
+export function stretches(count: number = changes.length): readonly Stretch[] {
+  return changes.slice(-count).map((day) => {
     const from = Date.parse(`${day}T00:00:00Z`) - aroundMs;
     const to = from + 2 * aroundMs;
     const margin = skipMinutes * 60_000;

@@ -5,12 +5,12 @@ import type { ApprovalSubject } from '../../../proto/events-pipeline.ts';
 import type { ApprovalSpec, SetMembers, WorkflowSpec } from '../../../proto/pipeline.ts';
 import type { ApprovalRequest, WorkflowRun } from '../model-approval.ts';
 import type { State } from '../model.ts';
-import { personOf } from '../people.ts';
+import { authorsOf, personOf } from '../people.ts';
 import { membersOf } from '../select.ts';
-import { canonicalText, isSameSet, pick } from '../sets.ts';
+import { canonicalText, isSameSet } from '../sets.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
 import { holds, passes, setText } from './blocker.ts';
-import { arrivalsOf, carriedBy } from './carried.ts';
+import { arrivalsOf, carriedBy, wholeWith } from './carried.ts';
 import type { EdgePlace } from './place.ts';
 import { edgesInto, placeOf, sourceOf } from './place.ts';
 import { isSatisfied, unfilled } from './votes.ts';
@@ -80,8 +80,8 @@ export function requestAbout(state: State, subject: ApprovalSubject): ApprovalRe
 }
 
 /**
- * A request as its votes are counted now: who asks for the very promotion by hand is not counted either, though that came after the
- * request was opened (A-3).
+ * A request as its votes are counted now: who asks for the very promotion by hand, and who turns out to have written a change in the
+ * set, is not counted either, though that came after the request was opened (A-3).
  */
 export function asCounted(state: State, request: ApprovalRequest): ApprovalRequest {
   const { destination = '', members, purpose } = request.subject;
@@ -92,8 +92,9 @@ export function asCounted(state: State, request: ApprovalRequest): ApprovalReque
   });
   if (edge === undefined) return request;
   const waiting = (state.environments.get(destination)?.waiting ?? []).flatMap((id) => state.promotions.get(id) ?? []);
-  const same = waiting.filter((promotion) => promotion.cause === undefined && promotion.trigger === 'manual' && isSameSet(pick(membersOf(promotion), edge.spec.apps), members));
-  return same.length === 0 ? request : { ...request, excluded: [...new Set([...request.excluded, ...same.map((promotion) => personOf(state, promotion.by))])] };
+  const same = waiting.filter((promotion) => promotion.cause === undefined && promotion.trigger === 'manual' && isSameSet(carriedBy(edge, wholeWith(state, destination, membersOf(promotion))), members));
+  const involved = [...authorsOf({ state, members }), ...same.map((promotion) => personOf(state, promotion.by))];
+  return involved.length === 0 ? request : { ...request, excluded: [...new Set([...request.excluded, ...involved])] };
 }
 
 /** Whether people approved what is carried for this destination. */
@@ -119,6 +120,6 @@ export function approved({ state, edge, members, candidate, observed }: GateCont
     since: request.settledAt ?? request.openedAt,
     ref: request.request,
     actors,
-    ...(request.status === 'open' && request.expiresAt !== undefined ? { until: request.expiresAt } : {}),
+    ...(request.status === 'open' && request.expiresAt !== undefined && !expired ? { until: request.expiresAt } : {}),
   } satisfies Blocker);
 }

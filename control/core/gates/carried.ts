@@ -8,6 +8,11 @@ import { revisionOf } from '../select.ts';
 import { isSameSet, pick } from '../sets.ts';
 import type { EdgePlace } from './place.ts';
 
+/** The whole set that an environment would run with what a promotion brings: everything else stays as it is (S-5). */
+export function wholeWith(state: State, environment: string, members: SetMembers): SetMembers {
+  return { ...state.sets.get(environment)?.current, ...members };
+}
+
 /** The part of `members` that the edge carries. */
 export function carriedBy(edge: EdgePlace, members: SetMembers): SetMembers {
   return pick(members, edge.spec.apps);

@@ -5,7 +5,7 @@ import type { ApprovalSubject } from '../../../proto/events-pipeline.ts';
 import type { CompliancePolicy, ComplianceRule } from '../../../proto/pipeline.ts';
 import type { ApprovalRequest } from '../model-approval.ts';
 import { revisionKey } from '../model-pipeline.ts';
-import { isAmong, personOf } from '../people.ts';
+import { authorsOf, isAmong, personOf } from '../people.ts';
 import { canonicalText } from '../sets.ts';
 import { isSameSubject, newestRun, workflowIn, definitionOf } from './approval.ts';
 import type { Blocker, Exemption, GateAnswer, GateContext } from './blocker.ts';
@@ -97,12 +97,6 @@ function separated(context: GateContext, policy: CompliancePolicy): readonly Unm
   const involved = [...authorsOf(context), ...(candidate.by === undefined ? [] : [personOf(state, candidate.by)])];
   const both = counted(request).filter((vote) => isAmong(involved, vote.by));
   return both.map((vote) => ({ what: `${vote.by} approved what ${vote.by} wrote or asked for`, actors: [] }));
-}
-
-/** Who wrote the changes in a set. */
-export function authorsOf({ state, members }: Pick<GateContext, 'state' | 'members'>): readonly string[] {
-  const authors = Object.entries(members).flatMap(([app, digest]) => (state.descriptions.get(revisionKey(app, digest))?.changes ?? []).map((change) => change.author));
-  return [...new Set(authors)].toSorted();
 }
 
 function complianceRequest(context: GateContext, policy: CompliancePolicy): ApprovalRequest | undefined {

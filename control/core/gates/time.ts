@@ -66,7 +66,9 @@ export function windowsOpen(context: GateContext): GateAnswer {
       ...(override === undefined ? {} : { actors: [`group:${override.group}`] }),
     };
   });
-  return { blockers, exemptions, ...(verdict.changesAt === undefined ? next : { nextCheckAt: verdict.changesAt }) };
+  // A window that is lifted may also open by itself, and let it through before the others do.
+  const nextCheckAt = Math.min(verdict.changesAt ?? Infinity, plain.changesAt ?? Infinity);
+  return { blockers, exemptions, ...(nextCheckAt === Infinity ? {} : { nextCheckAt }) };
 }
 
 /** Rollbacks and catch-ups pass closed windows, unless the environment says otherwise (control-plane.md, Decided). */

@@ -48,6 +48,18 @@ describe('an approval', () => {
     expect([world.runs('prod'), world.runs('eu')]).toEqual([1, 0]);
   });
 
+  it('A-3 is not given by an author who became known after people were asked', () => {
+    const world = asked();
+    flow(world, 1);
+    world.ask({ kind: 'describe-revision', app: 'web', revision: '1', description: { changes: [{ commit: 'c1', author: 'Quinn <quinn@example.org>', message: 'x', checkedInAt: world.now }] } });
+    approve(world, requestFor(world, 'prod', 1));
+    expect([world.runs('prod'), world.holding('prod')]).toEqual([0, []]);
+    expect(world.wouldHold('prod', 1)).toContain('approval');
+    world.vote(requestFor(world, 'prod', 1), 'ada', ['qa']);
+    world.settle();
+    expect(world.runs('prod')).toBe(1);
+  });
+
   it('A-1 counts for the identical set only', () => {
     const world = asked();
     world.ask({ kind: 'set-automation', scope: { kind: 'edge', id: 'shop/alpha-prod' }, on: false });

@@ -10,7 +10,7 @@ import { explain } from '../../../control/core/explain.ts';
 import type { State } from '../../../control/core/model.ts';
 import { targetsOf } from '../../../control/core/select.ts';
 import type { Event } from '../../../proto/events.ts';
-import { PipelineWorld, digestOf, edge, hourMs, minuteMs, pipeline, place } from '../../support/pipeline-world.ts';
+import { PipelineWorld, dayMs, digestOf, edge, hourMs, minuteMs, pipeline, place } from '../../support/pipeline-world.ts';
 
 const smoke = { workflow: 'smoke', lock: 'stage', timeoutMs: hourMs, steps: [{ step: 'smoke', kind: 'test', needs: [], timeoutMs: hourMs, retries: 0, allowFailure: false }] } as const;
 
@@ -107,6 +107,36 @@ describe('S selection, at the gate too', () => {
     world.settle();
     expect(world.wouldHold('prod', 1, { cause: 'auto' })).toContain('downgrade');
     expect(world.wouldHold('prod', 1)).not.toContain('downgrade');
+  });
+});
+
+/** A world where automation brings prod what is pushed. */
+function straight(executionMode: 'superseded' | 'queued'): PipelineWorld {
+  const world = new PipelineWorld(['prod']);
+  world.apply(pipeline({ executionMode, stages: [{ stage: 'prod', environments: [place('prod')] }], edges: [edge('web', 'prod')] }));
+  return world;
+}
+
+describe('V-3 S-4 what automation chooses', () => {
+  it('V-3 takes the newest that nobody vetoed, instead of waiting for the veto to end', () => {
+    const world = straight('superseded');
+    world.push(1);
+    world.push(2);
+    world.ask({ kind: 'place-veto', app: 'web', revision: '2', reason: 'x' });
+    world.settle();
+    expect(world.runs('prod')).toBe(1);
+  });
+
+  it.each([['queued', [1, 2]], ['superseded', [2]]] as const)('S-4 %s: what waits for a lock gives way to what is newer, or does not', (mode, brought) => {
+    const world = straight(mode);
+    world.ask({ kind: 'acquire-lock', lock: 'l', scope: { kind: 'all' }, holder: 'ada', reason: 'x', includeRollback: false });
+    world.push(1);
+    world.settle();
+    world.push(2);
+    world.settle();
+    world.ask({ kind: 'release-lock', lock: 'l', holder: 'ada' });
+    world.settle();
+    expect(world.facts('deployment.started').map((one) => one.number)).toEqual(brought);
   });
 });
 
@@ -207,6 +237,15 @@ function join(world: PipelineWorld, member: string, labels: Readonly<Record<stri
 }
 
 describe('R roll-outs', () => {
+  it('R-9 a target that is not heard again is lost, and says so', () => {
+    const world = plain();
+    world.working = false;
+    world.promote('prod', 2);
+    world.settle();
+    const silent = { ...world.observed, now: world.now + 2 * dayMs, lastSeen: new Map() };
+    expect(decide(world.state, silent).events.map((event) => (event.kind === 'target.lost' ? event.member : event.kind))).toContain('prod-1');
+  });
+
   it('R-12 a late joiner gets what succeeded, never what was only wanted', () => {
     const world = plain();
     world.working = false;

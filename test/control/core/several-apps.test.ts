@@ -112,6 +112,23 @@ describe('an environment of several applications', () => {
     expect(world.set('prod')).toBe('api@1+web@2');
   });
 
+  test('A-1 A-3 one application by hand asks about the set that would run with it, and not who asks for it', () => {
+    const world = new TwoApps();
+    world.bring('alpha', 'web@1+api@1');
+    world.bring('prod', 'web@1+api@1');
+    world.approveAll();
+    world.push(2);
+    world.bring('alpha', 'web@2');
+    world.actor = 'ann';
+    world.bring('prod', 'web@2');
+    expect(world.holding('prod')).toEqual(['approval']);
+    world.approveAll();
+    expect(world.set('prod')).toBe('api@1+web@1');
+    for (const request of world.requests()) world.vote(request, 'bob', ['*']);
+    world.settle();
+    expect(world.set('prod')).toBe('api@1+web@2');
+  });
+
   test('S-5 a promotion that waits for one application leaves the wish for another alone', () => {
     const world = new TwoApps();
     world.ask({ kind: 'acquire-lock', lock: 'l', scope: { kind: 'environment', id: 'alpha' }, holder: 'ann', reason: 'looking', includeRollback: false });

@@ -23,6 +23,15 @@ function pairs<K extends string>(table: Readonly<Record<K, readonly K[]>>): read
 
 const promotion: Promotion = { promotion: 'p', environment: 'prod', app: 'web', revision: 'd', number: 1, trigger: 'manual', phase: 'waiting', by: 'x', createdAt: 1 };
 
+test('P-2 terminal phases are those of control-plane.md 1.2, and nothing follows them', () => {
+  const terminal = <Phase extends string>(table: Readonly<Record<Phase, readonly Phase[]>>): readonly Phase[] => keys(table).filter((from) => keys(table).every((to) => !mayBecome(table, from, to)));
+  expect(terminal(promotionTransitions)).toEqual(['succeeded', 'failed', 'aborted', 'superseded']);
+  expect(terminal(deploymentTransitions)).toEqual(['succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted']);
+  expect(terminal(runTransitions)).toEqual(['failed', 'error', 'timed-out', 'aborted', 'invalidated']);
+  expect(terminal(stepTransitions)).toEqual(['succeeded', 'failed', 'errored', 'timed-out', 'skipped', 'aborted']);
+  expect(terminal(approvalTransitions)).toEqual(['rejected', 'expired', 'invalidated', 'cancelled', 'revoked']);
+});
+
 describe('P-2 phases change only as the tables say', () => {
   test.each(pairs(approvalTransitions).filter(([, to]) => to !== 'open'))('approval: %s to %s', (from, to) => {
     const request: ApprovalRequest = { request: 'r', subject: { purpose: 'promotion', source: 's', members: {}, policy: '' }, rules: [], excluded: [], status: from, votes: [], openedAt: 1, openedBy: 'x' };
