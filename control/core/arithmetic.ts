@@ -98,7 +98,7 @@ export function balanceOf(state: State, deployment: Deployment, now: number): Ba
   const serving = new Set<string>();
   const inFlight = new Set<string>();
   const inherited = new Set<string>();
-  const targets = Object.values(deployment.targets);
+  const targets = [...deployment.targets.values()];
   let matureAt = Infinity;
   for (const target of targets) {
     const member = state.members.get(target.member);

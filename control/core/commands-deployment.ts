@@ -79,7 +79,7 @@ function retry(state: State, deployment: Deployment, { promotion, reason }: Retr
   if (newer !== undefined && newer.deployment !== id) {
     return refused('conflict', `deployment '${newer.deployment}' of ${app}@${newer.number} came to '${environment}' after '${id}'; retry that one, or promote ${app}@${deployment.number}`);
   }
-  const targets = Object.values(deployment.targets);
+  const targets = [...deployment.targets.values()];
   if (phase === 'succeeded' && !targets.some(hasFailed)) return refused('conflict', `deployment '${id}' succeeded on every target; there is nothing to try again (promote the revision to deploy it anew)`);
   const first = state.promotions.get(deployment.promotion);
   const own = phase === 'succeeded' || deployment.type === 'catch-up' || first === undefined;

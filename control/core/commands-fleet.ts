@@ -92,7 +92,7 @@ export function report(state: State, { member: id, report: said }: ReportCommand
   if (member === undefined) return refused('not-found', `there is no member ${id}`);
   if (member.revoked) return refused('forbidden', `member '${member.name}' was revoked`);
   const deployment = state.deployments.get(said.deployment);
-  const target = deployment?.targets[id];
+  const target = deployment?.targets.get(id);
   if (deployment === undefined || target === undefined) return refused('not-found', `there is no deployment '${said.deployment}' with target '${member.name}'`);
   if (deployment.environment !== said.environment || deployment.app !== said.app) {
     return refused('invalid', `deployment '${said.deployment}' is of ${deployment.app} in '${deployment.environment}', not of ${said.app} in '${said.environment}'`);

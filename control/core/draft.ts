@@ -4,7 +4,8 @@
 import type { ApprovalRequest, WorkflowRun } from './model-approval.ts';
 import type { DescribedRevision, EnvironmentSets, Pipeline } from './model-pipeline.ts';
 import type { Freeze, Hold, Lock, Pin, Switch, Veto } from './model-restraints.ts';
-import { overlaid } from './overlay-map.ts';
+import { editable, overlaid } from './overlay-map.ts';
+import type { EditableMap } from './overlay-map.ts';
 import type { App, Deployment, Environment, IssuedOrder, Member, Promotion, State, TargetDeployment, Token } from './model.ts';
 
 /** A value that its draft owns and may change in place. */
@@ -59,7 +60,7 @@ export class MapDraft<V extends object> {
   }
 }
 
-type Targets = Record<string, TargetDeployment>;
+type Targets = EditableMap<TargetDeployment>;
 
 /** The state while entries are folded into it. Use once: after `result()` nothing may be edited. */
 export class Draft {
@@ -117,12 +118,12 @@ export class Draft {
     this.runs = new MapDraft<WorkflowRun>(base.runs, (value) => ({ ...value }));
   }
 
-  /** The targets of a deployment, to be changed in place: ten thousand of them are copied once for a whole fold. */
+  /** The targets of a deployment, to be changed in place: ten thousand of them are shared with the state before. */
   targets(deployment: string): Targets {
     const owned = this.#targets.get(deployment);
     if (owned !== undefined) return owned;
     const draft = this.deployments.edit(deployment);
-    const copy: Targets = { ...draft?.targets };
+    const copy: Targets = editable(draft?.targets ?? new Map<string, TargetDeployment>());
     this.#targets.set(deployment, copy);
     if (draft !== undefined) draft.targets = copy;
     return copy;

@@ -72,11 +72,11 @@ function foldStarted(draft: Draft, event: Of<'deployment.started'>, at: number):
   const environment = draft.environments.edit(event.environment);
   if (environment === undefined || draft.deployments.get(event.deployment) !== undefined) return;
   const { kind: _kind, batches, next, ...rest } = event;
-  const targets: Record<string, TargetDeployment> = {};
+  const targets = new Map<string, TargetDeployment>();
   batches.forEach((members, batch) => {
     for (const member of members) {
       const phase = alreadyRuns(draft, event, member) ? 'already-current' : 'assigned';
-      targets[member] = { member, batch, phase, settled: phase === 'already-current', reportNo: 0, reportedAt: at };
+      targets.set(member, { member, batch, phase, settled: phase === 'already-current', reportNo: 0, reportedAt: at });
     }
   });
   draft.deployments.set(event.deployment, {
@@ -190,15 +190,14 @@ function foldOutcome(environment: Mutable<Environment>, deployment: Deployment):
 function endTargets(draft: Draft, deployment: Mutable<Deployment>, which: (target: TargetDeployment) => boolean, silent: 'cancelled' | 'failed'): readonly string[] {
   const told: string[] = [];
   const targets = draft.targets(deployment.deployment);
-  for (const target of Object.values(targets)) {
+  for (const target of targets.values()) {
     if (!which(target) || isDone(target)) continue;
     // A prefetch that failed is a better last word than that it was cancelled.
     if (target.order?.action === 'prefetch' && isFinal(target.phase)) continue;
     if (target.order !== undefined) told.push(target.member);
     const unanswered = silent === 'failed' && isInFlight(target);
-    targets[target.member] = unanswered
-      ? { ...target, phase: 'failed', code: 'NO_ANSWER', detail: 'it was told to act and had not said how that ended when its deployment did' }
-      : { ...target, phase: 'cancelled' };
+    const failed = { code: 'NO_ANSWER', detail: 'it was told to act and had not said how that ended when its deployment did' };
+    targets.set(target.member, unanswered ? { ...target, phase: 'failed', ...failed } : { ...target, phase: 'cancelled' });
     if (unanswered) failWork(draft, deployment, target.member);
   }
   return told;
@@ -220,10 +219,10 @@ function endedBatch(batch: Batch, at: number): Batch {
 function foldLost(draft: Draft, event: Of<'target.lost'>, at: number): void {
   const deployment = unfinished(draft, event.deployment, at);
   const targets = deployment === undefined ? undefined : draft.targets(event.deployment);
-  const target = targets?.[event.member];
+  const target = targets?.get(event.member);
   if (deployment === undefined || targets === undefined || target === undefined) return;
   const { code, detail } = event;
-  targets[event.member] = { ...target, phase: 'lost', ...(code === undefined ? {} : { code }), ...(detail === undefined ? {} : { detail }) };
+  targets.set(event.member, { ...target, phase: 'lost', ...(code === undefined ? {} : { code }), ...(detail === undefined ? {} : { detail }) });
   // Silence says nothing of the set; a deadline does.
   if (code !== undefined) failWork(draft, deployment, event.member);
   settleBatches(deployment, at);
@@ -248,9 +247,9 @@ function foldOrder(draft: Draft, event: Of<'order.issued'>, at: number): void {
   deployment.progressedAt = at;
   const targets = draft.targets(event.deployment);
   for (const member of event.targets) {
-    const target = targets[member];
+    const target = targets.get(member);
     if (target === undefined) continue;
-    targets[member] = { ...target, order: { action: event.action, seq: event.seq, at }, settled: false };
+    targets.set(member, { ...target, order: { action: event.action, seq: event.seq, at }, settled: false });
     if (event.action === 'activate' || event.action === 'rollback') foldWork(draft, deployment, event, member);
   }
 }
@@ -281,11 +280,11 @@ function worthDelivering(draft: Draft, orders: readonly IssuedOrder[]): readonly
 export function foldMemberRevoked(draft: Draft, member: string, at: number): void {
   for (const environment of draft.environments.values()) {
     if (environment.activeDeployment === undefined) continue;
-    const target = draft.deployments.get(environment.activeDeployment)?.targets[member];
+    const target = draft.deployments.get(environment.activeDeployment)?.targets.get(member);
     if (target === undefined || (isDone(target) && isFinal(target.phase))) continue;
     const deployment = unfinished(draft, environment.activeDeployment, at);
     if (deployment === undefined) continue;
-    draft.targets(environment.activeDeployment)[member] = { ...target, phase: 'cancelled' };
+    draft.targets(environment.activeDeployment).set(member, { ...target, phase: 'cancelled' });
     settleBatches(deployment, at);
   }
 }

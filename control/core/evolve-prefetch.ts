@@ -14,21 +14,21 @@ export function foldPrefetch(draft: Draft, { kind: _kind, targets: members, ...e
   if (environment === undefined) return;
   const known = draft.deployments.get(event.deployment);
   if (known !== undefined && known.phase !== 'distributing') return;
-  const fresh = members.filter((member) => known?.targets[member] === undefined);
+  const fresh = members.filter((member) => known?.targets.get(member) === undefined);
   const added = fresh.map((member): TargetDeployment => {
     const there = draft.members.get(member)?.running[event.app]?.revision === event.to;
     return { member, batch: 0, phase: there ? 'already-current' : 'assigned', settled: there, reportNo: 0, reportedAt: at };
   });
   if (known === undefined) {
     const { seq, config } = environment;
-    draft.deployments.set(event.deployment, { ...event, type: 'prefetch', seq, config, batches: [], targets: {}, phase: 'distributing', startedAt: at, progressedAt: at, cancels: [] });
+    draft.deployments.set(event.deployment, { ...event, type: 'prefetch', seq, config, batches: [], targets: new Map(), phase: 'distributing', startedAt: at, progressedAt: at, cancels: [] });
     environment.newestPrefetch = event.deployment;
     environment.prefetches = (environment.prefetches ?? 0) + 1;
   }
   const targets = draft.targets(event.deployment);
-  for (const target of added) targets[target.member] = target;
+  for (const target of added) targets.set(target.member, target);
   const deployment = draft.deployments.edit(event.deployment);
-  if (deployment !== undefined) deployment.batches = [{ targets: Object.keys(targets), phase: 'running', startedAt: deployment.startedAt }];
+  if (deployment !== undefined) deployment.batches = [{ targets: [...targets.keys()], phase: 'running', startedAt: deployment.startedAt }];
 }
 
 /** Folds its end. Whoever still fetches is told to stop, unless its promotion begins and wants the same content. */
@@ -37,8 +37,8 @@ export function foldPrefetchEnd(draft: Draft, deployment: Mutable<Deployment>, e
   deployment.finishedAt = at;
   if (event.reason !== undefined) deployment.reason = event.reason;
   const targets = draft.targets(event.deployment);
-  const open = Object.values(targets).filter((target) => !isHolding(target.phase) && target.phase !== 'failed' && target.phase !== 'rejected');
+  const open = [...targets.values()].filter((target) => !isHolding(target.phase) && target.phase !== 'failed' && target.phase !== 'rejected');
   deployment.cancels = event.phase === 'aborted' ? open.filter((target) => target.order !== undefined).map(({ member }) => member) : [];
-  for (const target of open) targets[target.member] = { ...target, phase: 'cancelled' };
+  for (const target of open) targets.set(target.member, { ...target, phase: 'cancelled' });
   deployment.batches = deployment.batches.map((batch) => ({ ...batch, phase: event.phase === 'succeeded' ? 'succeeded' : 'skipped', finishedAt: at }));
 }

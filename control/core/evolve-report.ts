@@ -10,7 +10,7 @@ import { isDone, isFinal, isFinished } from './phases.ts';
 
 /** Folds one report. One that is not newer changes nothing in the deployment; it may still tell what the member runs. */
 export function foldReport(draft: Draft, { member: id, report }: Extract<Event, { readonly kind: 'target.reported' }>, at: number): void {
-  const target = draft.deployments.get(report.deployment)?.targets[id];
+  const target = draft.deployments.get(report.deployment)?.targets.get(id);
   const known = draft.deployments.get(report.deployment);
   if (target === undefined || known === undefined) return;
   const member = isFinal(report.phase) ? draft.members.edit(id) : undefined;
@@ -19,7 +19,7 @@ export function foldReport(draft: Draft, { member: id, report }: Extract<Event, 
   if (deployment === undefined) return;
   const over = isFinished(deployment.phase);
   const next = reported(target, report, at, over);
-  draft.targets(report.deployment)[id] = next;
+  draft.targets(report.deployment).set(id, next);
   if (over) return;
   deployment.progressedAt = at;
   // Only then: looking at a whole batch for each of ten reports of each of ten thousand targets would be a million times too often.
@@ -30,7 +30,7 @@ export function foldReport(draft: Draft, { member: id, report }: Extract<Event, 
 /** Whether a report has anything to say: it is the target's newest, or the answer to a newer order than any before. */
 export function isNews(state: State, id: string, report: Report): boolean {
   const deployment = state.deployments.get(report.deployment);
-  const target = deployment?.targets[id];
+  const target = deployment?.targets.get(id);
   const member = state.members.get(id);
   if (deployment === undefined || target === undefined || member === undefined) return false;
   if (report.reportNo > target.reportNo) return !isFinished(deployment.phase) || isFinal(report.phase);
@@ -103,7 +103,7 @@ export function settleBatches(deployment: Mutable<Deployment>, at: number, again
   }
   const done = deployment.batches.slice(0, index + 1).every(({ targets }) =>
     targets.every((member) => {
-      const target = deployment.targets[member];
+      const target = deployment.targets.get(member);
       return target === undefined || isDone(target);
     }),
   );

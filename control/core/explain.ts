@@ -75,7 +75,7 @@ function explainPromotion(state: State, observed: Observed, promotion: Promotion
 function fetchingWaits(state: State, environment: Environment | undefined, { promotion }: Promotion): readonly Wait[] {
   const open = environment === undefined ? undefined : prefetchOf(state, environment);
   if (open === undefined || open.promotion !== promotion) return [];
-  const targets = Object.values(open.targets);
+  const targets = [...open.targets.values()];
   const holding = targets.filter(({ phase }) => isHolding(phase)).length;
   return [{ reason: `meanwhile ${holding} of ${targets.length} targets hold ${open.app}@${open.number} (${open.deployment})` }];
 }
@@ -112,7 +112,7 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
   }
   const until = deadlineOf(deployment);
   const waits: Wait[] = [];
-  const busy = Object.values(deployment.targets).filter(isInFlight);
+  const busy = [...deployment.targets.values()].filter(isInFlight);
   for (const target of busy.slice(0, 10)) {
     waits.push({ reason: `${nameOf(state, target.member)} is ${target.phase}`, until });
   }
@@ -127,7 +127,7 @@ function heldBack(state: State, deployment: Deployment, now: number): string | u
   const turn = deployment.rollback?.targets ?? batch?.targets ?? [];
   const action = deployment.rollback === undefined ? 'activate' : 'rollback';
   const pending = turn.filter((member) => {
-    const target = deployment.targets[member];
+    const target = deployment.targets.get(member);
     return target !== undefined && target.order?.action !== action && (deployment.rollback !== undefined || !isDone(target));
   });
   const balance = balanceOf(state, deployment, now);

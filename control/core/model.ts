@@ -206,7 +206,7 @@ export interface Deployment {
   readonly number: number;
   readonly config: DeploymentConfig;
   readonly batches: readonly Batch[];
-  readonly targets: Readonly<Record<string, TargetDeployment>>;
+  readonly targets: ReadonlyMap<string, TargetDeployment>;
   readonly phase: DeploymentPhase;
   readonly reason?: string;
   readonly startedAt: number;

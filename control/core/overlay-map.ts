@@ -16,7 +16,7 @@ export type Changes<V> = ReadonlyMap<string, V | undefined>;
 export function overlaid<V>(base: ReadonlyMap<string, V>, changes: Changes<V>): ReadonlyMap<string, V> {
   if (changes.size === 0) return base;
   const [flat, all] = base instanceof OverlayMap ? [base.flat, new Map([...base.changes, ...changes])] : [base, changes];
-  if (flat.size >= plainSizeMax && all.size <= changesMax) return new OverlayMap<V>(flat, all);
+  if (flat.size >= plainSizeMax && all.size <= changesMax) return new OverlayMap<V>(flat, new Map(all));
   const copy = new Map(flat);
   for (const [key, value] of all) {
     if (value === undefined) copy.delete(key);
@@ -25,17 +25,36 @@ export function overlaid<V>(base: ReadonlyMap<string, V>, changes: Changes<V>): 
   return copy;
 }
 
-class OverlayMap<V> implements ReadonlyMap<string, V> {
-  readonly flat: ReadonlyMap<string, V>;
-  readonly changes: Changes<V>;
-  readonly size: number;
+/** A map to which entries may be put, in place. */
+export interface EditableMap<V> extends ReadonlyMap<string, V> {
+  set(key: string, value: V): unknown;
+}
 
-  constructor(flat: ReadonlyMap<string, V>, changes: Changes<V>) {
+/** A copy of `base` to be changed in place, which shares with it what is not changed. Its owner may put entries until somebody else has it. */
+export function editable<V>(base: ReadonlyMap<string, V>): EditableMap<V> {
+  if (base instanceof OverlayMap) return new OverlayMap<V>(base.flat, new Map(base.changes));
+  return base.size < plainSizeMax ? new Map(base) : new OverlayMap<V>(base, new Map());
+}
+
+class OverlayMap<V> implements EditableMap<V> {
+  flat: ReadonlyMap<string, V>;
+  changes: Map<string, V | undefined>;
+  size: number;
+
+  constructor(flat: ReadonlyMap<string, V>, changes: Map<string, V | undefined>) {
     this.flat = flat;
     this.changes = changes;
     let size = flat.size;
     for (const [key, value] of changes) size += Number(value !== undefined) - Number(flat.has(key));
     this.size = size;
+  }
+
+  set(key: string, value: V): void {
+    if (!this.has(key)) this.size += 1;
+    this.changes.set(key, value);
+    if (this.changes.size <= changesMax) return;
+    this.flat = new Map(this.entries());
+    this.changes = new Map();
   }
 
   get(key: string): V | undefined {
@@ -47,14 +66,13 @@ class OverlayMap<V> implements ReadonlyMap<string, V> {
   }
 
   *entries(): MapIterator<[string, V]> {
-    for (const [key, value] of this.flat) {
-      if (!this.changes.has(key)) yield [key, value];
-      else {
-        const changed = this.changes.get(key);
-        if (changed !== undefined) yield [key, changed];
-      }
+    const { flat, changes } = this;
+    // Asked anew for each, since whoever goes through it may put entries meanwhile.
+    for (const key of flat.keys()) {
+      const value = this.get(key);
+      if (value !== undefined) yield [key, value];
     }
-    for (const [key, value] of this.changes) if (value !== undefined && !this.flat.has(key)) yield [key, value];
+    for (const [key, value] of changes) if (value !== undefined && !flat.has(key)) yield [key, value];
   }
 
   *keys(): MapIterator<string> {

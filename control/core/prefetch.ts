@@ -59,7 +59,7 @@ export function stepPrefetch(state: State, environment: Environment, promotion: 
   }
   if (promotion === undefined || (app === undefined && open === undefined)) return nothing;
   const targets = targetsOf(state, environment);
-  const missing = targets.filter(({ member }) => open?.targets[member] === undefined).map(({ member }) => member);
+  const missing = targets.filter(({ member }) => open?.targets.get(member) === undefined).map(({ member }) => member);
   if (open === undefined || missing.length > 0) return { events: begun(state, environment, promotion, open?.app ?? app ?? promotion.app, missing), effects: [] };
   return ordered(state, environment, open, observed);
 }
@@ -96,7 +96,7 @@ function ordered(state: State, environment: Environment, open: Deployment, obser
   const due: string[] = [];
   let nextCheckAt = Infinity;
   for (const { member } of targetsOf(state, environment)) {
-    const target = open.targets[member];
+    const target = open.targets.get(member);
     if (target === undefined || isHolding(target.phase)) continue;
     const at = dueAt(target);
     if (at > observed.now) nextCheckAt = Math.min(nextCheckAt, at);

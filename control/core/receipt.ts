@@ -21,7 +21,7 @@ const byteKeys = ['originBytes', 'peerBytes', 'reusedBytes', 'wastedBytes', 'del
 
 /** Adds a deployment's targets up. */
 export function receiptOf(state: State, deployment: Deployment, ratesNow: RatesNow): ReceiptSummary {
-  const targets = Object.values(deployment.targets);
+  const targets = [...deployment.targets.values()];
   const first = firstStart(deployment);
   const lines = targets.map((target) => receiptTarget(state, target, first));
   const fetched = lines.filter(({ state: how }) => how === 'fetched');
@@ -74,7 +74,7 @@ export function receiptTarget(state: State, target: TargetDeployment, first: num
 
 /** When the first fetch of a deployment began. */
 export function firstStart(deployment: Deployment): number | undefined {
-  const starts = Object.values(deployment.targets).flatMap((target) => (isFetch(target) ? (startOf(target) ?? []) : []));
+  const starts = [...deployment.targets.values()].flatMap((target) => (isFetch(target) ? (startOf(target) ?? []) : []));
   return starts.length === 0 ? undefined : Math.min(...starts);
 }
 
@@ -103,7 +103,7 @@ function timeOf(state: State, deployment: Deployment, fetched: readonly ReceiptT
   const origins = [...state.members.values()].filter(({ roles, revoked }) => !revoked && (roles.includes('seed') || roles.includes('proxy')));
   const { boundMs, boundBy, unknown } = fluidBound({
     targets: fetched.map((line) => {
-      const rates = deployment.targets[line.member]?.transfer?.rates ?? ratesNow(line.member);
+      const rates = deployment.targets.get(line.member)?.transfer?.rates ?? ratesNow(line.member);
       return { bytes: fetchedBytes(line), send: rates?.send, receive: rates?.receive };
     }),
     origins: origins.map(({ member }) => ratesNow(member)?.send),

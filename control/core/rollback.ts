@@ -22,7 +22,7 @@ export function rollbackTo(state: State, deployment: Deployment, cause: Cause | 
 
 /** Targets that were told to activate, and so may run the new set or have tried to; in the order of their batches. */
 export function triedTargets(deployment: Deployment): readonly string[] {
-  return deployment.batches.flatMap((batch) => batch.targets).filter((member) => deployment.targets[member]?.order?.action === 'activate');
+  return deployment.batches.flatMap((batch) => batch.targets).filter((member) => deployment.targets.get(member)?.order?.action === 'activate');
 }
 
 /** The next step of a deployment that is rolling back. */
@@ -33,7 +33,7 @@ export function stepRollback(state: State, environment: Environment, deployment:
   if (role !== undefined) return { events: [], effects: [role] };
   const farewell = orderEffect(state, environment, deployment, 'cancel', deployment.cancels);
   if (farewell !== undefined) return { events: [], effects: [farewell] };
-  const affected = back.targets.flatMap((member) => deployment.targets[member] ?? []);
+  const affected = back.targets.flatMap((member) => deployment.targets.get(member) ?? []);
   const lost = lostTargets(deployment, affected.filter(isInFlight), observed);
   if (lost.events.length > 0) return lost;
   const open = affected.filter((target) => !isBack(state, deployment, target));

@@ -15,7 +15,7 @@ import type { Step } from './step.ts';
 
 /** The next step of a deployment that is running or baking. */
 export function stepRollout(state: State, environment: Environment, deployment: Deployment, observed: Observed): Step {
-  const targets = Object.values(deployment.targets);
+  const targets = [...deployment.targets.values()];
   const failed = countedFailures(deployment, targets);
   const limit = limitOf(deployment, failed, targets.length);
   if (failed.length >= limit) return stop(state, deployment, thresholdReason(state, failed, targets.length, limit), failed.some(judgesContent) ? 'health' : 'error');
@@ -57,7 +57,7 @@ function stepBatch(state: State, environment: Environment, deployment: Deploymen
   // Those of earlier batches too: one that was given up as lost may have come back.
   const members = deployment.batches.slice(0, index + 1).flatMap((batch) => batch.targets);
   const open = members.flatMap((member) => {
-    const target = deployment.targets[member];
+    const target = deployment.targets.get(member);
     return target === undefined || isDone(target) ? [] : [target];
   });
   const lost = lostTargets(deployment, open, observed);

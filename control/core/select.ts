@@ -151,7 +151,7 @@ export interface DeploymentProgress {
 
 /** Counts the targets of a deployment. */
 export function deploymentProgress(deployment: Deployment): DeploymentProgress {
-  const targets = Object.values(deployment.targets);
+  const targets = [...deployment.targets.values()];
   const byPhase: Partial<Record<TargetPhase, number>> = {};
   const transfer = { originBytes: 0, peerBytes: 0, reusedBytes: 0, wastedBytes: 0 };
   for (const target of targets) {

@@ -43,7 +43,7 @@ export function swarmLinks(state: State): SwarmLinks {
     const member = state.members.get(id);
     return member === undefined ? 'default' : zoneOf(member);
   };
-  for (const { transfer, member } of newestDeployments(state).flatMap(({ targets }) => Object.values(targets))) {
+  for (const { transfer, member } of newestDeployments(state).flatMap(({ targets }) => [...targets.values()])) {
     if (transfer?.from === undefined || transfer.from.length === 0) continue;
     from.set(member, transfer.from);
     for (const link of transfer.from) {
@@ -119,7 +119,7 @@ export function spreadOf(state: State, { app, revision }: RevisionRecord, enviro
 function howFar(member: Member, app: string, revision: string, deployments: readonly Deployment[]): 'holding' | 'fetching' | 'nothing' {
   if (member.running[app]?.revision === revision) return 'holding';
   // The newest word counts: what was staged long ago may have been cleaned up.
-  const target = deployments.findLast(({ targets }) => targets[member.member] !== undefined)?.targets[member.member];
+  const target = deployments.findLast(({ targets }) => targets.has(member.member))?.targets.get(member.member);
   if (target === undefined) return 'nothing';
   if (isHolding(target.phase)) return 'holding';
   return target.phase === 'downloading' ? 'fetching' : 'nothing';

@@ -49,7 +49,7 @@ export function deploymentView(state: model.State, deployment: model.Deployment,
 
 /** The targets batch by batch, in the order in which they go. */
 export function targetsInOrder(deployment: model.Deployment): readonly model.TargetDeployment[] {
-  return deployment.batches.flatMap((batch) => batch.targets.flatMap((member) => deployment.targets[member] ?? []));
+  return deployment.batches.flatMap((batch) => batch.targets.flatMap((member) => deployment.targets.get(member) ?? []));
 }
 
 export function deploymentTargetView(state: model.State, { deployment }: model.Deployment, target: model.TargetDeployment, presence: Presence): DeploymentTarget {

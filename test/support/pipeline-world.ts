@@ -187,7 +187,7 @@ export class PipelineWorld {
       if (event.kind !== 'order.issued') continue;
       const order: UnsignedOrder = JSON.parse(event.compact);
       for (const member of event.targets) {
-        const reportNo = (this.state.deployments.get(event.deployment)?.targets[member]?.reportNo ?? 0) + 1;
+        const reportNo = (this.state.deployments.get(event.deployment)?.targets.get(member)?.reportNo ?? 0) + 1;
         const switched = this.bad.has(order.revision) ? 'rolled-back' : 'committed';
         const phase = { prefetch: 'verified', activate: switched, rollback: 'rolled-back', cancel: 'cancelled', noop: 'verified' } as const;
         const { deployment, environment, app, seq, action } = event;

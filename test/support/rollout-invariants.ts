@@ -109,7 +109,7 @@ function enoughHealthy(transition: Transition): readonly string[] {
   const order = switching(transition);
   if (order === undefined) return [];
   const { before } = transition;
-  const targets = Object.values(order.deployment.targets);
+  const targets = [...order.deployment.targets.values()];
   const up = (target: TargetDeployment): boolean => target.order === undefined || target.order.action === 'prefetch' || transition.entry.at - target.reportedAt >= (order.deployment.config.minHealthyTimeMs ?? 0);
   const healthy = targets.filter((target) => target.phase !== 'lost' && up(target) && serves(before.members.get(target.member), order.deployment.app)).map((target) => target.member);
   const left = healthy.filter((member) => !order.named.includes(member)).length;
@@ -121,10 +121,10 @@ function enoughHealthy(transition: Transition): readonly string[] {
 function notTooManyAtOnce(transition: Transition): readonly string[] {
   const order = switching(transition);
   if (order === undefined) return [];
-  const targets = Object.values(transition.after.deployments.get(order.deployment.deployment)?.targets ?? {});
+  const targets = [...(transition.after.deployments.get(order.deployment.deployment)?.targets.values() ?? [])];
   const busy = targets.filter(changing).length;
   // One that was given up as lost may have come back while another had its turn: that must not get worse.
-  const busyBefore = Object.values(order.deployment.targets).filter(changing).length;
+  const busyBefore = [...order.deployment.targets.values()].filter(changing).length;
   const most = Math.max(1, share(order.deployment.config.maxParallel, targets.length, Math.floor));
   return busy > Math.max(most, busyBefore) ? [`${busy} targets change at once, at most ${most} may (${order.deployment.deployment})`] : [];
 }
@@ -136,14 +136,14 @@ function batchesInOrder({ before, entry: { event, at } }: Transition): readonly 
   if (event.kind === 'order.issued') {
     if (event.action !== 'activate') return [];
     // One that was given up as lost in an earlier batch, and came back, may go with a later one.
-    const early = event.targets.filter((member) => !['running', 'succeeded'].includes(deployment.batches[deployment.targets[member]?.batch ?? -1]?.phase ?? ''));
+    const early = event.targets.filter((member) => !['running', 'succeeded'].includes(deployment.batches[deployment.targets.get(member)?.batch ?? -1]?.phase ?? ''));
     return early.map((member) => `${member} is activated before its batch runs`);
   }
   return deployment.batches.slice(0, event.batch).flatMap((batch, index) => {
     // What a target that was given up as lost says after its batch has succeeded does not undo that.
     const ended = batch.finishedAt ?? at;
-    const last = Math.max(0, ...batch.targets.map((member) => deployment.targets[member]?.reportedAt ?? 0).filter((reported) => reported < ended));
-    const baked = batch.bakeSkipped === true || ended - last >= bakeOf(deployment, index) || batch.targets.every((member) => ['lost', 'cancelled', 'already-current'].includes(deployment.targets[member]?.phase ?? ''));
+    const last = Math.max(0, ...batch.targets.map((member) => deployment.targets.get(member)?.reportedAt ?? 0).filter((reported) => reported < ended));
+    const baked = batch.bakeSkipped === true || ended - last >= bakeOf(deployment, index) || batch.targets.every((member) => ['lost', 'cancelled', 'already-current'].includes(deployment.targets.get(member)?.phase ?? ''));
     return batch.phase === 'succeeded' && (baked || index < event.batch - 1) ? [] : [`batch ${event.batch} starts while batch ${index} is ${batch.phase}, ended ${ended - last} ms after its last report`];
   });
 }
@@ -160,7 +160,7 @@ function stopsAt(config: DeploymentConfig, total: number): number {
 
 /** Failures that count: of targets that were only never heard again, some may be left out. */
 function failuresOf({ config, targets, type }: Deployment): { readonly count: number; readonly limit: number } {
-  const all = Object.values(targets);
+  const all = [...targets.values()];
   const failed = all.filter((target) => failurePhases.includes(target.phase) && (target.settled || target.phase === 'lost') && target.order?.action !== 'prefetch');
   const silent = failed.filter((target) => target.phase === 'lost' && target.code === undefined);
   const tolerated = Math.min(silent.length, config.unreachable === undefined ? 0 : share(config.unreachable.tolerate, all.length, Math.floor));
@@ -188,7 +188,7 @@ function machineryIsNotContent({ before, entry: { event } }: Transition): readon
   if (deployment === undefined) return [];
   const { autoRollback } = deployment.config;
   const onError = typeof autoRollback === 'object' && autoRollback.onError;
-  const said = Object.values(deployment.targets).some((target) => {
+  const said = [...deployment.targets.values()].some((target) => {
     const judged = target.code === undefined ? ['failed', 'rolled-back', 'inconsistent'].includes(target.phase) : ['HEALTH_FAILED', 'HOOK_FAILED', 'ACTIVATION_FAILED', 'HEALTHY_DEADLINE'].includes(target.code);
     return judged || ['activating', 'health-checking'].includes(target.phase);
   });
@@ -219,7 +219,7 @@ function rollbackOnce({ before, entry: { event } }: Transition): readonly string
 function everyTargetEnds({ after, entry: { event } }: Transition): readonly string[] {
   const finished = [...after.deployments.values()].filter((deployment) => finishedPhases.includes(deployment.phase));
   return finished.flatMap((deployment) => {
-    const targets = Object.values(deployment.targets);
+    const targets = [...deployment.targets.values()];
     // Nothing comes after having the content, where nothing is switched.
     const ends = deployment.type === 'prefetch' ? [...finalPhases, 'verified'] : finalPhases;
     const open = targets.filter((target) => !ends.includes(target.phase));

@@ -138,7 +138,7 @@ describe('a retry', () => {
     world.ask({ kind: 'abort', deployment: 'prod-1' });
     world.ask({ kind: 'retry-deployment', deployment: 'prod-1', promotion: 'again' });
     world.settle();
-    expect(Object.values(newest(world).targets).map((target) => target.phase).toSorted()).toEqual(['already-current', 'committed']);
+    expect([...newest(world).targets.values()].map((target) => target.phase).toSorted()).toEqual(['already-current', 'committed']);
   });
 
   it('is refused while there is nothing to try again, and where something newer came', () => {

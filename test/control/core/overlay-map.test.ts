@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { evolve, evolveAll, initialState } from '../../../control/core/evolve.ts';
-import { overlaid } from '../../../control/core/overlay-map.ts';
+import { editable, overlaid } from '../../../control/core/overlay-map.ts';
 import { PipelineWorld } from '../../support/pipeline-world.ts';
 
 const key = fc.integer({ min: 0, max: 900 }).map((number) => `k${number}`);
@@ -33,6 +33,34 @@ test('an overlaid map has what a changed copy has', () => {
     }),
     { numRuns: 200 },
   );
+});
+
+test('an editable copy has what a changed copy has, and what it was made of stays as it was', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 800 }), fc.array(fc.array(fc.tuple(key, fc.integer()), { maxLength: 300 }), { maxLength: 6 }), (size, rounds) => {
+      let model = new Map(Array.from({ length: size }, (_, index) => [`k${index}`, index]));
+      let map: ReadonlyMap<string, number> = new Map(model);
+      for (const entries of rounds) {
+        const copy = editable(map);
+        const changed = new Map(model);
+        for (const [name, value] of entries) {
+          copy.set(name, value);
+          changed.set(name, value);
+          expect([copy.get(name), copy.size]).toEqual([value, changed.size]);
+        }
+        expect([...copy]).toEqual([...changed]);
+        expect([...map]).toEqual([...model]);
+        [map, model] = [copy, changed];
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('entries put while one goes through an editable copy are seen', () => {
+  const copy = editable(new Map(Array.from({ length: 1_000 }, (_, index) => [`k${index}`, index])));
+  for (const name of copy.keys()) copy.set(name, -1);
+  expect(new Set(copy.values())).toEqual(new Set([-1]));
 });
 
 test('entries stay in their order while nothing is taken out', () => {

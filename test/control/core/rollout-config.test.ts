@@ -30,7 +30,7 @@ const phases = (made: PipelineWorld): readonly string[] => newest(made).batches.
 /** A machine says something of the newest order. */
 function says(made: PipelineWorld, member: string, phase: TargetDeployment['phase'], code?: string): void {
   const { deployment, targets } = newest(made);
-  const target = targets[member];
+  const target = targets.get(member);
   const report = { deployment, environment: 'prod', app: 'web', seq: target?.order?.seq ?? 0, reportNo: (target?.reportNo ?? 0) + 1, phase, at: made.now, ...(code === undefined ? {} : { code }) };
   made.ask({ kind: 'report', member, report });
 }
@@ -43,7 +43,7 @@ function activating(more: Partial<DeploymentConfig>): PipelineWorld {
   made.settle();
   for (const member of ['prod-1', 'prod-2']) says(made, member, 'verified');
   made.settle();
-  expect(Object.values(newest(made).targets).map((target) => target.order?.action)).toEqual(['activate', 'activate']);
+  expect([...newest(made).targets.values()].map((target) => target.order?.action)).toEqual(['activate', 'activate']);
   return made;
 }
 
@@ -86,7 +86,7 @@ describe('health', () => {
     const made = world({ batches: ['100%'], minHealthy: 1, minHealthyTimeMs: 10_000 });
     made.promote('prod', 2);
     made.settle();
-    const switched = () => Object.values(newest(made).targets).filter((target) => target.phase === 'committed').length;
+    const switched = () => [...newest(made).targets.values()].filter((target) => target.phase === 'committed').length;
     expect(switched()).toBe(1);
     made.wait(9000);
     expect(switched()).toBe(1);
@@ -107,7 +107,8 @@ describe('health', () => {
     made.wait(4 * minuteMs);
     expect(newest(made).phase).toBe('running');
     made.wait(minuteMs);
-    expect(newest(made)).toMatchObject({ reason: expect.stringContaining('HEALTHY_DEADLINE'), rollback: { number: 1 }, targets: { 'prod-1': { phase: 'lost', code: 'HEALTHY_DEADLINE' } } });
+    expect(newest(made)).toMatchObject({ reason: expect.stringContaining('HEALTHY_DEADLINE'), rollback: { number: 1 } });
+    expect(newest(made).targets.get('prod-1')).toMatchObject({ phase: 'lost', code: 'HEALTHY_DEADLINE' });
   });
 });
 

@@ -59,7 +59,7 @@ describe('P-2 phases change only as the tables say', () => {
   });
 
   test.each(pairs(deploymentTransitions).filter(([, to]) => deploymentTransitions[to].length === 0))('deployment: %s to %s', (from, to) => {
-    const deployment: Deployment = { deployment: 'd', promotion: 'p', environment: 'prod', app: 'web', type: 'promote', seq: 1, to: 'x', number: 1, config, batches: [], targets: {}, phase: from, startedAt: 1, progressedAt: 1, cancels: [] };
+    const deployment: Deployment = { deployment: 'd', promotion: 'p', environment: 'prod', app: 'web', type: 'promote', seq: 1, to: 'x', number: 1, config, batches: [], targets: new Map(), phase: from, startedAt: 1, progressedAt: 1, cancels: [] };
     const environment = { environment: 'prod', apps: ['web'], selector: {}, config, createdAt: 1, seq: 1, orderSeq: 0, slots: {}, waiting: [] };
     const before: State = { ...initialState(), deployments: new Map([['d', deployment]]), environments: new Map([['prod', environment]]) };
     const phase = after(before, { kind: 'deployment.finished', deployment: 'd', phase: to as 'failed' }).deployments.get('d')?.phase;
