@@ -172,7 +172,7 @@ function restraintsOf(one: GateCase): Pick<State, 'switches' | 'holds' | 'pins' 
 
 function activeOf(one: GateCase, phase: 'running' | 'rolling-back') {
   const [app = ''] = one.apps;
-  return { deployment: 'prod-1', promotion: 'before', environment: 'prod', app, type: 'promote' as const, seq: 1, to: digestOf(app, 1), number: 1, config: configOf(one), batches: [], targets: {}, phase, startedAt: 0, progressedAt: 0, cancels: [] };
+  return { deployment: 'prod-1', promotion: 'before', environment: 'prod', app, type: 'promote' as const, seq: 1, to: digestOf(app, 1), number: 1, config: configOf(one), batches: [], targets: new Map(), phase, startedAt: 0, progressedAt: 0, cancels: [] };
 }
 
 function runsOf(one: GateCase): readonly WorkflowRun[] {

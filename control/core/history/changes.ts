@@ -150,7 +150,7 @@ function cellOf(course: Course, prospects: Prospects | undefined, number: number
   if (since !== undefined) return { state: 'there', since, number: runningNumber(course) };
   const { active } = course;
   if (active !== undefined && active.number >= number) {
-    const targets = Object.values(active.targets);
+    const targets = [...active.targets.values()];
     const percent = targets.length === 0 ? 0 : Math.floor((100 * targets.filter(isDone).length) / targets.length);
     const back = active.phase === 'rolling-back' ? { reason: `it is rolling back: ${active.reason ?? ''}` } : {};
     return { state: 'deploying', since: active.startedAt, number: active.number, percent, deployment: active.deployment, promotion: active.promotion, ...back };

@@ -131,7 +131,7 @@ export function machinesOf(state: State, environment: Environment, { app, number
 function firstOf(deployments: readonly Deployment[], member: string, number: number): { readonly deployment: string; readonly at: number } | undefined {
   let first: { readonly deployment: string; readonly at: number } | undefined;
   for (const { deployment, targets, number: brought, rollback } of deployments) {
-    const target = targets[member];
+    const target = targets.get(member);
     if (target === undefined || (target.phase !== 'committed' && target.phase !== 'already-current' && target.phase !== 'rolled-back')) continue;
     const now = target.phase === 'rolled-back' ? (rollback?.number ?? 0) : brought;
     if (target.phase === 'rolled-back' && rollback === undefined) continue;
