@@ -9,7 +9,7 @@ import { configProblems } from '../core/config.ts';
 import type { Findings } from './findings.ts';
 import type { DeploymentText } from './schema.ts';
 import type { Path } from './source.ts';
-import { durationMs, percentOf, shareOf } from './units.ts';
+import { durationMs, durationText, percentOf, shareOf } from './units.ts';
 
 /** What a deployment configuration is to an environment. */
 export interface CompiledDeployment {
@@ -41,7 +41,7 @@ export function deploymentOf(written: DeploymentText, path: Path, findings: Find
     const [said = '', list = '', index, field = ''] = /^(\w+)(?:\[(\d+)\])?((?:\.\w+)*): /.exec(problem) ?? [];
     const key = `${list}${field}`;
     const place = index === undefined ? (keyOfField[key] ?? key.split('.').filter((part) => part !== '')) : [list, Number(index), ...(keyOfField[key] ?? ['size'])];
-    findings.problem([...path, ...place], `${place.join('.')}: ${inWords(problem.slice(said.length))}`);
+    findings.problem([...path, ...place], `${place.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('').slice(1)}: ${inWords(problem.slice(said.length))}`);
   }
   return {
     config,
@@ -49,9 +49,13 @@ export function deploymentOf(written: DeploymentText, path: Path, findings: Find
   };
 }
 
-/** With the names that files use for what the model names otherwise. */
+/** With the names and the durations that files use for what the model says otherwise. */
 function inWords(text: string): string {
-  return text.replace(/\b(minHealthyTime|progressDeadline|healthyDeadline)Ms\b/g, '$1');
+  const [, value, least, most] = /^(\d+) is not a whole number of milliseconds from (\d+) to (\d+)$/.exec(text) ?? [];
+  if (value !== undefined) return `${durationText(Number(value))} is not from ${durationText(Number(least))} to ${durationText(Number(most))}`;
+  return text
+    .replace(/\b(minHealthyTime|progressDeadline|healthyDeadline)Ms\b/g, '$1')
+    .replace(/^(\d+)(?= is not below )|(?<=\()(\d+)(?=\))/g, (digits) => durationText(Number(digits)));
 }
 
 function configOf(written: DeploymentText): DeploymentConfig {

@@ -19,29 +19,39 @@ export interface Known {
 const path: Path = ['spec', 'promotions'];
 const digestPattern = /^[0-9a-f]{64}$/;
 
-/** Edges in the order of the file, and which applications each environment gets, in the order of `apps`. */
-export function graphOf(spec: PipelineText['spec'], known: Known, findings: Findings): { readonly edges: readonly EdgeSpec[]; readonly carried: ReadonlyMap<string, readonly string[]> } {
-  const sound = spec.promotions.map((written, index) => referencesOf(written, [...path, index], known, findings));
-  const looping = circle(spec.promotions);
+export interface CompiledGraph {
+  readonly edges: readonly EdgeSpec[];
+  /** Which applications each environment gets, in the order of the file's. */
+  readonly carried: ReadonlyMap<string, readonly string[]>;
+  /** Whether every promotion has a source and a destination, so that what nothing comes to is meant so. */
+  readonly sound: boolean;
+}
+
+/** Edges in the order of the file. */
+export function graphOf(spec: PipelineText['spec'], known: Known, findings: Findings): CompiledGraph {
+  const resolved = spec.promotions.map((written, index) => referencesOf(written, [...path, index], known, findings)).every(Boolean);
+  const looping = resolved ? circle(spec.promotions) : [];
   if (looping.length > 0) {
     const index = spec.promotions.findIndex(({ to }) => to === looping[0]);
     findings.problem([...path, index, 'to'], `promotions go in a circle through ${looping.join(', ')}; each needs a way that begins at an application`);
   }
+  // What follows from a wrong name would only hide it.
+  const sound = resolved && looping.length === 0;
   const carried = flow(spec.promotions, known.apps);
   const names = edgeNames(spec.promotions);
   const edges = spec.promotions.map((written, index) => {
     const apps = carriedBy(written, carried, known.apps);
-    if (sound[index] === true && looping.length === 0) appProblems(written, apps, [...path, index], carried, findings);
+    if (sound) appProblems(written, apps, [...path, index], carried, findings);
     return edgeOf(written, names[index] ?? '', apps, [...path, index], findings);
   });
   edges.forEach(({ edge }, index) => {
     if (edge.length > 64) findings.problem([...path, index], `give this promotion a name of at most 64 characters: '${edge}' is too long`);
   });
-  sourceProblems(edges, findings);
-  for (const { environment, at } of environmentsOf(spec)) {
+  if (sound) sourceProblems(edges, findings);
+  for (const { environment, at } of sound ? environmentsOf(spec) : []) {
     if (!spec.promotions.some(({ to }) => to === environment)) findings.problem(at, `nothing is promoted to environment '${environment}': name it in 'promotions', or leave it out`);
   }
-  return { edges, carried };
+  return { edges, carried, sound };
 }
 
 /** Every environment of a file with the place of its name. */
@@ -63,7 +73,9 @@ function referencesOf(written: PromotionText, at: Path, known: Known, findings: 
   ];
   if (from.environment === to) findings.problem([...at, 'to'], `'${to}' is promoted to itself`);
   if (after.includes(to)) findings.problem([...at, 'after', after.indexOf(to)], `'${to}' waits for itself`);
-  return both === 1 && found.every(Boolean);
+  const other = from.app !== undefined && written.apps !== undefined && written.apps.join() !== from.app;
+  if (other) findings.problem([...at, 'apps'], `a promotion from application '${from.app}' carries that alone; write apps: [${from.app}], or leave it out`);
+  return both === 1 && found.every(Boolean) && from.environment !== to && !after.includes(to) && !other;
 }
 
 /** Which applications each environment gets: from its sources, theirs from their sources, and so on. */
@@ -90,9 +102,6 @@ function carriedBy({ from, apps }: PromotionText, carried: ReadonlyMap<string, I
 }
 
 function appProblems({ from, apps }: PromotionText, carries: readonly string[], at: Path, carried: ReadonlyMap<string, readonly string[]>, findings: Findings): void {
-  if (from.app !== undefined && apps !== undefined && (apps.length !== 1 || apps[0] !== from.app)) {
-    findings.problem([...at, 'apps'], `a promotion from application '${from.app}' carries that alone; write apps: [${from.app}], or leave it out`);
-  }
   if (from.environment === undefined) return;
   const source = carried.get(from.environment) ?? [];
   apps?.forEach((app, index) => {
@@ -149,11 +158,11 @@ function sourceProblems(edges: readonly EdgeSpec[], findings: Findings): void {
   edges.forEach(({ edge, to, apps }, index) => {
     if (names.has(edge)) findings.problem([...path, index, 'name'], `promotion '${edge}' is there twice`);
     names.add(edge);
-    for (const app of apps) {
-      const first = sources.get(`${app} ${to}`);
-      if (first === undefined) sources.set(`${app} ${to}`, edge);
-      else findings.problem([...path, index], `'${app}' in '${to}' has two sources, '${first}' and '${edge}': each application comes to an environment from one; say 'apps' at one of them, or use 'after' to wait for another environment`);
+    const others = Map.groupBy(apps.filter((app) => sources.has(`${app} ${to}`)), (app) => sources.get(`${app} ${to}`) ?? '');
+    for (const [first, twice] of others) {
+      findings.problem([...path, index], `${twice.join(', ')} in '${to}' ${twice.length === 1 ? 'has' : 'have'} two sources, '${first}' and '${edge}': each application comes to an environment from one; say 'apps' at one of them, or use 'after' to wait for another environment`);
     }
+    for (const app of apps) if (!sources.has(`${app} ${to}`)) sources.set(`${app} ${to}`, edge);
   });
 }
 
@@ -163,7 +172,9 @@ function circle(promotions: readonly PromotionText[]): readonly string[] {
   for (const { from, to, after = [] } of promotions) before.set(to, [...(before.get(to) ?? []), ...after, ...(from.environment === undefined ? [] : [from.environment])]);
   let open = [...before.keys()];
   for (;;) {
-    const left = open.filter((environment) => (before.get(environment) ?? []).some((source) => open.includes(source)));
+    // In a circle is what comes from one that is, and goes on to one that is.
+    const goesOn = (environment: string): boolean => open.some((next) => before.get(next)?.includes(environment) === true);
+    const left = open.filter((environment) => goesOn(environment) && (before.get(environment) ?? []).some((source) => open.includes(source)));
     if (left.length === open.length) return left;
     open = left;
   }

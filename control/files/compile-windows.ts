@@ -6,7 +6,7 @@ import { windowProblems } from '../core/windows/problems.ts';
 import type { Findings } from './findings.ts';
 import type { WindowText } from './schema.ts';
 import type { Path } from './source.ts';
-import { daysOf, durationMs } from './units.ts';
+import { daysOf, durationMs, durationText } from './units.ts';
 
 /** One window; undefined when its schedule cannot be told. */
 export function windowOf(written: WindowText, path: Path, findings: Findings): TimeWindow | undefined {
@@ -25,7 +25,7 @@ export function windowOf(written: WindowText, path: Path, findings: Findings): T
     ...(override === undefined ? {} : { override }),
   };
   for (const problem of windowProblems(window)) {
-    const said = problem.replace(`window '${window.window}': `, '');
+    const said = problem.replace(`window '${window.window}': `, '').replace(/(\d+) ms\b/g, (_all, ms) => durationText(Number(ms)));
     const [, field = '', index] = /^(\w+)(?:\[(\d+)\])?/.exec(said) ?? [];
     findings.problem(Object.hasOwn(written, field) ? [...path, field, ...(index === undefined ? [] : [Number(index)])] : path, said);
   }
@@ -46,13 +46,15 @@ function scheduleOf({ weekly, cron, duration, once }: WindowText, path: Path, fi
     findings.problem([...path, 'cron'], "a window with 'cron' needs 'duration', such as 2h: how long it lasts");
     return undefined;
   }
+  let sound = true;
   const rows = (weekly ?? []).map(({ days: written, from, to }, index) => {
     const { days, wrong } = daysOf(written);
+    sound &&= wrong.length === 0;
     for (const word of wrong) findings.problem([...path, 'weekly', index, 'days'], `'${word}' is not a day or a range of days; expected mon, tue, wed, thu, fri, sat, sun, or such as mon-thu`);
     if ((from === undefined) !== (to === undefined)) findings.problem([...path, 'weekly', index], "'from' and 'to' go together; leave both out for whole days");
     return from === undefined || to === undefined ? { days } : { days, times: { from, to } };
   });
-  return { kind: 'weekly', rows };
+  return sound ? { kind: 'weekly', rows } : undefined;
 }
 
 /** Seconds that are none are left out, so that one instant has one text. */

@@ -42,7 +42,7 @@ export function compilePipeline(document: SourceDocument, { metadata, spec }: Pi
   const workflows = (spec.workflows ?? []).map((workflow, index) => workflowOf(workflow, ['spec', 'workflows', index], findings, names['policies'] ?? []));
   const deployments = new Map((spec.deploymentConfigs ?? []).map((config, index) => [config.name, deploymentOf(config, ['spec', 'deploymentConfigs', index], findings)]));
   const policies = (spec.policies ?? []).map((policy, index) => policyOf(policy, ['spec', 'policies', index], findings, environments));
-  const { edges, carried } = graphOf(spec, known, findings);
+  const { edges, carried, sound } = graphOf(spec, known, findings);
   const wishes: EnvironmentWish[] = [];
   const stages = spec.stages.map((stage, nth) => ({
     stage: stage.name,
@@ -60,14 +60,15 @@ export function compilePipeline(document: SourceDocument, { metadata, spec }: Pi
     }),
   }));
   spec.apps.forEach(({ name }, index) => {
-    if (!wishes.some((wish) => wish.apps.includes(name))) findings.problem(['spec', 'apps', index, 'name'], `application '${name}' goes nowhere; add a promotion such as {from: {app: ${name}}, to: ${environments[0] ?? 'NAME'}}`);
+    if (sound && !wishes.some((wish) => wish.apps.includes(name))) findings.problem(['spec', 'apps', index, 'name'], `application '${name}' goes nowhere; add a promotion such as {from: {app: ${name}}, to: ${environments[0] ?? 'NAME'}}`);
   });
   warnOfApps({ metadata, spec }, findings);
+  const { notifications = [] } = spec;
   const file: PipelineFile = {
     pipeline: metadata.name,
     project: metadata.project ?? metadata.name,
     ...(spec.enabled === undefined ? {} : { enabled: spec.enabled }),
-    spec: { executionMode: spec.executionMode ?? 'superseded', stages, edges, windows, workflows, policies, ...(spec.notifications === undefined ? {} : { notifications: spec.notifications }) },
+    spec: { executionMode: spec.executionMode ?? 'superseded', stages, edges, windows, workflows, policies, ...(notifications.length === 0 ? {} : { notifications }) },
     apps: known.apps,
     environments: wishes,
   };

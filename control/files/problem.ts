@@ -31,11 +31,12 @@ export function shown(value: unknown): string {
   return typeof value === 'boolean' ? String(value) : 'a mapping';
 }
 
-/** ` (did you mean 'gamma'?)` when something of `known` is close to `word`; else ` (there are …)` for a short list, else nothing. */
-export function hint(word: string, known: readonly string[], listed = true): string {
+/** `; did you mean 'gamma'?` when one of `names` is close to `word`; else `; there are …`, else nothing. */
+export function hint(word: string, names: readonly string[]): string {
+  const known = [...new Set(names)];
   const meant = nearest(word, known);
   if (meant !== undefined) return `; did you mean '${meant}'?`;
-  if (!listed || known.length === 0) return '';
+  if (known.length === 0) return '';
   return known.length > 12 ? `; there are ${known.slice(0, 12).join(', ')}, …` : `; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`;
 }
 

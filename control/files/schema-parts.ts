@@ -2,6 +2,7 @@
 // editor shows: it completes the sentence "expected …". What the values mean is units.ts.
 
 import Type, { type Static, type TSchema } from 'typebox';
+import { durationPattern } from './units.ts';
 
 /** No mapping of a file has keys that its schema does not name. */
 export const strict = { additionalProperties: false } as const;
@@ -9,8 +10,8 @@ export const strict = { additionalProperties: false } as const;
 const itemsMax = 200;
 
 export const NameText = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$', description: 'a name: lower-case letters, digits and inner hyphens, at most 64' });
-export const DurationText = Type.String({ pattern: '^[0-9]{1,9}(ms|s|m|h|d)$', description: 'a duration such as 30s, 10m, 2h or 7d' });
-export const DurationOrNever = Type.String({ pattern: '^([0-9]{1,9}(ms|s|m|h|d)|never)$', description: "a duration such as 30s, 10m, 2h or 7d, or 'never'" });
+export const DurationText = Type.String({ pattern: `^${durationPattern}$`, description: 'a duration such as 30s, 10m, 2h or 7d' });
+export const DurationOrNever = Type.String({ pattern: `^(${durationPattern}|never)$`, description: "a duration such as 30s, 10m, 2h or 7d, or 'never'" });
 export const ClockText = Type.String({ pattern: '^[0-9]{2}:[0-9]{2}$', description: 'a time in quotes, such as "09:00"' });
 export const LocalText = Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$', description: 'a local time in quotes, such as "2026-12-18T00:00"' });
 export const UrlText = Type.String({ pattern: '^https?://[^\\s?#]+$', maxLength: 2048, description: 'a URL such as "http://prom:9090"' });

@@ -26,15 +26,34 @@ export function shapeOf<Value>(document: SourceDocument, validator: ValidateFunc
   const { value } = document;
   if (validator(value)) return { kind: 'fits', value };
   const all = validator.errors ?? [];
-  // One alternative of several need not fit: what is said is what would have.
-  const choices = all.filter(({ keyword }) => keyword === 'anyOf').map(({ schemaPath }) => `${schemaPath}/`);
-  const told = all.filter(({ schemaPath }) => !choices.some((choice) => schemaPath.startsWith(choice)));
+  const told = withoutAlternatives(all);
   // What is of the wrong type is wrong in every other way too.
   const seen = new Set<string>();
   const problems = told
     .map((deviation) => describe(document, deviation))
     .filter(({ line, column, message }) => !seen.has(`${line}:${column}:${message}`) && seen.add(`${line}:${column}:${message}`));
   return { kind: 'differs', problems: problems.slice(0, problemsMax) };
+}
+
+/** One alternative of several need not fit. What is said is what would have; where only one has the form at hand, how that differs. */
+function withoutAlternatives(all: readonly ErrorObject[]): readonly ErrorObject[] {
+  const choices = all.filter(({ keyword }) => keyword === 'anyOf');
+  const meant = new Map(choices.map((choice) => [choice, meantBy(choice)]));
+  return all.filter((deviation) => {
+    if (meant.get(deviation) !== undefined) return false;
+    return choices.every((choice) => {
+      const inside = deviation !== choice && deviation.schemaPath.startsWith(`${choice.schemaPath}/`) && deviation.instancePath.startsWith(choice.instancePath);
+      return !inside || deviation.schemaPath.startsWith(`${choice.schemaPath}/${meant.get(choice)}/`);
+    });
+  });
+}
+
+/** The place of the one alternative for a mapping or a list, whichever was found; undefined when there are several, or none. */
+function meantBy({ parentSchema, data }: ErrorObject): number | undefined {
+  if (typeof data !== 'object' || data === null) return undefined;
+  const choices = within(parentSchema, ['anyOf']);
+  const fitting = (Array.isArray(choices) ? choices : []).flatMap((choice, index) => (within(choice, ['type']) === (Array.isArray(data) ? 'array' : 'object') ? [index] : []));
+  return fitting.length === 1 ? fitting[0] : undefined;
 }
 
 function describe(document: SourceDocument, { keyword, instancePath, params, parentSchema, data }: ErrorObject): FileProblem {
@@ -50,10 +69,16 @@ function describe(document: SourceDocument, { keyword, instancePath, params, par
     const expected = description(within(parentSchema, ['properties', key]));
     return { file, ...document.at(path), message: `'${key}' is missing${expected === undefined ? '' : `; expected ${expected}`}` };
   }
-  const allowed = within(params, ['allowedValues']);
-  const meant = typeof data === 'string' && Array.isArray(allowed) ? nearest(data, allowed.map(String)) : undefined;
+  const allowed = wordsOf(parentSchema);
+  const meant = typeof data === 'string' && allowed.length > 1 ? nearest(data, allowed) : undefined;
   const expected = `; expected ${description(parentSchema) ?? 'something else here'}`;
   return { file, ...document.at(path), message: `found ${shown(data)}${expected}${meant === undefined ? '' : `; did you mean '${meant}'?`}${unquoted(data, parentSchema)}` };
+}
+
+/** The words of which a schema takes one, alone or beside other forms. */
+function wordsOf(schema: unknown): readonly string[] {
+  const [words, choices] = [within(schema, ['enum']), within(schema, ['anyOf'])];
+  return [...(Array.isArray(words) ? words.map(String) : []), ...(Array.isArray(choices) ? choices.flatMap(wordsOf) : [])];
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
@@ -64,7 +89,9 @@ function unknownKey(key: string, known: readonly string[]): string {
 /** A number where text was wanted is nearly always text without its quotes: versions above all. */
 function unquoted(found: unknown, schema: unknown): string {
   const text = (typeof found === 'number' || typeof found === 'boolean') && within(schema, ['type']) === 'string';
-  return text ? `; text in quotes is not read as a ${typeof found === 'number' ? 'number' : 'truth value'}` : '';
+  const [pattern, words] = [within(schema, ['pattern']), within(schema, ['enum'])];
+  const fits = words === undefined && (typeof pattern !== 'string' || new RegExp(pattern).test(String(found)));
+  return text && fits ? `; text in quotes is not read as a ${typeof found === 'number' ? 'number' : 'truth value'}` : '';
 }
 
 function description(schema: unknown): string | undefined {

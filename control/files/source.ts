@@ -1,15 +1,19 @@
 // A file's text as documents: values with the place of each in the text. YAML 1.2 with its core schema, so that `on` and `no`
 // are words; keys come once; aliases, nesting and size are bounded, since a file may come from anybody.
 
-import { isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, type Document, type ParsedNode } from 'yaml';
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Alias, type Document, type ParsedNode } from 'yaml';
 import type { FileProblem } from './problem.ts';
 
 /** Longest file: the bound of a request's body, since what it says must fit into one. */
 export const sourceBytesMax = 1024 * 1024;
 /** Documents of one file. */
 const documentsMax = 50;
+/** Problems of one file that is not YAML. */
+const yamlProblemsMax = 10;
 /** Times that anchors are used in one document. */
 const aliasesMax = 100;
+
+const tooDeep = 'the file is nested too deeply to be read';
 
 export type Path = readonly (string | number)[];
 
@@ -39,7 +43,7 @@ export function readDocuments(file: string, text: string): { readonly documents:
     parsed = parseAllDocuments(text, { version: '1.2', schema: 'core', uniqueKeys: true, stringKeys: true, lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
   } catch (error) {
     // The parser calls itself for each level.
-    if (error instanceof RangeError) return alone('the file is nested too deeply to be read');
+    if (error instanceof RangeError) return alone(tooDeep);
     throw error;
   }
   const all = Array.isArray(parsed) ? parsed : [];
@@ -49,15 +53,34 @@ export function readDocuments(file: string, text: string): { readonly documents:
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   const problems = all.flatMap(({ errors, warnings }) => [...errors, ...warnings].map((error) => ({ file, ...placeOf(error.pos[0]), message: yamlMessage(error.code, error.message) })));
-  if (problems.length > 0) return { documents: [], problems };
+  if (problems.some(({ message }) => message === tooDeep)) return alone(tooDeep);
+  // What follows the first few is mostly their consequence.
+  if (problems.length > 0) return { documents: [], problems: problems.slice(0, yamlProblemsMax) };
   const documents: SourceDocument[] = [];
   for (const document of all) {
-    const value = plain(document);
-    if (value instanceof Error) problems.push({ file, ...placeOf(document.range[0]), message: `${value.message.toLowerCase()}; at most ${aliasesMax} uses of anchors are read` });
+    const { yaml } = document.directives;
+    if (yaml.explicit === true && yaml.version === '1.1') problems.push({ file, line: 1, column: 1, message: "leave out '%YAML 1.1': files are read as YAML 1.2, in which on and no are words" });
+    const unset = unsetAlias(document);
+    const value = unset === undefined ? plain(document) : null;
+    if (unset !== undefined) problems.push({ file, ...placeOf(unset.range?.[0] ?? document.range[0]), message: `there is no anchor &${unset.source} before this` });
+    else if (value instanceof Error) problems.push({ file, ...placeOf(document.range[0]), message: `the anchors of this document are used too often, or stand for too much: at most ${aliasesMax} values are taken from them` });
     else if (value !== null) documents.push({ file, value, ...placesIn(document, placeOf) });
   }
   if (documents.length === 0 && problems.length === 0) return alone('there is nothing in this file; expected a mapping that begins with apiVersion: starling/v1');
   return { documents, problems };
+}
+
+/** The first use of an anchor that is not there. */
+function unsetAlias(document: Document.Parsed): Alias | undefined {
+  let unset: Alias | undefined;
+  visit(document, {
+    Alias: (_key, node) => {
+      if (node.resolve(document) !== undefined) return undefined;
+      unset = node;
+      return visit.BREAK;
+    },
+  });
+  return unset;
 }
 
 function plain(document: Document.Parsed): unknown {
@@ -109,6 +132,7 @@ function yamlMessage(code: string, message: string): string {
     case 'TAB_AS_INDENT':
       return 'a tab cannot indent YAML; use spaces';
     default:
+      if (message.startsWith('Maximum call stack')) return tooDeep;
       return `not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
   }
 }

@@ -7,12 +7,15 @@ import type { Weekday } from '../../proto/window.ts';
 const unitsMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const;
 const weekdays: readonly Weekday[] = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 
-/** Milliseconds of `30s`, `10m`, `2h`, `7d`, `250ms`; undefined when it is none, or too long for a whole number of them. */
+/** A duration; so many digits that it is a whole number of milliseconds that a number can hold. */
+export const durationPattern = '([0-9]{1,15}ms|[0-9]{1,9}(s|m|h)|[0-9]{1,6}d)';
+const durationExpression = new RegExp(`^${durationPattern}$`);
+
+/** Milliseconds of `30s`, `10m`, `2h`, `7d`, `250ms`; undefined when it is none. */
 export function durationMs(text: string): number | undefined {
-  const [, digits = '', unit = ''] = /^([0-9]{1,9})(ms|s|m|h|d)$/.exec(text) ?? [];
-  const found = Object.entries(unitsMs).find(([name]) => name === unit);
-  const ms = Number(digits) * (found?.[1] ?? Number.NaN);
-  return digits !== '' && Number.isSafeInteger(ms) ? ms : undefined;
+  if (!durationExpression.test(text)) return undefined;
+  const [, unitMs] = Object.entries(unitsMs).find(([name]) => name === text.replace(/^[0-9]+/, '')) ?? ['', 0];
+  return Number.parseInt(text, 10) * unitMs;
 }
 
 /** The shortest text with one unit: `90s`, `2h`. */
