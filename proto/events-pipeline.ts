@@ -27,7 +27,7 @@ export interface ChangeRecord {
 export interface Description {
   readonly changes?: readonly ChangeRecord[];
   readonly priority?: number;
-  readonly tests?: { readonly passed: number; readonly total: number; readonly score?: number };
+  readonly tests?: TestFigures;
   /** Revisions that share a label were built to run together. */
   readonly compat?: readonly string[];
   /** Platform software that targets must have, such as `{ node: 'node-runtime', version: '>=22.3 <23' }`. */
@@ -42,6 +42,14 @@ export interface Description {
 export type ApprovalPurpose = 'promotion' | 'step' | 'compliance' | 'override';
 export type ApprovalStatus = 'open' | 'approved' | 'rejected' | 'expired' | 'invalidated' | 'cancelled' | 'revoked';
 export type RunPhase = 'running' | 'successful' | 'failed' | 'error' | 'inconclusive' | 'timed-out' | 'aborted' | 'invalidated';
+/** How an attempt at a step ended that may be followed by another; `errored` is of the machinery, not of what was tested. */
+export type TryEnd = 'failed' | 'errored' | 'timed-out';
+export type Verdict = 'success' | 'failure' | 'inconclusive' | 'error';
+export interface TestFigures {
+  readonly passed: number;
+  readonly total: number;
+  readonly score?: number;
+}
 export type StepPhase = 'pending' | 'running' | 'waiting-for-approval' | 'succeeded' | 'failed' | 'errored' | 'timed-out' | 'skipped' | 'aborted';
 
 /** The subject of a request for approval. An approval counts for the identical subject only (A-1). */
@@ -124,7 +132,25 @@ export type PipelineEvent =
       /** When it times out. */
       readonly deadline: number;
     }
-  | { readonly kind: 'workflow.step'; readonly run: string; readonly step: string; readonly phase: StepPhase; readonly attempt: number; readonly detail?: string }
+  | {
+      readonly kind: 'workflow.step';
+      readonly run: string;
+      readonly step: string;
+      readonly phase: StepPhase;
+      readonly attempt: number;
+      readonly detail?: string;
+      /** Of `pending`: how the attempt ended after which it is tried again. */
+      readonly after?: TryEnd;
+      /** Of `running`: the lease under which a worker carries it out, and who. */
+      readonly lease?: string;
+      readonly worker?: string;
+      readonly tests?: TestFigures;
+    }
+  /** One look at what a step watches: `error` when there was no answer. */
+  | { readonly kind: 'workflow.measured'; readonly run: string; readonly step: string; readonly attempt: number; readonly verdict: Verdict; readonly value?: string; readonly detail?: string }
+  /** A person decided what was inconclusive, and the run goes on. */
+  | { readonly kind: 'workflow.resumed'; readonly run: string; readonly deadline: number; readonly lock?: string }
+  | { readonly kind: 'workflow.notified'; readonly run: string; readonly step: string; readonly to: string; readonly message: string }
   | { readonly kind: 'workflow.finished'; readonly run: string; readonly phase: Exclude<RunPhase, 'running'>; readonly reason?: string };
 
 const kinds: Readonly<Record<PipelineEvent['kind'], true>> = {
@@ -152,6 +178,9 @@ const kinds: Readonly<Record<PipelineEvent['kind'], true>> = {
   'approval.settled': true,
   'workflow.started': true,
   'workflow.step': true,
+  'workflow.measured': true,
+  'workflow.resumed': true,
+  'workflow.notified': true,
   'workflow.finished': true,
 };
 

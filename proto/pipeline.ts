@@ -90,6 +90,8 @@ export interface WorkflowSpec {
   /** What no deployment may start in while it runs. */
   readonly lock: 'stage' | 'environment' | 'none';
   readonly timeoutMs: number;
+  /** When it runs again for the set that is there, beside once for each new one: five fields of cron. */
+  readonly schedule?: { readonly cron: string; readonly timeZone: string };
   readonly steps: readonly StepSpec[];
 }
 

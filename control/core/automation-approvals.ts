@@ -45,8 +45,9 @@ function afterwards(state: State, request: ApprovalRequest): End | undefined {
 }
 
 /** Why a request asks for what can no longer go on: nobody is to be bothered with it (A-8). */
-function staleness(state: State, { subject }: ApprovalRequest): End | undefined {
+function staleness(state: State, { subject, run }: ApprovalRequest): End | undefined {
   const { destination, members } = subject;
+  if (run !== undefined && state.runs.get(run)?.finishedAt !== undefined) return { status: 'cancelled', reason: `run ${run} is over` };
   if (destination === undefined || subject.purpose === 'override') return undefined;
   const barred = Object.entries(members).find(([app, revision]) => isBarred(state, destination, app, revision));
   if (barred !== undefined) return { status: 'invalidated', reason: `${barred[0]}@${numberOf(state, ...barred) ?? '?'} was vetoed or has expired` };

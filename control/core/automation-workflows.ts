@@ -4,10 +4,12 @@
 import type { Command } from './command.ts';
 import { isBarred } from './candidates.ts';
 import { definitionOf, newestRun, workflowIn } from './gates/approval.ts';
-import { startWorkflow } from './commands-approval.ts';
+import { startWorkflow } from './work/commands.ts';
 import type { WorkflowRun } from './model-approval.ts';
 import type { State } from './model.ts';
 import { isSameSet } from './sets.ts';
+import type { WorkflowSpec } from '../../proto/pipeline.ts';
+import { nextDue } from './windows/schedule.ts';
 
 /** Runs that are due. */
 export function startRuns(state: State, now: number): readonly Command[] {
@@ -15,18 +17,35 @@ export function startRuns(state: State, now: number): readonly Command[] {
     const workflow = workflowIn(state, environment);
     const current = state.sets.get(environment)?.current;
     if (workflow === undefined || current === undefined) return [];
-    if (newestRun(state, environment, current, definitionOf(workflow)) !== undefined) return [];
+    const newest = newestRun(state, environment, current, definitionOf(workflow));
+    if (newest !== undefined && !isDueAgain(workflow, newest, now)) return [];
     const command = { kind: 'start-workflow', run: `${environment}-run-${state.runs.size + 1}`, environment } as const;
     return startWorkflow(state, command, now).kind === 'accepted' ? [command] : [];
   });
 }
 
+/** Whether its schedule came by since it ran last. */
+function isDueAgain({ schedule }: WorkflowSpec, newest: WorkflowRun, now: number): boolean {
+  if (schedule === undefined || newest.finishedAt === undefined) return false;
+  const due = nextDue(schedule, newest.startedAt);
+  return due !== undefined && due <= now;
+}
+
+/** Successful runs of which an approval was taken back since count no longer (A-4). */
+function revokedRuns(state: State): readonly Command[] {
+  return [...state.requests.values()].flatMap((request): readonly Command[] => {
+    if (request.status !== 'revoked' || request.run === undefined || state.runs.get(request.run)?.phase !== 'successful') return [];
+    return [{ kind: 'finish-workflow', run: request.run, phase: 'invalidated', reason: `approval ${request.request} was revoked` }];
+  });
+}
+
 /** Runs that are over: out of time, or about something that is no longer so. */
 export function settleRuns(state: State, now: number): readonly Command[] {
-  return [...state.runs.values()].flatMap((run): readonly Command[] => {
+  const ended = [...state.runs.values()].flatMap((run): readonly Command[] => {
     const end = run.finishedAt === undefined ? endOf(state, run, now) : undefined;
     return end === undefined ? [] : [{ kind: 'finish-workflow', run: run.run, ...end }];
   });
+  return [...ended, ...revokedRuns(state)];
 }
 
 type End = { readonly phase: Exclude<WorkflowRun['phase'], 'running'>; readonly reason: string };

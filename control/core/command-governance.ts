@@ -1,6 +1,6 @@
 // What people, workers and automation ask of pipelines, as data. Who answers which is commands-governance.ts.
 
-import type { AutomationScope, Description, Scope, StepPhase, RunPhase, ApprovalStatus, ApprovalSubject } from '../../proto/events-pipeline.ts';
+import type { AutomationScope, Description, Scope, StepPhase, RunPhase, ApprovalStatus, ApprovalSubject, TestFigures, TryEnd, Verdict } from '../../proto/events-pipeline.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { DeploymentConfig, Labels } from '../../proto/events.ts';
 import type { ApprovalRule, PipelineSpec } from '../../proto/pipeline.ts';
@@ -53,7 +53,7 @@ export type AcquireLock = {
 export type ReleaseLock = { readonly kind: 'release-lock'; readonly lock: string; readonly holder: string; readonly breakReason?: string };
 export type StartFreeze = { readonly kind: 'start-freeze'; readonly freeze: string; readonly scope: Scope; readonly reason: string; readonly until?: number; readonly breakGlass?: ApprovalRule };
 export type EndFreeze = { readonly kind: 'end-freeze'; readonly freeze: string; readonly reason?: string };
-export type RequestApproval = { readonly kind: 'request-approval'; readonly request: string; readonly subject: ApprovalSubject; readonly rules: readonly ApprovalRule[]; readonly excluded: readonly string[]; readonly expiresAt?: number; readonly reason?: string };
+export type RequestApproval = { readonly kind: 'request-approval'; readonly request: string; readonly subject: ApprovalSubject; readonly rules: readonly ApprovalRule[]; readonly excluded: readonly string[]; readonly expiresAt?: number; readonly reason?: string; readonly run?: string; readonly step?: string };
 /** `lifts`: `window:<name>`, `freeze:<id>` or `policy:<name>`. */
 export type RequestOverride = { readonly kind: 'request-override'; readonly request: string; readonly environment: string; readonly revision: string; readonly lifts: readonly string[]; readonly reason: string };
 /** The shell has verified who votes and which groups they are in. */
@@ -62,6 +62,22 @@ export type RevokeVote = { readonly kind: 'revoke-vote'; readonly request: strin
 export type SettleRequest = { readonly kind: 'settle-request'; readonly request: string; readonly status: Exclude<ApprovalStatus, 'open'>; readonly reason?: string };
 export type StartWorkflow = { readonly kind: 'start-workflow'; readonly run: string; readonly environment: string };
 export type ReportStep = { readonly kind: 'report-step'; readonly run: string; readonly step: string; readonly phase: StepPhase; readonly attempt: number; readonly detail?: string };
+/** `lease` and `worker`: of a step that a worker carries out. */
+export type BeginStep = { readonly kind: 'begin-step'; readonly run: string; readonly step: string; readonly lease?: string; readonly worker?: string };
+export type EndStep = {
+  readonly kind: 'end-step';
+  readonly run: string;
+  readonly step: string;
+  readonly attempt: number;
+  /** Said by the worker that has it: only then the end counts. */
+  readonly lease?: string;
+  readonly end: 'succeeded' | TryEnd;
+  readonly detail?: string;
+  readonly tests?: TestFigures;
+};
+export type MeasureStep = { readonly kind: 'measure-step'; readonly run: string; readonly step: string; readonly attempt: number; readonly verdict: Verdict; readonly value?: string; readonly detail?: string };
+export type NotifyStep = { readonly kind: 'notify-step'; readonly run: string; readonly step: string; readonly attempt: number; readonly to: string; readonly message: string };
+export type DecideStep = { readonly kind: 'decide-step'; readonly run: string; readonly step: string; readonly verdict: 'succeeded' | 'failed'; readonly reason: string };
 export type FinishWorkflow = { readonly kind: 'finish-workflow'; readonly run: string; readonly phase: Exclude<RunPhase, 'running'>; readonly reason?: string };
 
 export type GovernanceCommand =
@@ -87,6 +103,11 @@ export type GovernanceCommand =
   | SettleRequest
   | StartWorkflow
   | ReportStep
+  | BeginStep
+  | EndStep
+  | MeasureStep
+  | NotifyStep
+  | DecideStep
   | FinishWorkflow;
 
 const kinds: Readonly<Record<GovernanceCommand['kind'], true>> = {
@@ -112,6 +133,11 @@ const kinds: Readonly<Record<GovernanceCommand['kind'], true>> = {
   'settle-request': true,
   'start-workflow': true,
   'report-step': true,
+  'begin-step': true,
+  'end-step': true,
+  'measure-step': true,
+  'notify-step': true,
+  'decide-step': true,
   'finish-workflow': true,
 };
 

@@ -1,20 +1,18 @@
-// Commands about approvals and workflow runs. They record what was said; whether it is enough is gates/votes.ts, and what
-// follows is automation.ts.
+// Commands about approvals. They record what was said; whether it is enough is gates/votes.ts, and what follows is
+// automation.ts. Workflow runs are work/commands.ts.
 
 import type { ApprovalRule } from '../../proto/pipeline.ts';
 import { accepted, refused } from './answer.ts';
-import type { FinishWorkflow, ReportStep, RequestApproval, RequestOverride, RevokeVote, SettleRequest, StartWorkflow, VoteOn } from './command-governance.ts';
+import type { RequestApproval, RequestOverride, RevokeVote, SettleRequest, VoteOn } from './command-governance.ts';
 import type { Answer } from './command.ts';
 import { why } from './commands-pipeline.ts';
-import { asCounted, definitionOf, requestAbout, workflowIn } from './gates/approval.ts';
-import { locksOn } from './gates/lock.ts';
+import { asCounted, requestAbout } from './gates/approval.ts';
 import { placeOf, windowsOf, edgeOf } from './gates/place.ts';
-import type { Scope } from '../../proto/events-pipeline.ts';
 import type { State } from './model.ts';
 import { isAmong } from './people.ts';
 import { findSet } from './select.ts';
 import { canonicalText } from './sets.ts';
-import { approvalTransitions, mayBecome, runTransitions, stepTransitions } from './transitions.ts';
+import { approvalTransitions, mayBecome } from './transitions.ts';
 
 export function requestApproval(state: State, { kind: _kind, ...command }: RequestApproval): Answer {
   if (state.requests.has(command.request)) return accepted();
@@ -93,49 +91,4 @@ export function settleRequest(state: State, { request: id, status, reason }: Set
   if (request === undefined) return refused('not-found', `there is no request '${id}'`);
   if (!mayBecome(approvalTransitions, request.status, status)) return refused('conflict', `request '${id}' was ${request.status}, and cannot become ${status}`);
   return accepted({ kind: 'approval.settled', request: id, status, ...why(reason) });
-}
-
-/** A run and its lock begin in one append (L-2), only where no deployment is under way and no other run (L-3). */
-export function startWorkflow(state: State, { run, environment }: StartWorkflow, now: number): Answer {
-  if (state.runs.has(run)) return accepted();
-  const place = placeOf(state, environment);
-  const workflow = workflowIn(state, environment);
-  const members = state.sets.get(environment)?.current;
-  if (place === undefined || workflow === undefined) return refused('not-found', `environment '${environment}' has no workflow`);
-  if (members === undefined) return refused('conflict', `nothing has succeeded in '${environment}' that a workflow could look at`);
-  const held = workflow.lock === 'stage' ? place.stage.environments.map((one) => one.environment) : [environment];
-  const busy = held.find((one) => state.environments.get(one)?.activeDeployment !== undefined);
-  if (busy !== undefined) return refused('blocked', `a deployment is under way in '${busy}'; the workflow starts when it has ended`);
-  const other = held.flatMap((one) => locksOn(state, one, now)).find((lock) => lock.mode === 'workflow');
-  if (other !== undefined) return refused('blocked', `workflow run ${other.holder} holds '${environment}'; this one starts when it has ended`);
-  // A run whose lock has expired is still there until it has been ended.
-  const running = [...state.runs.values()].find((one) => one.phase === 'running' && held.includes(one.environment));
-  if (running !== undefined) return refused('blocked', `workflow run ${running.run} has not been ended in '${running.environment}'; this one starts then`);
-  const deadline = now + workflow.timeoutMs;
-  const started = { kind: 'workflow.started', run, workflow: workflow.workflow, definition: definitionOf(workflow), environment, members, steps: workflow.steps.map((step) => step.step), deadline } as const;
-  if (workflow.lock === 'none') return accepted(started);
-  const scope: Scope = workflow.lock === 'stage' ? { kind: 'stage', id: `${place.pipeline.pipeline}/${place.stage.stage}` } : { kind: 'environment', id: environment };
-  const lock = `lock-${run}`;
-  return accepted(
-    { kind: 'lock.acquired', lock, scope, mode: 'workflow', holder: run, reason: `workflow '${workflow.workflow}' is running`, includeRollback: false, expiresAt: deadline },
-    { ...started, lock },
-  );
-}
-
-/** A run that is over, or past its deadline, takes no more words: its holder has been fenced (L-4). */
-export function reportStep(state: State, { kind: _kind, ...command }: ReportStep, now: number): Answer {
-  const run = state.runs.get(command.run);
-  const step = run?.steps.find((one) => one.step === command.step);
-  if (run === undefined || step === undefined) return refused('not-found', `there is no step '${command.step}' in a run '${command.run}'`);
-  if (run.finishedAt !== undefined || run.deadline <= now) return refused('conflict', `run '${command.run}' is over; its steps can no longer change`);
-  if (!mayBecome(stepTransitions, step.phase, command.phase)) return refused('conflict', `step '${command.step}' is ${step.phase}, and cannot become ${command.phase}`);
-  return accepted({ kind: 'workflow.step', ...command });
-}
-
-export function finishWorkflow(state: State, { run: id, phase, reason }: FinishWorkflow, now: number): Answer {
-  const run = state.runs.get(id);
-  if (run === undefined) return refused('not-found', `there is no workflow run '${id}'`);
-  if (!mayBecome(runTransitions, run.phase, phase)) return refused('conflict', `run '${id}' is ${run.phase}, and cannot become ${phase}`);
-  if (run.deadline <= now && phase === 'successful' && run.phase === 'running') return refused('conflict', `run '${id}' is past its deadline; start it again`);
-  return accepted({ kind: 'workflow.finished', run: id, phase, ...why(reason) });
 }

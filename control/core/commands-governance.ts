@@ -2,10 +2,11 @@
 
 import type { GovernanceCommand } from './command-governance.ts';
 import type { Answer } from './command.ts';
-import { finishWorkflow, reportStep, requestApproval, requestOverride, revokeVote, settleRequest, startWorkflow, vote } from './commands-approval.ts';
+import { requestApproval, requestOverride, revokeVote, settleRequest, vote } from './commands-approval.ts';
 import { applyPipeline, deletePipeline, describeRevision, setAutomation, switchEdge, switchPipeline } from './commands-pipeline.ts';
 import { acquireLock, endFreeze, placePin, placeVeto, releaseHold, releaseLock, removePin, removeVeto, startFreeze } from './commands-restraints.ts';
 import type { State } from './model.ts';
+import { beginStep, decideStep, endStep, finishWorkflow, measureStep, notifyStep, reportStep, startWorkflow } from './work/commands.ts';
 
 /** Answers a command about pipelines; `now` in milliseconds since 1970. */
 export function govern(state: State, command: GovernanceCommand, now: number): Answer {
@@ -54,6 +55,16 @@ export function govern(state: State, command: GovernanceCommand, now: number): A
       return startWorkflow(state, command, now);
     case 'report-step':
       return reportStep(state, command, now);
+    case 'begin-step':
+      return beginStep(state, command, now);
+    case 'end-step':
+      return endStep(state, command, now);
+    case 'measure-step':
+      return measureStep(state, command, now);
+    case 'notify-step':
+      return notifyStep(state, command, now);
+    case 'decide-step':
+      return decideStep(state, command, now);
     case 'finish-workflow':
       return finishWorkflow(state, command, now);
     default:

@@ -10,7 +10,7 @@ type Of<K extends PipelineEvent['kind']> = Extract<PipelineEvent, { readonly kin
 
 /** The facts that this file folds. */
 export type ApprovalEvent = Of<
-  'approval.requested' | 'approval.voted' | 'approval.vote-revoked' | 'approval.settled' | 'workflow.started' | 'workflow.step' | 'workflow.finished'
+  'approval.requested' | 'approval.voted' | 'approval.vote-revoked' | 'approval.settled' | 'workflow.started' | 'workflow.step' | 'workflow.measured' | 'workflow.resumed' | 'workflow.notified' | 'workflow.finished'
 >;
 
 /** Folds one fact about a request or a run. */
@@ -44,6 +44,17 @@ export function foldApproval(draft: Draft, event: ApprovalEvent, at: number, act
     }
     case 'workflow.step':
       return foldStep(draft, event, at);
+    case 'workflow.measured':
+      return foldMeasured(draft, event, at);
+    case 'workflow.resumed': {
+      const run = draft.runs.get(event.run);
+      if (run === undefined || !mayBecome(runTransitions, run.phase, 'running')) return;
+      const { lock: _lock, outcome: _outcome, ...kept } = run;
+      draft.runs.set(event.run, { ...kept, phase: 'running', deadline: event.deadline, ...(event.lock === undefined ? {} : { lock: event.lock }) });
+      return;
+    }
+    case 'workflow.notified':
+      return;
     case 'workflow.finished':
       return foldRunEnd(draft, event, at);
     default:
@@ -64,10 +75,38 @@ function foldStep(draft: Draft, event: Of<'workflow.step'>, at: number): void {
   if (run === undefined || run.finishedAt !== undefined) return;
   const steps = run.steps.map((step): StepRun => {
     if (step.step !== event.step || !mayBecome(stepTransitions, step.phase, event.phase)) return step;
-    const { step: name, phase, attempt, detail } = event;
-    return { step: name, phase, attempt, at, ...(detail === undefined ? {} : { detail }) };
+    return changed(step, event, at);
   });
   draft.runs.set(event.run, { ...run, steps });
+}
+
+/** Words of an attempt stay until the next one begins; the attempts before it stay for good. */
+function changed(step: StepRun, { phase, attempt, detail, after, lease, worker, tests }: Of<'workflow.step'>, at: number): StepRun {
+  const begins = phase === 'running' && attempt !== step.attempt;
+  const { detail: _detail, ...before } = step;
+  const { lease: _lease, worker: _worker, tests: _tests, measurements: _measurements, startedAt: _startedAt, ...bare } = before;
+  const ended = after === undefined ? [] : [{ attempt: step.attempt, end: after, at, ...(detail === undefined ? {} : { detail }) }];
+  const tries = [...(step.tries ?? []), ...ended];
+  return {
+    ...(begins ? { ...bare, startedAt: at } : before),
+    phase,
+    attempt,
+    at,
+    ...(tries.length === 0 ? {} : { tries }),
+    ...(detail === undefined ? {} : { detail }),
+    ...(lease === undefined ? {} : { lease }),
+    ...(worker === undefined ? {} : { worker }),
+    ...(tests === undefined ? {} : { tests }),
+  };
+}
+
+/** Of another attempt than the present one it is of no interest any more. */
+function foldMeasured(draft: Draft, { run: id, step: name, attempt, verdict, value, detail }: Of<'workflow.measured'>, at: number): void {
+  const run = draft.runs.get(id);
+  if (run === undefined || run.finishedAt !== undefined) return;
+  const one = { verdict, at, ...(value === undefined ? {} : { value }), ...(detail === undefined ? {} : { detail }) };
+  const steps = run.steps.map((step) => (step.step === name && step.attempt === attempt && step.phase === 'running' ? { ...step, measurements: [...(step.measurements ?? []), one] } : step));
+  draft.runs.set(id, { ...run, steps });
 }
 
 function foldRunEnd(draft: Draft, event: Of<'workflow.finished'>, at: number): void {

@@ -42,6 +42,9 @@ export function foldPipeline(draft: Draft, event: PipelineEvent, at: number, act
     case 'approval.settled':
     case 'workflow.started':
     case 'workflow.step':
+    case 'workflow.measured':
+    case 'workflow.resumed':
+    case 'workflow.notified':
     case 'workflow.finished':
       return foldApproval(draft, event, at, actor);
     default:

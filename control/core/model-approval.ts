@@ -1,7 +1,7 @@
 // What people approved and what workflows found: requests with their votes, runs with their steps. Every one of them is
 // about a set, never about an environment or a branch. How they may change is transitions.ts.
 
-import type { ApprovalStatus, ApprovalSubject, RunPhase, StepPhase } from '../../proto/events-pipeline.ts';
+import type { ApprovalStatus, ApprovalSubject, RunPhase, StepPhase, TestFigures, TryEnd, Verdict } from '../../proto/events-pipeline.ts';
 import type { ApprovalRule, SetMembers } from '../../proto/pipeline.ts';
 
 export interface Vote {
@@ -37,6 +37,31 @@ export interface StepRun {
   readonly step: string;
   readonly phase: StepPhase;
   readonly attempt: number;
+  readonly detail?: string;
+  readonly at: number;
+  /** When its present attempt began. */
+  readonly startedAt?: number;
+  /** Of a step that a worker carries out: the lease that it has, or had last. */
+  readonly lease?: string;
+  readonly worker?: string;
+  readonly tests?: TestFigures;
+  /** Attempts that were followed by another, oldest first. */
+  readonly tries?: readonly StepTry[];
+  /** Of its present attempt, oldest first. */
+  readonly measurements?: readonly Measurement[];
+}
+
+export interface StepTry {
+  readonly attempt: number;
+  readonly end: TryEnd;
+  readonly detail?: string;
+  readonly at: number;
+}
+
+export interface Measurement {
+  readonly verdict: Verdict;
+  /** What was measured, as text. */
+  readonly value?: string;
   readonly detail?: string;
   readonly at: number;
 }

@@ -4,6 +4,8 @@
 import type { EdgeSpec, PipelineSpec, WorkflowSpec } from '../../proto/pipeline.ts';
 import type { State } from './model.ts';
 import { windowProblems } from './windows/problems.ts';
+import { scheduleProblems } from './windows/schedule.ts';
+import { readStep } from './work/settings.ts';
 
 const namePattern = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/;
 /** Of each kind of thing in one pipeline. */
@@ -112,12 +114,14 @@ function circleProblems(edges: readonly EdgeSpec[]): readonly string[] {
   return open.length === 0 ? [] : [`promotions go in a circle through ${open.toSorted().join(', ')}`];
 }
 
-function workflowProblems({ workflow, steps, timeoutMs }: WorkflowSpec): readonly string[] {
+function workflowProblems({ workflow, steps, timeoutMs, schedule }: WorkflowSpec): readonly string[] {
   const names = steps.map((step) => step.step);
   return [
     ...(steps.length === 0 ? [`workflow '${workflow}' has no steps`] : []),
     ...(Number.isSafeInteger(timeoutMs) && timeoutMs > 0 ? [] : [`workflow '${workflow}': timeout ${timeoutMs} ms is not a duration`]),
     ...nameProblems('step', names),
+    ...steps.flatMap((step) => readStep(step).problems.map((problem) => `workflow '${workflow}': step '${step.step}': ${problem}`)),
+    ...(schedule === undefined ? [] : scheduleProblems(schedule).map((problem) => `workflow '${workflow}': schedule: ${problem}`)),
     // What a step needs comes before it, so that there can be no circle.
     ...steps.flatMap((step, index) => step.needs.filter((need) => !names.slice(0, index).includes(need)).map((need) => `workflow '${workflow}': step '${step.step}' needs '${need}', which is not before it`)),
   ];

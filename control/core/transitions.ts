@@ -28,10 +28,10 @@ export const deploymentTransitions: Transitions<DeploymentPhase> = {
   aborted: [],
 };
 
-/** `inconclusive` waits for a person, who says whether it was a success. */
+/** `inconclusive` waits for a person, who says whether it was a success; then the steps after it run. */
 export const runTransitions: Transitions<RunPhase> = {
   running: ['successful', 'failed', 'error', 'inconclusive', 'timed-out', 'aborted', 'invalidated'],
-  inconclusive: ['successful', 'failed', 'aborted', 'invalidated'],
+  inconclusive: ['running', 'successful', 'failed', 'aborted', 'invalidated'],
   successful: ['invalidated'],
   failed: [],
   error: [],
@@ -40,9 +40,10 @@ export const runTransitions: Transitions<RunPhase> = {
   invalidated: [],
 };
 
+/** From `running` back to `pending` to be tried again. */
 export const stepTransitions: Transitions<StepPhase> = {
   pending: ['running', 'skipped', 'aborted'],
-  running: ['running', 'waiting-for-approval', 'succeeded', 'failed', 'errored', 'timed-out', 'aborted'],
+  running: ['running', 'pending', 'waiting-for-approval', 'succeeded', 'failed', 'errored', 'timed-out', 'aborted'],
   'waiting-for-approval': ['succeeded', 'failed', 'timed-out', 'aborted'],
   succeeded: [],
   failed: [],

@@ -43,6 +43,13 @@ export function compliant(context: GateContext): GateAnswer {
   return { blockers, exemptions };
 }
 
+/** In words, what the policies that are enforced here demand and is not so; of one by name, whatever environments it is for. */
+export function unmetPolicies(context: GateContext, name?: string): readonly string[] {
+  const policies = name === undefined ? policiesOf(context).filter((policy) => policy.mode === 'enforce') : (context.place?.pipeline.spec.policies ?? []).filter((policy) => policy.policy === name);
+  if (name !== undefined && policies.length === 0) return [`there is no policy '${name}' in this pipeline`];
+  return policies.flatMap((policy) => policy.requires.flatMap((rule) => unmetRule(context, policy, rule)).map((one) => `policy '${policy.policy}': ${one.what}`));
+}
+
 function blockerOf({ candidate }: GateContext, policy: CompliancePolicy, unmet: readonly Unmet[]): Blocker {
   const { breakGlass } = policy;
   const reason = `${policy.framework} policy '${policy.policy}' is not met: ${unmet.map((one) => one.what).join('; ')}`;
