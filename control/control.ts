@@ -12,6 +12,7 @@ import { measured } from './control-journal.ts';
 import { listen } from './control-listen.ts';
 import { openNotifier } from './control-notify.ts';
 import { countEntries, readingsOf } from './control-readings.ts';
+import type { Command } from './core/command.ts';
 import type { Observed } from './core/select.ts';
 import { submit } from './fleet/facts.ts';
 import { Members } from './fleet/members.ts';
@@ -30,6 +31,7 @@ import type { RandomBytes } from './random.ts';
 import { every } from './run/every.ts';
 import { createPast } from './run/past.ts';
 import { openProjection } from './run/projection.ts';
+import { startWork } from './control-work.ts';
 import { createReconciler } from './run/reconcile.ts';
 import { verifyEnrolment } from './trust/enrolment.ts';
 import { openRepository } from './trust/file-repository.ts';
@@ -118,13 +120,16 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   const feed = new Feed(projection, journal, config.org);
   const httpLog = log.child({ component: 'http' });
   const authenticator = new Authenticator({ state: () => projection.state(), tokens: { parse: parseToken, matches: secretMatches }, clock, metrics });
+  const give = async (actor: string, command: Command) => await submit(projection, actor, command, clock);
+  const work = await startWork({ facts: projection, submit: give, observed, dataDir: config.dataDir, clock, random, log: log.child({ component: 'work' }), signal });
   let url = '';
   const publicUrl = (): string => (config.publicUrl ?? url).replace(/\/$/, '');
   const { app } = await createServer({
     ...common,
     log: httpLog,
     state: () => projection.state(),
-    submit: async (actor, command) => await submit(projection, actor, command, clock),
+    submit: give,
+    ...work.options,
     observed,
     past: createPast(journal),
     authenticator,
@@ -148,6 +153,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   const loops = [
     reconciler.run(),
     notifier.run(),
+    ...work.loops(),
     every({ name: 'refresh trust', everyMs: refreshEveryMs, task: async () => await repository.refresh() }, { clock, log, signal }),
   ];
   stack.defer(async () => {

@@ -92,5 +92,7 @@ export const limits = {
   transferFeedersMax: 8,
   /** How long a sync may wait for news before it answers empty-handed. */
   syncWaitMs: 60_000,
+  /** How long a worker may wait for work: below what any request may take. */
+  workWaitMsMax: 20_000,
   pageItemsMax: 500,
 } as const;

@@ -23,6 +23,8 @@ import { registerStatus, registerTargets } from './commands-status.ts';
 import { registerSwarm } from './commands-swarm.ts';
 import { registerLogin, registerToken } from './commands-token.ts';
 import { registerAutomation, registerEdge, registerWindow } from './commands-windows.ts';
+import { registerWorker } from './commands-worker.ts';
+import { registerWorkflow } from './commands-workflow.ts';
 import { registerDemo } from './demo/command.ts';
 import { exitCodeOf, exitMeanings, messageOf, type ExitCode } from './exit.ts';
 import { errorText, formats } from './terminal.ts';
@@ -65,6 +67,8 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerExplain(program, world, setExit);
   for (const register of governance) register(program, world);
   registerSwarm(program, world);
+  registerWorkflow(program, world, setExit);
+  registerWorker(program, world);
   registerEvents(program, world);
   registerNotify(program, world);
   registerAudit(program, world);

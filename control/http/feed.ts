@@ -54,8 +54,8 @@ export class Feed {
   }
 }
 
-/** What of an event is not for streams: a secret's digest, manifests of half a megabyte, and orders that only members need. */
-const withheld = new Set(['kind', 'secretDigest', 'manifest', 'compact']);
+/** What of an event is not for streams: secrets and their digests, manifests of half a megabyte, and orders that only members need. */
+const withheld = new Set(['kind', 'secretDigest', 'manifest', 'compact', 'lease']);
 
 /** One journal entry as /v1/events shows it. */
 export function streamEvent({ seq, at, actor, event }: JournalEntry, source: string): StreamEvent {

@@ -17,7 +17,8 @@ export function resourceOf(of: Of, request: Request, state: State): Resource {
   if (of === 'subject') return subjectOf(request, state);
   const promotion = state.promotions.get(textOf(request.params, 'promotion') ?? '')?.environment;
   const deployment = state.deployments.get(textOf(request.params, 'deployment') ?? '')?.environment;
-  return resource('env', textOf(request.params, 'environment') ?? promotion ?? deployment ?? textOf(request.body, 'environment'));
+  const run = state.runs.get(textOf(request.params, 'run') ?? '')?.environment;
+  return resource('env', textOf(request.params, 'environment') ?? promotion ?? deployment ?? run ?? textOf(request.body, 'environment'));
 }
 
 /** Where a request for approval lets its set go: who may approve there may vote. */

@@ -33,6 +33,8 @@ export interface Call<Id extends OperationId> extends Parts<Id> {
   /** When an earlier try of this very request began whose end nobody knows; undefined for a first try. */
   readonly resumedFrom: number | undefined;
   readonly ifMatch: string | undefined;
+  /** Aborted when the caller has hung up, or was answered. */
+  readonly gone: AbortSignal;
 }
 
 /** What a handler answers with. Operating failures it throws. */
@@ -67,7 +69,9 @@ export function operationRoute<Id extends OperationId>(app: FastifyInstance, id:
     schema: schemaOf(id, operation),
     ...accessHooks(operation, options),
     handler: async (request, reply) => {
-      const call = { ...decodeCall<Id>(request), caller: callerOf(request), ifMatch: request.headers['if-match'] };
+      const closed = new AbortController();
+      reply.raw.once('close', () => closed.abort());
+      const call = { ...decodeCall<Id>(request), caller: callerOf(request), ifMatch: request.headers['if-match'], gone: closed.signal };
       const work = async (draw: RandomBytes, resumedFrom: number | undefined) => await handler({ ...call, draw, resumedFrom });
       const key = request.headers['idempotency-key'];
       if (operation.method !== 'POST' || key === undefined) return await answer(request, reply, operation, await work(options.random, undefined));

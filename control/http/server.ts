@@ -22,6 +22,8 @@ import { deploymentHandlers, promotionHandlers, targetHandlers } from './api-rol
 import { swarmHandlers } from './api-swarm.ts';
 import { notificationHandlers, type NotificationOptions } from './api-notifications.ts';
 import type { AuditTrail } from './audit-trail.ts';
+import { workHandlers, type WorkOptions } from './api-work.ts';
+import { workflowHandlers } from './api-workflows.ts';
 import { eventRoutes, type EventsOptions } from './events.ts';
 import { operationalRoutes, type OperationalOptions } from './operational.ts';
 import { problemHandler, problemOf, sendProblem } from './problems.ts';
@@ -31,6 +33,7 @@ import { serializerCompiler, validatorCompiler } from './validate.ts';
 export interface ServerOptions
   extends ApiOptions,
     NotificationOptions,
+    WorkOptions,
     RouteOptions,
     Omit<AgentRoutesOptions, 'authenticator'>,
     Omit<EventsOptions, 'authenticator' | 'state'>,
@@ -124,6 +127,8 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
     ...notificationHandlers(options),
     ...auditHandlers(options),
     ...historyHandlers(options),
+    ...workflowHandlers(options),
+    ...workHandlers(options),
     ...tokenHandlers(options),
     ...statusHandlers(options),
     // The very bytes: who joins compares their digest with the one that the join token carries.

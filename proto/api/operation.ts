@@ -2,7 +2,7 @@
 
 import type { TSchema } from 'typebox';
 
-export type Verb = 'read' | 'upload' | 'promote' | 'approve' | 'admin';
+export type Verb = 'read' | 'upload' | 'promote' | 'approve' | 'work' | 'admin';
 
 /** One operation. */
 export interface Operation {

@@ -12,6 +12,7 @@ import type { Operation } from './operation.ts';
 import { governanceOperations } from './operations-governance.ts';
 import { pipelineOperations } from './operations-pipelines.ts';
 import { historyOperations } from './operations-history.ts';
+import { workOperations } from './operations-work.ts';
 import { PageQuerySchema, page } from './schema.ts';
 import { EventsQuerySchema, StatusSchema } from './status.ts';
 import { CoverageQuerySchema, CoverageSchema, ReceiptSchema, SwarmMapSchema } from './swarm.ts';
@@ -60,6 +61,8 @@ export const operations = {
   ...governanceOperations,
   ...pipelineOperations,
   ...historyOperations,
+
+  ...workOperations,
 
   listTargets: { method: 'GET', path: '/v1/targets', summary: 'List targets by name', scope: read, query: TargetsQuerySchema, status: 200, reply: page(TargetSchema) },
   getTarget: { method: 'GET', path: '/v1/targets/{target}', summary: 'One target, by member id or name', scope: read, status: 200, reply: TargetSchema },

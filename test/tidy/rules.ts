@@ -182,7 +182,8 @@ export const importTable: readonly ImportRow[] = [
   shellRow('control', 'control/notify', controlPorts),
   shellRow('control', 'control/fleet', controlPorts),
   shellRow('control', 'control/routing', controlPorts),
-  shellRow('control', 'control/http', controlPorts, ['control/fleet/**', 'control/notify/**']),
+  shellRow('control', 'control/work', controlPorts),
+  shellRow('control', 'control/http', controlPorts, ['control/fleet/**', 'control/notify/**', 'control/work/**']),
   {
     files: ['control/build/**'],
     may: ['proto/**', 'control/core/**', 'control/build/**', 'daemon/content/**', ...commons('control')],

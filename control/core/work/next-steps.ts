@@ -111,8 +111,12 @@ function extraMs(settings: StepSettings): number {
     case 'test':
     case 'command':
       return settings.run === undefined ? 0 : workerGraceMs;
-    default:
+    case 'approval':
+    case 'compliance':
+    case 'notify':
       return 0;
+    default:
+      return settings satisfies never;
   }
 }
 

@@ -1,0 +1,140 @@
+// The loop that moves workflow runs: it asks core what follows, gives the commands, takes the measurements that are due, and ends
+// the attempts of workers that were lost. Which command when is control/core/work; it can be killed anywhere and asks again.
+
+import type { Command } from '../core/command.ts';
+import type { State } from '../core/model.ts';
+import type { Observed } from '../core/select.ts';
+import type { Measure } from '../core/work/next-steps.ts';
+import { leasedSteps, stepsOfRuns } from '../core/work/runs.ts';
+import { verdictOf } from '../core/work/verdict.ts';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { Leases } from './leases.ts';
+import type { Ask } from './prometheus.ts';
+
+/** What becomes of a command: refusals are values. */
+export type Submit = (actor: string, command: Command) => Promise<{ readonly kind: 'accepted'; readonly events: readonly unknown[] } | { readonly kind: 'refused'; readonly message: string }>;
+
+/** Work beside the steps of runs that ends when its worker is lost: builds. */
+export interface MoreLeased {
+  readonly lease: string;
+  /** Ends the attempt. */
+  readonly lost: Command;
+}
+
+export interface ConductorOptions {
+  readonly state: () => State;
+  readonly onChange: (listener: () => void) => () => void;
+  readonly submit: Submit;
+  readonly observed: () => Observed;
+  readonly leases: Leases;
+  readonly ask: Ask;
+  readonly more: (state: State) => readonly MoreLeased[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Ends the loop. */
+  readonly signal: AbortSignal;
+}
+
+export interface Conductor {
+  /** Gives commands until none is left to give; says in how many milliseconds to come again. */
+  settle(): Promise<number>;
+  /** Resolves when the signal is aborted. */
+  run(): Promise<void>;
+}
+
+/** At the latest after this long it looks again, whatever was said. */
+const checkEveryMs = 60_000;
+const retryAfterMs = 5_000;
+/** Rounds without rest: each takes every run one step further. */
+const roundsMax = 1_000;
+/** Measurements under way at once; others wait for the next round. */
+const measuringMax = 16;
+
+export function createConductor(options: ConductorOptions): Conductor {
+  const { clock, log, signal } = options;
+  const measuring = new Set<string>();
+  let awake = false;
+  let rouse: (() => void) | undefined;
+  const wake = (): void => {
+    awake = true;
+    rouse?.();
+  };
+
+  const settle = async (): Promise<number> => {
+    for (let round = 0; round < roundsMax && !signal.aborted; round += 1) {
+      const now = clock.now();
+      const { commands, measures, nextCheckAt = Infinity } = stepsOfRuns(options.state(), options.observed());
+      const { lost, nextMs } = lostWork(options);
+      let moved = false;
+      for (const command of [...lost, ...commands]) moved = (await give(command, options)) || moved;
+      for (const measure of measures) void look(measure);
+      if (!moved) return Math.max(0, Math.min(nextCheckAt - now, nextMs));
+    }
+    return retryAfterMs;
+  };
+
+  const look = async (measure: Measure): Promise<void> => {
+    const key = `${measure.run}/${measure.step}`;
+    if (measuring.has(key) || measuring.size >= measuringMax) return;
+    measuring.add(key);
+    try {
+      await give(await taken(measure, options), options);
+    } finally {
+      measuring.delete(key);
+      wake();
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    const stop = options.onChange(wake);
+    try {
+      while (!signal.aborted) {
+        awake = false;
+        const ms = await settle().catch((error: unknown) => {
+          if (!signal.aborted) log.error({ err: error }, 'moving workflow runs failed');
+          return retryAfterMs;
+        });
+        if (signal.aborted || awake) continue;
+        const roused = new AbortController();
+        rouse = () => roused.abort();
+        await clock.wait(Math.min(ms, checkEveryMs), { signal: AbortSignal.any([signal, roused.signal]) }).catch((error: unknown) => {
+          if (!signal.aborted && !roused.signal.aborted) throw error;
+        });
+        rouse = undefined;
+      }
+    } finally {
+      stop();
+    }
+  };
+  return { settle, run };
+}
+
+/** Commands that end what lost workers had taken, and when the next lease would end. A lost worker says nothing about what was tested. */
+function lostWork({ state, leases, more }: ConductorOptions): { readonly lost: readonly Command[]; readonly nextMs: number } {
+  const steps = leasedSteps(state());
+  const others = more(state());
+  const { expired, nextMs } = leases.look([...steps, ...others].map(({ lease }) => lease));
+  const ofSteps = steps.filter(({ lease }) => expired.includes(lease)).map(
+    ({ run, step, lease }): Command => ({ kind: 'end-step', run: run.run, step: step.step, attempt: step.attempt, lease, end: 'errored', detail: `worker '${step.worker ?? '?'}' was not heard of any more` }),
+  );
+  return { lost: [...ofSteps, ...others.filter(({ lease }) => expired.includes(lease)).map(({ lost }) => lost)], nextMs };
+}
+
+/** Whether something changed by it. A refusal is not a failure: what it was about has moved on. */
+async function give(command: Command, { submit, log }: ConductorOptions): Promise<boolean> {
+  const answer = await submit('system', command);
+  if (answer.kind === 'accepted') return answer.events.length > 0;
+  log.debug({ command: command.kind, message: answer.message }, 'a step was not taken');
+  return false;
+}
+
+async function taken({ run, step, attempt, settings, prometheus, query }: Measure, { ask, signal }: ConductorOptions): Promise<Command> {
+  const about = { kind: 'measure-step', run, step, attempt } as const;
+  try {
+    const result = await ask({ prometheus, query }, { signal });
+    return { ...about, verdict: verdictOf(settings, result), value: String(result) };
+  } catch (error) {
+    return { ...about, verdict: 'error', detail: error instanceof Error ? error.message : String(error) };
+  }
+}
