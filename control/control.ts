@@ -118,7 +118,6 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   const common = { facts: projection, repository, presence, clock, random, metrics, org: config.org, signal };
   const members = new Members({ ...common, returned: () => reconciler.wake(), log: log.child({ component: 'fleet' }), verifyEnrolment });
   const feed = new Feed(projection, journal, config.org);
-  const httpLog = log.child({ component: 'http' });
   const authenticator = new Authenticator({ state: () => projection.state(), tokens: { parse: parseToken, matches: secretMatches }, clock, metrics });
   const give = async (actor: string, command: Command) => await submit(projection, actor, command, clock);
   const work = await startWork({ facts: projection, submit: give, observed, dataDir: config.dataDir, clock, random, log: log.child({ component: 'work' }), signal });
@@ -126,7 +125,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   const publicUrl = (): string => (config.publicUrl ?? url).replace(/\/$/, '');
   const { app } = await createServer({
     ...common,
-    log: httpLog,
+    log: log.child({ component: 'http' }),
     state: () => projection.state(),
     submit: give,
     ...work.options,
@@ -143,10 +142,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
     streamsMax: config.eventStreamsMax,
     registry,
     metricsAccess: config.metrics,
-    checks: {
-      decisions: () => (clock.monotonic() - decidedAt > decisionStaleMs ? `none for ${Math.round((clock.monotonic() - decidedAt) / 1000)} s` : undefined),
-      stopping: () => (signal.aborted ? 'the control plane is stopping' : undefined),
-    },
+    checks: checksOf(() => clock.monotonic() - decidedAt, signal),
   });
 
   // From here on it lives.
@@ -167,6 +163,14 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   url = listening.url;
   log.info({ url, publicUrl: publicUrl(), rootDigest: repository.rootDigest(), entries: projection.state().head, syncWaitMs: limits.syncWaitMs }, 'the control plane is running');
   return { url, publicUrl: publicUrl(), rootDigest: repository.rootDigest(), ...(token === undefined ? {} : { firstToken: token }) };
+}
+
+/** What must be so for the control plane to be healthy: words when it is not. */
+function checksOf(undecidedMs: () => number, signal: AbortSignal) {
+  return {
+    decisions: () => (undecidedMs() > decisionStaleMs ? `none for ${Math.round(undecidedMs() / 1000)} s` : undefined),
+    stopping: () => (signal.aborted ? 'the control plane is stopping' : undefined),
+  };
 }
 
 function memberKey(state: ReturnType<Parameters<typeof readingsOf>[0]>, id: string): string | undefined {
