@@ -6,9 +6,10 @@ import { nextRequest } from '../automation.ts';
 import type { Command } from '../command.ts';
 import { contextOf } from '../gates.ts';
 import { workflowIn, definitionOf } from '../gates/approval.ts';
-import { authorsOf, unmetPolicies } from '../gates/compliance.ts';
+import { unmetPolicies } from '../gates/compliance.ts';
 import type { ApprovalRequest, StepRun, WorkflowRun } from '../model-approval.ts';
 import type { State } from '../model.ts';
+import { authorsOf, personOf } from '../people.ts';
 import { revisionOf, type Observed } from '../select.ts';
 import { canonicalText } from '../sets.ts';
 import { isReady, nextSteps, type Measure, type NextSteps, type Surroundings } from './next-steps.ts';
@@ -52,7 +53,7 @@ function ask(state: State, run: WorkflowRun, spec: StepSpec, now: number): Comma
   const { members, environment } = run;
   const submitter = state.sets.get(environment)?.arrivals.findLast((arrival) => canonicalText(arrival.members) === canonicalText(members))?.promotion;
   const by = state.promotions.get(submitter ?? '')?.by;
-  const excluded = approval.preventSelfApproval ? [...new Set([...authorsOf({ state, members }), ...(by === undefined ? [] : [by])])] : [];
+  const excluded = approval.preventSelfApproval ? [...new Set([...authorsOf({ state, members }), ...(by === undefined ? [] : [personOf(state, by)])])] : [];
   return {
     kind: 'request-approval',
     request: nextRequest(state),
