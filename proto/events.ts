@@ -37,6 +37,16 @@ export type PromotionCause = 'auto' | 'hotfix';
 export type DeploymentPhase = 'distributing' | 'running' | 'baking' | 'rolling-back' | 'succeeded' | 'failed' | 'rolled-back' | 'rollback-failed' | 'aborted';
 export type DeploymentKind = 'promote' | 'redeploy' | 'rollback' | 'catch-up' | 'prefetch';
 
+/** What a decision saw that is on record nowhere else. */
+export interface Seen {
+  /** The last entry that it went by. */
+  readonly head: number;
+  /** Milliseconds since 1970 by the control plane's clock. */
+  readonly at: number;
+  /** Targets of the environment that had been silent for too long; absent: none. */
+  readonly silent?: readonly string[];
+}
+
 export type Event =
   | PipelineEvent
   | { readonly kind: 'app.created'; readonly app: string; readonly project: string }
@@ -134,6 +144,8 @@ export type Event =
       readonly rollbackOf?: string;
       /** Gates that would have held it, and why they did not (T-1). */
       readonly exemptions?: readonly { readonly gate: string; readonly why: string; readonly ref?: string }[];
+      /** So that the decision can be made again; absent in entries from before it was recorded. */
+      readonly seen?: Seen;
     }
   /** Content travels before the gates are open; again with the same id: to these targets too. Ends as a deployment does, and switches nothing. */
   | {

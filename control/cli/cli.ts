@@ -6,6 +6,7 @@ import { registerCompletion } from './completion.ts';
 import { registerApproval, registerApprove, registerCompliance, registerOverride } from './commands-approval.ts';
 import { registerAudit } from './commands-audit.ts';
 import { registerChanges } from './commands-changes.ts';
+import { registerDecisions } from './commands-decisions.ts';
 import { registerTrace } from './commands-trace.ts';
 import { registerApp, registerEnvironment } from './commands-catalog.ts';
 import { registerApply, registerDiff, registerValidate } from './commands-apply.ts';
@@ -74,6 +75,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerAudit(program, world);
   registerChanges(program, world);
   registerTrace(program, world);
+  registerDecisions(program, world, setExit);
   registerApp(program, world);
   registerEnvironment(program, world);
   registerPipeline(program, world);

@@ -9,6 +9,7 @@ import type { Environment, State } from './model.ts';
 import { isServing } from './phases.ts';
 import { isSilent, revisionOf, targetsOf } from './select.ts';
 import type { Observed } from './select.ts';
+import { seenBy } from './seen.ts';
 import { nothing } from './step.ts';
 import type { Step } from './step.ts';
 
@@ -55,6 +56,7 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
         batches: [inTurn(snapshot, app, environment.config.stripeBy)],
         ...(stable === undefined ? {} : { from: stable }),
         ...(gates.exemptions.length === 0 ? {} : { exemptions: gates.exemptions }),
+        seen: seenBy(state, environment, observed),
       },
     ],
     effects: [],

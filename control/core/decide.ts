@@ -17,6 +17,7 @@ import { stepRollback } from './rollback.ts';
 import { stepRollout } from './rollout.ts';
 import { membersOf, revisionOf, targetsOf } from './select.ts';
 import type { Observed } from './select.ts';
+import { seenBy } from './seen.ts';
 import { orderEffect } from './step.ts';
 import type { Step } from './step.ts';
 
@@ -35,7 +36,7 @@ export function decide(state: State, observed: Observed): Decision {
   const effects: Effect[] = [];
   let nextCheckAt = Infinity;
   for (const environment of state.environments.values()) {
-    const step = decideEnvironment(state, environment, observed);
+    const step = stepOf(state, environment, observed);
     events.push(...step.events);
     effects.push(...step.effects);
     nextCheckAt = Math.min(nextCheckAt, step.nextCheckAt ?? Infinity);
@@ -54,7 +55,8 @@ function automatic(state: State, observed: Observed): readonly Event[] {
   return [];
 }
 
-function decideEnvironment(state: State, environment: Environment, observed: Observed): Step {
+/** One step of one environment. */
+export function stepOf(state: State, environment: Environment, observed: Observed): Step {
   const active = environment.activeDeployment === undefined ? undefined : state.deployments.get(environment.activeDeployment);
   const line = inLine(state, environment);
   const rollback = line.find((promotion) => promotion.trigger === 'rollback' && promotion.phase === 'waiting');
@@ -62,7 +64,7 @@ function decideEnvironment(state: State, environment: Environment, observed: Obs
     if (active.phase === 'rolling-back') return stepRollback(state, environment, active, observed);
     if (rollback !== undefined) {
       const gates = evaluateGates(state, rollback, observed);
-      if (gates.blockers.length === 0) return { events: [...replaced(state, active, rollback), ...started(state, environment, rollback, gates)], effects: [] };
+      if (gates.blockers.length === 0) return { events: [...replaced(state, active, rollback), ...started(state, environment, rollback, gates, observed)], effects: [] };
     }
     return stepRollout(state, environment, active, observed);
   }
@@ -77,7 +79,7 @@ function decideEnvironment(state: State, environment: Environment, observed: Obs
       // Whoever still fetches something else is told to stop before anything new begins.
       const other = prefetchOf(state, environment);
       if (other !== undefined && other.promotion !== promotion.promotion) return { events: prefetchEnded(state, environment, promotion), effects: [] };
-      return { events: [...given(environment, promotion), ...prefetchEnded(state, environment, promotion), ...started(state, environment, promotion, gates)], effects: [] };
+      return { events: [...given(environment, promotion), ...prefetchEnded(state, environment, promotion), ...started(state, environment, promotion, gates, observed)], effects: [] };
     }
     nextCheckAt = Math.min(nextCheckAt, gates.nextCheckAt ?? Infinity);
     if (early === undefined && isWorthFetching(state, environment, promotion, gates.blockers)) early = promotion;
@@ -121,7 +123,7 @@ function toGo(environment: Environment, promotion: Promotion): readonly string[]
 }
 
 /** The facts that begin the deployment of a promotion's next application: the snapshot of targets and configuration, cut into batches. */
-function started(state: State, environment: Environment, promotion: Promotion, { exemptions }: GateResult): readonly Event[] {
+function started(state: State, environment: Environment, promotion: Promotion, { exemptions }: GateResult, observed: Observed): readonly Event[] {
   const rollback = promotion.trigger === 'rollback';
   const [app = promotion.app, ...next] = toGo(environment, promotion);
   const to = membersOf(promotion)[app] ?? promotion.revision;
@@ -145,6 +147,7 @@ function started(state: State, environment: Environment, promotion: Promotion, {
       ...(next.length === 0 ? {} : { next }),
       ...(replacedId === undefined ? {} : { rollbackOf: replacedId }),
       ...(exemptions.length === 0 ? {} : { exemptions }),
+      seen: seenBy(state, environment, observed),
     },
   ];
 }

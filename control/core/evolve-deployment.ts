@@ -71,7 +71,7 @@ export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number)
 function foldStarted(draft: Draft, event: Of<'deployment.started'>, at: number): void {
   const environment = draft.environments.edit(event.environment);
   if (environment === undefined || draft.deployments.get(event.deployment) !== undefined) return;
-  const { kind: _kind, batches, next, ...rest } = event;
+  const { kind: _kind, batches, next, seen: _seen, ...rest } = event;
   const targets = new Map<string, TargetDeployment>();
   batches.forEach((members, batch) => {
     for (const member of members) {

@@ -3,7 +3,7 @@
 
 import Type, { type Static } from 'typebox';
 import { limits } from '../limits.ts';
-import { Count, DigestText, Id, Instant, Name, oneOf, pageQuery, strict } from './schema.ts';
+import { BlockerSchema, Count, DigestText, Id, Instant, Name, oneOf, pageQuery, strict } from './schema.ts';
 
 export const cellStates = ['absent', 'waiting', 'deploying', 'there', 'failed', 'rolled-back'] as const;
 
@@ -147,3 +147,36 @@ export const TraceMachineSchema = Type.Object(
   strict,
 );
 export type TraceMachine = Static<typeof TraceMachineSchema>;
+
+/** `seq`: the decision that led to this entry, or how things stood right after it; `at`: how they stood then. One of the two. */
+export const ReplayQuerySchema = Type.Object(
+  { seq: Type.Optional(Type.Integer({ minimum: 1 })), at: Type.Optional(Instant), promotion: Type.Optional(Id), environment: Type.Optional(Name) },
+  strict,
+);
+
+/** A decision made again from the journal: the same bytes each time that it is asked for. */
+export const ReplaySchema = Type.Object(
+  {
+    /** The last entry that it goes by. */
+    head: Count,
+    at: Instant,
+    /** Which machines had been silent for too long is recorded with each start; of other moments it is not known, and all are taken to have been heard. */
+    presence: Type.Object({ known: Type.Boolean(), silent: Type.Array(Type.String()) }, strict),
+    /** In line then, with what held each. */
+    promotions: Type.Array(
+      Type.Object(
+        {
+          promotion: Id, environment: Name, app: Name, number: Count, phase: Type.String(),
+          blockers: Type.Array(BlockerSchema), exemptions: Type.Array(Type.Object({ gate: Type.String(), why: Type.String(), ref: Type.Optional(Type.String()) }, strict)), nextCheckAt: Type.Optional(Instant),
+        },
+        strict,
+      ),
+    ),
+    /** What the decision led to, as it would stand in the journal. */
+    events: Type.Array(Type.Record(Type.String(), Type.Unknown())),
+    /** The entry that was asked about, and whether the decision led to just that. */
+    recorded: Type.Optional(Type.Object({ seq: Count, reproduced: Type.Boolean() }, strict)),
+  },
+  strict,
+);
+export type Replay = Static<typeof ReplaySchema>;

@@ -1,6 +1,6 @@
 // Rows of the operations table: what happened, and what would.
 
-import { ChangesQuerySchema, ChangesSchema, TraceMachineSchema, TraceMachinesQuerySchema, TraceQuerySchema, TracesSchema } from './history.ts';
+import { ChangesQuerySchema, ChangesSchema, ReplayQuerySchema, ReplaySchema, TraceMachineSchema, TraceMachinesQuerySchema, TraceQuerySchema, TracesSchema } from './history.ts';
 import type { Operation } from './operation.ts';
 import { page } from './schema.ts';
 
@@ -11,4 +11,5 @@ export const historyOperations = {
   listPipelineChanges: { method: 'GET', path: '/v1/pipelines/{pipeline}/changes', summary: 'How far changes are in a pipeline, newest first', scope: read, query: ChangesQuerySchema, status: 200, reply: ChangesSchema },
   trace: { method: 'GET', path: '/v1/trace', summary: 'The way of a commit or a revision through every environment', scope: read, query: TraceQuerySchema, status: 200, reply: TracesSchema },
   listTraceMachines: { method: 'GET', path: '/v1/trace/machines', summary: 'Which machines of an environment have a commit or a revision, and since when', scope: read, query: TraceMachinesQuerySchema, status: 200, reply: page(TraceMachineSchema) },
+  replayDecision: { method: 'GET', path: '/v1/decisions/replay', summary: 'A decision of the past, made again from the journal', scope: read, query: ReplayQuerySchema, status: 200, reply: ReplaySchema },
 } as const satisfies Record<string, Operation>;

@@ -28,7 +28,8 @@ const nowhere: Course = { levels: [], attempts: [], stretch: [] };
 export function coursesOf(state: State): (environment: string, app: string) => Course {
   const found = new Map<string, { levels: Level[]; attempts: Deployment[]; active?: Deployment }>();
   for (const deployment of state.deployments.values()) {
-    if (deployment.type === 'catch-up') continue;
+    // The one brings late targets to what runs; the other only content near.
+    if (deployment.type === 'catch-up' || deployment.type === 'prefetch') continue;
     const key = `${deployment.environment} ${deployment.app}`;
     const course = found.get(key) ?? { levels: [], attempts: [] };
     found.set(key, course);

@@ -87,7 +87,7 @@ function stopOf(state: State, checkIn: CheckIn, cell: Cell): TraceStop | undefin
   const told = promotions.slice(0, promotionsMax).map((promotion) => ({
     promotion,
     number: numberOf(state, app, membersOf(promotion)[app] ?? '') ?? 0,
-    deployments: [...state.deployments.values()].filter((one) => one.promotion === promotion.promotion && one.app === app && one.type !== 'catch-up'),
+    deployments: [...state.deployments.values()].filter((one) => one.promotion === promotion.promotion && one.app === app && one.type !== 'catch-up' && one.type !== 'prefetch'),
   }));
   const brought = new Set(told.map((one) => one.number));
   const concerns = (revision: string | undefined): boolean => brought.has(numberOf(state, app, revision ?? '') ?? 0) || (brought.size === 0 && carries(revision));
@@ -117,7 +117,7 @@ export interface Machine {
 
 /** How machines of an environment came to have a check-in. Dear for many: for a page of them. */
 export function machinesOf(state: State, environment: Environment, { app, number }: CheckIn, members: readonly Member[]): readonly Machine[] {
-  const deployments = [...state.deployments.values()].filter((one) => one.environment === environment.environment && one.app === app);
+  const deployments = [...state.deployments.values()].filter((one) => one.environment === environment.environment && one.app === app && one.type !== 'prefetch');
   return members.map((member) => {
     const running = member.running[app]?.number ?? 0;
     if (running < number) return { member, number: running, has: false };

@@ -87,3 +87,31 @@ describe('CDS-16 a trace', () => {
     expect((await control.get('/v1/trace?of=bbbb2223')).body.items).toMatchObject([{ number: 2 }]);
   });
 });
+
+describe('C-2 a decision made again', () => {
+  const seqOf = async (kind: string, deployment: string): Promise<number> => (await control.get(`/v1/audit?after=0&action=${kind}`)).body.items.find(({ data }: { readonly data: { readonly deployment?: string } }) => data.deployment === deployment).seq;
+
+  test('is the one on record, and the same bytes each time', async () => {
+    const seq = await seqOf('deployment.started', 'prod-2');
+    const first = await control.get(`/v1/decisions/replay?seq=${seq}`);
+    expect(first.body).toMatchObject({ presence: { known: true, silent: [] }, promotions: [{ app: 'web', number: 2, blockers: [] }], recorded: { seq, reproduced: true } });
+    expect(first.body.head).toBeLessThan(seq);
+    await control.post('/v1/tokens', { use: 'api', name: `later-${seq}`, scopes: ['read:*'] });
+    expect((await control.get(`/v1/decisions/replay?seq=${seq}`)).text).toBe(first.text);
+    const { code, out } = await starling('decisions', 'replay', '--at', String(seq));
+    expect([code, out]).toEqual([0, expect.stringMatching(/^decided \S+Z, by the entries up to \d+\n {2}as was recorded, every target had been heard\npr-\S+: web@2 for 'prod' was let go\nfollowed: deployment.started prod-2\nentry \d+ is just what was decided\n$/)]);
+  });
+
+  test('of an instant or another entry goes by what was on record then, and says what is not known', async () => {
+    const seq = await seqOf('batch.started', 'prod-1');
+    expect((await control.get(`/v1/decisions/replay?seq=${seq}`)).body).toMatchObject({ head: seq, presence: { known: false }, promotions: [] });
+    const at = (await control.get(`/v1/audit?after=${seq - 1}&limit=1`)).body.items[0].at;
+    const then = await control.get(`/v1/decisions/replay?at=${at}&environment=prod`);
+    expect(then.body.head).toBeGreaterThanOrEqual(seq);
+    expect((await starling('decisions', 'replay', '--at', new Date(at).toISOString())).out).toContain('which machines could be heard is not on record');
+    expect(problemOf(await control.get('/v1/decisions/replay')).detail).toContain('say when');
+    expect((await control.get('/v1/decisions/replay?seq=99999')).status).toBe(404);
+    expect((await control.get(`/v1/decisions/replay?at=${Date.now() + 60_000}`)).status).toBe(400);
+    expect((await starling('decisions', 'replay', '--at', '1', '--environment', 'prod')).code).toBe(3);
+  });
+});

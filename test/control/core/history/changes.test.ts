@@ -68,7 +68,7 @@ function expectedOf(past: ReturnType<typeof recomputed>, environment: string, nu
 describe('O-4 CDS-16 change progress', () => {
   it.each(Array.from({ length: 12 }, (_, index) => index + 1))('equals a recomputation from raw deployments at any time, each change once, seed %i', (seed) => {
     const seen = new Set<string>();
-    someHistory(seed, 80, (world) => {
+    someHistory(seed, 80, { look: (world) => {
       const past = recomputed(world);
       const rows = everything(world.state, world.observed);
       const names = rows.map(({ commit, number }) => commit ?? `web@${number}`);
@@ -85,7 +85,7 @@ describe('O-4 CDS-16 change progress', () => {
         }
         expect(inFlight).toBe(cells.some(({ state }) => state !== 'there'));
       }
-    });
+    } });
     expect([...seen].toSorted()).toEqual(expect.arrayContaining(['deploying', 'there', 'waiting']));
   });
 

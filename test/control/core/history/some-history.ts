@@ -14,10 +14,16 @@ const spec = pipeline({
   ],
 });
 
-/** So many steps of one seed; `look` sees the world after each. */
-export function someHistory(seed: number, steps: number, look: (world: PipelineWorld) => void = () => undefined): PipelineWorld {
+export interface HistoryOptions {
+  /** Sees the world after each step. */
+  readonly look?: (world: PipelineWorld) => void;
+  readonly world?: (environments: readonly string[]) => PipelineWorld;
+}
+
+/** So many steps of one seed. */
+export function someHistory(seed: number, steps: number, { look = () => undefined, world: make = (names) => new PipelineWorld(names) }: HistoryOptions = {}): PipelineWorld {
   const random = seeded(seed);
-  const world = new PipelineWorld(environments);
+  const world = make(environments);
   world.apply(spec);
   let pushed = 0;
   for (let step = 0; step < steps; step += 1) {

@@ -1,0 +1,64 @@
+// Every start of simulated histories is decided again from the journal alone, and comes out the same, byte for byte.
+
+import { describe, expect, it } from 'vitest';
+import { evolveAll, initialState } from '../../../../control/core/evolve.ts';
+import { isReproduced, recordedIn, replay } from '../../../../control/core/history/replay.ts';
+import { canonicalText } from '../../../../control/core/sets.ts';
+import type { Observed } from '../../../../control/core/select.ts';
+import type { JournalEntry } from '../../../../proto/events.ts';
+import { PipelineWorld, dayMs, edge, pipeline } from '../../../support/pipeline-world.ts';
+import { seeded } from '../../../support/random.ts';
+import { someHistory } from './some-history.ts';
+
+/** A fleet of which now this and now that machine is not heard for a day. */
+class QuietWorld extends PipelineWorld {
+  #random = seeded(7);
+
+  override get observed(): Observed {
+    const heard = [...this.state.members.keys()].map((member) => [member, this.#random.chance(0.2) ? this.now - 2 * dayMs : this.now] as const);
+    return { ...super.observed, lastSeen: new Map(heard) };
+  }
+}
+
+function starts(journal: readonly JournalEntry[]): readonly JournalEntry[] {
+  return journal.filter(({ event }) => event.kind === 'deployment.started');
+}
+
+/** The decision that led to an entry, from the journal up to where it was made. */
+function again(journal: readonly JournalEntry[], entry: JournalEntry) {
+  const recorded = recordedIn(entry);
+  if (recorded === undefined || entry.event.kind !== 'deployment.started') throw new Error('nothing was recorded');
+  const state = evolveAll(initialState(), journal.slice(0, recorded.head));
+  return replay({ state, ...recorded }, { environment: entry.event.environment });
+}
+
+describe('a decision made again', () => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('C-2 T-2 is the one that is on record, byte for byte, for each start of a history, seed %i', (seed) => {
+    const { journal } = someHistory(seed, 120, { world: (environments) => new QuietWorld(environments) });
+    const entries = starts(journal);
+    expect(entries.length).toBeGreaterThan(3);
+    for (const entry of entries) {
+      const decision = again(journal, entry);
+      expect(isReproduced(entry, decision), `entry ${entry.seq}`).toBe(true);
+      expect(canonicalText(again(journal, entry))).toBe(canonicalText(decision));
+    }
+  });
+
+  it('is another when the journal says something else', () => {
+    const { journal } = someHistory(2, 60);
+    const [entry] = starts(journal);
+    if (entry === undefined || entry.event.kind !== 'deployment.started') throw new Error('nothing started');
+    expect(isReproduced({ ...entry, event: { ...entry.event, number: 99 } }, again(journal, entry))).toBe(false);
+  });
+
+  it('goes by the machines that were silent then', () => {
+    const world = new PipelineWorld(['alpha', 'prod']);
+    world.apply(pipeline({ edges: [edge('web', 'alpha', { auto: false }), edge('alpha', 'prod', { auto: false })] }));
+    world.push(1);
+    world.promote('alpha', 1, { cause: 'hotfix', reason: 'x' });
+    const { state, now: at } = world;
+    expect(replay({ state, at }).events).toMatchObject([{ kind: 'deployment.started' }]);
+    const quiet = replay({ state, at, silent: ['alpha-1', 'alpha-2'] });
+    expect([quiet.events, quiet.promotions[0]?.gates.blockers.map(({ type }) => type)]).toEqual([[], ['targets-offline']]);
+  });
+});
