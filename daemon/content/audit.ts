@@ -1,12 +1,14 @@
 // The end of a release: its links, a last look at every name in it, and its directories.
 
-import { constants, fchmodSync, lstatSync, openSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import { constants, fchmodSync, lstatSync, openSync, readdirSync, readlinkSync, symlinkSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { quoted } from '../../proto/path.ts';
 import type { Entry, Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
+import type { OwnFiles } from './own-files.ts';
 import { systemCode } from './problems.ts';
 import { callBytes, type Spend } from './slices.ts';
+import { holdsAt } from './staged-files.ts';
 import type { SyncQueue } from './sync-queue.ts';
 
 /** Mode of the release's own directory: the tree has no entry for it, and the application must be able to enter. */
@@ -28,27 +30,34 @@ export async function makeLinks(directory: string, tree: Tree, spend: Spend): Pr
 }
 
 /**
- * Compares what lies in the directory with the tree: kinds, sizes, modes, targets, and that there is nothing else. The files' bytes
- * were hashed when each was whole. @throws {DaemonError} STORAGE_FAILED with the first difference.
+ * Compares what lies in the directory with the tree: kinds, sizes, modes, targets, and that there is nothing else. The files' bytes were verified when
+ * each was whole; one that is not what was sealed then is read again, from disk.
+ * @throws {DaemonError} STORAGE_FAILED with the first difference, CORRUPT_CHUNK when it is in a file's bytes.
  */
-export async function audit(directory: string, tree: Tree, spend: Spend): Promise<void> {
+export async function audit(directory: string, tree: Tree, files: Pick<OwnFiles, 'isAsSealed'>, spend: Spend): Promise<void> {
   let names = 0;
+  let position = 0;
   const count = (path: string): void => {
     names += readdirSync(path, { encoding: 'buffer' }).length;
   };
   count(directory);
   for (const entry of tree.entries()) {
-    const difference = differs(`${directory}/${entry.path}`, entry);
+    const path = `${directory}/${entry.path}`;
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    const difference = differs(path, entry, stats);
     if (difference !== undefined) throw new DaemonError('STORAGE_FAILED', `${quoted(entry.path)} in ${directory} ${difference}: something else works in that directory`);
-    if (entry.kind === 'directory') count(`${directory}/${entry.path}`);
+    if (entry.kind === 'directory') count(path);
+    if (entry.kind === 'file' && stats !== undefined && files.isAsSealed(position, stats) === false && !(await holdsAt(path, entry, spend))) {
+      throw new DaemonError('CORRUPT_CHUNK', `${quoted(entry.path)} in ${directory} was changed after it was whole, and does not hash to ${entry.digest} any more: something else works in that directory, or the disk is damaged`);
+    }
+    position += 1;
     const pause = spend(callBytes);
     if (pause !== undefined) await pause;
   }
   if (names !== tree.entryCount) throw new DaemonError('STORAGE_FAILED', `${directory} holds ${names} names, the tree ${tree.entryCount}: something else works in that directory`);
 }
 
-function differs(path: string, entry: Entry): string | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
+function differs(path: string, entry: Entry, stats: Stats | undefined): string | undefined {
   if (stats === undefined) return 'is gone';
   switch (entry.kind) {
     case 'directory':

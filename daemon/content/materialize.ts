@@ -1,24 +1,26 @@
 // Builds a release from a tree: unchanged files from the release before, chunks that this machine has, and whatever is written into it. Each
-// file is verified from disk when its last chunk is in, given its mode and synced; links are made last. There is no journal of progress: what
+// file is given its mode and synced when its last chunk is in; links are made last. There is no journal of progress: what
 // an earlier attempt left is hashed, which says more than any record of it could.
 
 import { hash } from 'node:crypto';
-import { chmodSync, closeSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, fstatSync, rmSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
-import type { Tree } from '../../proto/tree.ts';
+import { quoted } from '../../proto/path.ts';
+import type { FileEntry, Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
 import { throwIfAborted } from './abort.ts';
 import { audit, createDirectories, makeLinks, type Directories } from './audit.ts';
 import { storageFailure } from './pack-index.ts';
+import { createOwnFiles, type OwnFiles } from './own-files.ts';
 import { createPlacement, type Placement } from './placement.ts';
 import { createRecentChunks } from './recent-chunks.ts';
 import { createReuse, unchangedFiles, type Reuse } from './reuse.ts';
 import { bytesToWrite, hasLeftovers, keepFitting, makeDirectories, type Leftover } from './resume.ts';
 import { callBytes, createSlices, type Spend } from './slices.ts';
-import { createFile, openRegular, readAt, sealFile, writeAt } from './staged-files.ts';
+import { holdsAt, openRegular, readAt } from './staged-files.ts';
 import type { ChunkSource, Materialize, MaterializeOptions, ReadOptions, ReleaseBuild } from './store.ts';
 import { createSyncQueue } from './sync-queue.ts';
 
@@ -45,12 +47,12 @@ class Release implements ReleaseBuild {
   /** Where it is now. */
   #home: string;
   readonly #placement: Placement;
-  /** Files that are there, whole or not, by entry; and the paths of those that are not whole. */
+  /** Files that are there, whole or not, by entry. */
   readonly #made: Uint8Array;
-  readonly #paths = new Map<number, string>();
   readonly #syncs = createSyncQueue();
   readonly #directories: Directories;
   readonly #recent = createRecentChunks();
+  readonly #files: OwnFiles;
   #spend: Spend;
   /** Whether the directory is ours to remove, and whether what is in it is of no use: the disk is full or failed, or the tree lied. */
   #begun = false;
@@ -63,6 +65,7 @@ class Release implements ReleaseBuild {
     this.#home = directory;
     this.#placement = createPlacement(tree);
     this.#made = new Uint8Array(tree.entryCount);
+    this.#files = createOwnFiles(tree, directory);
     this.#spend = createSlices(signal, `building ${directory}`);
     this.#directories = createDirectories(directory, tree, this.#syncs);
   }
@@ -122,7 +125,7 @@ class Release implements ReleaseBuild {
     try {
       await this.#syncs.drained();
       await makeLinks(this.#directory, this.#tree, this.#spend);
-      await audit(this.#directory, this.#tree, this.#spend);
+      await audit(this.#directory, this.#tree, this.#files, this.#spend);
       await this.#directories.close();
       this.#over = true;
     } catch (cause) {
@@ -138,6 +141,7 @@ class Release implements ReleaseBuild {
 
   async end(): Promise<void> {
     this.#recent.clear();
+    this.#files.close();
     if (this.#spoilt && !this.#over) await this.abandon();
     this.#over = true;
     await this.#syncs.settled();
@@ -169,7 +173,7 @@ class Release implements ReleaseBuild {
   async #takeUp({ entry: position, linked }: Leftover): Promise<void> {
     const entry = this.#tree.entry(position);
     if (entry.kind !== 'file') return;
-    const path = this.#path(position);
+    const path = this.#files.path(position);
     const file = openRegular(path);
     if (file === undefined) return;
     let whole = true;
@@ -205,7 +209,7 @@ class Release implements ReleaseBuild {
       if (taken === undefined) continue;
       this.#made[position] = 1;
       this.#placement.fileIsWhole(position);
-      if (taken === 'copied') await this.#seal(position);
+      if (taken === 'copied') await this.#sealCopy(position, entry);
       const pause = this.#spend(callBytes);
       if (pause !== undefined) await pause;
     }
@@ -215,7 +219,7 @@ class Release implements ReleaseBuild {
     for (let position = 0; position < this.#tree.entryCount; position += 1) {
       const entry = this.#tree.entry(position);
       if (entry.kind !== 'file' || entry.size > 0 || this.#made[position] === 1) continue;
-      createFile(this.#path(position));
+      this.#files.make(position);
       this.#made[position] = 1;
       await this.#seal(position);
     }
@@ -241,10 +245,9 @@ class Release implements ReleaseBuild {
   async #place(ordinal: number, bytes: Uint8Array): Promise<void> {
     const whole: number[] = [];
     for (const use of this.#placement.lacking(ordinal)) {
-      const path = this.#path(use.entry);
-      if (this.#made[use.entry] === 0) createFile(path);
+      if (this.#made[use.entry] === 0) this.#files.make(use.entry);
       this.#made[use.entry] = 1;
-      writeAt(path, bytes, use.offset);
+      this.#files.write(use.entry, bytes, use.offset);
       if (this.#placement.placed(ordinal, use)) whole.push(use.entry);
     }
     for (const position of whole) await this.#seal(position);
@@ -252,10 +255,18 @@ class Release implements ReleaseBuild {
     if (pause !== undefined) await pause;
   }
 
+  /** Of a file whose bytes have not come by us. */
+  async #sealCopy(position: number, entry: FileEntry): Promise<void> {
+    if (!(await holdsAt(this.#files.path(position), entry, this.#spend))) {
+      throw new DaemonError('CORRUPT_CHUNK', `${quoted(entry.path)} was copied from the release before and does not hash to ${entry.digest}, as the tree says: the disk is damaged`);
+    }
+    await this.#seal(position);
+  }
+
   async #seal(position: number): Promise<void> {
-    const entry = this.#tree.entry(position);
-    this.#paths.delete(position);
-    if (entry.kind === 'file') await sealFile(`${this.#directory}/${entry.path}`, entry, this.#syncs, this.#spend);
+    await this.#files.seal(position, this.#syncs);
+    const pause = this.#spend(callBytes);
+    if (pause !== undefined) await pause;
   }
 
   /** A copy on disk, hashed; `undefined` when there is none or it is damaged. */
@@ -266,8 +277,9 @@ class Release implements ReleaseBuild {
     const file = this.#open(this.#tree.entry(use.entry).path);
     if (file === undefined) return undefined;
     try {
+      const isOurs = this.#files.isAsSealed(use.entry, fstatSync(file)) === true;
       const bytes = readAt(file, length, use.offset, into);
-      return await Promise.resolve(hash('sha256', bytes) === id ? bytes : undefined);
+      return await Promise.resolve((isOurs && bytes.length === length) || hash('sha256', bytes) === id ? bytes : undefined);
     } finally {
       closeSync(file);
     }
@@ -283,14 +295,5 @@ class Release implements ReleaseBuild {
       this.#home = renamed;
       return openRegular(`${this.#home}/${path}`);
     }
-  }
-
-  /** Of a file that is not whole: making an entry of a large file is dear, and it gets many writes. */
-  #path(position: number): string {
-    const known = this.#paths.get(position);
-    if (known !== undefined) return known;
-    const path = `${this.#directory}/${this.#tree.entry(position).path}`;
-    this.#paths.set(position, path);
-    return path;
   }
 }

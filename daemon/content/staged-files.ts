@@ -1,31 +1,28 @@
-// The files of a release under construction: made, written, verified from disk, given their modes and synced. Nothing here follows a link,
-// and nothing outside the directory is written. Which chunk goes where is decided in materialize.ts.
+// The files of a release under construction: made, opened, written, read and hashed. Nothing here follows a link, and nothing outside the directory is
+// written. Which of them are open, and when they are whole, is own-files.ts's; which chunk goes where is decided in materialize.ts.
 
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import type { FileEntry } from '../../proto/tree.ts';
-import { DaemonError } from '../errors.ts';
-import { quoted } from '../../proto/path.ts';
-import { callBytes, type Spend } from './slices.ts';
-import type { SyncQueue } from './sync-queue.ts';
+import type { Spend } from './slices.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 /** What stays in a core's cache between reading and hashing. */
 const bufferBytes = 256 * 1024;
 
-/** Makes a file that was not there, writable by its owner only. */
-export function createFile(path: string): void {
-  closeSync(openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+/** Makes a file that was not there, for its owner only, and opens it for writing. */
+export function createFile(path: string): number {
+  return openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
 }
 
-/** Writes all of `bytes` into a file that is there. */
-export function writeAt(path: string, bytes: Uint8Array, offset: number): void {
-  const file = openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
-  try {
-    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written, bytes.length - written, offset + written);
-  } finally {
-    closeSync(file);
-  }
+/** Opens a file that is there for writing, without following a link. */
+export function openToWrite(path: string): number {
+  return openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+}
+
+/** Writes all of `bytes`. */
+export function writeAt(file: number, bytes: Uint8Array, offset: number): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written, bytes.length - written, offset + written);
 }
 
 /** Opens a regular file for reading, without following a link or waiting for a pipe. @throws system errors; `undefined` when it is no regular file. */
@@ -66,24 +63,13 @@ export async function holds(file: number, entry: Pick<FileEntry, 'size' | 'diges
   return offset === entry.size && digest.digest('hex') === entry.digest;
 }
 
-/**
- * Ends the writing of a file: verified as it now lies on disk, given its mode, and handed over to be synced.
- * @throws {DaemonError} CORRUPT_CHUNK when the file is not what the tree says.
- */
-export async function sealFile(path: string, entry: FileEntry, syncs: SyncQueue, spend: Spend): Promise<void> {
+/** Whether the file at `path` is a regular one with exactly the bytes of `entry`: read whole, in slices. */
+export async function holdsAt(path: string, entry: Pick<FileEntry, 'size' | 'digest'>, spend: Spend): Promise<boolean> {
   const file = openRegular(path);
-  if (file === undefined) throw new DaemonError('CORRUPT_CHUNK', `${quoted(entry.path)} is no regular file any more in the release under construction`);
-  let handedOver = false;
+  if (file === undefined) return false;
   try {
-    if (!(await holds(file, entry, spend))) {
-      throw new DaemonError('CORRUPT_CHUNK', `${quoted(entry.path)} was put together from its chunks and does not hash to ${entry.digest}, as the tree says: the disk, or the tree, is damaged`);
-    }
-    fchmodSync(file, entry.mode);
-    handedOver = true;
+    return await holds(file, entry, spend);
   } finally {
-    if (!handedOver) closeSync(file);
+    closeSync(file);
   }
-  await syncs.add(file);
-  const pause = spend(callBytes);
-  if (pause !== undefined) await pause;
 }

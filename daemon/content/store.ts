@@ -64,7 +64,7 @@ export interface ReleaseBuild extends AsyncDisposable {
   /** A chunk that is in place; `undefined` when it is not, or is damaged. */
   read(ordinal: number, options: ReadOptions): Promise<Uint8Array | undefined>;
   /**
-   * Resolves when the directory is the tree, modes and all, verified from disk and synced.
+   * Resolves when the directory is the tree, modes and all, and synced: of bytes verified before they were written, and read again where something changed a file since.
    * @throws {DaemonError} INCOMPLETE when chunks are missing; CORRUPT_CHUNK, NO_SPACE, STORAGE_FAILED, ABORTED.
    */
   finish(options: { readonly signal: AbortSignal }): Promise<void>;

@@ -1,7 +1,7 @@
 // From a tree to a release: it equals what was published, costs nothing twice, survives being interrupted, and never writes elsewhere.
 
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -45,6 +45,20 @@ const install = async (published: Ingested, name: string, options: Partial<Mater
   await release.finish(unending);
   renameSync(at(`releases/${name}.tmp`), at(`releases/${name}`));
   return fetched;
+};
+/** As something else would, and not within the tick of the file system's clock in which the file was changed last. */
+const changeInPlace = (path: string, content: string): void => {
+  const { ctimeMs } = statSync(path);
+  do writeFileSync(path, content);
+  while (statSync(path).ctimeMs === ctimeMs);
+};
+/** Where a link leads; nowhere when it is gone. */
+const linkOf = (path: string): string => {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
 };
 const inode = (path: string): number => statSync(at(path)).ino;
 
@@ -107,14 +121,47 @@ describe('a release', () => {
     expect(existsSync(at('releases/1.tmp'))).toBe(false);
   });
 
-  it('whose file does not hash to its digest is refused and removed', async () => {
-    const published = await publish('source', { a: 'right' });
+  it('whose file was changed after it was whole is refused and removed, with the same length and mode', async () => {
+    const published = await publish('source', { a: 'right', b: 'other' });
     {
       await using release = await begin(published);
-      await expect(release.write(0, Buffer.from('wrong'))).rejects.toMatchObject({ code: 'CORRUPT_CHUNK', message: expect.stringContaining('"a"') });
+      await fetch(release, published);
+      changeInPlace(at('releases/1.tmp/a'), 'wrong');
+      await expect(release.finish(unending)).rejects.toMatchObject({ code: 'CORRUPT_CHUNK', message: expect.stringContaining('"a"') });
       await expect(release.finish(unending)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
     }
     expect(readdirSync(at('releases'))).toEqual([]);
+  });
+
+  it('whose file was written again with what it had is whole', async () => {
+    const published = await publish('source', { a: 'right' });
+    await using release = await begin(published);
+    await fetch(release, published);
+    changeInPlace(at('releases/1.tmp/a'), 'right');
+    await release.finish(unending);
+  });
+
+  it('whose file something else made longer or shorter before it was whole is refused', async () => {
+    const published = await publish('source', { big: noise(600_000, 3) });
+    expect(published.tree.chunkCount).toBeGreaterThan(1);
+    for (const size of [599_999, 600_001]) {
+      await using release = await begin(published);
+      for (let ordinal = published.tree.chunkCount - 1; ordinal > 0; ordinal -= 1) await release.write(ordinal, await published.readChunk(ordinal));
+      truncateSync(at('releases/1.tmp/big'), size);
+      await expect(release.write(0, await published.readChunk(0))).rejects.toMatchObject({ code: 'CORRUPT_CHUNK' });
+    }
+  });
+
+  it('of more files under way than are kept open is whole', async () => {
+    const files = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`f${index}`, noise(300_000, index)]));
+    const published = await publish('source', files);
+    const { tree } = published;
+    await using release = await begin(published);
+    // Every second chunk first: all files are begun before any is whole.
+    for (const odd of [1, 0]) for (let ordinal = odd; ordinal < tree.chunkCount; ordinal += 2) await release.write(ordinal, await published.readChunk(ordinal));
+    expect(readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`).includes(root)).length).toBeLessThan(20);
+    await release.finish(unending);
+    expect(show(at('releases/1.tmp'))).toEqual(show(at('source')));
   });
 
   it('is removed when it is abandoned', async () => {
