@@ -41,7 +41,7 @@ export function registerApply(program: Command, world: World): void {
       const { pipelines } = await soundSources(world, context.terminal, flags.file, flags.strict ?? false);
       const api = await context.api();
       // All are planned before the first is applied: what the control plane refuses is known before anything has changed.
-      const plans = await planAll(api, pipelines);
+      const plans = await planAll(context.terminal, api, pipelines);
       for (const { plan, file, tag } of plans) {
         if (flags.dryRun === true) show(context.terminal, plan, file);
         else await applyOne(context, api, { plan, file, tag });
@@ -84,7 +84,7 @@ export function registerDiff(program: Command, world: World, setExit: (code: Exi
 /** Prints what applying files would do; whether it would do anything. */
 export async function showPlans(context: Context, flags: FileFlags): Promise<boolean> {
   const { pipelines } = await soundSources(context.world, context.terminal, flags.file, flags.strict ?? false);
-  const plans = await planAll(await context.api(), pipelines);
+  const plans = await planAll(context.terminal, await context.api(), pipelines);
   for (const { plan, file } of plans) show(context.terminal, plan, file);
   return plans.some(({ plan }) => plan.kind !== 'none');
 }
@@ -96,12 +96,14 @@ interface Planned {
   readonly tag: string | undefined;
 }
 
-async function planAll(api: Api, files: readonly PipelineFile[]): Promise<readonly Planned[]> {
+async function planAll(terminal: Terminal, api: Api, files: readonly PipelineFile[]): Promise<readonly Planned[]> {
   const planned: Planned[] = [];
   for (const file of files) {
     // The version first: what changes after it makes the apply fail, not the plan lie.
     const { tag } = await existing(api, file.pipeline);
-    planned.push({ file, tag, plan: await api.call('planPipeline', { params: { pipeline: file.pipeline }, body: bodyOf(file) }) });
+    const plan = await api.call('planPipeline', { params: { pipeline: file.pipeline }, body: bodyOf(file) });
+    for (const warning of plan.warnings) terminal.say(`${terminal.paintError('yellow', 'warning:')} ${visible(`pipeline ${file.pipeline}: ${warning}`)}`);
+    planned.push({ file, tag, plan });
   }
   return planned;
 }

@@ -14,7 +14,7 @@ export type Paint = (colour: Colour, text: string) => string;
 const shownMax = 80;
 const marks = { add: { mark: '+', colour: 'green' }, remove: { mark: '-', colour: 'red' }, change: { mark: '~', colour: 'yellow' } } as const;
 /** What the lists of a pipeline hold, in the singular. */
-const nouns: Readonly<Record<string, string>> = { stages: 'stage', environments: 'environment', edges: 'promotion', windows: 'window', workflows: 'workflow', steps: 'step', policies: 'policy', rules: 'rule' };
+const nouns: Readonly<Record<string, string>> = { stages: 'stage', environments: 'environment', edges: 'promotion', windows: 'window', workflows: 'workflow', steps: 'step', policies: 'policy', batches: 'batch' };
 
 /** Every line of a plan, visible; `file` is what would be applied. */
 export function planLines(plan: Plan, file: Pick<PipelineFile, 'pipeline' | 'project' | 'spec' | 'environments'>, paint: Paint): readonly string[] {
@@ -65,7 +65,10 @@ function changeText({ action, path, before, after }: Plan['changes'][number]): s
 function words(path: string): { readonly place: string; readonly field: string } {
   const parts = path.split('/');
   const place: string[] = [];
-  while (parts.length > 1 && nouns[parts[0] ?? ''] !== undefined) {
+  for (;;) {
+    // What an environment says of its deployments is a part of its own only in the model.
+    if (parts.length > 1 && parts[0] === 'config') parts.shift();
+    if (parts.length < 2 || nouns[parts[0] ?? ''] === undefined) break;
     const [list = '', name = ''] = parts.splice(0, 2);
     place.push(`${nouns[list]} ${name}`);
   }
@@ -76,6 +79,14 @@ function shown(value: unknown, field: string): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'number' && field.endsWith('Ms')) return durationText(value);
   if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return value.length === 0 ? 'none' : value.join(', ').slice(0, shownMax);
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const text = typeof value === 'string' ? value : Array.isArray(value) ? value.map(itemText).join(', ') : itemText(value);
   return text.length <= shownMax ? text : `${text.slice(0, shownMax)}…`;
+}
+
+/** An item of a list as its file has it, nearly: `latest`, `2 of qa`. */
+function itemText(item: unknown): string {
+  const said = new Map<string, unknown>(typeof item === 'object' && item !== null ? Object.entries(item) : []);
+  const [by, group, count] = [said.get('by'), said.get('group'), said.get('count')];
+  if (said.size === 1 && typeof by === 'string') return by;
+  return said.size === 2 && typeof group === 'string' && typeof count === 'number' ? `${count} of ${group}` : JSON.stringify(item);
 }

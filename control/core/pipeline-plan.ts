@@ -54,7 +54,8 @@ export function planPipeline(state: State, observed: Observed, command: ApplyPip
 export function configurationOf(state: State, name: string): object | undefined {
   const pipeline = state.pipelines.get(name);
   if (pipeline === undefined) return undefined;
-  const environments = environmentsOf(state, pipeline).map(wishOf);
+  // By name: their order is that of the stages, which are compared themselves.
+  const environments = environmentsOf(state, pipeline).map(wishOf).toSorted((a, b) => (a.environment < b.environment ? -1 : 1));
   return { project: pipeline.project, enabled: pipeline.enabled, ...pipeline.spec, environments };
 }
 

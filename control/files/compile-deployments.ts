@@ -108,8 +108,14 @@ function fineOf({ stripeBy, minHealthyTime, healthyDeadline, unreachable, rollba
     ...(healthyDeadlineMs === undefined ? {} : { healthyDeadlineMs }),
     ...(unreachable?.tolerate === undefined ? {} : { unreachable: { tolerate: shareOf(unreachable.tolerate) } }),
     ...(Object.keys(kept).length === 0 ? {} : { rollback: kept }),
-    ...(prefetch === undefined || prefetch.enabled === false ? {} : { prefetch: { enabled: true, ...(prefetch.ignoreWindows === false ? { ignoreWindows: false } : {}) } }),
+    ...(isPlain(prefetch) ? {} : { prefetch: { enabled: true, ...(prefetch?.ignoreWindows === false ? { ignoreWindows: false } : {}) } }),
   };
+}
+
+/** Whether the model says the same without a word: not ahead, or ahead because a quorum needs it. */
+function isPlain(prefetch: DeploymentText['prefetch']): boolean {
+  if (prefetch === undefined || prefetch.enabled === false) return true;
+  return prefetch.enabled === undefined && prefetch.quorum !== undefined && prefetch.ignoreWindows !== false;
 }
 
 function warnOfWhatHasNoEffect(written: DeploymentText, path: Path, findings: Findings): void {

@@ -150,8 +150,8 @@ function configText(config: DeploymentConfig, coverage: CoverageSpec | undefined
   const after = duration(unless(unreachable?.afterMs ?? config.lostAfterMs, whole.lostAfterMs));
   return tidy({
     prefetch: some({
-      // Where there is a quorum, fetching ahead goes without saying.
-      enabled: prefetch?.enabled !== true ? (coverage === undefined ? undefined : false) : coverage === undefined && prefetch.ignoreWindows !== false ? true : undefined,
+      // Where there is a quorum, fetching ahead goes without saying, as it does where more is said of it.
+      enabled: prefetch === undefined || (prefetch.enabled && prefetch.ignoreWindows === false) ? undefined : prefetch.enabled,
       ignoreWindows: prefetch?.ignoreWindows === false ? false : undefined,
       quorum: coverage === undefined ? undefined : { ...coverage },
     }),

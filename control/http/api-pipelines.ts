@@ -6,11 +6,12 @@ import type { ApplyPipeline } from '../core/command-governance.ts';
 import type { State } from '../core/model.ts';
 import { applied, configurationOf, planPipeline } from '../core/pipeline-plan.ts';
 import { answered, etagOf, found, unmatched, type ApiOptions, type Handlers } from './api.ts';
+import type { NotificationOptions } from './api-notifications.ts';
 import { pageByKey } from './paging.ts';
 import { problemOf, refusalProblem } from './problems.ts';
-import { graphView, pipelineSummary, pipelineView, planView } from './views-pipelines.ts';
+import { graphView, pipelineSummary, pipelineView, planView, unknownChannels } from './views-pipelines.ts';
 
-export function pipelineHandlers({ facts, submit, observed }: ApiOptions): Handlers<
+export function pipelineHandlers({ facts, submit, observed, notifier }: ApiOptions & NotificationOptions): Handlers<
   | 'listPipelines' | 'getPipeline' | 'applyPipeline' | 'deletePipeline' | 'validatePipeline' | 'planPipeline' | 'enablePipeline' | 'disablePipeline' | 'getPipelineGraph'
 > {
   const view = (state: State, name: string) => {
@@ -52,7 +53,7 @@ export function pipelineHandlers({ facts, submit, observed }: ApiOptions): Handl
     planPipeline: async ({ params: { pipeline }, body }) => {
       const state = facts.state();
       const plan = planPipeline(state, observed(), commandOf(pipeline, body));
-      return 'code' in plan ? { problem: refusalProblem(plan) } : { body: planView(state, pipeline, plan) };
+      return 'code' in plan ? { problem: refusalProblem(plan) } : { body: planView(state, pipeline, plan, unknownChannels(body.spec, notifier.channels.map(({ name }) => name))) };
     },
     enablePipeline: async ({ params: { pipeline }, body: { reason }, caller }) => await turn(caller.actor, pipeline, true, reason),
     disablePipeline: async ({ params: { pipeline }, body: { reason }, caller }) => await turn(caller.actor, pipeline, false, reason),

@@ -2,7 +2,7 @@
 // decided here: candidates, blockers and windows are what control/core says.
 
 import type { Graph, Pipeline, PipelineSummary, Plan } from '../../proto/api/pipelines.ts';
-import type { SetMembers } from '../../proto/pipeline.ts';
+import type { PipelineSpec, SetMembers } from '../../proto/pipeline.ts';
 import { candidateOf, chooseAmong, newerOptions } from '../core/candidates.ts';
 import { evaluateGates } from '../core/gates.ts';
 import { locksOn } from '../core/gates/lock.ts';
@@ -45,7 +45,7 @@ export function appsOf(state: State, pipeline: pipelines.Pipeline): string[] {
   return sorted;
 }
 
-export function planView(state: State, pipeline: string, plan: PipelinePlan): Plan {
+export function planView(state: State, pipeline: string, plan: PipelinePlan, warnings: readonly string[]): Plan {
   return {
     pipeline,
     kind: plan.kind,
@@ -62,8 +62,17 @@ export function planView(state: State, pipeline: string, plan: PipelinePlan): Pl
     }),
     promotions: plan.promotions.map(({ promotion, environment, holds, frees }) => ({ promotion, environment, holds: holds.map(blockerView), frees: frees.map(blockerView) })),
     forgets: plan.forgets.map((one) => ({ ...one })),
+    warnings: [...warnings],
     begins: plan.begins.map((one) => ({ ...one })),
   };
+}
+
+/** Channels that a pipeline names and the settings lack: nobody would be told, and nobody would know. */
+export function unknownChannels({ notifications = [], workflows }: PipelineSpec, channels: readonly string[]): readonly string[] {
+  const steps = workflows.flatMap(({ steps: all }) => all.flatMap(({ kind, with: settings }) => (kind === 'notify' ? (settings?.['to'] ?? []) : [])));
+  const named = new Set([...notifications.map(({ channel }) => channel), ...steps]);
+  const known = channels.length === 0 ? 'there are none' : `there ${channels.length === 1 ? 'is' : 'are'} ${channels.toSorted().join(', ')}`;
+  return [...named].filter((one) => !channels.includes(one)).map((one) => `the control plane's settings have no channel '${one}', so that nobody is told through it; ${known}: \`starling notify channels\``);
 }
 
 export function graphView(state: State, observed: Observed, pipeline: pipelines.Pipeline): Graph {

@@ -185,6 +185,8 @@ export const PlanSchema = Type.Object(
     promotions: Type.Array(Type.Object({ promotion: Id, environment: Name, holds: Type.Array(BlockerSchema), frees: Type.Array(BlockerSchema) }, strict)),
     /** Holds and switches of promotions that go away with them. */
     forgets: Type.Array(Type.Object({ kind: oneOf(['hold', 'switch']), edge: Type.String(), reason: Type.String() }, strict)),
+    /** What would be taken, and is hardly meant, as sentences. */
+    warnings: Type.Array(Type.String()),
     /** What automation would begin at once. */
     begins: Type.Array(Type.Object({ environment: Name, edge: Type.String() }, strict)),
   },
