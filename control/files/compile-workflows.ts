@@ -2,11 +2,13 @@
 // it out; which keys belong to which kind of step is the table here.
 
 import type { ApprovalSpec, StepKind, StepSpec, WorkflowSpec } from '../../proto/pipeline.ts';
+import { scheduleProblems } from '../core/windows/schedule.ts';
+import { readStep } from '../core/work/settings.ts';
 import type { Findings } from './findings.ts';
 import type { StepText, WorkflowText } from './schema.ts';
 import type { ApprovalText } from './schema-parts.ts';
 import type { Path } from './source.ts';
-import { durationMs } from './units.ts';
+import { durationMs, durationText } from './units.ts';
 
 /** A request that nobody answered is rejected after this (CodePipeline's week). */
 export const approvalExpiryText = '7d';
@@ -30,7 +32,11 @@ export function workflowOf(written: WorkflowText, path: Path, findings: Findings
   const server = written.steps.find((step) => step.provider !== undefined)?.provider?.prometheus.url;
   const steps = written.steps.map((step, index) => {
     const at = [...path, 'steps', index];
+    const before = findings.problems.length;
     stepProblems(step, at, findings);
+    const read = stepOf(step, timeoutMs, server);
+    // What is missing altogether was told in the words of the file.
+    if (findings.problems.length === before) settingProblems(read, step, at, findings);
     const earlier = written.steps.slice(0, index).map((one) => one.name);
     const all = written.steps.map((one) => one.name);
     step.needs?.forEach((need, nth) => {
@@ -38,9 +44,11 @@ export function workflowOf(written: WorkflowText, path: Path, findings: Findings
       else findings.reference([...at, 'needs', nth], 'step', need, all);
     });
     if (step.policy !== undefined) findings.reference([...at, 'policy'], 'policy', step.policy, policies);
-    return stepOf(step, timeoutMs, server);
+    return read;
   });
-  return { workflow: written.name, lock: written.lock ?? 'stage', timeoutMs, steps };
+  const { schedule } = written;
+  for (const problem of schedule === undefined ? [] : scheduleProblems(schedule)) findings.problem([...path, 'schedule', problem.startsWith('there is no zone') ? 'timeZone' : 'cron'], problem);
+  return { workflow: written.name, lock: written.lock ?? 'stage', timeoutMs, ...(schedule === undefined ? {} : { schedule }), steps };
 }
 
 /** The keys that a step of its kind cannot do without, and those that it has no use for. */
@@ -60,6 +68,28 @@ function stepProblems(step: StepText, path: Path, findings: Findings): void {
   if (step.kind === 'bake' && step.minSamples === undefined) needs('duration', '2h');
   if (step.kind === 'approval' && (step.rules?.length ?? 0) === 0) needs('rules', '[{group: qa, count: 1}]');
   if (step.kind === 'notify') needs('to', 'release-channel: a channel of the control plane\'s configuration');
+}
+
+/** Where files write what a step's `with` calls otherwise. */
+const keyOfSetting: Readonly<Record<string, readonly string[]>> = {
+  role: ['runsOn', 'role'],
+  prometheus: ['provider', 'prometheus', 'url'],
+  query: ['provider', 'prometheus', 'query'],
+  success: ['successCondition'],
+  failure: ['failureCondition'],
+  minSamplesMetric: ['minSamples', 'metric'],
+  minSamplesCount: ['minSamples', 'count'],
+};
+
+/** What control/core/work/settings.ts finds wrong with the values, where they are written. */
+function settingProblems(step: StepSpec, written: StepText, path: Path, findings: Findings): void {
+  for (const problem of readStep(step).problems) {
+    const [name = ''] = /^\w+/.exec(problem) ?? [];
+    const known = Object.hasOwn(keyOfSetting, name) || Object.hasOwn(written, name);
+    const place = known ? (keyOfSetting[name] ?? [name]) : [];
+    const said = known ? `${place.join('.')}${problem.slice(name.length)}` : problem;
+    findings.problem([...path, ...place], said.replace(/ (\d+) ms\b/g, (_all, ms) => ` ${durationText(Number(ms))}`));
+  }
 }
 
 function stepOf(step: StepText, workflowMs: number, server: string | undefined): StepSpec {

@@ -64,8 +64,9 @@ export const StepEntry = mapping(
 );
 export type StepText = Static<typeof StepEntry>;
 
+const ScheduleEntry = mapping({ cron: text('five fields of cron, such as "0 3 * * *"', 128), timeZone: text('the name of a zone, such as Europe/Berlin', 64) }, '{cron: "0 3 * * *", timeZone: Europe/Berlin}');
 export const WorkflowEntry = mapping(
-  { name: NameText, lock: Type.Optional(word('stage', 'environment', 'none')), timeout: DurationText, steps: list(StepEntry, 'steps') },
+  { name: NameText, lock: Type.Optional(word('stage', 'environment', 'none')), timeout: DurationText, schedule: Type.Optional(ScheduleEntry), steps: list(StepEntry, 'steps') },
   '{name: NAME, timeout: 30m, steps: […]}',
 );
 export type WorkflowText = Static<typeof WorkflowEntry>;

@@ -83,8 +83,8 @@ function windowText({ window, kind, timeZone, schedule, onClose, jitterMs, maxDe
   });
 }
 
-function workflowText({ workflow, lock, timeoutMs, steps }: WorkflowSpec): Fields {
-  return tidy({ name: workflow, lock: lock === 'stage' ? undefined : lock, timeout: durationText(timeoutMs), steps: steps.map((step) => stepText(step, timeoutMs)) });
+function workflowText({ workflow, lock, timeoutMs, schedule, steps }: WorkflowSpec): Fields {
+  return tidy({ name: workflow, lock: lock === 'stage' ? undefined : lock, timeout: durationText(timeoutMs), schedule, steps: steps.map((step) => stepText(step, timeoutMs)) });
 }
 
 function stepText({ step, kind, needs, timeoutMs, retries, allowFailure, approval, with: settings = {} }: StepSpec, workflowMs: number): Fields {

@@ -73,7 +73,7 @@ const Step = Type.Object(
   },
   strict,
 );
-const Workflow = Type.Object({ workflow: Name, lock: oneOf(['stage', 'environment', 'none']), timeoutMs: Milliseconds, steps: Type.Array(Step, { maxItems: itemsMax }) }, strict);
+const Workflow = Type.Object({ workflow: Name, lock: oneOf(['stage', 'environment', 'none']), timeoutMs: Milliseconds, schedule: Type.Optional(Type.Object({ cron: Text, timeZone: Text }, strict)), steps: Type.Array(Step, { maxItems: itemsMax }) }, strict);
 
 const ComplianceRule = Type.Union([
   Type.Object({ rule: oneOf(['approvals']), group: Group, count: Type.Integer({ minimum: 1 }) }, strict),

@@ -35,13 +35,15 @@ const window = fc.oneof(
 
 const step = fc.oneof(
   fields({ kind: fc.constantFrom('test', 'command'), run: fc.constantFrom('./smoke.sh', 'npm test -- --bail "a b": #1'), runsOn: may(fc.constant({ role: 'tester' })), timeout: may(duration), retries: may(fc.integer({ min: 0, max: 3 })), allowFailure: flag }),
-  fields({ kind: fc.constant('bake'), duration, minSamples: may(fc.constant({ metric: 'requests', count: 1000 })) }),
+  fields({ kind: fc.constant('bake'), duration }),
+  fields({ kind: fc.constant('bake'), duration, provider: fc.constant({ prometheus: { url: 'http://prom:9090' } }), interval: may(duration), minSamples: fc.constant({ metric: 'requests', count: 1000 }) }),
   fields({ kind: fc.constant('analysis'), provider: fc.constant({ prometheus: { url: 'http://prom:9090', query: 'sum(rate(errors[5m]))' } }), interval: may(duration), count: may(fc.integer({ min: 1, max: 9 })), successCondition: fc.constant('result < 0.01'), failureCondition: may(fc.constant('result >= 0.05')), failureLimit: may(fc.nat(3)) }),
   fields({ kind: fc.constant('approval'), ...approval }),
   fields({ kind: fc.constant('notify'), to: fc.constant('pager'), message: may(fc.constant('yes: no')) }),
 );
-const workflow = fc.record({ lock: may(fc.constantFrom('stage', 'environment', 'none')), timeout: duration, steps: named('step', step).filter((steps) => steps.length > 0), chained: fc.boolean() }).map(({ lock, timeout, steps, chained }) => ({
+const workflow = fc.record({ lock: may(fc.constantFrom('stage', 'environment', 'none')), timeout: duration, schedule: may(fc.constant({ cron: '0 3 * * *', timeZone: 'Europe/Berlin' })), steps: named('step', step).filter((steps) => steps.length > 0), chained: fc.boolean() }).map(({ lock, timeout, schedule, steps, chained }) => ({
   ...(lock === undefined ? {} : { lock }),
+  ...(schedule === undefined ? {} : { schedule }),
   timeout,
   steps: steps.map((one, index) => (chained && index > 0 ? { ...one, needs: [`step-${index - 1}`] } : one)),
 }));
