@@ -59,11 +59,10 @@ export class Fleet {
   }
 
   /** Runs until everybody that is waited for is whole, or the limit of virtual time is reached. */
-  run(): void {
+  run(untilMs = this.#options.limitMs): void {
     const queue = this.#queue;
-    while (this.#waitedFor > 0 && queue.pop()) {
+    while (this.#waitedFor > 0 && queue.nextAt <= untilMs && queue.pop()) {
       this.now = queue.at;
-      if (this.now > this.#options.limitMs) return;
       this.events += 1;
       this.#happen(queue.kind, queue.who, queue.what, queue.value);
     }

@@ -26,6 +26,11 @@ export class EventQueue<Value> {
     return this.#size;
   }
 
+  /** When the next one is; never when there is none. */
+  get nextAt(): number {
+    return this.#size === 0 ? Number.POSITIVE_INFINITY : (this.#times[this.#heap[0] ?? 0] ?? 0);
+  }
+
   /** `at` is in milliseconds. */
   push(at: number, kind: number, who: number, what = 0, value?: Value): void {
     if (this.#size === this.#capacity) this.#grow();

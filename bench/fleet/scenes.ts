@@ -64,7 +64,8 @@ export function fluidBoundMs(bytes: number, hosts: readonly Host[]): number {
   return Math.max(bytes / sum(origins), bytes / Math.min(...agents.map(({ down }) => down)), (agents.length * bytes) / (sum(origins) + sum(agents)));
 }
 
-function fleetOf(scene: Scene, seed: number): FleetOptions {
+/** The hosts and lines of a scene with one seed. */
+export function fleetOf(scene: Scene, seed: number): FleetOptions {
   const random = seeded(seed * 7_919 + 1);
   const { chunkCount = 256, chunkBytes = 256 * 1024, latencyMs = 1, zones = 1 } = scene;
   const down = scene.down ?? 2 * up;

@@ -5,6 +5,7 @@ import type { OrdinalRange, RequestMessage } from '../../proto/exchange.ts';
 import { createBitmap } from '../../proto/bitmap.ts';
 import { exchangeHoldersMax } from '../../proto/exchange-frame.ts';
 import { limits } from '../../proto/limits.ts';
+import { fullMeshMax } from './neighbours.ts';
 import { maySee, strikeProtocol } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { fromOrigin, type Peer, type SwarmState, type TopicState, type Upload } from './swarm-state.ts';
@@ -45,6 +46,7 @@ export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage
     request: message.request,
     topic: topic.id,
     ordinals: given.ordinals,
+    since: state.now,
     // It ends the request, so it follows the data.
     elsewhere: given.ordinals.length < held.length ? given.holders : undefined,
     active: false,
@@ -90,7 +92,10 @@ function drop(state: SwarmState, upload: Upload): void {
   for (const ordinal of upload.ordinals) given[ordinal] = 0;
 }
 
-/** Serve to completion, in the order of arrival; one neighbour that reads slowly must not hold all places. */
+/**
+ * Serve to completion; one neighbour that reads slowly must not hold all places. Of those who wait the one that holds least comes first, so that all are whole
+ * at about the same time: in the order of arrival, whoever has much asks for more, and gets further ahead.
+ */
 function serveNext(state: SwarmState): void {
   const max = state.self.origin ? swarmBounds.servingOriginMax : swarmBounds.servingMax;
   const active = new Map<string, number>();
@@ -100,14 +105,35 @@ function serveNext(state: SwarmState): void {
     active.set(upload.member, (active.get(upload.member) ?? 0) + 1);
     total += 1;
   }
-  for (const upload of state.uploads) {
-    if (total >= max) return;
-    const ofThis = active.get(upload.member) ?? 0;
-    if (upload.active || ofThis >= swarmBounds.servingOfOneMax) continue;
-    start(state, upload);
-    active.set(upload.member, ofThis + 1);
+  while (total < max) {
+    const next = neediest(state, active);
+    if (next === undefined) return;
+    start(state, next);
+    active.set(next.member, (active.get(next.member) ?? 0) + 1);
     total += 1;
   }
+}
+
+/** Who waits and is served next; at an origin, of which everybody asks for something else, who came first. */
+function neediest(state: SwarmState, active: ReadonlyMap<string, number>): Upload | undefined {
+  let best: Upload | undefined;
+  let bestLead = Number.POSITIVE_INFINITY;
+  for (const upload of state.uploads) {
+    if (upload.active || (active.get(upload.member) ?? 0) >= swarmBounds.servingOfOneMax) continue;
+    if (state.self.origin) return upload;
+    const lead = leadOf(state, upload);
+    if (lead >= bestLead) continue;
+    best = upload;
+    bestLead = lead;
+  }
+  return best;
+}
+
+/** How far ahead the asker is: the share that it holds, less what it has waited for. */
+function leadOf(state: SwarmState, { topic: id, member, since }: Upload): number {
+  const topic = state.topics.get(id);
+  const held = topic?.views.get(member)?.held;
+  return (held === undefined ? 0 : held.count / Math.max(1, held.size)) - (state.now - since) / swarmBounds.leadMs;
 }
 
 function start(state: SwarmState, upload: Upload): void {
@@ -116,7 +142,8 @@ function start(state: SwarmState, upload: Upload): void {
 }
 
 function queueMax(state: SwarmState): number {
-  return state.self.origin ? swarmBounds.queueOriginMax + swarmBounds.servingOriginMax : swarmBounds.queueMax + swarmBounds.servingMax;
+  if (state.self.origin) return swarmBounds.queueOriginMax + swarmBounds.servingOriginMax;
+  return (state.agents.length > fullMeshMax ? swarmBounds.queueLargeMax : swarmBounds.queueMax) + swarmBounds.servingMax;
 }
 
 /** The ordinals of some ranges, ascending; nothing when there are more than a request may name. */

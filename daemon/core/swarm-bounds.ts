@@ -23,7 +23,7 @@ export const swarmBounds = {
   /** What all neighbours together may owe us, and what waits for our disk. */
   totalBytesMax: 32 * MiB,
   /** In a fleet too large to see, what is asked for at once: so many pieces, or what comes in this long; the income is measured over spans of at least the last. */
-  enoughPieces: 10,
+  enoughPieces: 8,
   enoughMs: 400,
   incomeMs: 250,
   /** After this, and twice what it should take, a request no longer counts in that. */
@@ -63,6 +63,8 @@ export const swarmBounds = {
 
   /** What was gained is announced after this, or after so many pieces; sooner when a piece takes less than twice that. */
   haveMs: 100,
+  /** The first pieces are announced at once. */
+  earlyPieces: 16,
   haveMsMin: 2,
   havePieces: 8,
   /** How often deadlines are looked at while something is being fetched. */
@@ -73,6 +75,10 @@ export const swarmBounds = {
   servingOriginMax: 8,
   servingOfOneMax: 2,
   queueMax: 16,
+  /** The same where each sees a few of many: whoever is turned away soon finds another holder, whose line would be idle else. */
+  queueLargeMax: 4,
+  /** Who has waited this long comes before who lacks everything. */
+  leadMs: 4_000,
   queueOriginMax: 128,
   /** The origin gives a chunk again to another who waits for it when it was given so long ago and nobody has announced it. */
   givenMs: 8_000,

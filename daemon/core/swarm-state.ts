@@ -150,6 +150,8 @@ export interface Upload {
   readonly ordinals: readonly number[];
   /** Who is to be named for the rest of the request, which is not served. */
   readonly elsewhere: readonly string[] | undefined;
+  /** When it came. */
+  readonly since: number;
   active: boolean;
 }
 

@@ -143,6 +143,8 @@ export function gain(state: SwarmState, topic: TopicState, ordinals: Iterable<nu
 
 function haveDelayMs(state: SwarmState, topic: TopicState): number {
   if (topic.fetch === undefined) return swarmBounds.haveMs;
+  // At the beginning hardly anybody has anything to give: each message late is a line idle.
+  if (topic.fetch.piecesDone < swarmBounds.earlyPieces) return swarmBounds.haveMsMin;
   let rate = 0;
   for (const peer of state.peers.values()) rate += peer.rate;
   const pieceMs = rate === 0 ? 0 : topic.fetch.table.pieceBytes / rate;
