@@ -16,7 +16,7 @@ export const words = {
   connectivity: ['online', 'stale', 'offline'],
   source: ['origin', 'peer', 'disk'],
   trigger: ['manual', 'rollback'],
-  promotionResult: ['succeeded', 'failed', 'aborted', 'superseded'],
+  promotionResult: ['succeeded', 'failed', 'errored', 'rejected', 'aborted', 'superseded'],
   rollbackReason: ['automatic', 'manual'],
   report: ['recorded', 'refused'],
 } as const;

@@ -30,7 +30,8 @@ export interface DeploymentConfig extends FineConfig {
   readonly autoRollback: boolean | AutoRollback;
 }
 
-export type PromotionPhase = 'waiting' | 'deploying' | 'succeeded' | 'failed' | 'aborted' | 'superseded';
+/** `failed`: its content was judged bad; `errored`: the machinery failed, and nobody can tell about the content; `rejected`: people said no, or nothing in time. */
+export type PromotionPhase = 'waiting' | 'deploying' | 'verifying' | 'succeeded' | 'failed' | 'errored' | 'rejected' | 'aborted' | 'superseded';
 /** Why a promotion was made, where no person plainly asked for it. */
 export type PromotionCause = 'auto' | 'hotfix';
 /** `distributing` is of a prefetch alone. */
@@ -123,7 +124,9 @@ export type Event =
       readonly attempt?: number;
       readonly reason?: string;
     }
-  | { readonly kind: 'promotion.finished'; readonly promotion: string; readonly phase: Exclude<PromotionPhase, 'waiting' | 'deploying'>; readonly reason?: string }
+  | { readonly kind: 'promotion.finished'; readonly promotion: string; readonly phase: Exclude<PromotionPhase, 'waiting' | 'deploying' | 'verifying'>; readonly reason?: string }
+  /** All that it brings runs; it succeeds when the environment's workflow says so. */
+  | { readonly kind: 'promotion.verifying'; readonly promotion: string }
   | {
       readonly kind: 'deployment.started';
       readonly deployment: string;
@@ -166,7 +169,8 @@ export type Event =
   /** The rest of a bake is left out. */
   | { readonly kind: 'bake.skipped'; readonly deployment: string; readonly batch: number; readonly reason?: string }
   | { readonly kind: 'deployment.rolling-back'; readonly deployment: string; readonly reason: string; readonly targets: readonly string[]; readonly to: Digest; readonly number: number }
-  | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'distributing' | 'running' | 'baking' | 'rolling-back'>; readonly reason?: string }
+  /** `unverified`: what it brought runs, and is not known to be good before a workflow says so. */
+  | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'distributing' | 'running' | 'baking' | 'rolling-back'>; readonly reason?: string ; readonly unverified?: true }
   | { readonly kind: 'target.reported'; readonly member: string; readonly report: Report }
   /** `code`: why, where it is not silence. */
   | { readonly kind: 'target.lost'; readonly member: string; readonly deployment: string; readonly code?: string; readonly detail?: string }

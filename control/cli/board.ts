@@ -16,7 +16,7 @@ const rowsMax = 20;
 
 const colours: Readonly<Record<string, Colour>> = {
   committed: 'green', 'already-current': 'green', succeeded: 'green',
-  failed: 'red', rejected: 'red', inconsistent: 'red', lost: 'red', 'rollback-failed': 'red',
+  failed: 'red', errored: 'red', rejected: 'red', inconsistent: 'red', lost: 'red', 'rollback-failed': 'red',
   'rolling-back': 'yellow', 'rolled-back': 'yellow', deferred: 'yellow', waiting: 'yellow', aborted: 'yellow', superseded: 'yellow',
   assigned: 'dim',
 };

@@ -28,7 +28,7 @@ export interface FollowOptions {
   readonly deployment?: string;
 }
 
-const over: ReadonlySet<Promotion['phase']> = new Set(['succeeded', 'failed', 'aborted', 'superseded']);
+const over: ReadonlySet<Promotion['phase']> = new Set(['succeeded', 'failed', 'errored', 'rejected', 'aborted', 'superseded']);
 const rollbackOver: ReadonlySet<Deployment['phase']> = new Set(['succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted']);
 
 /**
@@ -70,6 +70,7 @@ function describeState(seen: Seen | undefined): string {
   if (seen === undefined) return 'nothing was heard of the promotion';
   const { promotion, deployment } = seen;
   const what = `${broughtText(promotion)} in '${promotion.environment}'`;
+  if (promotion.phase === 'verifying') return `${what} runs everywhere and is still being verified`;
   if (deployment === undefined) return `${what} is still ${promotion.phase}`;
   return `${what} is still ${deployment.phase}${promotion.members === undefined ? '' : ` (${deployment.app})`} (${deployment.progress.done} of ${deployment.progress.total} targets done)`;
 }

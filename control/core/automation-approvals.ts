@@ -12,6 +12,7 @@ import { isSatisfied, rejection } from './gates/votes.ts';
 import type { ApprovalRequest } from './model-approval.ts';
 import type { State } from './model.ts';
 import { authorsOf, personOf } from './people.ts';
+import { isAskedAnew } from './rejection.ts';
 import type { Observed } from './select.ts';
 import { numberOf } from './gates/blocker.ts';
 import { canonicalText } from './sets.ts';
@@ -77,7 +78,8 @@ export function missingCompliance(state: State, observed: Observed): readonly Co
     if (policies.length === 0 || !isWorthAsking(evaluateGates(state, promotion, observed).blockers)) return [];
     return policies.flatMap((policy): readonly Command[] => {
       const subject = complianceSubject(policy, context);
-      if ([...state.requests.values()].some((request) => isSameSubject(request.subject, subject))) return [];
+      const known = [...state.requests.values()].findLast((request) => isSameSubject(request.subject, subject));
+      if (known !== undefined && !isAskedAnew(known, promotion)) return [];
       const rules = policy.requires.flatMap((rule) => (rule.rule === 'approvals' ? [{ group: rule.group, count: rule.count }] : []));
       const excluded = policy.requires.some((rule) => rule.rule === 'separationOfDuties') ? [...new Set([...authorsOf(context), personOf(state, promotion.by)])] : [];
       return [{ kind: 'request-approval', request: `request-${state.requests.size + 1}`, subject, rules, excluded }];

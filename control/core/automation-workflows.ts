@@ -3,21 +3,23 @@
 
 import type { Command } from './command.ts';
 import { isBarred } from './candidates.ts';
-import { definitionOf, newestRun, workflowIn } from './gates/approval.ts';
+import { definitionOf, workflowIn } from './gates/approval.ts';
 import { startWorkflow } from './work/commands.ts';
 import type { WorkflowRun } from './model-approval.ts';
 import type { State } from './model.ts';
 import { isSameSet } from './sets.ts';
+import { runFor } from './verification.ts';
 import type { WorkflowSpec } from '../../proto/pipeline.ts';
 import { nextDue } from './windows/schedule.ts';
 
 /** Runs that are due. */
 export function startRuns(state: State, now: number): readonly Command[] {
-  return [...state.environments.values()].flatMap(({ environment }): readonly Command[] => {
+  return [...state.environments.values()].flatMap((one): readonly Command[] => {
+    const { environment } = one;
     const workflow = workflowIn(state, environment);
     const current = state.sets.get(environment)?.current;
     if (workflow === undefined || current === undefined) return [];
-    const newest = newestRun(state, environment, current, definitionOf(workflow));
+    const newest = runFor(state, one);
     if (newest !== undefined && !isDueAgain(workflow, newest, now)) return [];
     const command = { kind: 'start-workflow', run: `${environment}-run-${state.runs.size + 1}`, environment } as const;
     return startWorkflow(state, command, now).kind === 'accepted' ? [command] : [];

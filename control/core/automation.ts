@@ -15,6 +15,7 @@ import { settleRequests, missingCompliance } from './automation-approvals.ts';
 import { settleRuns, startRuns } from './automation-workflows.ts';
 import type { Environment, Promotion, State } from './model.ts';
 import { authorsOf, personOf } from './people.ts';
+import { isAskedAnew } from './rejection.ts';
 import { membersOf } from './select.ts';
 import type { Observed } from './select.ts';
 import { isSameSet, setIdOf } from './sets.ts';
@@ -65,7 +66,9 @@ function askForApproval(state: State, edge: EdgePlace, observed: Observed): read
   const asked = [...(chosen.kind === 'chosen' ? [chosen.option.carried] : []), ...byHand];
   return asked.flatMap((carried): readonly Command[] => {
     const subject = subjectOf(edge, approval, carried);
-    if (requestAbout(state, subject) !== undefined) return [];
+    const known = requestAbout(state, subject);
+    const wish = wishes(state, environment).findLast((promotion) => isSameSet(carriedIn(promotion), carried));
+    if (known !== undefined && !isAskedAnew(known, wish)) return [];
     const { cause: _cause, ...plain } = candidateOf(environment, edge, { carried }, state, observed.now);
     const blockers = evaluateGates(state, plain, observed).blockers;
     if (!isWorthAsking(blockers)) return [];

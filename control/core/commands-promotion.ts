@@ -118,7 +118,7 @@ function create(
 function openPromotions(state: State, environment: Environment) {
   const active = state.deployments.get(environment.activeDeployment ?? '');
   const under = active === undefined || active.type === 'catch-up' ? environment.continuing : active.promotion;
-  return [...environment.waiting, ...(under === undefined ? [] : [under])].flatMap((id) => state.promotions.get(id) ?? []).filter((promotion) => isOpen(promotion.phase));
+  return [...environment.waiting, ...[under, environment.verifying].flatMap((id) => id ?? [])].flatMap((id) => state.promotions.get(id) ?? []).filter((promotion) => isOpen(promotion.phase));
 }
 
 /** Stops a deployment where it is: nothing new is activated, and those at work are told. What is done stays done. */
@@ -138,7 +138,8 @@ export function abortPromotion(state: State, { promotion: id, reason }: AbortPro
   const promotion = state.promotions.get(id);
   if (promotion === undefined) return refused('not-found', `there is no promotion '${id}'`);
   if (promotion.phase === 'aborted') return accepted();
-  if (promotion.phase === 'waiting') {
+  // What is verified runs already, and goes on running: it is only not known to be good.
+  if (promotion.phase === 'waiting' || promotion.phase === 'verifying') {
     return accepted({ kind: 'promotion.finished', promotion: id, phase: 'aborted', reason: reason ?? 'aborted on request' });
   }
   if (promotion.phase === 'deploying' && promotion.deployment !== undefined) {

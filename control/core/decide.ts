@@ -13,6 +13,7 @@ import { evaluateGates } from './gates.ts';
 import type { GateResult } from './gates.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
 import { isWorthFetching, prefetchEnded, prefetchOf, stepPrefetch } from './prefetch.ts';
+import { rejected } from './rejection.ts';
 import { stepRollback } from './rollback.ts';
 import { stepRollout } from './rollout.ts';
 import { membersOf, revisionOf, targetsOf } from './select.ts';
@@ -20,6 +21,7 @@ import type { Observed } from './select.ts';
 import { seenBy } from './seen.ts';
 import { orderEffect } from './step.ts';
 import type { Step } from './step.ts';
+import { displaced, verdictIn } from './verification.ts';
 
 export interface Decision {
   /** To be appended in this order, all or none, when the journal's head is still `state.head`. */
@@ -58,18 +60,22 @@ function automatic(state: State, observed: Observed): readonly Event[] {
 /** One step of one environment. */
 export function stepOf(state: State, environment: Environment, observed: Observed): Step {
   const active = environment.activeDeployment === undefined ? undefined : state.deployments.get(environment.activeDeployment);
+  const refused = rejected(state, environment, observed);
+  if (refused.length > 0) return { events: refused, effects: [] };
   const line = inLine(state, environment);
   const rollback = line.find((promotion) => promotion.trigger === 'rollback' && promotion.phase === 'waiting');
   if (active !== undefined) {
     if (active.phase === 'rolling-back') return stepRollback(state, environment, active, observed);
     if (rollback !== undefined) {
       const gates = evaluateGates(state, rollback, observed);
-      if (gates.blockers.length === 0) return { events: [...replaced(state, active, rollback), ...started(state, environment, rollback, gates, observed)], effects: [] };
+      if (gates.blockers.length === 0) return { events: [...replaced(state, active, rollback), ...displaced(environment, rollback), ...started(state, environment, rollback, gates, observed)], effects: [] };
     }
     return stepRollout(state, environment, active, observed);
   }
   const farewell = cancelled(state, environment, environment.newestDeployment) ?? cancelled(state, environment, environment.newestPrefetch);
   if (farewell !== undefined) return { events: [], effects: [farewell] };
+  const verdict = verdictIn(state, environment);
+  if (verdict.length > 0) return { events: verdict, effects: [] };
   if (line.length === 0) return prefetchOf(state, environment) === undefined ? catchUp(state, environment, observed) : stepPrefetch(state, environment, undefined, observed);
   let nextCheckAt = Infinity;
   let early: Promotion | undefined;
@@ -79,7 +85,7 @@ export function stepOf(state: State, environment: Environment, observed: Observe
       // Whoever still fetches something else is told to stop before anything new begins.
       const other = prefetchOf(state, environment);
       if (other !== undefined && other.promotion !== promotion.promotion) return { events: prefetchEnded(state, environment, promotion), effects: [] };
-      return { events: [...given(environment, promotion), ...prefetchEnded(state, environment, promotion), ...started(state, environment, promotion, gates, observed)], effects: [] };
+      return { events: [...given(environment, promotion), ...displaced(environment, promotion), ...prefetchEnded(state, environment, promotion), ...started(state, environment, promotion, gates, observed)], effects: [] };
     }
     nextCheckAt = Math.min(nextCheckAt, gates.nextCheckAt ?? Infinity);
     if (early === undefined && isWorthFetching(state, environment, promotion, gates.blockers)) early = promotion;

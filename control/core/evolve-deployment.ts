@@ -3,16 +3,14 @@
 
 import type { Event } from '../../proto/events.ts';
 import type { Draft, Mutable } from './draft.ts';
-import type { Batch, Deployment, Environment, IssuedOrder, Slot, TargetDeployment } from './model.ts';
+import type { Batch, Deployment, IssuedOrder, TargetDeployment } from './model.ts';
 import { isDone, isFinal, isFinished, isInFlight } from './phases.ts';
 import { foldPause } from './evolve-pause.ts';
 import { foldPrefetch, foldPrefetchEnd } from './evolve-prefetch.ts';
 import { foldReport, settleBatches } from './evolve-report.ts';
+import { foldOutcome, setSlot } from './evolve-slot.ts';
 
 type Of<K extends Event['kind']> = Extract<Event, { readonly kind: K }>;
-
-/** Sets kept for `rollback --to previous`; older ones are still in the journal. */
-const goodSetsMax = 50;
 
 /** The facts that this file folds. */
 export type DeploymentEvent = Of<
@@ -103,11 +101,6 @@ function foldStarted(draft: Draft, event: Of<'deployment.started'>, at: number):
   }
 }
 
-/** Changes what an environment wants and runs of one application. */
-function setSlot(environment: Mutable<Environment>, app: string, change: Partial<Slot>): void {
-  environment.slots = { ...environment.slots, [app]: { ...(environment.slots[app] ?? { good: [] }), ...change } };
-}
-
 /** A redeployment asks every target, since a person who repeats one does not believe the records. */
 function alreadyRuns(draft: Draft, event: Of<'deployment.started'>, id: string): boolean {
   const member = draft.members.get(id);
@@ -162,28 +155,8 @@ function foldFinished(draft: Draft, event: Of<'deployment.finished'>, at: number
   deployment.cancels = endTargets(draft, deployment, () => true, silent);
   deployment.batches = deployment.batches.map((batch) => endedBatch(batch, at));
   if (environment.activeDeployment === event.deployment) delete environment.activeDeployment;
-  foldOutcome(environment, deployment);
+  foldOutcome(environment, deployment, event.unverified === true);
   draft.setOrders(environment.environment, worthDelivering(draft, draft.orders(environment.environment)));
-}
-
-/** Which set the environment runs now: only success makes one `current` and `stable`; a rollback leaves both as they were. */
-function foldOutcome(environment: Mutable<Environment>, deployment: Deployment): void {
-  if (deployment.phase === 'rolled-back' || deployment.phase === 'rollback-failed') {
-    if (deployment.rollback !== undefined) setSlot(environment, deployment.app, { desired: deployment.rollback.to });
-  }
-  if (deployment.phase !== 'succeeded') return;
-  const { app, to } = deployment;
-  if (deployment.type === 'catch-up') return setSlot(environment, app, { desired: to });
-  const good = environment.slots[app]?.good ?? [];
-  const known = good.lastIndexOf(to);
-  const kept = deployment.type === 'rollback' && known >= 0 ? good.slice(0, known) : good;
-  setSlot(environment, app, {
-    desired: to,
-    current: to,
-    stable: to,
-    currentPromotion: deployment.promotion,
-    good: [...kept.filter((digest) => digest !== to), to].slice(-goodSetsMax),
-  });
 }
 
 /** Ends the targets that have not come to an end and answers those that must be told so. */

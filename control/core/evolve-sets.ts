@@ -37,7 +37,15 @@ function foldFinished(draft: Draft, event: Extract<Event, { readonly kind: 'depl
   if (deployment === undefined || deployment.finishedAt !== undefined || deployment.type === 'catch-up' || deployment.type === 'prefetch') return;
   const sets = setsOf(draft, deployment.environment);
   if (event.phase === 'rolled-back' || event.phase === 'rollback-failed') {
-    if (sets.current !== undefined) sets.desired = sets.current;
+    if (sets.current === undefined) return;
+    const { app, rollback, environment } = deployment;
+    const slot = draft.environments.get(environment)?.slots[app];
+    // What ran and was never found good is left behind with what failed after it.
+    if (rollback !== undefined && slot?.stable === rollback.to && slot.current !== slot.stable) {
+      sets.current = { ...sets.current, [app]: rollback.to };
+      if (sets.arrivals.some((arrival) => !arrival.undone && isSameSet(arrival.members, sets.current))) sets.arrivals = leftBehind(sets.arrivals, sets.current);
+    }
+    sets.desired = sets.current;
     return;
   }
   if (event.phase !== 'succeeded' || sets.desired === undefined) return;

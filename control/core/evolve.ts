@@ -8,6 +8,7 @@ import { Draft } from './draft.ts';
 import { foldDeployment, foldMemberRevoked } from './evolve-deployment.ts';
 import { foldPipeline } from './evolve-pipeline.ts';
 import { foldSets } from './evolve-sets.ts';
+import { foldVerdict, foldVerifying } from './evolve-slot.ts';
 import type { State } from './model.ts';
 import { mayBecome, promotionTransitions } from './transitions.ts';
 
@@ -93,6 +94,7 @@ function fold(draft: Draft, entry: JournalEntry): void {
       return;
     case 'promotion.created':
     case 'promotion.finished':
+    case 'promotion.verifying':
       foldPromotion(draft, entry);
       return;
     case 'deployment.started':
@@ -198,5 +200,6 @@ function foldPromotion(draft: Draft, { at, actor, event }: JournalEntry): void {
     if (environment === undefined) return;
     environment.waiting = environment.waiting.filter((id) => id !== event.promotion);
     if (environment.continuing === event.promotion) delete environment.continuing;
-  }
+    foldVerdict(environment, promotion, event.phase === 'succeeded');
+  } else if (event.kind === 'promotion.verifying') foldVerifying(draft, event);
 }

@@ -15,6 +15,7 @@ import { deploymentProgress, membersOf } from './select.ts';
 import type { DeploymentProgress, Observed } from './select.ts';
 import { deadlineOf, roleEffect } from './step.ts';
 import { isHolding } from './swarm.ts';
+import { runFor, verifyingIn } from './verification.ts';
 
 /** One thing that a deployment under way waits for. */
 export interface Wait {
@@ -48,6 +49,8 @@ function explainEnvironment(state: State, observed: Observed, environment: Envir
   const subject = { kind: 'environment', id: environment.environment } as const;
   const waiting = state.promotions.get(environment.waiting[0] ?? '');
   if (waiting !== undefined) return { ...explainPromotion(state, observed, waiting), subject };
+  const verifying = environment.activeDeployment === undefined ? verifyingIn(state, environment) : undefined;
+  if (verifying !== undefined) return { ...explainPromotion(state, observed, verifying), subject };
   const newest = state.deployments.get(environment.newestDeployment ?? '');
   if (newest === undefined) return { subject, summary: `nothing was ever promoted to '${environment.environment}'`, blockers: [], waits: [] };
   const promotion = state.promotions.get(newest.promotion);
@@ -65,10 +68,23 @@ function explainPromotion(state: State, observed: Observed, promotion: Promotion
     const summary = blockers.length === 0 ? `${what} starts in '${promotion.environment}' now` : `${what} waits for '${promotion.environment}': ${blockers[0]?.type}`;
     return { subject, summary, blockers, waits: fetchingWaits(state, environment, promotion), ...about, ...(nextCheckAt === undefined ? {} : { nextCheckAt }) };
   }
+  if (environment !== undefined && promotion.phase === 'verifying') return { subject, ...about, ...explainVerification(state, environment, what) };
   const deployment = state.deployments.get(promotion.deployment ?? '');
   if (environment !== undefined && deployment !== undefined) return { subject, ...about, ...explainDeployment(state, observed, environment, deployment) };
   const why = promotion.outcome === undefined ? '' : `: ${promotion.outcome}`;
   return { subject, summary: `${what} was ${promotion.phase}${why}`, blockers: [], waits: [], ...about };
+}
+
+function explainVerification(state: State, environment: Environment, what: string): About {
+  const run = runFor(state, environment);
+  const summary = `${what} runs in '${environment.environment}' and is being verified`;
+  if (run === undefined) return { summary, blockers: [], waits: [{ reason: 'its workflow has not begun yet' }] };
+  if (run.phase === 'inconclusive') {
+    const reason = `workflow '${run.workflow}' was inconclusive for ${what}; somebody must say how it ended (${run.run})`;
+    return { summary, blockers: [{ type: 'needs-decision', reason, since: run.steps.reduce((latest, step) => Math.max(latest, step.at), run.startedAt), ref: run.run, actors: [`promote:env/${environment.environment}`] }], waits: [] };
+  }
+  const busy = run.steps.filter(({ phase }) => phase === 'running' || phase === 'waiting-for-approval').map(({ step, phase }) => `${step} is ${phase}`);
+  return { summary, blockers: [], waits: [{ reason: `workflow '${run.workflow}' is ${run.phase} (${run.run})${busy.length === 0 ? '' : `: ${busy.join(', ')}`}`, until: run.deadline }], nextCheckAt: run.deadline };
 }
 
 /** What is known of a prefetch while its promotion waits. */

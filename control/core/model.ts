@@ -36,8 +36,10 @@ export interface RevisionRecord {
 export interface Slot {
   readonly desired?: Digest;
   readonly current?: Digest;
-  /** Last known good: written when a deployment succeeded, never before. */
+  /** Last known good: written when a deployment succeeded and the environment's workflow, where it has one, found nothing wrong. */
   readonly stable?: Digest;
+  /** The promotion that brought `stable`, while `current` is another that is not known to be good. */
+  readonly stablePromotion?: string;
   /** The promotion that brought `current`. */
   readonly currentPromotion?: string;
   /** Revisions that succeeded here, oldest first, ending in `stable`; a rollback cuts off what it left behind. */
@@ -66,6 +68,8 @@ export interface Environment {
   readonly prefetches?: number;
   /** The promotion that is being deployed and has applications to go, between two of its deployments too. */
   readonly continuing?: string;
+  /** The promotion whose set runs here and is being verified. */
+  readonly verifying?: string;
   /** Promotions that wait for this environment's gates, oldest first. */
   readonly waiting: readonly string[];
   /** What the environment's role says now; absent before the first. */

@@ -29,7 +29,7 @@ export function isFinished(phase: DeploymentPhase): boolean {
 
 /** Whether a promotion in `phase` may still lead to a deployment or is in one. */
 export function isOpen(phase: PromotionPhase): boolean {
-  return phase === 'waiting' || phase === 'deploying';
+  return phase === 'waiting' || phase === 'deploying' || phase === 'verifying';
 }
 
 /** Whether the target may be changing what runs at this moment: it was ordered to, has not answered, and is not lost. */

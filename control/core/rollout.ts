@@ -97,7 +97,7 @@ function stop(state: State, deployment: Deployment, reason: string, cause: Cause
   });
   const back = rollbackTo(state, deployment, cause);
   const tried = triedTargets(deployment);
-  if (back === undefined || tried.length === 0) events.push(...finished(state, deployment, 'failed', reason));
+  if (back === undefined || tried.length === 0) events.push(...finished(state, deployment, 'failed', reason, cause === 'error'));
   else {
     const { revision: to, number } = back;
     events.push({ kind: 'deployment.rolling-back', deployment: deployment.deployment, reason, targets: tried, to, number });

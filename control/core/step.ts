@@ -7,6 +7,7 @@ import type { OrderAction } from '../../proto/statement.ts';
 import { lostAfterOf } from './batches.ts';
 import { orderTargetsMax } from './effects.ts';
 import type { Effect } from './effects.ts';
+import { workflowIn } from './gates/approval.ts';
 import { edgesInto } from './gates/place.ts';
 import type { Deployment, Environment, Promotion, State, TargetDeployment } from './model.ts';
 import { heardAt, membersOf, revisionOf } from './select.ts';
@@ -91,16 +92,19 @@ const switching: ReadonlySet<string> = new Set(['activating', 'health-checking',
 
 type End = Exclude<DeploymentPhase, 'distributing' | 'running' | 'baking' | 'rolling-back'>;
 
-/** The facts that end a deployment, and its promotion with it. */
-export function finished(state: State, deployment: Deployment, phase: End, reason?: string): readonly Event[] {
+/** The facts that end a deployment, and its promotion with it. `errored`: machinery failed it, and nobody can tell about the content. */
+export function finished(state: State, deployment: Deployment, phase: End, reason?: string, errored = false): readonly Event[] {
   const why = reason === undefined ? {} : { reason };
-  const ended: Event = { kind: 'deployment.finished', deployment: deployment.deployment, phase, ...why };
   const promotion = state.promotions.get(deployment.promotion);
+  // What is rolled back to was good before; everything else is good when the workflow says so, where there is one.
+  const unverified = phase === 'succeeded' && promotion?.phase === 'deploying' && promotion.trigger !== 'rollback' && deployment.type !== 'catch-up' && workflowIn(state, deployment.environment) !== undefined;
+  const ended: Event = { kind: 'deployment.finished', deployment: deployment.deployment, phase, ...why, ...(unverified ? { unverified } : {}) };
   // A catch-up is for a promotion that has ended long ago.
   if (promotion?.phase !== 'deploying' || deployment.type === 'catch-up') return [ended];
   // The promotion goes on with its next application.
   if (phase === 'succeeded' && (promotion.next ?? []).length > 0) return [ended];
-  const outcome = phase === 'succeeded' ? 'succeeded' : phase === 'aborted' ? 'aborted' : 'failed';
+  if (unverified) return [ended, { kind: 'promotion.verifying', promotion: deployment.promotion }];
+  const outcome = phase === 'succeeded' || phase === 'aborted' ? phase : errored ? 'errored' : 'failed';
   const undoing = phase === 'rolled-back' || phase === 'rollback-failed' ? undo(state, deployment, promotion) : [];
   return [ended, { kind: 'promotion.finished', promotion: deployment.promotion, phase: outcome, ...why }, ...undoing];
 }

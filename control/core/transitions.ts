@@ -8,10 +8,13 @@ import type { DeploymentPhase, PromotionPhase } from '../../proto/events.ts';
 export type Transitions<Phase extends string> = Readonly<Record<Phase, readonly Phase[]>>;
 
 export const promotionTransitions: Transitions<PromotionPhase> = {
-  waiting: ['deploying', 'aborted', 'superseded', 'failed'],
-  deploying: ['succeeded', 'failed', 'aborted'],
+  waiting: ['deploying', 'aborted', 'superseded', 'rejected', 'failed'],
+  deploying: ['verifying', 'succeeded', 'failed', 'errored', 'aborted'],
+  verifying: ['succeeded', 'failed', 'errored', 'aborted'],
   succeeded: [],
   failed: [],
+  errored: [],
+  rejected: [],
   aborted: [],
   superseded: [],
 };

@@ -3,7 +3,7 @@
 import Type, { type Static } from 'typebox';
 import { BlockerSchema, Count, DigestText, Id, Instant, Name, Reason, oneOf, pageQuery, strict } from './schema.ts';
 
-export const promotionPhases = ['waiting', 'deploying', 'succeeded', 'failed', 'aborted', 'superseded'] as const;
+export const promotionPhases = ['waiting', 'deploying', 'verifying', 'succeeded', 'failed', 'errored', 'rejected', 'aborted', 'superseded'] as const;
 
 export const PromotionSchema = Type.Object(
   {

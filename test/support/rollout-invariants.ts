@@ -16,7 +16,7 @@ export interface Transition {
 export type Invariant = (transition: Transition) => readonly string[];
 
 const finishedPhases = ['succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'];
-const endedPhases = ['succeeded', 'failed', 'aborted', 'superseded'];
+const endedPhases = ['succeeded', 'failed', 'errored', 'rejected', 'aborted', 'superseded'];
 const finalPhases = ['committed', 'rolled-back', 'inconsistent', 'rejected', 'failed', 'lost', 'cancelled', 'already-current'];
 const failurePhases = ['rolled-back', 'inconsistent', 'rejected', 'failed', 'lost'];
 

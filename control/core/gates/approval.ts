@@ -34,6 +34,12 @@ export function newestRun(state: State, environment: string, members: SetMembers
   return [...state.runs.values()].findLast((run) => run.environment === environment && run.definition === definition && isSameSet(run.members, members));
 }
 
+/** Whether what is carried has succeeded in an environment: it arrived there, and the workflow, where there is one, was successful. */
+export function hasSucceeded(state: State, environment: string, carried: SetMembers): boolean {
+  const workflow = workflowIn(state, environment);
+  return arrivalsOf(state, environment, carried).some((arrival) => workflow === undefined || newestRun(state, environment, arrival.members, definitionOf(workflow))?.phase === 'successful');
+}
+
 /** What the source's workflow found. */
 export function verified({ state, edge, members, candidate }: GateContext): GateAnswer {
   if (edge === undefined || edge.spec.from.kind === 'app') return passes;

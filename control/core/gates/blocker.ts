@@ -32,7 +32,9 @@ export type BlockerType =
   | 'approval'
   | 'compliance'
   /** Not of a promotion, but of an edge: nothing that is approved fits what the destination runs. */
-  | 'no-compatible-revision';
+  | 'no-compatible-revision'
+  /** Not of what waits, but of what runs: its workflow was inconclusive, and somebody is to say how it ended. */
+  | 'needs-decision';
 
 /** One reason why a promotion waits. */
 export interface Blocker {

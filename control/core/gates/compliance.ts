@@ -7,10 +7,9 @@ import type { ApprovalRequest } from '../model-approval.ts';
 import { revisionKey } from '../model-pipeline.ts';
 import { authorsOf, isAmong, personOf } from '../people.ts';
 import { canonicalText } from '../sets.ts';
-import { isSameSubject, newestRun, workflowIn, definitionOf } from './approval.ts';
+import { hasSucceeded, isSameSubject } from './approval.ts';
 import type { Blocker, Exemption, GateAnswer, GateContext } from './blocker.ts';
 import { numberOf, passes } from './blocker.ts';
-import { arrivalsOf } from './carried.ts';
 import { liftedBy } from './override.ts';
 import { counted, unfilled } from './votes.ts';
 
@@ -79,11 +78,7 @@ export function unmetRule(context: GateContext, policy: CompliancePolicy, rule: 
       return unsigned.map(([app, digest]) => ({ what: `${app}@${numberOf(state, app, digest)} is not signed by ${rule.keys.join(' or ')}`, actors: [] }));
     }
     case 'testedIn': {
-      const workflow = workflowIn(state, rule.environment);
-      const tested = arrivalsOf(state, rule.environment, members).some(
-        (arrival) => workflow === undefined || newestRun(state, rule.environment, arrival.members, definitionOf(workflow))?.phase === 'successful',
-      );
-      return tested ? [] : [{ what: `this set was not tested in '${rule.environment}'`, actors: [`promote:env/${rule.environment}`] }];
+      return hasSucceeded(state, rule.environment, members) ? [] : [{ what: `this set was not tested in '${rule.environment}'`, actors: [`promote:env/${rule.environment}`] }];
     }
     case 'ticket': {
       // People write `CHG-7: new prices` and `closes (CHG-7).`

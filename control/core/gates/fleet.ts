@@ -7,21 +7,33 @@ import { lostAfterOf } from '../batches.ts';
 import { isEnough, spreading } from '../coverage.ts';
 import { revisionKey } from '../model-pipeline.ts';
 import { isServing } from '../phases.ts';
-import { heardAt, isSilent, targetsOf } from '../select.ts';
+import { heardAt, isSilent, membersOf, targetsOf } from '../select.ts';
 import { setIdOf } from '../sets.ts';
 import { isInRange } from '../versions.ts';
-import { holds, numberOf, passes } from './blocker.ts';
+import { holds, numberOf, passes, setText } from './blocker.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
 
 /** One deployment at a time (L-1). A rollback replaces what is under way, unless that goes back by itself already. */
-export function noActiveDeployment({ state, environment, candidate }: GateContext): GateAnswer {
+export function noActiveDeployment(context: GateContext): GateAnswer {
+  const { state, environment, candidate } = context;
   const active = environment.activeDeployment === undefined ? undefined : state.deployments.get(environment.activeDeployment);
-  if (active === undefined) return passes;
+  if (active === undefined) return notBeingVerified(context);
   if (candidate.trigger === 'rollback' && active.phase !== 'rolling-back') return passes;
   const doing = active.phase === 'rolling-back' ? 'is rolling back' : `is deploying ${active.app}@${active.number}`;
   const what = active.type === 'catch-up' ? `is bringing late targets to ${active.app}@${active.number}` : doing;
   const reason = `deployment ${active.deployment} ${what} in '${environment.environment}'; this one starts when it has ended`;
   return holds({ type: 'active-deployment', reason, since: active.startedAt, ref: active.deployment, actors: [`promote:env/${environment.environment}`] });
+}
+
+/** What is being verified is not displaced by what can wait (S-4): not in the moment before its workflow locks the place, and not where that locks nothing. */
+function notBeingVerified({ state, environment, kind }: GateContext): GateAnswer {
+  const promotion = state.promotions.get(environment.verifying ?? '');
+  if (promotion === undefined || (kind !== 'auto' && kind !== 'manual')) return passes;
+  const run = [...state.runs.values()].findLast((one) => one.environment === environment.environment && one.startedAt >= (state.deployments.get(promotion.deployment ?? '')?.startedAt ?? 0));
+  // While nobody decides, something newer may go: it may be what mends it. A lock speaks for itself.
+  if (run?.phase === 'inconclusive' || (run?.phase === 'running' && run.lock !== undefined)) return passes;
+  const reason = `${setText(state, membersOf(promotion))} is being verified in '${environment.environment}'; this one starts when that has ended`;
+  return holds({ type: 'active-deployment', reason, since: state.deployments.get(promotion.deployment ?? '')?.finishedAt ?? promotion.createdAt, ref: run?.run ?? promotion.promotion, actors: [`promote:env/${environment.environment}`] });
 }
 
 /** A roll-out that must fail because too many targets are away is not begun. A rollback is: what is left must be saved. */

@@ -2,7 +2,8 @@
 
 import type { Blocker, Exemption, GateAnswer, GateContext } from './blocker.ts';
 import { holds, passes, setText } from './blocker.ts';
-import { arrivalsOf, atSourceSince, carriedBy } from './carried.ts';
+import { hasSucceeded } from './approval.ts';
+import { atSourceSince, carriedBy } from './carried.ts';
 import { liftedBy } from './override.ts';
 import { isWithin, scopeText, scopesOf, windowsOf } from './place.ts';
 import { personOf } from '../people.ts';
@@ -13,7 +14,7 @@ import type { WindowHold } from '../windows/evaluate.ts';
 export function afterOthers({ state, edge, members, candidate }: GateContext): GateAnswer {
   if (edge === undefined) return passes;
   const carried = carriedBy(edge, members);
-  const missing = edge.spec.after.filter((environment) => arrivalsOf(state, environment, carried).length === 0);
+  const missing = edge.spec.after.filter((environment) => !hasSucceeded(state, environment, carried));
   const blockers = missing.map((environment): Blocker => {
     const reason = `${setText(state, carried)} has not succeeded in '${environment}', which comes first; promote it there`;
     return { type: 'after', reason, since: candidate.createdAt, ref: environment, actors: [`promote:env/${environment}`] };

@@ -54,7 +54,8 @@ describe('P-2 phases change only as the tables say', () => {
   });
 
   test.each(pairs(promotionTransitions).filter(([, to]) => to !== 'waiting' && to !== 'deploying'))('promotion: %s to %s', (from, to) => {
-    const state = after({ ...initialState(), promotions: new Map([['p', { ...promotion, phase: from }]]) }, { kind: 'promotion.finished', promotion: 'p', phase: to as 'failed' });
+    const fact: Event = to === 'verifying' ? { kind: 'promotion.verifying', promotion: 'p' } : { kind: 'promotion.finished', promotion: 'p', phase: to as 'failed' };
+    const state = after({ ...initialState(), promotions: new Map([['p', { ...promotion, phase: from }]]) }, fact);
     expect(state.promotions.get('p')?.phase).toBe(mayBecome(promotionTransitions, from, to) ? to : from);
   });
 
@@ -74,7 +75,7 @@ describe('P-2 phases change only as the tables say', () => {
       ['rejected', 'expired', 'invalidated', 'cancelled', 'revoked'],
       ['failed', 'error', 'timed-out', 'aborted', 'invalidated'],
       ['succeeded', 'failed', 'errored', 'timed-out', 'skipped', 'aborted'],
-      ['succeeded', 'failed', 'aborted', 'superseded'],
+      ['succeeded', 'failed', 'errored', 'rejected', 'aborted', 'superseded'],
       ['succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'],
     ]);
   });
