@@ -4,6 +4,7 @@ import type { Sabotage } from './sabotage.ts';
 
 const pipeline = 'test/control/core/pipeline.test.ts';
 const invariants = 'test/control/core/invariants.test.ts';
+const verification = 'test/control/core/verification.test.ts';
 const core = 'control/core/';
 /** A part of the simulation, since all of it takes long. */
 const rollout = { test: 'test/simulation/rollout.test.ts', name: 'seeds from (1|51|101|151)$' } as const;
@@ -46,4 +47,8 @@ export const rolloutSabotages: readonly Sabotage[] = [
   { id: 'N-8-role', invariant: 'N-8', file: 'daemon/trust/order.ts', find: 'if (entry === undefined || entry.revision !== order.revision) {', replace: 'if (entry === undefined) {', test: 'test/contract/trust-statements.test.ts' },
   { id: 'N-1-hash', invariant: 'N-1', file: 'daemon/content/verified.ts', find: "if (bytes === undefined || hash('sha256', bytes) === id) return bytes;", replace: 'return bytes;', test: 'test/contract/chunk-store.test.ts' },
   { id: 'O-1-checksum', invariant: 'O-1', file: 'control/journal/entries.ts', find: 'return bytes.length > checksumBytes && bytes.readUInt32BE() === crc32(bytes.subarray(checksumBytes));', replace: 'return true;', test: 'test/control/journal/journal.test.ts' },
+  { id: 'S-4-not-displaced', invariant: 'S-4', file: `${core}gates/fleet.ts`, find: "if (promotion === undefined || (kind !== 'auto' && kind !== 'manual')) return passes;", replace: 'return passes;', test: verification },
+  { id: 'R-7-verdict', invariant: 'R-7', file: `${core}verification.ts`, find: 'if (!wanted.includes(phase) || ', replace: 'if (', test: verification },
+  { id: 'P-5-asked-anew', invariant: 'P-5', file: `${core}rejection.ts`, find: 'return over && ', replace: 'return false && ', test: verification },
+  { id: 'R-10-fetched-early', invariant: 'R-10', file: `${core}prefetch.ts`, find: 'blockers.length > 0 && blockers.every(({ type }) => bearable.has(type));', replace: 'true;', test: 'test/control/core/prefetch.test.ts' },
 ];

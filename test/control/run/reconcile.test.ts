@@ -165,7 +165,7 @@ describe('the loop', () => {
     await promote(world);
     await until(async () => ((await world.kinds('order.issued')) > 0 ? true : undefined));
     await until(async () => ((await world.kinds('deployment.finished')) > 0 ? true : undefined), async () => clock.pass(60_000));
-    expect(world.projection.state().promotions.get('pr-prod')?.phase).toBe('failed');
+    expect(world.projection.state().promotions.get('pr-prod')?.phase).toBe('errored');
   });
 });
 
