@@ -25,7 +25,7 @@ const promotion: Promotion = { promotion: 'p', environment: 'prod', app: 'web', 
 
 test('P-2 terminal phases are those of control-plane.md 1.2, and nothing follows them', () => {
   const terminal = <Phase extends string>(table: Readonly<Record<Phase, readonly Phase[]>>): readonly Phase[] => keys(table).filter((from) => keys(table).every((to) => !mayBecome(table, from, to)));
-  expect(terminal(promotionTransitions)).toEqual(['succeeded', 'failed', 'aborted', 'superseded']);
+  expect(terminal(promotionTransitions)).toEqual(['succeeded', 'failed', 'errored', 'rejected', 'aborted', 'superseded']);
   expect(terminal(deploymentTransitions)).toEqual(['succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted']);
   expect(terminal(runTransitions)).toEqual(['failed', 'error', 'timed-out', 'aborted', 'invalidated']);
   expect(terminal(stepTransitions)).toEqual(['succeeded', 'failed', 'errored', 'timed-out', 'skipped', 'aborted']);
