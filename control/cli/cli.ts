@@ -60,7 +60,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
     .exitOverride();
   registerControl(program, world);
   registerPush(program, world);
-  registerPromote(program, world);
+  registerPromote(program, world, setExit);
   registerRollback(program, world);
   registerStatus(program, world);
   registerTargets(program, world);

@@ -7,8 +7,11 @@ import type { Api } from './api.ts';
 import { createBoard } from './board.ts';
 import { contextOf, type Context } from './context.ts';
 import { visible } from './escape.ts';
+import type { ExitCode } from './exit.ts';
+import { describeForecast } from './forecast-text.ts';
 import { follow, requireSuccess, type Seen } from './follow.ts';
 import { broughtText, parseSet } from './governance-text.ts';
+import { momentsAt } from './moments.ts';
 import { parseDuration } from './text.ts';
 import type { World } from './world.ts';
 
@@ -26,10 +29,11 @@ interface PromoteFlags extends WaitFlags {
   readonly revision: string;
   readonly set?: string;
   readonly hotfix?: boolean;
+  readonly dryRun?: boolean;
   readonly reason?: string;
 }
 
-export function registerPromote(program: Command, world: World): void {
+export function registerPromote(program: Command, world: World, setExit: (code: ExitCode) => void): void {
   const command = program
     .command('promote')
     .description('promote a revision to an environment')
@@ -38,18 +42,27 @@ export function registerPromote(program: Command, world: World): void {
     .option('-r, --revision <revision>', 'latest, a number (41 or web@41), a digest, an identifier or an alias', 'latest')
     .option('--set <revisions>', 'several applications at once, such as web@41,api@7 or web=41,api=7')
     .option('--hotfix', 'past stages, soak, workflows and approvals, never past policies, vetoes, pins, locks or freezes; needs --reason')
-    .option('--reason <text>', 'why, for the record');
+    .option('--reason <text>', 'why, for the record')
+    .option('--dry-run', 'make nothing: say what would hold it, its batches, bytes and times (exit code 6 when a gate would hold it)');
   waitOptions(command).action(async (flags: PromoteFlags, self: Command) => {
     const context = contextOf(world, self);
     const patience = patienceOf(flags);
     if (flags.hotfix === true && flags.reason === undefined) throw new ControlError('CONFIG_INVALID', '--hotfix goes past gates, and needs --reason');
+    if (flags.dryRun === true && patience !== undefined) throw new ControlError('CONFIG_INVALID', '--dry-run makes nothing that one could wait for: leave --wait and --watch out');
     const set = flags.set === undefined ? undefined : parseSet(flags.set, '--set');
     const alone = self.getOptionValueSource('revision') === 'default' && flags.app === undefined;
     if (set !== undefined && !alone) throw new ControlError('CONFIG_INVALID', '--set names applications and revisions itself: leave --app and --revision out');
     const api = await context.api();
     if (flags.app !== undefined) await requireApp(api, flags.to, flags.app);
     const revision = flags.app !== undefined && !flags.revision.startsWith(`${flags.app}@`) ? `${flags.app}@${flags.revision}` : flags.revision;
-    const promotion = await api.call('createPromotion', { params: {}, body: { environment: flags.to, revision: set ?? revision, ...(flags.hotfix === true ? { hotfix: true } : {}), ...reasonOf(flags) } });
+    const body = { environment: flags.to, revision: set ?? revision, ...(flags.hotfix === true ? { hotfix: true } : {}), ...reasonOf(flags) };
+    if (flags.dryRun === true) {
+      const forecast = await api.call('dryRunPromotion', { params: {}, body });
+      context.terminal.object(forecast, { text: (item) => describeForecast(item, momentsAt(world.clock.now(), world.environment['TZ'])), name: ({ environment }) => environment });
+      if (forecast.blockers.length > 0) setExit(6);
+      return;
+    }
+    const promotion = await api.call('createPromotion', { params: {}, body });
     await conclude(context, api, promotion, patience);
   });
 }

@@ -120,7 +120,7 @@ function cancelled(state: State, environment: Environment, deployment: string | 
 }
 
 /** The applications that a promotion still has to change here, in the order of the environment; all that it brings when it changes none. */
-function toGo(environment: Environment, promotion: Promotion): readonly string[] {
+export function toGo(environment: Environment, promotion: Promotion): readonly string[] {
   if (promotion.phase === 'deploying') return promotion.next ?? [];
   const members = membersOf(promotion);
   const carried = environment.apps.filter((app) => members[app] !== undefined);
@@ -129,7 +129,7 @@ function toGo(environment: Environment, promotion: Promotion): readonly string[]
 }
 
 /** The facts that begin the deployment of a promotion's next application: the snapshot of targets and configuration, cut into batches. */
-function started(state: State, environment: Environment, promotion: Promotion, { exemptions }: GateResult, observed: Observed): readonly Event[] {
+export function started(state: State, environment: Environment, promotion: Promotion, { exemptions }: GateResult, observed: Observed): readonly Event[] {
   const rollback = promotion.trigger === 'rollback';
   const [app = promotion.app, ...next] = toGo(environment, promotion);
   const to = membersOf(promotion)[app] ?? promotion.revision;

@@ -14,6 +14,7 @@ import type { ApiOptions, Handlers } from './api.ts';
 import { governanceHandlers } from './api-governance.ts';
 import { auditHandlers } from './api-audit.ts';
 import { historyHandlers } from './api-history.ts';
+import { forecastHandlers } from './api-forecast.ts';
 import { replayHandlers } from './api-replay.ts';
 import { statusHandlers, tokenHandlers } from './api-admin.ts';
 import { appHandlers, environmentHandlers } from './api-catalog.ts';
@@ -131,6 +132,7 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
     ...workflowHandlers(options),
     ...workHandlers(options),
     ...replayHandlers(options),
+    ...forecastHandlers(options),
     ...tokenHandlers(options),
     ...statusHandlers(options),
     // The very bytes: who joins compares their digest with the one that the join token carries.

@@ -1,46 +1,28 @@
 // The way of a change down to machines, with machines that do as they are told.
 
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TraceMachine } from '../../../proto/api/history.ts';
-import { buildRevision } from '../../support/revisions.ts';
-import { run, type Ran } from '../cli/world.ts';
-import { problemOf, TestControl, until, type TestMember } from './harness.ts';
+import type { Ran } from '../cli/world.ts';
+import { problemOf, type TestControl } from './harness.ts';
+import { workingFleet, type WorkingFleet } from './working-fleet.ts';
 
+let fleet: WorkingFleet;
 let control: TestControl;
-let agents: TestMember[];
-const starling = async (...args: readonly string[]): Promise<Ran> => await run(args, { environment: { STARLING_URL: control.url, STARLING_TOKEN: control.admin, TZ: 'UTC' }, home: join(control.dataDir, 'home') });
-
-async function push(proxy: TestMember, text: string, commit: string): Promise<void> {
-  const { body } = await control.post('/v1/apps/web/uploads');
-  const built = buildRevision('web', { 'server.js': text });
-  await proxy.request('POST', '/agent/v1/revisions', { grant: body.grant, manifest: Buffer.from(built.manifest).toString('base64'), uploadedBytes: 10 });
-  await control.post('/v1/apps/web/revisions/latest/describe', { changes: [{ commit, author: 'Ada <ada@shop.example>', message: `${commit}: faster`, checkedInAt: 1_000 }], tests: { passed: 9, total: 9 } });
-}
-
-async function deployed(id: string): Promise<void> {
-  const over = async () => ((await control.get(`/v1/deployments/${id}`)).body.phase === 'succeeded' ? true : undefined);
-  await until(over, async () => await Promise.all(agents.map(async (agent) => await agent.work())));
-}
+const starling = async (...args: readonly string[]): Promise<Ran> => await fleet.starling(...args);
 
 beforeAll(async () => {
-  control = await TestControl.start();
-  await control.post('/v1/apps', { app: 'web' });
-  await control.post('/v1/environments', { environment: 'prod', app: 'web', selector: { env: 'prod' }, config: { maxParallel: 3, minHealthy: 0 } });
-  const proxy = await control.join('proxy-1', ['seed', 'proxy']);
-  proxy.uploadUrl = 'http://proxy-1:7403';
-  await proxy.sync();
-  agents = await Promise.all(['a', 'b'].map(async (name) => await control.join(name, ['agent'], { environments: ['prod'], labels: { env: 'prod' } })));
-  for (const agent of agents) await agent.sync();
-  await push(proxy, 'one', 'aaaa1111');
+  fleet = await workingFleet(['a', 'b'], { maxParallel: 3, minHealthy: 0 });
+  ({ control } = fleet);
+  const described = (commit: string) => ({ changes: [{ commit, author: 'Ada <ada@shop.example>', message: `${commit}: faster`, checkedInAt: 1_000 }], tests: { passed: 9, total: 9 } });
+  await fleet.push('one', described('aaaa1111'));
   await control.post('/v1/promotions', { environment: 'prod', revision: 'latest', reason: 'the first' });
-  await deployed('prod-1');
-  await push(proxy, 'two', 'bbbb2222');
+  await fleet.deployed('prod-1');
+  await fleet.push('two', described('bbbb2222'));
   await control.post('/v1/promotions', { environment: 'prod', revision: 'latest' });
-  await deployed('prod-2');
+  await fleet.deployed('prod-2');
   await control.join('c', ['agent'], { environments: ['prod'], labels: { env: 'prod' } });
 });
-afterAll(async () => await control[Symbol.asyncDispose]());
+afterAll(async () => await fleet[Symbol.asyncDispose]());
 
 describe('CDS-16 a trace', () => {
   test('goes from the commit to the deployment that brought it, whatever came later', async () => {
