@@ -19,7 +19,7 @@ import { stepRollout } from './rollout.ts';
 import { membersOf, revisionOf, targetsOf } from './select.ts';
 import type { Observed } from './select.ts';
 import { seenBy } from './seen.ts';
-import { orderEffect } from './step.ts';
+import { nothing, orderEffect } from './step.ts';
 import type { Step } from './step.ts';
 import { displaced, verdictIn } from './verification.ts';
 
@@ -92,8 +92,11 @@ export function stepOf(state: State, environment: Environment, observed: Observe
     // What is half done goes on before anything else begins but a rollback.
     if (promotion.phase === 'deploying') break;
   }
+  // Whoever joins while something waits gets what runs, for which it may be needed long before that can go.
+  const late = environment.continuing === undefined ? catchUp(state, environment, observed) : nothing;
+  if (late.events.length > 0) return late;
   const fetching = stepPrefetch(state, environment, early, observed);
-  nextCheckAt = Math.min(nextCheckAt, fetching.nextCheckAt ?? Infinity);
+  nextCheckAt = Math.min(nextCheckAt, fetching.nextCheckAt ?? Infinity, late.nextCheckAt ?? Infinity);
   return { ...fetching, ...(nextCheckAt === Infinity ? {} : { nextCheckAt }) };
 }
 

@@ -32,8 +32,11 @@ export const rolloutInvariants: Readonly<Record<string, Invariant>> = {
   'R-4': nothingAfterThreshold,
   'R-5': rollbackOnce,
   'R-7': machineryIsNotContent,
+  'R-8': theWayBackFetchesNothing,
   'R-9': everyTargetEnds,
   'R-10': prefetchSwitchesNothing,
+  'R-11': pausedTimeEndsNothing,
+  'R-12': lateJoinersGetCurrent,
   'V-1': revisionsNeverChange,
   'V-2': numbersAreDense,
   'V-4': deployedEqualsPromoted,
@@ -170,6 +173,30 @@ function failuresOf({ config, targets, type }: Deployment): { readonly count: nu
 
 function isCanary(batch: DeploymentConfig['batches'][number] | undefined): boolean {
   return typeof batch === 'object' && batch.canary === true;
+}
+
+/** What goes back is on disk: nobody is told to fetch it, and it is what was stable. */
+function theWayBackFetchesNothing({ before, entry: { event } }: Transition): readonly string[] {
+  const deployment = event.kind === 'order.issued' ? before.deployments.get(event.deployment) : undefined;
+  if (event.kind !== 'order.issued' || deployment?.phase !== 'rolling-back') return [];
+  if (event.action !== 'rollback' && event.action !== 'cancel') return [`${event.deployment} orders to ${event.action} on its way back`];
+  return event.action === 'cancel' || orderOf(event).revision === deployment.from ? [] : [`${event.deployment} goes back to what was not stable when it began`];
+}
+
+/** A person who pauses takes the clock away: no deadline ends what stands still. */
+function pausedTimeEndsNothing({ before, entry: { event } }: Transition): readonly string[] {
+  if (event.kind !== 'deployment.finished' && event.kind !== 'deployment.rolling-back') return [];
+  const deployment = before.deployments.get(event.deployment);
+  const late = (event.reason ?? '').includes('made no progress');
+  return late && deployment?.paused !== undefined ? [`${event.deployment} ran out of time while it was paused`] : [];
+}
+
+/** Never a set that is still on its way elsewhere in the environment. */
+function lateJoinersGetCurrent({ before, entry: { event } }: Transition): readonly string[] {
+  if (event.kind !== 'deployment.started' || event.type !== 'catch-up') return [];
+  const environment = before.environments.get(event.environment);
+  const busy = environment?.activeDeployment === undefined ? [] : [`${event.deployment} begins while ${environment.activeDeployment} is under way`];
+  return environment?.slots[event.app]?.current === event.to ? busy : [...busy, `${event.deployment} brings late joiners something else than runs there`];
 }
 
 /** What fetches early is not switched early, and never while something else is deployed there. */

@@ -10,7 +10,7 @@ import { explain } from '../../../control/core/explain.ts';
 import type { State } from '../../../control/core/model.ts';
 import { targetsOf } from '../../../control/core/select.ts';
 import type { Event } from '../../../proto/events.ts';
-import { PipelineWorld, dayMs, digestOf, edge, hourMs, minuteMs, pipeline, place } from '../../support/pipeline-world.ts';
+import { PipelineWorld, config, dayMs, digestOf, edge, hourMs, minuteMs, pipeline, place } from '../../support/pipeline-world.ts';
 
 const smoke = { workflow: 'smoke', lock: 'stage', timeoutMs: hourMs, steps: [{ step: 'smoke', kind: 'test', needs: [], timeoutMs: hourMs, retries: 0, allowFailure: false }] } as const;
 
@@ -259,6 +259,21 @@ describe('R roll-outs', () => {
     const caught = world.facts('deployment.started').filter((one) => one.type === 'catch-up');
     expect([...new Set(caught.map((one) => one.to))]).toEqual([digestOf(1)]);
     expect(world.state.members.get('late')?.running['web']?.number).toBe(1);
+  });
+
+  it('R-12 a late joiner gets what runs while something newer waits, and what is being fetched early is fetched on', () => {
+    const world = plain();
+    world.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...config, prefetch: { enabled: true } } });
+    world.ask({ kind: 'start-freeze', freeze: 'f', scope: { kind: 'all' }, reason: 'holidays' });
+    world.promote('prod', 2);
+    world.settle();
+    expect(world.holding('prod')).toEqual(['freeze']);
+    join(world, 'late', { env: 'prod' });
+    world.settle();
+    expect([world.state.members.get('late')?.running['web']?.number, world.state.deployments.get('prod-p1')?.phase]).toEqual([1, 'distributing']);
+    world.ask({ kind: 'end-freeze', freeze: 'f' });
+    world.settle();
+    expect([world.runs('prod'), world.state.members.get('late')?.running['web']?.number]).toEqual([2, 2]);
   });
 });
 

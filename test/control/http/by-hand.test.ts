@@ -26,7 +26,7 @@ test('CDS-12 a deployment is listed, paused, resumed, hurried, aborted and tried
 
   expect(await starling('deployment', 'list')).toMatchObject({ code: 0, out: '', err: expect.stringContaining('nothing was deployed yet') });
   expect(await starling('deployment', 'pause', 'prod-1')).toMatchObject({ code: 3, err: expect.stringContaining("no deployment 'prod-1'") });
-  expect(await starling('deployment', 'list', '--phase', 'asleep')).toMatchObject({ code: 2, err: expect.stringContaining("'asleep' is none of running") });
+  expect(await starling('deployment', 'list', '--phase', 'asleep')).toMatchObject({ code: 2, err: expect.stringContaining("'asleep' is none of distributing, running") });
 
   await control.post('/v1/promotions', { environment: 'prod', revision: 'latest' });
   await comesTo('prod-1', 'baking');
