@@ -177,7 +177,9 @@ class Exchange implements Swarm {
     } finally {
       this.#isDraining = false;
     }
-    this.#deps.metrics.requestsInFlight(this.#schedule.requestsInFlight());
+    const inFlight = this.#schedule.requestsInFlight();
+    this.#deps.metrics.requestsInFlight(inFlight);
+    if (inFlight === 0 && this.#uploads.idle) this.#deps.network.buffers.rest();
     this.#accounts.look();
     this.#alarm.set(this.#schedule.wakeAt());
   }
@@ -190,7 +192,7 @@ class Exchange implements Swarm {
       case 'store':
         return this.#store(effect.topic, effect.ordinal, bytes);
       case 'serve':
-        return this.#uploads.start(effect, this.#neighbours.get(effect.member), this.#topics.get(effect.topic)?.holdings);
+        return this.#uploads.start(effect, this.#neighbours.get(effect.member), this.#topics.get(effect.topic));
       case 'stop-serving':
         return this.#uploads.stop(effect.upload);
       case 'done':

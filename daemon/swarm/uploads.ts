@@ -10,10 +10,18 @@ import type { Buffers } from './buffers.ts';
 import type { Neighbour } from './network.ts';
 import { createPace } from './pace.ts';
 import type { ReadOptions } from '../content/store.ts';
-import type { Holdings, SwarmMetrics, SwarmRates } from './swarm.ts';
+import type { Holdings, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
+
+/** What is served from. */
+export interface Shared {
+  readonly topic: Pick<Topic, 'chunk'>;
+  readonly holdings: Holdings;
+}
 
 export interface Uploads {
-  start(effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour | undefined, holdings: Holdings | undefined): void;
+  /** Whether nothing is being served. */
+  readonly idle: boolean;
+  start(effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour | undefined, shared: Shared | undefined): void;
   stop(upload: number): void;
   /** Ends all of them and waits until none reads any more. */
   close(): Promise<void>;
@@ -33,7 +41,7 @@ export interface UploadsDeps {
 /** Before a chunk's bytes in a frame. */
 const headBytes = limits.exchangeHeaderBytes + ordinalBytes;
 /** Queued for one neighbour before more is read: with the stream's window, what one that does not read can cost. */
-const backlogHighBytes = 1024 * 1024;
+const backlogHighBytes = 256 * 1024;
 /** A neighbour must take 16 kB/s, measured over this, or it is cut (trust.md, section 7). */
 const progressMs = 10_000;
 const progressBytes = 16_000 * (progressMs / 1000);
@@ -43,13 +51,13 @@ export function createUploads(deps: UploadsDeps): Uploads {
   const pace = rates?.send === undefined ? undefined : createPace(rates.send, deps.clock, (ms) => rates.throttled('send', ms));
   const running = new Map<number, { readonly abort: AbortController; readonly done: Promise<void> }>();
 
-  const send = async (effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour, holdings: Holdings, signal: AbortSignal): Promise<readonly number[]> => {
+  const send = async (effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour, { topic: { chunk }, holdings }: Shared, signal: AbortSignal): Promise<readonly number[]> => {
     const { topic, request } = effect;
     const absent: number[] = [];
     for (const ordinal of effect.ordinals) {
       if (neighbour.backlogBytes > backlogHighBytes) await drained(deps, neighbour, signal);
       signal.throwIfAborted();
-      const buffer = buffers.take(headBytes + limits.chunkBytesMax);
+      const buffer = buffers.take(headBytes + chunk(ordinal).length);
       const into = buffer.subarray(headBytes);
       // Only a buffer that nobody reads into any more is given back.
       const bytes = await read(deps, holdings, ordinal, { signal, into });
@@ -73,14 +81,17 @@ export function createUploads(deps: UploadsDeps): Uploads {
     return absent;
   };
   return {
-    start(effect, neighbour, holdings) {
+    get idle() {
+      return running.size === 0;
+    },
+    start(effect, neighbour, shared) {
       const abort = new AbortController();
       const run = async (): Promise<void> => {
         // Never in the step that asked for it: `served` is the next event.
         await Promise.resolve();
         let absent: readonly number[] = [];
         try {
-          if (neighbour !== undefined && holdings !== undefined) absent = await send(effect, neighbour, holdings, abort.signal);
+          if (neighbour !== undefined && shared !== undefined) absent = await send(effect, neighbour, shared, abort.signal);
           else absent = effect.ordinals;
         } catch (error) {
           log.debug({ member: effect.member, error: messageOf(error) }, 'a request was not served to its end');

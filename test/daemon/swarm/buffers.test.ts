@@ -32,11 +32,27 @@ test('what did not come from here is left alone, and so is what is too short to 
   expect([foreign.buffer, short.buffer]).not.toContain(buffers.take(10_000).buffer);
 });
 
-test('sixteen rest at most', () => {
+test('a buffer is about as long as what it is taken for', () => {
   const buffers = createBuffers();
-  const all = Array.from({ length: 40 }, () => buffers.take(100_000));
+  for (const bytes of [10_000, 70_000, 140_000, limits.chunkBytesMax + 20]) {
+    const { buffer } = buffers.take(bytes);
+    expect(buffer.byteLength).toBeGreaterThanOrEqual(bytes);
+    expect(buffer.byteLength).toBeLessThanOrEqual(Math.max(2 * bytes, 66_000));
+  }
+});
+
+test('24 MiB rest while bytes come and go, and 4 MiB when nothing is under way', () => {
+  const buffers = createBuffers();
+  const count = 300;
+  const takeAll = (): readonly Uint8Array[] => Array.from({ length: count }, () => buffers.take(100_000));
+  const all = takeAll();
   for (const one of all) buffers.give(one);
   const owned = new Set(all.map(({ buffer }) => buffer));
-  const again = Array.from({ length: 40 }, () => buffers.take(100_000));
-  expect(again.filter(({ buffer }) => owned.has(buffer)).length).toBe(16);
+  const again = takeAll();
+  const length = again[0]?.buffer.byteLength ?? 0;
+  expect(again.filter(({ buffer }) => owned.has(buffer)).length).toBe(Math.floor((24 * 1024 * 1024) / length));
+  for (const one of again) buffers.give(one);
+  for (const { buffer } of again) owned.add(buffer);
+  buffers.rest();
+  expect(takeAll().filter(({ buffer }) => owned.has(buffer)).length).toBe(Math.floor((4 * 1024 * 1024) / length));
 });
