@@ -3,7 +3,7 @@
 
 import { Value } from 'typebox/value';
 import { Compile } from 'typebox/compile';
-import type { TSchema } from 'typebox';
+import Type, { type TSchema } from 'typebox';
 import type { FastifySchemaCompiler } from 'fastify';
 import type { FastifySerializerCompiler } from 'fastify/types/schema.js';
 import type { InvalidPart } from './problems.ts';
@@ -18,7 +18,8 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   return (value: unknown) => {
     const read: unknown = textual ? Value.Convert(schema, value) : value;
     if (validator.Check(read)) return { value: read };
-    return { error: invalid(validator.Errors(read), httpPart) };
+    const meant = variantOf(schema, read);
+    return { error: invalid(meant === undefined ? validator.Errors(read) : Compile(meant).Errors(read), httpPart) };
   };
 };
 
@@ -31,6 +32,14 @@ export const serializerCompiler: FastifySerializerCompiler<TSchema> = ({ schema,
     throw new Error(`the answer of ${method} ${url} does not fit its schema: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
   };
 };
+
+/** The one of several forms that a value names by a constant such as `use: api`: what is wrong with the others nobody wants to know. */
+function variantOf(schema: TSchema, value: unknown): TSchema | undefined {
+  if (!Type.IsUnion(schema) || typeof value !== 'object' || value === null) return undefined;
+  const fields: Readonly<Record<string, unknown>> = { ...value };
+  const named = schema.anyOf.filter((form) => Type.IsObject(form) && Object.entries(form.properties).some(([key, field]) => Type.IsLiteral(field) && field.const === fields[key]));
+  return named.length === 1 ? named[0] : undefined;
+}
 
 interface ValidationError {
   readonly keyword: string;

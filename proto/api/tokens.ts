@@ -4,8 +4,8 @@ import Type, { type Static } from 'typebox';
 import { Count, Id, Instant, LabelsSchema, Name, oneOf, pageQuery, strict } from './schema.ts';
 
 const RoleName = oneOf(['agent', 'seed', 'proxy']);
-/** `verb:resource`: verbs are read, upload, promote, approve, admin; a resource is `*`, `app/NAME` or `env/NAME`. `admin:*` allows everything. */
-export const ScopeSchema = Type.String({ pattern: '^(read|upload|promote|approve|admin):(\\*|(app|env)/[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?)$' });
+/** `verb:resource`: verbs are read, upload, promote, approve, admin; a resource is `*`, `app/NAME` or `env/NAME`. `work:*` is for workers; `admin:*` allows everything. */
+export const ScopeSchema = Type.String({ pattern: '^((read|upload|promote|approve|admin):(\\*|(app|env)/[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?)|work:\\*)$' });
 
 export const TokenSchema = Type.Object(
   {

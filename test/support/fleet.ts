@@ -1,11 +1,12 @@
 // A real fleet for end-to-end tests: one control plane, one seed that is the proxy too, and agents, each a process of its own on loopback, that
 // can be killed and started again. Closing it leaves no process and no directory behind.
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import type { Readable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -29,24 +30,46 @@ interface Member {
 /** What the environment of a fleet is called, and its application. */
 export const fleetNames = { app: 'web', environment: 'prod' } as const;
 
+/** An agent and where it is a target: it has the label `env` with the name of its environment. */
+export interface Place {
+  readonly name: string;
+  readonly environment: string;
+}
+
 export class Fleet implements AsyncDisposable {
   readonly directory: string;
   readonly url: string;
   readonly servicePorts: readonly number[];
+  readonly #places: readonly Place[];
   readonly #members = new Map<string, Member>();
 
-  private constructor(directory: string, ports: readonly number[]) {
+  private constructor(directory: string, places: readonly Place[], ports: readonly number[]) {
     this.directory = directory;
     this.url = `http://127.0.0.1:${ports[0]}`;
     this.servicePorts = ports.slice(1);
+    this.#places = places;
   }
 
-  /** Starts everything; resolves when all members are online. `config` is the environment's deployment config. */
+  /** Starts everything, with one environment; resolves when all members are online. `config` is the environment's deployment config. */
   static async start(agents: number, config: object): Promise<Fleet> {
+    const places = Array.from({ length: agents }, (_, at) => ({ name: `agent-${at + 1}`, environment: fleetNames.environment }));
+    return await Fleet.#started(places, async (fleet) => {
+      await fleet.api('POST', '/v1/apps', { app: fleetNames.app });
+      const { status, body } = await fleet.api('POST', '/v1/environments', { environment: fleetNames.environment, app: fleetNames.app, selector: { env: fleetNames.environment }, config });
+      if (status !== 201) throw new Error(`the environment was refused: ${JSON.stringify(body)}`);
+    });
+  }
+
+  /** The same with agents in several environments, which the test makes itself by `prepare`. */
+  static async spread(places: readonly Place[], prepare: (fleet: Fleet) => Promise<void>): Promise<Fleet> {
+    return await Fleet.#started(places, prepare);
+  }
+
+  static async #started(places: readonly Place[], prepare: (fleet: Fleet) => Promise<void>): Promise<Fleet> {
     const directory = await realpath(await mkdtemp(join(tmpdir(), 'starling-fleet-')));
-    const fleet = new Fleet(directory, await freePorts(agents + 1));
+    const fleet = new Fleet(directory, places, await freePorts(places.length + 1));
     try {
-      await fleet.#launch(config);
+      await fleet.#launch(prepare);
       return fleet;
     } catch (cause) {
       await fleet[Symbol.asyncDispose]();
@@ -56,7 +79,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Names of the agents, in the order of `servicePorts`. */
   get agents(): readonly string[] {
-    return this.servicePorts.map((_, at) => `agent-${at + 1}`);
+    return this.#places.map(({ name }) => name);
   }
 
   get names(): readonly string[] {
@@ -103,6 +126,11 @@ export class Fleet implements AsyncDisposable {
     return await this.#run([program('control'), ...args]);
   }
 
+  /** Runs any program as the fleet's administrator would, in `directory`, with more in its environment. */
+  async run(command: string, args: readonly string[], { directory = this.directory, environment = {} }: { readonly directory?: string; readonly environment?: Readonly<Record<string, string>> } = {}): Promise<Ended> {
+    return await ended(spawn(command, args, { cwd: directory, env: { ...this.#environment(), ...environment }, stdio: ['ignore', 'pipe', 'pipe'] }));
+  }
+
   /** What `look` finds, tried again until it is something; failures of it count as nothing. */
   async until<Found>(what: string, look: () => Promise<Found | undefined>, timeoutMs = startMsMax): Promise<Found> {
     for (const end = performance.now() + timeoutMs; performance.now() < end; await wait(50)) {
@@ -133,13 +161,16 @@ export class Fleet implements AsyncDisposable {
     return found;
   }
 
-  async #launch(config: object): Promise<void> {
+  /** Starts another program of `starling` that stays, such as a worker. */
+  add(name: string, ...args: readonly string[]): void {
+    this.#add(name, [program('control'), ...args]);
+  }
+
+  async #launch(prepare: (fleet: Fleet) => Promise<void>): Promise<void> {
     this.#add('control', [program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', new URL(this.url).host]);
     await this.until('the control plane answers', async () => ((await fetch(`${this.url}/readyz`)).ok ? true : undefined));
-    await this.api('POST', '/v1/apps', { app: fleetNames.app });
-    const { status, body } = await this.api('POST', '/v1/environments', { environment: fleetNames.environment, app: fleetNames.app, selector: { env: 'prod' }, config });
-    if (status !== 201) throw new Error(`the environment was refused: ${JSON.stringify(body)}`);
-    await Promise.all([this.#join('seed', ['seed', 'proxy'], undefined), ...this.agents.map(async (name, at) => await this.#join(name, ['agent'], this.servicePorts[at]))]);
+    await prepare(this);
+    await Promise.all([this.#join('seed', ['seed', 'proxy']), ...this.#places.map(async ({ name, environment }, at) => await this.#join(name, ['agent'], environment, this.servicePorts[at]))]);
     await this.until('all members are online', async () => {
       const { body: list } = await this.api('GET', '/v1/targets?limit=100');
       return [...JSON.stringify(list).matchAll(/"connectivity":"online"/g)].length >= this.agents.length ? true : undefined;
@@ -147,14 +178,14 @@ export class Fleet implements AsyncDisposable {
     await this.until('the proxy is known', async () => (JSON.stringify((await this.api('GET', '/v1/upload-proxies')).body).includes('http') ? true : undefined));
   }
 
-  async #join(name: string, roles: readonly string[], port: number | undefined): Promise<void> {
+  async #join(name: string, roles: readonly string[], environment?: string, port?: number): Promise<void> {
     const dataDir = join(this.directory, name);
     await mkdir(dataDir, { recursive: true });
     const listener = { host: '127.0.0.1', port: 0 };
     const apps = port === undefined ? {} : { apps: { web: { root: this.root(name), port } }, supervisor: { onStop: 'stop' } };
     const config = join(this.directory, `${name}.yaml`);
     await writeFile(config, JSON.stringify({ dataDir, name, roles, listen: '/ip4/127.0.0.1/tcp/0', http: listener, ...(roles.includes('proxy') ? { upload: listener } : {}), ...apps }));
-    const labels = port === undefined ? {} : { environments: ['prod'], labels: { env: 'prod' } };
+    const labels = environment === undefined ? {} : { environments: [environment], labels: { env: environment } };
     const { body } = await this.api('POST', '/v1/tokens', { use: 'join', name, roles, usesMax: 1, ...labels });
     if (typeof body !== 'object' || body === null || !('text' in body) || typeof body.text !== 'string') throw new Error(`no token: ${JSON.stringify(body)}`);
     const tokenFile = join(this.directory, `${name}.token`);
@@ -178,18 +209,21 @@ export class Fleet implements AsyncDisposable {
   }
 
   async #run(args: readonly string[]): Promise<Ended> {
-    const child = spawn(process.execPath, args, { cwd: this.directory, env: this.#environment(), stdio: ['ignore', 'pipe', 'pipe'] });
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (part: Buffer) => (out += part.toString()));
-    child.stderr.on('data', (part: Buffer) => (err += part.toString()));
-    await once(child, 'close');
-    return { code: child.exitCode, out, err };
+    return await this.run(process.execPath, args);
   }
 
   #environment(): NodeJS.ProcessEnv {
     const runtime = process.execPath.slice(0, process.execPath.lastIndexOf('/'));
     return { PATH: `${runtime}:${process.env['PATH'] ?? ''}`, HOME: this.directory, STARLING_URL: this.url, STARLING_TOKEN_FILE: join(this.directory, 'control/admin.token') };
   }
+}
+
+async function ended(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Ended> {
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (part: Buffer) => (out += part.toString()));
+  child.stderr.on('data', (part: Buffer) => (err += part.toString()));
+  await once(child, 'close');
+  return { code: child.exitCode, out, err };
 }
 
 async function freePorts(count: number): Promise<number[]> {

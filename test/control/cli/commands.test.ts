@@ -66,6 +66,13 @@ describe('usage', () => {
     expect(err).toContain(expected);
   });
 
+  test('of two forms of a request only what is wrong with the one that was meant is told', async () => {
+    const { err } = await expectCode(2, 'token', 'create', '--api', '--scopes', 'promote:prod');
+    expect(err).toContain('/scopes/0 must match');
+    expect(err).not.toMatch(/roles|not a known field|anyOf/);
+    await expectCode(0, 'token', 'create', '--api', '--scopes', 'work:*');
+  });
+
   test('without a command shows the help, with 2', async () => {
     expect(await starling()).toMatchObject({ code: 2, out: '', err: expect.stringContaining('Usage: starling') });
   });

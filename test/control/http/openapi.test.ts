@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { operations } from '../../../proto/api/operations.ts';
 import { TestControl } from './harness.ts';
 
-test('control/openapi.json is what the server says (after a deliberate change: vitest run -u test/control/http/openapi.test.ts)', async () => {
+test('control/openapi.json is what the server says (after a deliberate change: vitest run test/control/http/openapi.test.ts --update)', async () => {
   await using control = await TestControl.start();
   const document = (await control.get('/v1/openapi.json')).body;
   await expect(`${JSON.stringify(document, undefined, 1)}\n`).toMatchFileSnapshot('../../../control/openapi.json');
