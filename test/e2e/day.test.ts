@@ -114,7 +114,7 @@ describe('a day', { timeout }, () => {
     expect(explained).toMatchObject({ code: 6, out: expect.stringContaining("window 'office-hours' is not open now") });
     const [run] = await items('/v1/workflow-runs?environment=alpha');
     expect(run).toMatchObject({ phase: 'successful', steps: [{ step: 'smoke', phase: 'succeeded', tests: { passed: 1, total: 1 } }] });
-    expect(await one(`/v1/workflow-runs/${run?.['run']}/steps/smoke/log`)).toMatchObject({ text: 'one\n', complete: true });
+    expect(await one(`/v1/workflow-runs/${String(run?.['run'])}/steps/smoke/log`)).toMatchObject({ text: 'one\n', complete: true });
   });
 
   test('CDS-7 CDS-10 the window opens by time alone, and each destination has an approval of its own', async () => {
