@@ -2,6 +2,7 @@
 // bytes: a chunk is its number and whether it is right. What a scene is made of is in scenes.ts; what a run came to, in outcome.ts.
 
 import { createBitmap, fullBitmap, type Bitmap } from '../../proto/bitmap.ts';
+import { mix32 } from '../../daemon/core/hash.ts';
 import { createSchedule } from '../../daemon/core/schedule.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent, TopicInfo } from '../../daemon/core/swarm-events.ts';
 import { linksOf, rosterOf, type FleetOptions, type Node, type Upload } from './hosts.ts';
@@ -29,6 +30,8 @@ export class Fleet {
   now = 0;
   readonly said: Record<string, number> = {};
   events = 0;
+  /** Of all events so far, in their order: two runs with one digest went the same way. */
+  digest = 0;
 
   constructor(options: FleetOptions) {
     const { hosts, chunkCount, chunkBytes, seed } = options;
@@ -64,6 +67,7 @@ export class Fleet {
     while (this.#waitedFor > 0 && queue.nextAt <= untilMs && queue.pop()) {
       this.now = queue.at;
       this.events += 1;
+      this.digest = mix32(this.digest ^ mix32(Math.round(this.now * 1024) ^ mix32(queue.kind ^ mix32(queue.who ^ mix32(queue.what)))));
       this.#happen(queue.kind, queue.who, queue.what, queue.value);
     }
   }

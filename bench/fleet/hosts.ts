@@ -6,9 +6,9 @@ import type { Roster } from '../../proto/statement.ts';
 
 /**
  * `corrupt` says that it holds everything and sends wrong bytes; `tainted` fetches like others and sends wrong bytes; `boastful` says that it holds everything
- * and answers `absent`; `silent` says so too and answers nothing.
+ * and answers `absent`; `silent` says so too and answers nothing; `dawdling` sends what it is asked for at a five-hundredth of its rate.
  */
-export type Behaviour = 'honest' | 'corrupt' | 'tainted' | 'boastful' | 'silent';
+export type Behaviour = 'honest' | 'corrupt' | 'tainted' | 'boastful' | 'silent' | 'dawdling';
 
 export interface Host {
   readonly member: string;

@@ -43,10 +43,14 @@ export interface Outcome {
   readonly unfinished: readonly string[];
   readonly nodes: readonly Node[];
   readonly events: number;
+  /** Of the run's events: one seed gives one digest. */
+  readonly digest: number;
   readonly said: Readonly<Record<string, number>>;
 }
 
 const up = 5_000;
+/** Of its line, what a slow loris sends. */
+const dawdlingRate = 0.002;
 
 /** Plays a scene with one seed. */
 export function play(scene: Scene, seed: number): Outcome {
@@ -83,7 +87,7 @@ export function fleetOf(scene: Scene, seed: number): FleetOptions {
     const wantsAt = random() * 20;
     const special = scene.special?.(index, random);
     return {
-      member: `agent-${index}`, origin: false, zone: index % zones, up: isSlow ? up * slow.rate : up, down, behaviour, excused: isBad,
+      member: `agent-${index}`, origin: false, zone: index % zones, up: isSlow ? up * slow.rate : behaviour === 'dawdling' ? up * dawdlingRate : up, down, behaviour, excused: isBad,
       holds: special?.holds ?? 'none',
       ...(isIdle ? {} : { wantsAt: special?.wantsAt ?? wantsAt }),
       ...(diesAt === undefined ? {} : { diesAt }),
@@ -115,6 +119,7 @@ function outcomeOf(fleet: Fleet, { seed, hosts, chunkCount, chunkBytes }: FleetO
     unfinished: counted.filter(({ doneAt }) => doneAt === undefined).map(({ host }) => host.member),
     nodes: fleet.nodes,
     events: fleet.events,
+    digest: fleet.digest,
     said: fleet.said,
   };
 }

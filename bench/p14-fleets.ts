@@ -1,0 +1,56 @@
+// P14: whole fleets in virtual time, the scheduler of daemon/core in every member: how long until the last one is whole, over the fluid bound; the copies that leave
+// the origin; how both grow with the fleet; and what the bad, the slow and the dying cost. `STARLING_P14_AGENTS`, `_SEEDS` and `_CASES` (numbers, from
+// cases.ts) choose other sizes, more seeds, fewer scenes.
+
+import { cases, type Case } from './fleet/cases.ts';
+import { play, type Outcome } from './fleet/scenes.ts';
+import { median, printRow } from './rows.ts';
+
+interface Run extends Outcome {
+  readonly cpuSeconds: number;
+}
+
+const isFull = process.argv.includes('--full');
+const numbers = (name: string, otherwise: readonly number[]): readonly number[] => process.env[name]?.split(',').map(Number) ?? otherwise;
+const [seedCount = 1] = numbers('STARLING_P14_SEEDS', [isFull ? 3 : 1]);
+const sizes = numbers('STARLING_P14_AGENTS', isFull ? [100, 1_000, 10_000] : [100, 1_000]);
+const chosen = numbers('STARLING_P14_CASES', isFull ? [...cases.keys()] : [0]);
+/** Scenes with something wrong in them are played in fleets up to this size: ten thousand tell no more, and take ten times as long. */
+const wrongMax = 1_000;
+
+function measure(one: Case, agents: number): readonly Run[] {
+  return Array.from({ length: seedCount }, (_, index) => {
+    const before = process.cpuUsage();
+    const outcome = play({ ...one.scene, agents }, index + 1);
+    const { user, system } = process.cpuUsage(before);
+    process.stderr.write(`${one.name}, ${agents} agents, seed ${index + 1}: ${(outcome.lastMs / 1000).toFixed(1)} s, ${outcome.unfinished.length} unfinished, digest ${outcome.digest.toString(16)}\n`);
+    return { ...outcome, cpuSeconds: (user + system) / 1e6 };
+  });
+}
+
+function print(one: Case, agents: number, runs: readonly Run[], honest: readonly Run[] | undefined): void {
+  const figure = (of: (run: Run, index: number) => number): number => median(runs.map(of));
+  const sum = (of: (run: Run) => number): number => runs.reduce((total, run) => total + of(run), 0);
+  const details = {
+    duplicates: figure(({ duplicates }) => duplicates), crossCopies: figure(({ crossCopies }) => crossCopies), medianOverBound: figure(({ medianMs, boundMs }) => medianMs / boundMs),
+    worstSeed: Math.max(...runs.map(({ lastMs, boundMs }) => lastMs / boundMs)), messagesEach: figure(({ messages }) => messages), badStored: sum(({ badStored }) => badStored),
+    unfinished: sum(({ unfinished }) => unfinished.length), cpuSeconds: figure(({ cpuSeconds }) => cpuSeconds), firstDigest: (runs[0]?.digest ?? 0).toString(16),
+  };
+  const name = `${one.name}, ${agents} agents`;
+  const goal = (value: number | undefined): { goal?: number } => (value === undefined ? {} : { goal: value });
+  printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs, boundMs }) => lastMs / boundMs), unit: 'x bound', runs: runs.length, ...goal(one.boundGoal), details });
+  printRow({ row: 'P14', case: `${name}: origin`, figure: figure(({ originCopies }) => originCopies), unit: 'copies', runs: runs.length, ...goal(one.originGoal) });
+  if (one.honestGoal === undefined || honest === undefined) return;
+  printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs }, index) => lastMs / (honest[index]?.lastMs ?? Number.NaN)), unit: 'x honest', runs: runs.length, goal: one.honestGoal });
+}
+
+for (const agents of sizes) {
+  let honest: readonly Run[] | undefined;
+  for (const index of chosen) {
+    const one = cases[index];
+    if (one === undefined || (index > 0 && agents > wrongMax)) continue;
+    const runs = measure(one, agents);
+    if (index === 0) honest = runs;
+    print(one, agents, runs, honest);
+  }
+}
