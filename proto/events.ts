@@ -2,6 +2,7 @@
 // State is their fold (control/core/evolve.ts); /v1/events streams them. A published kind never changes its meaning.
 
 import type { Cid, Digest } from './cid.ts';
+import type { BuildEvent } from './events-build.ts';
 import type { PipelineEvent } from './events-pipeline.ts';
 import type { Report } from './fleet.ts';
 import type { SetMembers } from './pipeline.ts';
@@ -50,6 +51,7 @@ export interface Seen {
 
 export type Event =
   | PipelineEvent
+  | BuildEvent
   | { readonly kind: 'app.created'; readonly app: string; readonly project: string }
   /** `apps`: all of its applications, in the order in which they are deployed; absent where there is one. */
   | { readonly kind: 'environment.created'; readonly environment: string; readonly app: string; readonly apps?: readonly string[]; readonly selector: Labels; readonly config: DeploymentConfig }

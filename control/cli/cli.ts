@@ -8,6 +8,7 @@ import { registerAudit } from './commands-audit.ts';
 import { registerChanges } from './commands-changes.ts';
 import { registerDecisions } from './commands-decisions.ts';
 import { registerTrace } from './commands-trace.ts';
+import { registerBuild } from './commands-build.ts';
 import { registerApp, registerEnvironment } from './commands-catalog.ts';
 import { registerApply, registerDiff, registerValidate } from './commands-apply.ts';
 import { registerControl } from './commands-control.ts';
@@ -69,6 +70,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   for (const register of governance) register(program, world);
   registerSwarm(program, world);
   registerWorkflow(program, world, setExit);
+  registerBuild(program, world, setExit);
   registerWorker(program, world);
   registerEvents(program, world);
   registerNotify(program, world);

@@ -9,6 +9,7 @@ import { ControlError } from '../errors.ts';
 import type { Api } from './api.ts';
 import { contextOf } from './context.ts';
 import { visible } from './escape.ts';
+import { carryOutBuild } from './worker/carry-out-build.ts';
 import { carryOutStep, textOf, type WorkerContext } from './worker/carry-out.ts';
 import type { World } from './world.ts';
 
@@ -59,8 +60,9 @@ async function work(context: WorkerContext, desk: Api, worker: string, roles: st
     });
     if (found === undefined) await clock.wait(retryAfterMs, { signal }).catch(() => undefined);
     else if (found.work !== undefined) {
-      say(`step '${found.work.step}' of run ${found.work.run}, attempt ${found.work.attempt}`);
-      await carryOutStep(context, found.work);
+      const { work: piece } = found;
+      say(piece.kind === 'step' ? `step '${piece.step}' of run ${piece.run}, attempt ${piece.attempt}` : `build ${piece.number} of ${piece.app}, attempt ${piece.attempt}`);
+      await (piece.kind === 'step' ? carryOutStep(context, piece) : carryOutBuild(context, piece));
     }
   }
 }

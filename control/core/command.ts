@@ -5,6 +5,7 @@ import type { Cid, Digest } from '../../proto/cid.ts';
 import type { DeploymentConfig, Event, Labels, PromotionCause } from '../../proto/events.ts';
 import type { Report } from '../../proto/fleet.ts';
 import type { Role } from '../../proto/statement.ts';
+import type { BuildCommand } from './build/command.ts';
 import type { GovernanceCommand } from './command-governance.ts';
 import type { DeploymentCommand } from './command-deployment.ts';
 import type { Blocker } from './gates/blocker.ts';
@@ -79,6 +80,7 @@ export type ReportCommand = { readonly kind: 'report'; readonly member: string; 
 export type Command =
   | GovernanceCommand
   | DeploymentCommand
+  | BuildCommand
   | CreateApp
   | CreateEnvironment
   | ChangeEnvironment

@@ -1,6 +1,8 @@
 // Answers what people and members ask for: facts to append, or a refusal that says what to do. What they may ask is command.ts;
 // what follows from the facts is decide.ts.
 
+import { isBuildCommand } from './build/command.ts';
+import { answerBuild } from './build/commands.ts';
 import type { Answer, Command } from './command.ts';
 import { isGovernanceCommand } from './command-governance.ts';
 import { isDeploymentCommand } from './command-deployment.ts';
@@ -14,6 +16,7 @@ import type { State } from './model.ts';
 /** Answers a command; append the facts when the journal's head is still `state.head`, else ask again. `now` in milliseconds since 1970. */
 export function handle(state: State, command: Command, now: number): Answer {
   if (isGovernanceCommand(command)) return govern(state, command, now);
+  if (isBuildCommand(command)) return answerBuild(state, command);
   if (isDeploymentCommand(command)) return conduct(state, command, now);
   switch (command.kind) {
     case 'create-app':

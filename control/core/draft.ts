@@ -1,6 +1,7 @@
 // Copy-on-write over the state's maps: one Draft folds many entries and copies what they touch once.
 // What the entries mean is evolve.ts and evolve-deployment.ts.
 
+import type { AutoBuild, Build } from './build/model.ts';
 import type { ApprovalRequest, WorkflowRun } from './model-approval.ts';
 import type { DescribedRevision, EnvironmentSets, Pipeline } from './model-pipeline.ts';
 import type { Freeze, Hold, Lock, Pin, Switch, Veto } from './model-restraints.ts';
@@ -87,6 +88,8 @@ export class Draft {
   readonly freezes: MapDraft<Freeze>;
   readonly requests: MapDraft<ApprovalRequest>;
   readonly runs: MapDraft<WorkflowRun>;
+  readonly autoBuilds: MapDraft<AutoBuild>;
+  readonly builds: MapDraft<Build>;
   readonly #base: State;
   readonly #targets = new Map<string, Targets>();
   readonly #revisions = new Map<string, App['revisions'][number][]>();
@@ -116,6 +119,8 @@ export class Draft {
     this.freezes = new MapDraft<Freeze>(base.freezes, (value) => ({ ...value }));
     this.requests = new MapDraft<ApprovalRequest>(base.requests, (value) => ({ ...value }));
     this.runs = new MapDraft<WorkflowRun>(base.runs, (value) => ({ ...value }));
+    this.autoBuilds = new MapDraft<AutoBuild>(base.autoBuilds, (value) => ({ ...value }));
+    this.builds = new MapDraft<Build>(base.builds, (value) => ({ ...value }));
   }
 
   /** The targets of a deployment, to be changed in place: ten thousand of them are shared with the state before. */
@@ -173,6 +178,8 @@ export class Draft {
       freezes: this.freezes.result(),
       requests: this.requests.result(),
       runs: this.runs.result(),
+      autoBuilds: this.autoBuilds.result(),
+      builds: this.builds.result(),
     };
   }
 }

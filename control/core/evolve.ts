@@ -1,9 +1,11 @@
 // The fold: what each fact of the journal adds to the state. Total: no fact that was ever appended can fail to fold,
 // so whatever a fact does not apply to is left as it is. Deployments' own facts are in evolve-deployment.ts.
 
+import { isBuildEvent } from '../../proto/events-build.ts';
 import { isPipelineEvent } from '../../proto/events-pipeline.ts';
 import type { Event, JournalEntry } from '../../proto/events.ts';
 import { foldAdrift } from './adrift.ts';
+import { foldBuild } from './build/evolve.ts';
 import { Draft } from './draft.ts';
 import { foldDeployment, foldMemberRevoked } from './evolve-deployment.ts';
 import { foldPipeline } from './evolve-pipeline.ts';
@@ -38,6 +40,8 @@ export function initialState(): State {
     freezes: new Map(),
     requests: new Map(),
     runs: new Map(),
+    autoBuilds: new Map(),
+    builds: new Map(),
   };
 }
 
@@ -61,6 +65,7 @@ export function evolveAll(state: State, entries: readonly JournalEntry[]): State
 
 function fold(draft: Draft, entry: JournalEntry): void {
   const { event } = entry;
+  if (isBuildEvent(event)) return foldBuild(draft, event, entry.at, entry.actor);
   if (isPipelineEvent(event)) return foldPipeline(draft, event, entry.at, entry.actor);
   switch (event.kind) {
     case 'app.created':

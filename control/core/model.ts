@@ -6,6 +6,7 @@ import type { DeploymentConfig, DeploymentKind, DeploymentPhase, Labels, Promoti
 import type { TargetPhase, Transfer } from '../../proto/fleet.ts';
 import type { SetMembers } from '../../proto/pipeline.ts';
 import type { OrderAction, Role } from '../../proto/statement.ts';
+import type { Building } from './build/model.ts';
 import type { Governance } from './model-pipeline.ts';
 
 export interface App {
@@ -242,7 +243,7 @@ export interface IssuedOrder {
 }
 
 /** Everything. Maps are keyed by the id in the value. */
-export interface State extends Governance {
+export interface State extends Governance, Building {
   /** Sequence number of the last entry folded in. */
   readonly head: number;
   readonly apps: ReadonlyMap<string, App>;

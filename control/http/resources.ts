@@ -13,7 +13,7 @@ type Request = Pick<FastifyRequest, 'params' | 'body'>;
 /** What the request is about. What is not on record is about everything: who may only see a part must not learn what there is. */
 export function resourceOf(of: Of, request: Request, state: State): Resource {
   if (of === 'all') return '*';
-  if (of === 'app') return resource('app', textOf(request.params, 'app'));
+  if (of === 'app') return resource('app', textOf(request.params, 'app') ?? state.builds.get(textOf(request.params, 'build') ?? '')?.app);
   if (of === 'subject') return subjectOf(request, state);
   const promotion = state.promotions.get(textOf(request.params, 'promotion') ?? '')?.environment;
   const deployment = state.deployments.get(textOf(request.params, 'deployment') ?? '')?.environment;

@@ -24,9 +24,11 @@ import { deploymentHandlers, promotionHandlers, targetHandlers } from './api-rol
 import { swarmHandlers } from './api-swarm.ts';
 import { notificationHandlers, type NotificationOptions } from './api-notifications.ts';
 import type { AuditTrail } from './audit-trail.ts';
+import { buildHandlers, type BuildOptions } from './api-builds.ts';
 import { workHandlers, type WorkOptions } from './api-work.ts';
 import { workflowHandlers } from './api-workflows.ts';
 import { eventRoutes, type EventsOptions } from './events.ts';
+import { hookRoutes, type HookOptions } from './hooks.ts';
 import { operationalRoutes, type OperationalOptions } from './operational.ts';
 import { problemHandler, problemOf, sendProblem } from './problems.ts';
 import { guarded, operationRoute, plainRoute, type Access, type RouteOptions } from './route.ts';
@@ -36,6 +38,8 @@ export interface ServerOptions
   extends ApiOptions,
     NotificationOptions,
     WorkOptions,
+    BuildOptions,
+    Pick<HookOptions, 'isSigned'>,
     RouteOptions,
     Omit<AgentRoutesOptions, 'authenticator'>,
     Omit<EventsOptions, 'authenticator' | 'state'>,
@@ -107,6 +111,7 @@ export async function createServer(options: ServerOptions): Promise<{ readonly a
   apiRoutes(app, options);
   await eventRoutes(app, { ...options, state });
   await app.register(async (scope) => await agentRoutes(scope, options));
+  await app.register(async (scope) => hookRoutes(scope, options));
   operationalRoutes(app, options);
   plainRoute(app, { method: 'GET', url: '/v1/openapi.json', access: 'everybody' }, async () => app.swagger());
   await app.ready();
@@ -133,6 +138,7 @@ function apiRoutes(app: FastifyInstance, options: ServerOptions): void {
     ...workHandlers(options),
     ...replayHandlers(options),
     ...forecastHandlers(options),
+    ...buildHandlers(options),
     ...tokenHandlers(options),
     ...statusHandlers(options),
     // The very bytes: who joins compares their digest with the one that the join token carries.

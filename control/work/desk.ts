@@ -2,6 +2,7 @@
 // written, and how it ended. What may be taken is core's; leases are leases.ts, logs are logs.ts.
 
 import type { Assignment, LeaseQuery, WorkReport } from '../../proto/api/work.ts';
+import { buildOffers, leasedBuilds } from '../core/build/commands.ts';
 import { revisionOf } from '../core/select.ts';
 import type { State } from '../core/model.ts';
 import type { Command } from '../core/command.ts';
@@ -57,8 +58,28 @@ export class WorkDesk {
     }
   }
 
-  /** The first that is still to be had: others may have been quicker. */
-  async #take(actor: string, { worker, roles }: LeaseQuery, lease: string): Promise<Assignment | undefined> {
+  /** The first that is still to be had: others may have been quicker. Tests go before builds: somebody waits for what was deployed. */
+  async #take(actor: string, query: LeaseQuery, lease: string): Promise<Assignment | undefined> {
+    return (await this.#takeStep(actor, query, lease)) ?? (await this.#takeBuild(actor, query, lease));
+  }
+
+  async #takeBuild(actor: string, { worker, roles }: LeaseQuery, lease: string): Promise<Assignment | undefined> {
+    for (const { build: { build }, auto: { settings } } of buildOffers(this.#options.state())) {
+      if (!roles.includes(settings.role)) continue;
+      const answer = await this.#options.submit(actor, { kind: 'begin-build', build, lease, worker });
+      if (answer.kind === 'refused') continue;
+      this.#options.leases.renew(lease);
+      // As it is now: changes may have joined it until it began.
+      const begun = this.#options.state().builds.get(build);
+      if (begun?.lease !== lease) continue;
+      const { app, number = 0, attempt, commit, changes } = begun;
+      const { repo: { url, branch }, command, output, timeoutMs } = settings;
+      return { kind: 'build', lease, leaseMs, logBytesMax, attempt, command, timeoutMs, build, app, number, repo: { url, branch }, commit, changes: changes.map((change) => ({ ...change })), output };
+    }
+    return undefined;
+  }
+
+  async #takeStep(actor: string, { worker, roles }: LeaseQuery, lease: string): Promise<Assignment | undefined> {
     for (const offer of stepOffers(this.#options.state())) {
       if (!roles.includes(offer.role)) continue;
       const answer = await this.#options.submit(actor, { kind: 'begin-step', run: offer.run, step: offer.step, lease, worker });
@@ -90,6 +111,17 @@ export class WorkDesk {
 
   /** What is under this lease. @throws {ControlError} CONFLICT when nothing is any more. */
   #held(lease: string): { readonly log: LogKey; readonly end: (report: WorkReport) => Command } {
+    const build = leasedBuilds(this.#options.state()).find((one) => one.lease === lease);
+    if (build !== undefined) {
+      return {
+        log: { what: build.build, part: 'build', attempt: build.attempt },
+        end: ({ outcome, detail, revision }) => ({
+          kind: 'end-build', build: build.build, attempt: build.attempt, lease, end: outcome,
+          ...(detail === undefined ? {} : { detail }),
+          ...(revision === undefined ? {} : { revision }),
+        }),
+      };
+    }
     const found = leasedSteps(this.#options.state()).find((one) => one.lease === lease);
     if (found === undefined) throw new ControlError('CONFLICT', 'this lease is over: the work was ended, or given to somebody else; stop working on it');
     const { run, step } = found;

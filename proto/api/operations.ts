@@ -12,6 +12,7 @@ import type { Operation } from './operation.ts';
 import { governanceOperations } from './operations-governance.ts';
 import { pipelineOperations } from './operations-pipelines.ts';
 import { historyOperations } from './operations-history.ts';
+import { buildOperations } from './operations-build.ts';
 import { workOperations } from './operations-work.ts';
 import { PageQuerySchema, page } from './schema.ts';
 import { EventsQuerySchema, StatusSchema } from './status.ts';
@@ -63,6 +64,7 @@ export const operations = {
   ...historyOperations,
 
   ...workOperations,
+  ...buildOperations,
 
   listTargets: { method: 'GET', path: '/v1/targets', summary: 'List targets by name', scope: read, query: TargetsQuerySchema, status: 200, reply: page(TargetSchema) },
   getTarget: { method: 'GET', path: '/v1/targets/{target}', summary: 'One target, by member id or name', scope: read, status: 200, reply: TargetSchema },

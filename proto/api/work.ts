@@ -2,6 +2,7 @@
 
 import Type, { type Static } from 'typebox';
 import { limits } from '../limits.ts';
+import { ChangeSchema } from './revisions.ts';
 import { Count, DigestText, Id, Name, Reason, oneOf, strict } from './schema.ts';
 
 /** `waitMs`: how long to wait for work when there is none; 0: not at all. */
@@ -41,7 +42,24 @@ export const StepAssignmentSchema = Type.Object(
 );
 export type StepAssignment = Static<typeof StepAssignmentSchema>;
 
-export const AssignmentSchema = StepAssignmentSchema;
+/** A build: the commit is fetched, the command is run in it, and what it leaves in `output` is pushed. */
+export const BuildAssignmentSchema = Type.Object(
+  {
+    kind: Type.Literal('build'),
+    ...leased,
+    build: Id,
+    app: Name,
+    number: Count,
+    repo: Type.Object({ url: Type.String(), branch: Type.String() }, strict),
+    commit: Type.String(),
+    changes: Type.Array(ChangeSchema),
+    output: Type.String(),
+  },
+  strict,
+);
+export type BuildAssignment = Static<typeof BuildAssignmentSchema>;
+
+export const AssignmentSchema = Type.Union([StepAssignmentSchema, BuildAssignmentSchema]);
 export type Assignment = Static<typeof AssignmentSchema>;
 
 /** `work` is absent when none came in time. */
@@ -56,9 +74,9 @@ export const WorkLogReplySchema = Type.Object({ bytes: Count }, strict);
 
 export const TestFiguresSchema = Type.Object({ passed: Count, total: Count, score: Type.Optional(Type.Number()) }, strict);
 
-/** `failed` is of what was tested; `errored` of the machinery, and tried again. */
+/** `revision`: what a build pushed. `failed` is of what was tested; `errored` of the machinery, and tried again. */
 export const WorkReportSchema = Type.Object(
-  { outcome: oneOf(['succeeded', 'failed', 'errored', 'timed-out']), detail: Type.Optional(Reason), tests: Type.Optional(TestFiguresSchema) },
+  { outcome: oneOf(['succeeded', 'failed', 'errored', 'timed-out']), detail: Type.Optional(Reason), tests: Type.Optional(TestFiguresSchema), revision: Type.Optional(DigestText) },
   strict,
 );
 export type WorkReport = Static<typeof WorkReportSchema>;

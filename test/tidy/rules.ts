@@ -202,7 +202,7 @@ export const importTable: readonly ImportRow[] = [
   },
   {
     files: ['control/cli/**'],
-    may: ['proto/**', 'control/cli/**', 'control/files/**', 'control/control.ts', 'daemon/content/**', ...commons('control')],
+    may: ['proto/**', 'control/cli/**', 'control/files/**', 'control/build/**', 'control/control.ts', 'daemon/content/**', ...commons('control')],
     mayType: [],
     packages: 'declared',
     node: true,

@@ -161,7 +161,8 @@ async function figuresIn(directory: string, say: (text: string) => void): Promis
   return undefined;
 }
 
-function sentence(text: string): string {
+/** As much of a text as a report holds. */
+export function sentence(text: string): string {
   return text.slice(0, 1_024);
 }
 

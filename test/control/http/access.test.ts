@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(async () => await control[Symbol.asyncDispose]());
 
 /** The resource that each test request is about. */
-const params: Readonly<Record<string, string>> = { app: 'web', environment: 'prod', promotion: 'pr-unknown', deployment: 'prod-99', target: 'nobody', token: 'unknown', lock: 'lock-unknown', freeze: 'freeze-unknown', approval: 'request-unknown', pipeline: 'shop', edge: 'nothing', window: 'nothing', revision: '1', kind: 'environment', id: 'prod' };
+const params: Readonly<Record<string, string>> = { app: 'web', environment: 'prod', promotion: 'pr-unknown', deployment: 'prod-99', target: 'nobody', token: 'unknown', lock: 'lock-unknown', freeze: 'freeze-unknown', approval: 'request-unknown', pipeline: 'shop', edge: 'nothing', window: 'nothing', revision: '1', kind: 'environment', id: 'prod', run: 'run-unknown', step: 'test', lease: 'lease-unknown', build: 'build-unknown' };
 const bodies: Readonly<Record<string, unknown>> = {
   createApp: { app: 'UPPER' },
   createEnvironment: { environment: 'UPPER' },
@@ -49,6 +49,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   createToken: { use: 'none' },
   changeEnvironment: { selector: {}, config: {} },
   createLock: { scope: { kind: 'environment', id: 'prod' } },
+  createWorkflowRun: { environment: 'prod' },
   startFreeze: { scope: { kind: 'environment', id: 'prod' } },
 };
 
@@ -60,7 +61,8 @@ function expected(operation: Operation, scopes: readonly string[] | undefined): 
   // Of locks, freezes and switches of prod it is prod that counts; the others are not on record.
   const ofProd = /\/(automation|locks|freezes)(\/\{kind\}.*)?$/.test(operation.path);
   if (scope.of === 'subject') return allows(scopes, scope.verb, ofProd ? 'env/prod' : '*') ? 'allowed' : 'refused';
-  const resource = scope.of === 'app' ? 'app/web' : scope.of === 'environment' && !/\{(promotion|deployment)\}/.test(operation.path) ? 'env/prod' : '*';
+  const known = !/\{(promotion|deployment|run|build)\}/.test(operation.path);
+  const resource = !known ? '*' : scope.of === 'app' ? 'app/web' : scope.of === 'environment' ? 'env/prod' : '*';
   return allows(scopes, scope.verb, resource) ? 'allowed' : 'refused';
 }
 
