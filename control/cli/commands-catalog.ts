@@ -6,6 +6,7 @@ import type { App, Revision } from '../../proto/api/apps.ts';
 import { ControlError } from '../errors.ts';
 import { listAll } from './api.ts';
 import { environmentColumns } from './commands-status.ts';
+import { registerEnvironmentHistory } from './commands-environment-history.ts';
 import { contextOf } from './context.ts';
 import type { Column } from './table.ts';
 import { bytesText, parseDuration, parseLabels } from './text.ts';
@@ -57,6 +58,7 @@ export function registerApp(program: Command, world: World): void {
 
 export function registerEnvironment(program: Command, world: World): void {
   const environment = program.command('env').description('environments: which machines get an application, and how');
+  registerEnvironmentHistory(environment, world);
   environment
     .command('create')
     .description('create an environment')

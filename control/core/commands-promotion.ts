@@ -4,6 +4,7 @@ import type { Event } from '../../proto/events.ts';
 import type { SetMembers } from '../../proto/pipeline.ts';
 import { accepted, refused } from './answer.ts';
 import { chosenFor } from './candidates.ts';
+import { succeededHere } from './history/environment.ts';
 import type { Abort, AbortPromotion, Accepted, Answer, Promote, Retry, Rollback } from './command.ts';
 import { setText } from './gates/blocker.ts';
 import { edgesInto } from './gates/place.ts';
@@ -76,10 +77,21 @@ function retryOf({ retryOf: id, attempt }: Retry): Retry {
   return { ...(id === undefined ? {} : { retryOf: id }), ...(attempt === undefined ? {} : { attempt }) };
 }
 
+/** Revisions that a refusal names: the newest. */
+const choicesShown = 5;
+
 /** What a rollback goes to by name; a sentence when there is no such thing. */
 function namedSet(state: State, environment: Environment, text: string): SetMembers | string {
   const set = findSet(state, environment, text);
-  return 'members' in set ? set.members : `${set.problem}, so that '${environment.environment}' cannot go back to it`;
+  if ('problem' in set) return `${set.problem}, so that '${environment.environment}' cannot go back to it`;
+  // A rollback passes gates because what it brings has passed them here before (C-1).
+  for (const [app, revision] of Object.entries(set.members)) {
+    const good = succeededHere(state, environment.environment, app);
+    if (good.has(revision)) continue;
+    const known = [...good].map((one) => setText(state, { [app]: one })).slice(-choicesShown);
+    return `${setText(state, { [app]: revision })} never succeeded in '${environment.environment}', so that it cannot go back to it; ${known.length === 0 ? 'nothing of that application did' : `it can to ${known.toReversed().join(', ')}`}; promote it instead`;
+  }
+  return set.members;
 }
 
 /** While something new is being deployed, `previous` is what was good before it; else the set that ran before this one. A sentence when there is none. */

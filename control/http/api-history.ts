@@ -2,6 +2,7 @@
 
 import type { Changes, ChangesQuery } from '../../proto/api/history.ts';
 import { appsOf, checkInsOf, columnsOf, placeKey, progressOf, type CheckIn } from '../core/history/changes.ts';
+import { compared, historyOf } from '../core/history/environment.ts';
 import { machinesOf, namedBy, traceOf } from '../core/history/trace.ts';
 import type { Pipeline } from '../core/model-pipeline.ts';
 import type { State } from '../core/model.ts';
@@ -9,10 +10,10 @@ import { isPerson } from '../core/people.ts';
 import { targetsOf } from '../core/select.ts';
 import { ControlError } from '../errors.ts';
 import { found, type ApiOptions, type Handlers } from './api.ts';
-import { pageByKey } from './paging.ts';
-import { machineView, progressView, traceView } from './views-history.ts';
+import { pageById, pageByKey } from './paging.ts';
+import { differenceView, machineView, pastView, progressView, traceView } from './views-history.ts';
 
-export function historyHandlers({ facts, observed }: ApiOptions): Handlers<'listChanges' | 'listPipelineChanges' | 'trace' | 'listTraceMachines'> {
+export function historyHandlers({ facts, observed }: ApiOptions): Handlers<'listChanges' | 'listPipelineChanges' | 'trace' | 'listTraceMachines' | 'listHistory' | 'compareEnvironments'> {
   const changes = (pipeline: Pipeline | undefined, { limit, cursor, since = 0, author, app, inFlight = false }: ChangesQuery): Changes => {
     const state = facts.state();
     const columns = columnsOf(state, pipeline);
@@ -27,6 +28,17 @@ export function historyHandlers({ facts, observed }: ApiOptions): Handlers<'list
   return {
     listChanges: async ({ query }) => ({ body: changes(undefined, query) }),
     listPipelineChanges: async ({ params: { pipeline }, query }) => ({ body: changes(found(facts.state().pipelines.get(pipeline), 'pipeline', pipeline), query) }),
+    listHistory: async ({ params: { environment: name }, query }) => {
+      const state = facts.state();
+      const page = pageById(historyOf(state, found(state.environments.get(name), 'environment', name)), ({ deployment }) => deployment.deployment, query);
+      return { body: { ...page, items: page.items.map((one) => pastView(state, one)) } };
+    },
+    compareEnvironments: async ({ params: { environment: name }, query: { with: other } }) => {
+      const state = facts.state();
+      const [here, there] = [name, other].map((one) => found(state.environments.get(one), 'environment', one));
+      const apps = here === undefined || there === undefined ? [] : compared(state, here, there).map(differenceView);
+      return { body: { environment: name, with: other, same: apps.every((one) => one.here?.revision === one.there?.revision), apps } };
+    },
     trace: async ({ query: { of, app } }) => {
       const state = facts.state();
       const traces = namedIn(state, of, app).flatMap((one) => traceOf(state, observed(), one) ?? []);

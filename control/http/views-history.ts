@@ -1,13 +1,15 @@
-// What happened, as the API shows it: progress of changes, and their traces down to machines.
+// What happened, as the API shows it: progress of changes, their traces down to machines, and what environments ran.
 
-import type { ChangeProgress, Trace, TraceMachine } from '../../proto/api/history.ts';
+import type { RevisionRef } from '../../proto/api/apps.ts';
+import type { ChangeProgress, Comparison, PastDeployment, Trace, TraceMachine } from '../../proto/api/history.ts';
 import { whoPushed, type Progress } from '../core/history/changes.ts';
+import type { Difference, Past } from '../core/history/environment.ts';
 import type * as core from '../core/history/trace.ts';
 import type { ApprovalRequest, WorkflowRun } from '../core/model-approval.ts';
-import type { Deployment, State } from '../core/model.ts';
+import type { Deployment, RevisionRecord, State } from '../core/model.ts';
 import { personOf } from '../core/people.ts';
 import { descriptionOf } from '../core/revisions.ts';
-import { deploymentProgress } from '../core/select.ts';
+import { deploymentProgress, revisionOf } from '../core/select.ts';
 import { zoneOf } from '../core/zones.ts';
 
 export function progressView(progress: Progress): ChangeProgress {
@@ -79,4 +81,32 @@ function runView({ run, workflow, phase, startedAt, finishedAt, outcome, steps }
 
 export function machineView({ member, number, has, since, deployment }: core.Machine, app: string): TraceMachine {
   return { member: member.member, name: member.name, zone: zoneOf(member), app, has, number, ...(since === undefined ? {} : { since }), ...(deployment === undefined ? {} : { deployment }) };
+}
+
+export function pastView(state: State, { deployment: one, from, current, back }: Past): PastDeployment {
+  const { deployment, app, type, to, number, phase, startedAt, finishedAt, promotion, reason: outcome, rollbackOf, environment } = one;
+  const { by = 'system', reason } = state.promotions.get(promotion) ?? {};
+  const record = revisionOf(state, app, to);
+  const several = (state.environments.get(environment)?.apps.length ?? 1) > 1;
+  return {
+    deployment, app, type, phase, startedAt, promotion,
+    to: record === undefined ? { revision: to, number } : revisionRef(record),
+    ...(from === undefined ? {} : { from: revisionRef(from) }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    by: type === 'catch-up' ? 'system' : personOf(state, by),
+    ...(reason === undefined || type === 'catch-up' ? {} : { reason }),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(rollbackOf === undefined ? {} : { rollbackOf }),
+    targets: one.targets.size,
+    current,
+    ...(back ? { undo: `starling rollback ${environment} --to ${several ? `${app}@${number}` : number}` } : {}),
+  };
+}
+
+export function differenceView({ app, here, there, changes }: Difference): Comparison['apps'][number] {
+  return { app, ...(here === undefined ? {} : { here: revisionRef(here) }), ...(there === undefined ? {} : { there: revisionRef(there) }), changes: changes.map((change) => ({ ...change })) };
+}
+
+function revisionRef({ revision, number, alias }: RevisionRecord): RevisionRef {
+  return { revision, number, ...(alias === undefined ? {} : { alias }) };
 }

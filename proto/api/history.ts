@@ -3,6 +3,8 @@
 
 import Type, { type Static } from 'typebox';
 import { limits } from '../limits.ts';
+import { RevisionRefSchema } from './apps.ts';
+import { ChangeSchema } from './revisions.ts';
 import { BlockerSchema, Count, DigestText, Id, Instant, Name, oneOf, pageQuery, strict } from './schema.ts';
 
 export const cellStates = ['absent', 'waiting', 'deploying', 'there', 'failed', 'rolled-back'] as const;
@@ -180,3 +182,46 @@ export const ReplaySchema = Type.Object(
   strict,
 );
 export type Replay = Static<typeof ReplaySchema>;
+
+/** One deployment in the history of its environment. */
+export const PastDeploymentSchema = Type.Object(
+  {
+    deployment: Id,
+    app: Name,
+    type: Type.String(),
+    to: RevisionRefSchema,
+    /** What ran before it: what it can be undone by. */
+    from: Type.Optional(RevisionRefSchema),
+    phase: Type.String(),
+    startedAt: Instant,
+    finishedAt: Type.Optional(Instant),
+    promotion: Id,
+    by: Type.String(),
+    reason: Type.Optional(Type.String()),
+    /** Why it ended as it did. */
+    outcome: Type.Optional(Type.String()),
+    rollbackOf: Type.Optional(Id),
+    targets: Count,
+    /** Whether the environment runs what it brought. */
+    current: Type.Boolean(),
+    /** The command that goes back to what it brought, where that succeeded here and does not run now. */
+    undo: Type.Optional(Type.String()),
+  },
+  strict,
+);
+export type PastDeployment = Static<typeof PastDeploymentSchema>;
+
+export const CompareQuerySchema = Type.Object({ with: Name }, strict);
+/** What two environments run; `changes` are what the newer has and the other has not, newest first. */
+export const ComparisonSchema = Type.Object(
+  {
+    environment: Name,
+    with: Name,
+    same: Type.Boolean(),
+    apps: Type.Array(
+      Type.Object({ app: Name, here: Type.Optional(RevisionRefSchema), there: Type.Optional(RevisionRefSchema), changes: Type.Array(Type.Object({ ...ChangeSchema.properties, number: Count }, strict)) }, strict),
+    ),
+  },
+  strict,
+);
+export type Comparison = Static<typeof ComparisonSchema>;

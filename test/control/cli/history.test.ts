@@ -55,3 +55,12 @@ describe('CDS-16 changes', () => {
     expect(await names('--all')).toHaveLength(5);
   });
 });
+
+test('CDS-13 env compare tells what differs, with the changes between', async () => {
+  const { code, out } = await starling('env', 'compare', 'alpha', 'prod');
+  expect([code, out]).toEqual([0, 'web: alpha runs web@2, prod nothing; alpha has 2 changes that prod lacks\n  aaaa1111 (web@2) Ada <ada@shop.example>: aaaa1111: faster\n  bbbb2222 (web@2) Eve <eve@shop.example>: bbbb2222: faster\n']);
+  expect(await data('env', 'compare', 'prod', 'alpha')).toMatchObject({ same: false, apps: [{ app: 'web', there: { number: 2 } }] });
+  expect((await starling('env', 'compare', 'alpha', 'alpha')).out).toContain('alpha and alpha run the same');
+  expect((await starling('env', 'compare', 'alpha', 'nowhere')).code).toBe(3);
+  expect((await starling('env', 'history', 'prod')).err).toContain('nothing was deployed here yet');
+});

@@ -46,6 +46,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   createApp: { app: 'UPPER' },
   createEnvironment: { environment: 'UPPER' },
   createPromotion: { environment: 'prod', revision: 'latest' },
+  dryRunPromotion: { environment: 'prod', revision: 'latest' },
   createToken: { use: 'none' },
   changeEnvironment: { selector: {}, config: {} },
   createLock: { scope: { kind: 'environment', id: 'prod' } },

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TraceMachine } from '../../../proto/api/history.ts';
 import type { Ran } from '../cli/world.ts';
-import { problemOf, type TestControl } from './harness.ts';
+import { problemOf, until, type TestControl } from './harness.ts';
 import { workingFleet, type WorkingFleet } from './working-fleet.ts';
 
 let fleet: WorkingFleet;
@@ -20,7 +20,9 @@ beforeAll(async () => {
   await fleet.push('two', described('bbbb2222'));
   await control.post('/v1/promotions', { environment: 'prod', revision: 'latest' });
   await fleet.deployed('prod-2');
+  // A late joiner, which never speaks: its catch-up begins and stays where it is.
   await control.join('c', ['agent'], { environments: ['prod'], labels: { env: 'prod' } });
+  await until(async () => ((await control.get('/v1/deployments/prod-3')).status === 200 ? true : undefined));
 });
 afterAll(async () => await fleet[Symbol.asyncDispose]());
 
@@ -67,6 +69,20 @@ describe('CDS-16 a trace', () => {
     await control.post('/v1/apps/web/revisions/2/describe', { changes: [{ commit: 'bbbb2222', author: 'x', message: '', checkedInAt: 1 }, { commit: 'bbbb2223', author: 'x', message: '', checkedInAt: 1 }] });
     expect(problemOf(await control.get('/v1/trace?of=bbbb22'))).toMatchObject({ status: 409, detail: "'bbbb22' may be bbbb2222, bbbb2223: give more of it" });
     expect((await control.get('/v1/trace?of=bbbb2223')).body.items).toMatchObject([{ number: 2 }]);
+  });
+});
+
+describe('CDS-13 the history of an environment', () => {
+  test('says what was deployed, from what, by whom, and how to go back', async () => {
+    const { items } = (await control.get('/v1/environments/prod/history')).body;
+    expect(items).toMatchObject([
+      { deployment: 'prod-3', type: 'catch-up', to: { number: 2 }, by: 'system', current: false, targets: 3 },
+      { deployment: 'prod-2', type: 'promote', to: { number: 2 }, from: { number: 1 }, phase: 'succeeded', by: 'admin', current: true, targets: 2 },
+      { deployment: 'prod-1', to: { number: 1 }, reason: 'the first', current: false, undo: 'starling rollback prod --to 1' },
+    ]);
+    const page = (await control.get('/v1/environments/prod/history?limit=2')).body;
+    expect([...page.items, ...(await control.get(`/v1/environments/prod/history?limit=2&cursor=${page.next}`)).body.items]).toEqual(items);
+    expect((await starling('env', 'history', 'prod')).out).toMatch(/\nprod-2 +promote of web@2 from 1 +succeeded, runs now +.*\nprod-1 +promote of web@1 +succeeded +.* +starling rollback prod --to 1 +the first\n$/);
   });
 });
 
