@@ -28,6 +28,7 @@ export const programs: readonly Program[] = [
   { rows: ['P7'], file: 'p7-neighbour.ts', what: 'one neighbour to one agent', minutes: { short: 2, full: 2 } },
   { rows: ['P8'], file: 'p8-activate.ts', what: 'from the last byte to the switch', minutes: { short: 1, full: 1 } },
   { rows: ['P9'], file: 'p9-one-line.ts', what: 'one changed line, from push to healthy', minutes: { short: 1, full: 1 } },
+  { rows: ['P11'], file: 'p11-control.ts', what: 'a control plane and its light agents', minutes: { short: 1, full: 10 } },
   { rows: ['P12'], file: 'p12-decide.ts', what: 'one event decided upon, 10,000 targets in 50 environments', minutes: { short: 1, full: 1 } },
   { rows: ['P13'], file: 'p13-journal.ts', what: 'the journal: synced appends, and a start with a million facts', minutes: { short: 1, full: 2 } },
   { rows: ['P10'], file: 'p10-idle.ts', what: 'an idle agent among sixteen neighbours', minutes: { short: 0, full: 3 } },

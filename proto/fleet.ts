@@ -3,6 +3,7 @@
 
 import Type, { type Static } from 'typebox';
 import { limits } from './limits.ts';
+import { RosterChangeSchema } from './roster-change.ts';
 import { RoleSchema } from './statement.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -171,6 +172,8 @@ export const SyncReplySchema = Type.Object(
     /** TUF files that are newer than what the member holds, by file name (`3.root.json`, `timestamp.json`, `env-prod.json`), as text. */
     metadata: Type.Record(Type.String({ maxLength: 160 }), Type.String({ maxLength: limits.snapshotBytesMax })),
     roster: Type.Optional(Type.String({ maxLength: limits.rosterBytesMax * 2 })),
+    /** Instead of `roster`, for a member that holds one: what became of it. A member that cannot make the new one of it asks with epoch 0. */
+    rosterChange: Type.Optional(RosterChangeSchema),
     /** A renewed certificate, when the old one has passed two thirds of its life. */
     certificate: Type.Optional(Compact),
     /** When to come again, in milliseconds. */

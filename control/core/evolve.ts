@@ -139,7 +139,7 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
   if (event.kind === 'member.enrolled') {
     const { kind: _kind, ...member } = event;
     removeAgent(draft, event.member);
-    draft.members.set(event.member, { ...member, enrolledAt: at, renewedAt: at, addresses: [], revoked: false, running: {}, answered: {}, work: {} });
+    draft.members.set(event.member, { ...member, enrolledAt: at, renewedAt: at, addresses: [], revoked: false, rosterEpoch: draft.rosterEpoch + 1, running: {}, answered: {}, work: {} });
     addAgent(draft, event.member);
     const used = draft.tokens.edit(event.token);
     if (used !== undefined) used.uses += 1;
@@ -151,6 +151,7 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
     if (event.uploadUrl === undefined) delete member.uploadUrl;
     else member.uploadUrl = event.uploadUrl;
     draft.rosterEpoch += 1;
+    member.rosterEpoch = draft.rosterEpoch;
   } else if (event.kind === 'member.renewed') {
     const member = draft.members.edit(event.member);
     if (member === undefined) return;
@@ -162,6 +163,7 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
     member.revoked = true;
     removeAgent(draft, event.member);
     draft.rosterEpoch += 1;
+    member.rosterEpoch = draft.rosterEpoch;
     foldMemberRevoked(draft, event.member, at);
   }
 }

@@ -110,6 +110,8 @@ export interface Member {
   readonly addresses: readonly string[];
   readonly uploadUrl?: string;
   readonly revoked: boolean;
+  /** Epoch of the first roster that has it as it is now. */
+  readonly rosterEpoch: number;
   /** What it last reported to have committed, by application. */
   readonly running: Readonly<Record<string, RunningRelease>>;
   /** The newest order, by application, whose answer told us what it runs: an answer to an older one says nothing new. */

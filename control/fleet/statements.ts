@@ -1,8 +1,7 @@
-// What the control plane tells members in signed form: certificates and the roster. How they are signed is control/trust.
+// The certificates that the control plane gives members, and when. How they are signed is control/trust; the roster is rosters.ts.
 
-import type { Certificate, Roster } from '../../proto/statement.ts';
-import type { Member, State } from '../core/model.ts';
-import { zoneOf } from '../core/zones.ts';
+import type { Certificate } from '../../proto/statement.ts';
+import type { Member } from '../core/model.ts';
 import type { TrustRepository } from '../trust/repository.ts';
 
 /** Life of a certificate (trust.md, section 2). Revocation reaches members through the roster long before that. */
@@ -34,30 +33,4 @@ export function renewalDue(member: Member, now: number): boolean {
 /** Whether the member may not have its newest certificate yet: the answer that carried it may have been lost. */
 export function recentlyRenewed(member: Member, now: number): boolean {
   return member.serial > 1 && now - member.renewedAt < certificateLifeMs - renewAfterMs;
-}
-
-/** The signed roster of the newest epoch, signed once for all. */
-export function rosterSigner(repository: TrustRepository): (state: State) => string {
-  let signed: { readonly epoch: number; readonly compact: string } | undefined;
-  return (state) => {
-    if (signed?.epoch !== state.rosterEpoch) signed = { epoch: state.rosterEpoch, compact: repository.signRoster(rosterOf(state)) };
-    return signed.compact;
-  };
-}
-
-function rosterOf(state: State): Roster {
-  const members = [...state.members.values()].toSorted((a, b) => (a.member < b.member ? -1 : 1));
-  return {
-    epoch: state.rosterEpoch,
-    members: members
-      .filter((member) => !member.revoked)
-      .map(({ member, addresses, roles, environments, labels, attributes }) => ({
-        member,
-        addresses: [...addresses],
-        roles: [...roles],
-        environments: [...environments],
-        zone: zoneOf({ labels, attributes }),
-      })),
-    revoked: members.filter((member) => member.revoked).map(({ member }) => member),
-  };
 }

@@ -11,7 +11,8 @@ import type { TrustRepository } from '../trust/repository.ts';
 import { submit, type Facts } from './facts.ts';
 import { Polls } from './polls.ts';
 import type { Presence } from './presence.ts';
-import { certificateOf, recentlyRenewed, renewalDue, rosterSigner } from './statements.ts';
+import { Rosters } from './rosters.ts';
+import { certificateOf, recentlyRenewed, renewalDue } from './statements.ts';
 
 export interface SyncOptions {
   readonly facts: Facts;
@@ -29,8 +30,6 @@ export interface SyncOptions {
 
 /** Orders in one answer; the member comes again for the rest. */
 const ordersMax = 64;
-/** Changes of membership are told together: each of them is new to everybody. */
-const rosterDelayMs = 200;
 /** A member whose address flaps is written down once in this time. */
 const locateEveryMs = 5_000;
 /** A member that was away for longer than this has returned when it is heard. */
@@ -44,7 +43,7 @@ const jitterMs = 500;
 export class Conversations {
   readonly #options: SyncOptions;
   readonly #polls: Polls;
-  readonly #roster: (state: State) => string;
+  readonly #rosters: Rosters;
   readonly #locatedAt = new Map<string, number>();
   /** What each member held when it was last sent news, and how often it came again with just that. */
   readonly #told = new Map<string, { readonly held: string; readonly times: number }>();
@@ -54,7 +53,7 @@ export class Conversations {
   constructor(options: SyncOptions) {
     this.#options = options;
     this.#polls = new Polls(options.clock);
-    this.#roster = rosterSigner(options.repository);
+    this.#rosters = new Rosters((roster) => options.repository.signRoster(roster), () => options.clock.monotonic());
     this.#stop = options.facts.onChange((entries) => this.#hear(entries));
   }
 
@@ -112,8 +111,8 @@ export class Conversations {
     const environments = member.roles.includes('seed') || member.roles.includes('proxy') ? 'all' : member.environments;
     const orders = ordersFor(state, member, request);
     const metadata = repository.files(request.metadata, environments);
-    const roster = state.rosterEpoch > request.rosterEpoch ? { roster: this.#roster(state) } : {};
-    if (orders.length === 0 && Object.keys(metadata).length === 0 && !('roster' in roster) && !renewed) return undefined;
+    const roster = this.#rosters.since(state, request.rosterEpoch);
+    if (orders.length === 0 && Object.keys(metadata).length === 0 && Object.keys(roster).length === 0 && !renewed) return undefined;
     const certificate = renewed || recentlyRenewed(member, clock.now()) ? { certificate: certificateOf(member, org, repository) } : {};
     return { orders, metadata, ...roster, ...certificate };
   }
@@ -142,12 +141,13 @@ export class Conversations {
     for (const { event } of entries) {
       if (event.kind === 'order.issued') for (const target of event.targets) this.#polls.wake(target);
       else if (event.kind === 'role.published') this.#wakeEnvironment(state, event.environment);
-      else if (event.kind === 'member.enrolled' || event.kind === 'member.located') this.#wakeAllSoon();
+      else if (event.kind === 'member.enrolled' || event.kind === 'member.located') this.#tellAllSoon();
       else if (event.kind === 'member.revoked') {
         this.#options.presence.forget(event.member);
         this.#locatedAt.delete(event.member);
         this.#told.delete(event.member);
-        this.#wakeAllSoon();
+        this.#rosters.publish(state, true);
+        this.#wakeAll();
       }
     }
   }
@@ -159,15 +159,20 @@ export class Conversations {
     }
   }
 
-  #wakeAllSoon(): void {
+  #tellAllSoon(): void {
     if (this.#rosterDue) return;
     this.#rosterDue = true;
-    const { clock, signal } = this.#options;
-    const wakeAll = (): void => {
+    const { clock, signal, facts } = this.#options;
+    const tell = (): void => {
       this.#rosterDue = false;
-      for (const id of this.#polls.members()) this.#polls.wake(id);
+      this.#rosters.publish(facts.state(), true);
+      this.#wakeAll();
     };
-    void clock.wait(rosterDelayMs, { signal }).then(wakeAll, wakeAll);
+    void clock.wait(this.#rosters.delayMs(facts.state()), { signal }).then(tell, tell);
+  }
+
+  #wakeAll(): void {
+    for (const id of this.#polls.members()) this.#polls.wake(id);
   }
 }
 

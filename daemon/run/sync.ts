@@ -41,16 +41,18 @@ export interface SyncDeps {
 /** Runs until the signal fires. Never throws: a failure is logged, counted, and tried again. */
 export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<void> {
   let failures = 0;
+  let wholeRoster = false;
   while (!signal.aborted) {
     let pauseMs: number;
     try {
-      const reply = await deps.link.sync(await request(deps), { signal });
+      const reply = await deps.link.sync(await request(deps, wholeRoster), { signal });
       if (failures > 0) deps.log.info({}, 'the control plane answers again');
       failures = 0;
       deps.metrics.controlConnected.set(1);
       deps.metrics.lastSync.set(deps.clock.now() / 1000);
-      const refused = await take(deps, reply);
-      pauseMs = Math.max(refused ? refusedPauseMs : pauseMsMin, Math.min(reply.pollAfterMs, limits.syncWaitMs));
+      const taken = await take(deps, reply);
+      wholeRoster = taken.wholeRoster;
+      pauseMs = Math.max(taken.refused ? refusedPauseMs : pauseMsMin, Math.min(reply.pollAfterMs, limits.syncWaitMs));
     } catch (cause) {
       if (signal.aborted) return;
       failures += 1;
@@ -63,21 +65,28 @@ export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<voi
   }
 }
 
-async function request(deps: SyncDeps): Promise<SyncRequest> {
+async function request(deps: SyncDeps, wholeRoster: boolean): Promise<SyncRequest> {
   return {
     ...(await deps.describe()),
     seqSeen: { ...deps.trust.seqSeen() },
     metadata: { ...deps.trust.versions() },
-    rosterEpoch: deps.trust.roster()?.epoch ?? 0,
+    rosterEpoch: wholeRoster ? 0 : (deps.trust.roster()?.epoch ?? 0),
     waitMs: limits.syncWaitMs,
   };
 }
 
-/** Takes each part for itself, so that a bad one does not hide the others. Returns whether something was refused that will come again. */
-async function take(deps: SyncDeps, reply: SyncReply): Promise<boolean> {
+interface Taken {
+  /** Whether something was refused that will come again. */
+  readonly refused: boolean;
+  /** Whether the roster held is of no use to make the new one of. */
+  readonly wholeRoster: boolean;
+}
+
+/** Takes each part for itself, so that a bad one does not hide the others. */
+async function take(deps: SyncDeps, reply: SyncReply): Promise<Taken> {
   let refused = Object.keys(reply.metadata).length > 0 && (await takeMetadata(deps, reply.metadata));
   if (reply.certificate !== undefined) await attempt(deps, 'certificate', async () => await deps.onCertificate(reply.certificate ?? ''));
-  if (reply.roster !== undefined) await attempt(deps, 'roster', async () => deps.onRoster(await deps.trust.acceptRoster(reply.roster ?? '')));
+  const wholeRoster = !(await takeRoster(deps, reply));
   for (const compact of reply.orders) {
     try {
       await deps.onOrder(await deps.trust.verifyOrder(compact, deps.audience()));
@@ -88,7 +97,13 @@ async function take(deps: SyncDeps, reply: SyncReply): Promise<boolean> {
       deps.onRefused(compact, cause);
     }
   }
-  return refused;
+  return { refused, wholeRoster };
+}
+
+/** Returns false when a change does not lead from the roster held to one that is signed: then it is asked for as a whole. */
+async function takeRoster(deps: SyncDeps, { roster, rosterChange }: SyncReply): Promise<boolean> {
+  if (roster !== undefined) await attempt(deps, 'roster', async () => deps.onRoster(await deps.trust.acceptRoster(roster)));
+  return rosterChange === undefined || (await attempt(deps, 'roster', async () => deps.onRoster(await deps.trust.acceptRosterChange(rosterChange))));
 }
 
 async function takeMetadata(deps: SyncDeps, files: Readonly<Record<string, string>>): Promise<boolean> {
@@ -101,12 +116,14 @@ async function takeMetadata(deps: SyncDeps, files: Readonly<Record<string, strin
   return refused !== undefined;
 }
 
-async function attempt(deps: SyncDeps, what: string, action: () => Promise<void>): Promise<void> {
+async function attempt(deps: SyncDeps, what: string, action: () => Promise<void>): Promise<boolean> {
   try {
     await action();
+    return true;
   } catch (cause) {
     if (!(cause instanceof DaemonError)) throw cause;
     deps.metrics.manifestFailures.inc({ reason: cause.code });
     deps.log.warn({ err: cause, what }, 'a statement of the control plane was refused');
+    return false;
   }
 }

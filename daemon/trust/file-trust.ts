@@ -5,16 +5,19 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Digest } from '../../proto/cid.ts';
 import { limits } from '../../proto/limits.ts';
+import type { RosterChange } from '../../proto/roster-change.ts';
 import type { Order, Roster } from '../../proto/statement.ts';
 import { DaemonError } from '../errors.ts';
 import { makeDirectory, readBytes, replaceFile } from './durable.ts';
 import { freshnessOf, nextFloor, signedAt, type Times } from './freshness.ts';
 import { checkOrder } from './order.ts';
 import { decodeBelief, decodeMemory, emptyMemory, encodeBelief, encodeMemory, type Belief, type Memory } from './records.ts';
+import { compactOf } from './roster-statement.ts';
 import { keysFile, type StatementKeys } from './statement-keys.ts';
 import { openCertificate, openGrant, openOrder, openRoster } from './statements.ts';
 import type { Authorised, Trust, UpdateOutcome } from './trust.ts';
-import { advance, advanceRoot, currentRole, filesOf, restoreSet, startSet, type Files, type TrustedSet } from './trusted-set.ts';
+import { currentRole, filesOf, restoreSet, startSet, type Files, type TrustedSet } from './trusted-set.ts';
+import { changedNames, step } from './trusted-step.ts';
 
 export interface TrustOptions {
   readonly dataDir: string;
@@ -204,6 +207,10 @@ class FileTrust implements Trust {
     return roster;
   }
 
+  async acceptRosterChange(change: RosterChange): Promise<Roster> {
+    return await this.acceptRoster(compactOf(this.#roster, change));
+  }
+
   roster(): Roster | undefined {
     return this.#roster;
   }
@@ -236,45 +243,6 @@ class FileTrust implements Trust {
     this.#last = turn.catch(() => undefined);
     return await turn;
   }
-}
-
-interface Step {
-  readonly set: TrustedSet;
-  readonly roots: readonly { readonly version: number; readonly text: string }[];
-  readonly refused: DaemonError | undefined;
-}
-
-/** The roots one by one, each of which stands by itself, then all the rest as one group. */
-function step(before: TrustedSet, files: Files, now: number): Step {
-  const roots: { readonly version: number; readonly text: string }[] = [];
-  let set = before;
-  try {
-    for (let name = nextRootName(set); files[name] !== undefined; name = nextRootName(set)) {
-      if (roots.length === limits.rootRotationsMax) {
-        throw new DaemonError('METADATA_REFUSED', `${name} is more than ${limits.rootRotationsMax} roots further; the rest is taken the next time`);
-      }
-      const text = files[name] ?? '';
-      set = advanceRoot(set, name, text);
-      roots.push({ version: set.root.version, text });
-    }
-    const rest = Object.fromEntries(Object.entries(files).filter(([name]) => !name.endsWith('.root.json')));
-    if (Object.keys(rest).length > 0) set = advance(set, rest, now);
-    return { set, roots, refused: undefined };
-  } catch (refused) {
-    if (refused instanceof DaemonError) return { set, roots, refused };
-    throw refused;
-  }
-}
-
-function nextRootName(set: TrustedSet): string {
-  return `${set.root.version + 1}.root.json`;
-}
-
-function changedNames(before: TrustedSet, after: TrustedSet, roots: Step['roots']): readonly string[] {
-  const was = filesOf(before);
-  const is = filesOf(after);
-  const names = new Set([...Object.keys(was), ...Object.keys(is)]);
-  return [...roots.map(({ version }) => `${version}.root.json`), ...[...names].filter((name) => was[name] !== is[name])];
 }
 
 function restore(belief: Belief): TrustedSet {

@@ -2,6 +2,7 @@
 // Nothing from the network or a neighbour is acted upon before it has passed here; fetching it is not done here.
 
 import type { Digest } from '../../proto/cid.ts';
+import type { RosterChange } from '../../proto/roster-change.ts';
 import type { Certificate, Grant, Order, Roster } from '../../proto/statement.ts';
 import type { DaemonError } from '../errors.ts';
 
@@ -68,6 +69,8 @@ export interface Trust {
   verifyRoster(compact: string): Promise<Roster>;
   /** Verifies and keeps it for the next start. @throws {DaemonError} STATEMENT_REFUSED; ROLLBACK_REFUSED for an older epoch. */
   acceptRoster(compact: string): Promise<Roster>;
+  /** The same for the roster that a change makes of the one accepted last. @throws {DaemonError} also STATEMENT_REFUSED when it starts from another. */
+  acceptRosterChange(change: RosterChange): Promise<Roster>;
   /** The roster accepted last. */
   roster(): Roster | undefined;
 }

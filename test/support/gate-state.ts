@@ -104,7 +104,7 @@ function memberOf({ runs, changing, platform, belongs }: CaseTarget, index: numb
   const work = Object.entries(runs).map(([app, number]) => [app, { environment: 'prod', deployment: 'prod-0', seq: 1, revision: digestOf(app, number), phase: changing ? ('activating' as const) : ('committed' as const), settled: !changing }] as const);
   return {
     member: id, name: id, publicKey: id, roles: ['agent'], environments: ['prod'], labels: { env: belongs ? 'prod' : 'dev' }, attributes: platform === undefined ? {} : { 'platform.node-runtime': platform },
-    serial: 1, token: 't', enrolledAt: 0, renewedAt: 0, addresses: [], revoked: false, running: Object.fromEntries(running), answered: {}, work: Object.fromEntries(work),
+    serial: 1, token: 't', enrolledAt: 0, renewedAt: 0, addresses: [], revoked: false, rosterEpoch: 1, running: Object.fromEntries(running), answered: {}, work: Object.fromEntries(work),
   };
 }
 

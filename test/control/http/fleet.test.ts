@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createIdentity } from '../../../daemon/trust/identity.ts';
 import { certificateLifeMs } from '../../../control/fleet/statements.ts';
-import type { Certificate } from '../../../proto/statement.ts';
+import type { Certificate, Roster } from '../../../proto/statement.ts';
 import { buildRevision } from '../../support/revisions.ts';
 import { ask, enrol, healthy, ManualClock, payloadOf, problemOf, TestControl, until, type TestMember } from './harness.ts';
 
@@ -121,14 +121,20 @@ describe('members', () => {
     const older = agent.sync({ waitMs: 60_000 });
     const newer = agent.sync({ waitMs: 60_000 });
     expect((await older).orders).toEqual([]);
-    await control.join('newcomer', ['agent']);
-    expect((await newer).roster).toBeTypeOf('string');
+    const newcomer = await control.join('newcomer', ['agent']);
+    await newer;
+    expect(payloadOf<Roster>(agent.roster).members.map(({ member }) => member)).toContain(newcomer.id);
+    const made = agent.roster;
+    expect((await agent.sync({ rosterEpoch: 0 })).roster).toBe(made);
   });
 
   test('an empty poll is answered after the time that it asked for', async () => {
     const [, agent] = agents;
     if (agent === undefined) throw new Error('no agent');
-    await until(async () => ((await agent.sync()).roster === undefined ? true : undefined));
+    await until(async () => {
+      const { roster, rosterChange } = await agent.sync();
+      return roster === undefined && rosterChange === undefined ? true : undefined;
+    });
     const open = agent.sync({ waitMs: 60_000 });
     await until(async () => ((await control.get('/metrics')).text.includes('starling_control_event_streams{kind="agent"} 1') ? true : undefined));
     clock.pass(60_000);

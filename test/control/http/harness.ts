@@ -13,9 +13,10 @@ import { createLog, startControl, type Control, type ControlDependencies } from 
 import { enrolmentProof, parseJoinToken } from '../../../daemon/trust/enrolment.ts';
 import { createIdentity, type Identity } from '../../../daemon/trust/identity.ts';
 import { createRequestSigner } from '../../../daemon/trust/member-request.ts';
+import { compactOf } from '../../../daemon/trust/roster-statement.ts';
 import type { Problem } from '../../../proto/api/schema.ts';
 import type { Report, SyncReply, SyncRequest } from '../../../proto/fleet.ts';
-import type { Order, Role } from '../../../proto/statement.ts';
+import type { Order, Role, Roster } from '../../../proto/statement.ts';
 
 /** What JSON says is looked at, not declared: a test that is wrong about it fails. */
 type Json = ReturnType<typeof JSON.parse>;
@@ -162,6 +163,8 @@ export class TestMember {
   readonly #sign: ReturnType<typeof createRequestSigner>;
   readonly #known: { seqSeen: Record<string, number>; metadata: Record<string, number>; rosterEpoch: number } = { seqSeen: {}, metadata: {}, rosterEpoch: 0 };
   readonly #reportNo = new Map<string, number>();
+  /** The statement of the roster that it holds. */
+  roster = '';
   addresses: string[];
   uploadUrl: string | undefined;
 
@@ -219,7 +222,10 @@ export class TestMember {
       if (rootVersion !== undefined) this.#known.metadata['root'] = Number(rootVersion);
       else if (file !== 'trust/keys.json') this.#known.metadata[file.replace(/\.json$/, '')] = JSON.parse(text).signed.version;
     }
-    if (answer.body.roster !== undefined) this.#known.rosterEpoch = payloadOf<{ epoch: number }>(answer.body.roster).epoch;
+    const { roster, rosterChange } = answer.body;
+    if (roster !== undefined) this.roster = roster;
+    if (rosterChange !== undefined) this.roster = compactOf(payloadOf<Roster>(this.roster), rosterChange);
+    if (roster !== undefined || rosterChange !== undefined) this.#known.rosterEpoch = payloadOf<Roster>(this.roster).epoch;
     return { ...answer.body, read };
   }
 

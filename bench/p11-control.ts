@@ -1,0 +1,133 @@
+// P11: one control plane and ten thousand light agents (p11-agents.ts), over real HTTP, signatures and a synced journal: how long after `promote` 99 % of them hold the
+// manifest, how many reports it takes a second, how its API answers meanwhile, and how much memory it has.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { LocalFleet, localNames } from './local-fleet.ts';
+import { printRow } from './rows.ts';
+
+const full = process.argv.includes('--full');
+const startSecondsMax = 900;
+const rolloutSecondsMax = 300;
+const apiPauseMs = 20;
+
+interface Seen {
+  readonly stage: string;
+  readonly manifests: number;
+  readonly reports: number;
+  readonly committed: number;
+  readonly errors: number;
+  readonly manifestAt: number;
+  readonly firstReportAt: number;
+  readonly lastReportAt: number;
+}
+
+/** The process of light agents. */
+class LightAgents implements AsyncDisposable {
+  readonly #child;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(url: string, token: string, count: number) {
+    this.#child = spawn(process.execPath, ['--max-old-space-size=6144', fileURLToPath(new URL('p11-agents.ts', import.meta.url)), url, token, String(count)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<Seen> {
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error('the light agents ended');
+    const seen: Seen = JSON.parse(value);
+    return seen;
+  }
+
+  async seen(): Promise<Seen> {
+    this.#child.stdin.write('seen\n');
+    return await this.next();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+}
+
+/** Asks until `ready` says so. */
+async function until(what: string, secondsMax: number, ready: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + secondsMax * 1000;
+  while (!(await ready())) {
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${secondsMax} s`);
+    await wait(200);
+  }
+}
+
+/** Milliseconds of each answer of the API, asked one after the other until it is stopped. */
+function watchApi(fleet: LocalFleet): { readonly stop: () => Promise<readonly number[]> } {
+  const paths = ['/v1/targets?limit=100', `/v1/environments/${localNames.environment}`, '/v1/promotions?limit=20', '/v1/apps'];
+  const times: number[] = [];
+  let going = true;
+  const ask = async (): Promise<void> => {
+    for (let turn = 0; going; turn += 1) {
+      const startedAt = performance.now();
+      await fleet.api('GET', paths[turn % paths.length] ?? '');
+      times.push(performance.now() - startedAt);
+      await wait(apiPauseMs);
+    }
+  };
+  // Looked at when it is stopped; when the fleet fails before, that is what the reader should see.
+  const loop = ask();
+  loop.catch(() => {});
+  return {
+    stop: async () => {
+      going = false;
+      await loop;
+      return times;
+    },
+  };
+}
+
+async function memoryOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 2 ** 20;
+}
+
+async function pollsOf(fleet: LocalFleet): Promise<number> {
+  const text = await (await fetch(`${fleet.url}/metrics`, { headers: { authorization: `Bearer ${(await readFile(fleet.tokenFile, 'utf8')).trim()}` } })).text();
+  return Number(/^starling_control_event_streams\{[^}]*kind="agent"[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
+async function measure(count: number): Promise<void> {
+  await using fleet = await LocalFleet.start({ agents: 0 });
+  const token = (await fleet.api('POST', '/v1/tokens', { use: 'join', name: 'light', roles: ['agent'], usesMax: count, environments: [localNames.environment], labels: { env: 'bench' } })) as { readonly text: string };
+  const startedAt = Date.now();
+  await using agents = new LightAgents(fleet.url, token.text, count);
+  await agents.next();
+  const enrolled = (Date.now() - startedAt) / 1000;
+  await until('every agent waits for news', startSecondsMax, async () => (await pollsOf(fleet)) > count);
+  const settled = (Date.now() - startedAt) / 1000;
+  const tree = join(fleet.directory, 'tree');
+  await mkdir(tree);
+  await writeFile(join(tree, 'file'), 'one');
+  await fleet.starling(['push', tree, '--app', localNames.app]);
+  const watched = watchApi(fleet);
+  const promotedAt = Date.now();
+  await fleet.api('POST', '/v1/promotions', { environment: localNames.environment, revision: '1' });
+  await until('every agent has committed', rolloutSecondsMax, async () => (await agents.seen()).committed >= count);
+  const seen = await agents.seen();
+  const times = (await watched.stop()).toSorted((a, b) => a - b);
+  const memory = await memoryOf(fleet.pid('control'));
+  const what = `${count} light agents`;
+  const row = { row: 'P11', runs: 1 } as const;
+  printRow({ ...row, case: `${what}: promote to 99 % holding the manifest`, figure: (seen.manifestAt - promotedAt) / 1000, unit: 's', goal: 5, details: { 'enrolled in, s': enrolled, 'all waiting after, s': settled, errors: seen.errors } });
+  printRow({ ...row, case: `${what}: reports taken a second`, figure: (seen.reports / (seen.lastReportAt - seen.firstReportAt)) * 1000, unit: '/s', goal: 5_000, moreIsBetter: true, details: { reports: seen.reports } });
+  printRow({ ...row, case: `${what}: p99 of the API meanwhile`, figure: times[Math.floor(times.length * 0.99)] ?? 0, unit: 'ms', goal: 100, details: { answers: times.length } });
+  printRow({ ...row, case: `${what}: the control plane's memory`, figure: memory, unit: 'GiB', goal: 1.5 });
+}
+
+const only = Number(process.env["STARLING_P11"] ?? 0);
+for (const count of only > 0 ? [only] : full ? [100, 1_000, 10_000] : [1_000]) await measure(count);
