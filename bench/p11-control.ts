@@ -129,5 +129,6 @@ async function measure(count: number): Promise<void> {
   printRow({ ...row, case: `${what}: the control plane's memory`, figure: memory, unit: 'GiB', goal: 1.5 });
 }
 
-const only = Number(process.env["STARLING_P11"] ?? 0);
+/** For a try: so many agents. */
+const only = Number(process.env['STARLING_P11'] ?? 0);
 for (const count of only > 0 ? [only] : full ? [100, 1_000, 10_000] : [1_000]) await measure(count);
