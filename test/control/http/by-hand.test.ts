@@ -6,7 +6,7 @@ import { buildRevision } from '../../support/revisions.ts';
 import { run } from '../cli/world.ts';
 import { problemOf, TestControl, until } from './harness.ts';
 
-test('CDS-12 a deployment is listed, paused, resumed, hurried, aborted and tried again from the command line', async () => {
+test('a deployment is listed, paused, resumed, hurried, aborted and tried again from the command line', async () => {
   await using control = await TestControl.start();
   await control.post('/v1/apps', { app: 'web' });
   const config = { batches: [1, '100%'], maxParallel: 2, minHealthy: '50%', bakeMs: 3_600_000, failureThreshold: { count: 1, percent: 50 } };
