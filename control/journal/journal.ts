@@ -19,7 +19,8 @@ export interface Journal extends AsyncDisposable {
   /** Sequence number of the newest durable entry; 0 when there is none. */
   head(): number;
   /**
-   * Appends when `head()` is still `expected`; resolves when every entry is synced to disk.
+   * Appends when `head()` is still `expected`; resolves when every entry is synced to disk. One that was asked for before the one
+   * before it was answered counts on that one: where that conflicts or fails, this conflicts, whatever stands at its number by then.
    * @throws {ControlError} STORAGE_FAILED when the disk refused; nothing of it will ever be read.
    */
   append(batch: Append, expected: number): Promise<AppendResult>;

@@ -2,6 +2,7 @@
 // whose events are appended behind those before it, so that many callers share one synced write.
 // What is decided is core's; who asks is http's, fleet's and reconcile's.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Event, JournalEntry } from '../../proto/events.ts';
 import { evolveAll, initialState } from '../core/evolve.ts';
 import type { State } from '../core/model.ts';
@@ -60,6 +61,12 @@ interface Started {
   readonly append: Promise<{ readonly kind: 'appended' | 'conflict' } | { readonly kind: 'failed'; readonly error: unknown }> | undefined;
 }
 
+/** What will be so when an append under way succeeds. */
+interface Ahead {
+  readonly entries: readonly JournalEntry[];
+  readonly state: State;
+}
+
 /** Folds the journal from its beginning and follows it. `now` is milliseconds since 1970. */
 export async function openProjection(journal: Journal, now: () => number): Promise<Projection> {
   let state = initialState();
@@ -74,8 +81,8 @@ class JournalProjection implements Projection {
   readonly #waiting: Waiting[] = [];
   readonly #unfollow: () => void;
   #durable: State;
-  /** States after appends under way, so that what was folded to decide is not folded again. */
-  #ahead: readonly State[] = [];
+  /** States after appends under way, in order, so that what was folded to decide is not folded again. */
+  #ahead: readonly Ahead[] = [];
   #working: Promise<void> | undefined;
   #closed = false;
 
@@ -123,8 +130,12 @@ class JournalProjection implements Projection {
 
   #fold(entries: readonly JournalEntry[]): void {
     const last = entries.at(-1)?.seq ?? 0;
-    this.#durable = this.#ahead.find((state) => state.head === last) ?? evolveAll(this.#durable, entries);
-    this.#ahead = this.#ahead.filter((state) => state.head > last);
+    const found = this.#ahead.findIndex(({ state }) => state.head === last);
+    const own = this.#ahead.slice(0, found + 1).flatMap((one) => one.entries);
+    // Another process may have appended what stands at these numbers: then everything ahead was decided from what is not so.
+    const isOwn = own.length === entries.length && own.every((entry, index) => isSameEntry(entry, entries[index]));
+    this.#durable = (isOwn ? this.#ahead[found]?.state : undefined) ?? evolveAll(this.#durable, entries);
+    this.#ahead = isOwn ? this.#ahead.slice(found + 1) : [];
     for (const listener of this.#listeners) listener(entries);
   }
 
@@ -154,8 +165,9 @@ class JournalProjection implements Projection {
         }
         const at = this.#now();
         const expected = state.head;
-        state = evolveAll(state, events.map((event, index) => ({ seq: expected + 1 + index, at, actor: item.actor, event })));
-        this.#ahead = [...this.#ahead, state];
+        const entries = events.map((event, index): JournalEntry => ({ seq: expected + 1 + index, at, actor: item.actor, event }));
+        state = evolveAll(state, entries);
+        this.#ahead = [...this.#ahead, { entries, state }];
         started.push({ item, settle, state, append: attempt(this.#journal, { actor: item.actor, at, events }, expected) });
       } catch (error) {
         item.fail(error);
@@ -185,6 +197,11 @@ class JournalProjection implements Projection {
     for (const item of hopeless) item.fail(new ControlError('STORAGE_FAILED', `the journal refused an append ${attemptsMax} times; try again`));
     this.#waiting.unshift(...again.filter((item) => item.attempts < attemptsMax));
   }
+}
+
+/** Whether it is what was to be appended; the journal adds its place in the chain. */
+function isSameEntry({ seq, at, actor, event }: JournalEntry, other: JournalEntry | undefined): boolean {
+  return other !== undefined && seq === other.seq && at === other.at && actor === other.actor && isDeepStrictEqual(event, other.event);
 }
 
 /** An append whose failure is a value: nobody may be waiting for it yet when it fails. */

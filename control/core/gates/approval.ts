@@ -93,6 +93,8 @@ export function asCounted(state: State, request: ApprovalRequest): ApprovalReque
   const { destination = '', members, purpose } = request.subject;
   if (purpose !== 'promotion') return request;
   const edge = edgesInto(state, destination).find((one) => {
+    // Two edges of one source may ask alike, each for its own applications.
+    if (!Object.keys(members).every((app) => one.spec.apps.includes(app))) return false;
     const approval = approvalFor(state, one);
     return approval?.preventSelfApproval === true && isSameSubject(subjectOf(one, approval, members), request.subject);
   });

@@ -68,8 +68,10 @@ export function unmetRule(context: GateContext, policy: CompliancePolicy, rule: 
   switch (rule.rule) {
     case 'approvals': {
       const request = complianceRequest(context, policy);
-      const missing = request?.status === 'approved' ? unfilled({ ...request, rules: [{ group: rule.group, count: rule.count }] }) : [rule];
-      return missing.length === 0 ? [] : [{ what: `${rule.count} of group '${rule.group}' must approve`, actors: [`group:${rule.group}`] }];
+      // All demands of the policy together: one person in two groups fills one place (A-3).
+      const rules = policy.requires.flatMap((one) => (one.rule === 'approvals' ? [{ group: one.group, count: one.count }] : []));
+      const missing = request?.status === 'approved' ? unfilled({ ...request, rules }) : [rule];
+      return missing.every(({ group }) => group !== rule.group) ? [] : [{ what: `${rule.count} of group '${rule.group}' must approve`, actors: [`group:${rule.group}`] }];
     }
     case 'separationOfDuties':
       return separated(context, policy);

@@ -196,6 +196,22 @@ describe('A-3 isSatisfied()', () => {
 });
 
 describe('compliance', () => {
+  it('A-3 C-1 one person in two groups is not both of the people that a policy demands', () => {
+    const both: CompliancePolicy = { policy: 'sox', framework: 'SOX', version: 1, mode: 'enforce', environments: ['prod'], requires: [{ rule: 'approvals', group: 'qa', count: 1 }, { rule: 'approvals', group: 'product', count: 1 }] };
+    const world = asked({ policies: [both], edges: [edge('web', 'alpha'), edge('alpha', 'prod', { auto: false, approval: { rules: [], preventSelfApproval: false } })] });
+    flow(world, 1);
+    world.ask({ kind: 'acquire-lock', lock: 'l', scope: { kind: 'all' }, holder: 'ada', reason: 'x', includeRollback: false });
+    world.promote('prod', 1);
+    world.settle();
+    const [request = ''] = world.requests();
+    world.vote(request, 'quinn', ['qa']);
+    world.vote(request, 'ada', ['qa', 'product']);
+    world.settle();
+    expect(world.holding('prod')).toEqual(['lock']);
+    world.ask({ kind: 'revoke-vote', request, by: 'quinn', reason: 'no' });
+    expect(world.holding('prod')).toEqual(['lock', 'compliance']);
+  });
+
   const pci: CompliancePolicy = {
     policy: 'pci', framework: 'PCI', version: 1, mode: 'enforce', environments: ['prod'],
     requires: [{ rule: 'approvals', group: 'security', count: 1 }, { rule: 'signedArtifacts', keys: ['release'] }, { rule: 'testedIn', environment: 'alpha' }, { rule: 'ticket', pattern: 'CHG-[0-9]+' }, { rule: 'separationOfDuties' }],

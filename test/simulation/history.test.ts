@@ -1,0 +1,41 @@
+// Many histories of a whole control plane under faults: the real projection and reconciler, twice, over one journal, with agents
+// and people, under virtual time (test/support/history-world.ts). 1,000 here; 10,000 by
+// `STARLING_FULL=1 vitest run test/simulation/history.test.ts`; one again by STARLING_SEED=<seed>.
+
+import { describe, expect, it } from 'vitest';
+import { HistoryWorld } from '../support/history-world.ts';
+
+const histories = process.env['STARLING_FULL'] === '1' ? 10_000 : 1_000;
+const events = 200;
+const given = process.env['STARLING_SEED'];
+const perTest = 50;
+/** Seeds whose histories once failed. */
+const remembered: readonly number[] = [];
+
+async function live(seed: number): Promise<HistoryWorld> {
+  const world = new HistoryWorld(seed);
+  try {
+    await world.live(events);
+  } catch (cause) {
+    throw new Error(`seed ${seed}: ${cause instanceof Error ? cause.message : String(cause)} (STARLING_SEED=${seed} runs it again)`, { cause });
+  }
+  return world;
+}
+
+describe('a control plane of two processes under faults', () => {
+  const seeds = given === undefined ? Array.from({ length: histories }, (_, index) => index + 1) : [Number(given)];
+  const chunks = Array.from({ length: Math.ceil(seeds.length / perTest) }, (_, index) => seeds.slice(index * perTest, (index + 1) * perTest));
+  const groups = given === undefined && remembered.length > 0 ? [...chunks, remembered] : chunks;
+
+  it.each(groups.map((group) => [group[0], group] as const))('keeps every invariant and comes to rest, seeds from %i', { timeout: 120_000 }, async (_first, group) => {
+    for (const seed of group) await live(seed);
+  });
+
+  it('goes the same way again by the same seed, to the byte', { timeout: 60_000 }, async () => {
+    for (const seed of [3, 77]) {
+      const [once, again] = [await live(seed), await live(seed)];
+      expect(once.entries.length).toBeGreaterThan(100);
+      expect(JSON.stringify(again.entries)).toBe(JSON.stringify(once.entries));
+    }
+  });
+});
