@@ -16,6 +16,8 @@ import type { RoleEntry, TrustRepository } from '../trust/repository.ts';
  */
 export const orderValidSeconds = 24 * 3600;
 
+type SignOrder = Extract<Effect, { readonly kind: 'sign-order' }>;
+
 /** Does what the effect says, and returns the fact. `now` is milliseconds since 1970. @throws {ControlError} SIGNING_FAILED, STORAGE_FAILED. */
 export async function perform(effect: Effect, state: State, repository: TrustRepository, now: number): Promise<Event> {
   switch (effect.kind) {
@@ -23,24 +25,32 @@ export async function perform(effect: Effect, state: State, repository: TrustRep
       const { version } = await repository.publish(effect.environment, roleEntries(effect, state));
       return rolePublished(effect, version);
     }
-    case 'sign-order': {
-      const notBefore = Math.floor(now / 1000);
-      const compact = repository.signOrder({ ...effect.order, notBefore, notAfter: notBefore + orderValidSeconds });
-      return orderIssued(effect.order, compact, createHash('sha256').update(compact).digest('hex'));
-    }
+    case 'sign-order':
+      return signed(effect, repository, now);
     default:
       return effect satisfies never;
   }
 }
 
+/** Signs an order, and returns the fact. `now` is milliseconds since 1970. @throws {ControlError} SIGNING_FAILED. */
+export function signed({ order }: SignOrder, repository: TrustRepository, now: number): Event {
+  const notBefore = Math.floor(now / 1000);
+  const compact = repository.signOrder({ ...order, notBefore, notAfter: notBefore + orderValidSeconds });
+  return orderIssued(order, compact, createHash('sha256').update(compact).digest('hex'));
+}
+
 /**
- * Whether the fact of a performed effect may still be appended: an order that was asked for by a deployment that has moved on
- * meanwhile, or whose number is taken, must not be issued; nobody has seen it.
+ * Whether an order may be issued as it was decided: nothing that it was decided from has changed meanwhile, neither its deployment
+ * nor its environment nor a target of it. One report in between is enough that two targets would be down at once (R-1).
  */
-export function stillWanted(effect: Effect, decidedOver: State, now: State): boolean {
-  if (effect.kind === 'publish-role') return true;
-  const { environment, deployment, seq } = effect.order;
-  return now.environments.get(environment)?.orderSeq === seq - 1 && now.deployments.get(deployment)?.phase === decidedOver.deployments.get(deployment)?.phase;
+export function stillWanted({ order }: SignOrder, decidedOver: State, now: State): boolean {
+  const { environment, deployment, seq } = order;
+  if (now.environments.get(environment)?.orderSeq !== seq - 1) return false;
+  if (now.head === decidedOver.head) return true;
+  if (now.environments.get(environment) !== decidedOver.environments.get(environment)) return false;
+  const known = now.deployments.get(deployment);
+  if (known === undefined || known !== decidedOver.deployments.get(deployment)) return false;
+  return Object.keys(known.targets).every((member) => now.members.get(member) === decidedOver.members.get(member));
 }
 
 function roleEntries(effect: Extract<Effect, { readonly kind: 'publish-role' }>, state: State): Readonly<Record<string, RoleEntry>> {

@@ -11,7 +11,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics, words } from '../metrics.ts';
 import type { TrustRepository } from '../trust/repository.ts';
-import { perform, stillWanted } from './perform.ts';
+import { perform, signed, stillWanted } from './perform.ts';
 import type { Projection } from './projection.ts';
 
 export interface ReconcileOptions {
@@ -111,9 +111,12 @@ async function performAll(effects: readonly Effect[], state: State, options: Rec
   let failures = 0;
   for (const effect of effects) {
     try {
-      const fact = await perform(effect, state, repository, clock.now());
+      if (effect.kind === 'sign-order') await issue(effect, state, options);
+      else {
+        const fact = await perform(effect, state, repository, clock.now());
+        await projection.transact('system', () => ({ events: [fact], result: undefined }));
+      }
       metrics.manifestsSigned.inc({ result: 'success' });
-      await projection.transact('system', (now) => ({ events: stillWanted(effect, state, now) ? [fact] : [], result: undefined }));
     } catch (error) {
       failures += 1;
       metrics.manifestsSigned.inc({ result: 'failure' });
@@ -121,6 +124,21 @@ async function performAll(effects: readonly Effect[], state: State, options: Rec
     }
   }
   return failures;
+}
+
+/** Signs an order in the breath in which it is appended; where what it was decided from has changed, the one that is wanted now, if any. */
+async function issue(effect: Extract<Effect, { readonly kind: 'sign-order' }>, state: State, { projection, repository, clock, observed }: ReconcileOptions): Promise<void> {
+  await projection.transact('system', (now) => {
+    const wanted = stillWanted(effect, state, now) ? effect : orderWanted(now, observed(), effect.order.environment);
+    return { events: wanted === undefined ? [] : [signed(wanted, repository, clock.now())], result: undefined };
+  });
+}
+
+/** What is to be signed for an environment, unless something is to be recorded first: the next round does both. */
+function orderWanted(state: State, observed: Observed, environment: string): Extract<Effect, { readonly kind: 'sign-order' }> | undefined {
+  const { events, effects } = decide(state, observed);
+  if (events.length > 0) return undefined;
+  return effects.flatMap((effect) => (effect.kind === 'sign-order' && effect.order.environment === environment ? [effect] : []))[0];
 }
 
 function count(metrics: Metrics, decision: Decision): void {

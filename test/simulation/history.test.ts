@@ -31,6 +31,18 @@ describe('a control plane of two processes under faults', () => {
     for (const seed of group) await live(seed);
   });
 
+  it('is about something: everything that matters happens often', { timeout: 60_000 }, async () => {
+    const counts = new Map<string, number>();
+    for (let seed = 1; seed <= 30; seed += 1) {
+      for (const { event } of (await live(seed)).entries) {
+        const name = event.kind === 'deployment.finished' ? `deployment ${event.phase}` : event.kind;
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+      }
+    }
+    const wanted = ['deployment.started', 'deployment succeeded', 'deployment failed', 'batch.finished', 'order.issued', 'role.published', 'target.reported', 'target.lost', 'workflow.finished', 'approval.requested', 'lock.acquired', 'freeze.started', 'hold.placed', 'veto.placed'];
+    expect(wanted.filter((name) => (counts.get(name) ?? 0) < 10)).toEqual([]);
+  });
+
   it('goes the same way again by the same seed, to the byte', { timeout: 60_000 }, async () => {
     for (const seed of [3, 77]) {
       const [once, again] = [await live(seed), await live(seed)];

@@ -37,7 +37,25 @@ class Faulty extends MemoryJournal {
   }
 }
 
+/** Before the first append of its process, another process appends. */
+class Shared extends MemoryJournal {
+  #others = ['theirs'];
+  override async append(batch: Append, expected: number): Promise<AppendResult> {
+    const [name] = this.#others.splice(0, 1);
+    if (name !== undefined) await super.append({ actor: 'token:other', at: now(), events: [app(name)] }, this.head());
+    return await super.append(batch, expected);
+  }
+}
+
 describe('transact()', () => {
+  test('P-1 what another process appended at the numbers that were hoped for is what is so', async () => {
+    const journal = new Shared();
+    const projection = await openProjection(journal, now);
+    expect(await create(projection, 'ours')).toBe(true);
+    expect([...projection.state().apps.keys()]).toEqual(['theirs', 'ours']);
+    expect(projection.state().head).toBe(journal.head());
+  });
+
   test('lets many decide at once, each over what those before it led to', async () => {
     const journal = new MemoryJournal();
     const projection = await openProjection(journal, now);

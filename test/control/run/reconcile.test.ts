@@ -169,7 +169,7 @@ describe('the loop', () => {
   });
 });
 
-test('an order that was signed for a deployment that has ended meanwhile is not issued', async () => {
+test('R-1 an order is not issued as it was decided when its deployment has ended or changed meanwhile', async () => {
   await using world = await open({ spoil: (repository) => ({ ...repository, signOrder: () => { throw new ControlError('SIGNING_FAILED', 'later'); } }) });
   await populate(world);
   await promote(world);
@@ -181,4 +181,11 @@ test('an order that was signed for a deployment that has ended meanwhile is not 
   await world.ask({ kind: 'abort', deployment });
   expect(stillWanted({ kind: 'sign-order', order: { ...order, targets: [...order.targets] } }, before, world.projection.state())).toBe(false);
   expect(stillWanted({ kind: 'sign-order', order: { ...order, seq: 2, targets: [...order.targets] } }, before, before)).toBe(false);
+  // R-1: one report in between is enough that two targets would be down at once.
+  const known = before.deployments.get(deployment);
+  if (known === undefined) throw new Error('there is no deployment');
+  const reported = { ...before, head: before.head + 1, deployments: new Map(before.deployments).set(deployment, { ...known }) };
+  expect(stillWanted({ kind: 'sign-order', order: { ...order, targets: [...order.targets] } }, before, reported)).toBe(false);
+  const elsewhere = { ...before, head: before.head + 1, apps: new Map(before.apps) };
+  expect(stillWanted({ kind: 'sign-order', order: { ...order, targets: [...order.targets] } }, before, elsewhere)).toBe(true);
 });
