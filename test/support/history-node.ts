@@ -45,7 +45,7 @@ export class PlainRepository {
   }
 
   publish(environment: string, revisions: Readonly<Record<string, RoleEntry>>): number {
-    const text = JSON.stringify(Object.entries(revisions).toSorted());
+    const text = JSON.stringify(Object.entries(revisions).toSorted(([a], [b]) => (a < b ? -1 : 1)));
     const known = this.#roles.get(environment);
     const version = known?.text === text ? known.version : (known?.version ?? 0) + 1;
     this.#roles.set(environment, { version, text, revisions });

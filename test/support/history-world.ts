@@ -170,16 +170,41 @@ export class HistoryWorld {
     this.#revisions = number;
     const revision = digestOf(number);
     const bad = this.#random.chance(0.2) ? this.#random.pick<Behaviour>(['unhealthy', 'unhealthy', 'inconsistent', 'rejected', 'no-space', 'hang']) : 'healthy';
-    for (const agent of this.agents) this.#behaviours.set(`${revision} ${agent.member}`, this.#random.chance(0.7) ? bad : 'healthy');
+    for (const agent of this.agents) this.#behaviours.set(`${revision} ${agent.member}`, this.#random.chance(0.5) ? bad : 'healthy');
     this.#ask({ kind: 'register-revision', app: 'web', revision, cid: `cid${number}`, manifest: 'AA==', manifestBytes: 1, entries: 1, bytes: 1, chunks: 1, uploadedBytes: 1, proxy: 'proxy' });
   }
 
   #command(): void {
-    const command = randomCommand({ state: this.state, now: this.now, id: (what) => this.id(what) }, this.#random);
+    const command = this.#random.chance(0.3) ? this.#undo() : randomCommand({ state: this.state, now: this.now, id: (what) => this.id(what) }, this.#random);
     if (command === undefined) return;
     this.#ask(command);
     // Asked again, of another process perhaps, by somebody who has no answer yet: it is one (P-1).
     if (this.#random.chance(0.2)) this.#ask(command);
+  }
+
+  /** Somebody takes away what holds things up, or carries them on: else every history would come to stand early. */
+  #undo(): Command | undefined {
+    const { state } = this;
+    const run = [...state.runs.values()].find(({ phase }) => phase === 'running');
+    const request = [...state.requests.values()].find(({ status }) => status === 'open');
+    const lock = [...state.locks.values()].find(({ mode }) => mode === 'manual');
+    const [environment] = state.pins.keys();
+    const [veto] = state.vetoes.values();
+    const [hold] = state.holds.keys();
+    const off = [...state.switches.keys()][0]?.split(':') ?? [];
+    const choices: readonly (Command | false)[] = [
+      run !== undefined && { kind: 'finish-workflow', run: run.run, phase: 'successful' },
+      request !== undefined && { kind: 'vote', request: request.request, decision: 'approve', by: 'quinn', groups: ['qa'] },
+      request !== undefined && { kind: 'vote', request: request.request, decision: 'approve', by: 'pat', groups: ['product'] },
+      lock !== undefined && { kind: 'release-lock', lock: lock.lock, holder: 'ada' },
+      environment !== undefined && { kind: 'remove-pin', environment },
+      veto !== undefined && { kind: 'remove-veto', app: 'web', revision: veto.revision },
+      hold !== undefined && { kind: 'release-hold', edge: hold },
+      off[0] === 'edge-off' && { kind: 'switch-edge', edge: off[1] ?? '', on: true },
+      state.pipelines.get('shop')?.enabled === false && { kind: 'switch-pipeline', pipeline: 'shop', on: true },
+    ];
+    const possible = choices.flatMap((choice) => (choice === false ? [] : [choice]));
+    return possible[this.#random.below(possible.length)];
   }
 
   #ask(command: Command): void {
