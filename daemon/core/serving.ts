@@ -192,7 +192,7 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
   const found: string[] = [];
   const given = state.connections.get(topic.given?.[ordinal] ?? 0);
   const view = given === undefined ? undefined : topic.views.get(given);
-  if (given !== undefined && given !== member && view !== undefined) {
+  if (given !== undefined && given !== member && view !== undefined && mayMeet(peer, view.peer, topic)) {
     const givenAt = topic.givenAt?.[ordinal] ?? 0;
     // One that has announced something since is at work, and will come to this one.
     const patienceMs = view.newsAt > givenAt ? swarmBounds.givenMs : swarmBounds.givenSilentMs;
@@ -200,11 +200,16 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
     if (!wasRedirected || isUnderWay) found.push(given);
   }
   if (wasRedirected) return found;
-  for (const [other, { held }] of topic.views) {
+  for (const [other, { held, peer: holder }] of topic.views) {
     if (found.length >= holdersMax) break;
-    if (other !== member && held?.has(ordinal) === true && !fromOrigin(state, other) && !found.includes(other)) found.push(other);
+    if (other !== member && held?.has(ordinal) === true && !fromOrigin(state, other) && !found.includes(other) && mayMeet(peer, holder, topic)) found.push(other);
   }
   return found;
+}
+
+/** Whether two agents can have a topic from one another: by an environment of both, and not of the topic alone; else the one would wait for the other in vain. */
+function mayMeet({ info: a }: Peer, { info: b }: Peer, { info }: TopicState): boolean {
+  return info.environments.some((environment) => a.environments.includes(environment) && b.environments.includes(environment));
 }
 
 function remember(state: SwarmState, topic: TopicState, peer: Peer, ordinals: readonly number[]): void {

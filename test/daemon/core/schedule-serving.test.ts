@@ -44,6 +44,17 @@ describe('serving', () => {
     expect(served(one.says('b', ask(2, 0, 10)))).toHaveLength(1);
   });
 
+  test('the origin sends nobody to an agent of another environment: they never meet', () => {
+    const one = alone(origin('self'), { ...topicInfo(100), environments: ['alpha', 'beta'] }, everything);
+    one.meet(agent('a', ['alpha']), []);
+    one.meet(agent('b', ['beta']), []);
+    one.meet(agent('c', ['beta', 'alpha']), []);
+    expect(served(one.says('a', ask(1, 0, 10)))[0]?.ordinals).toHaveLength(10);
+    one.says('a', { kind: 'have', topic: 5, ranges: [{ from: 0, to: 10 }] });
+    expect(served(one.says('b', ask(1, 0, 10)))[0]?.ordinals).toHaveLength(10);
+    expect(sent(one.says('c', ask(1, 0, 10)), 'elsewhere', 'c')[0]?.holders.toSorted()).toEqual(['a', 'b']);
+  });
+
   test('the origin has patience with one that is at work: longer when it has announced something since', () => {
     const passed = (msOfSilence: number, hasNews: boolean): number => {
       const one = alone(origin('self'), topicInfo(100), everything);
