@@ -105,7 +105,7 @@ function graphLines(graph: Graph): readonly string[] {
   for (const { stage, environments } of graph.stages) {
     lines.push(`stage ${stage}`);
     for (const environment of environments) {
-      const { environment: name, current, targets, activeDeployment, run, locks, pinned, windows } = environment;
+      const { environment: name, current, desired, targets, activeDeployment, run, locks, pinned, windows } = environment;
       const marks = [
         `${targets} target${targets === 1 ? '' : 's'}`,
         ...(activeDeployment === undefined ? [] : [`deploying (${activeDeployment})`]),
@@ -114,7 +114,8 @@ function graphLines(graph: Graph): readonly string[] {
         ...locks.map(({ reason }) => `locked: ${reason}`),
         ...(windows.open ? [] : [`windows closed${windows.until === undefined ? '' : ` until ${new Date(windows.until).toISOString()}`}`]),
       ];
-      lines.push(`  ${name}: ${setText(current)} (${marks.join('; ')})`);
+      const becomes = setText(desired) === setText(current) || desired.length === 0 ? '' : `, becoming ${setText(desired)}`;
+      lines.push(`  ${name}: ${setText(current)}${becomes} (${marks.join('; ')})`);
       for (const edge of graph.edges.filter(({ to }) => to === name)) lines.push(...edgeLines(edge));
     }
   }
@@ -126,7 +127,7 @@ function edgeLines({ from, apps, auto, enabled, automation, held, candidate, pro
   const next = candidate === undefined ? 'nothing new' : `${setText(candidate)} next${promotion === undefined ? '' : ` (${promotion})`}`;
   return [
     `    from ${from.app ?? from.environment ?? ''}: ${apps.join(', ')}; ${how}${held === undefined ? '' : `; held: ${held}`}; ${next}`,
-    ...(candidate === undefined ? [] : blockers.map(({ type, reason }) => `      waits for ${type}: ${reason}`)),
+    ...(candidate === undefined ? [] : blockers.map(({ type, reason, ref }) => `      waits for ${type}: ${reason}${type === 'approval' && ref !== undefined ? ` (${ref})` : ''}`)),
   ];
 }
 

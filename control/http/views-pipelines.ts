@@ -111,8 +111,8 @@ function environmentNode(state: State, observed: Observed, environment: Environm
   return {
     environment: name,
     apps: [...apps],
-    current: references(state, sets?.current),
-    desired: references(state, sets?.desired),
+    current: references(state, sets?.current, apps),
+    desired: references(state, sets?.desired, apps),
     targets: targetsOf(state, environment).length,
     ...(activeDeployment === undefined ? {} : { activeDeployment }),
     ...(newestDeployment === undefined ? {} : { newestDeployment }),
@@ -155,17 +155,20 @@ function isAutomatic(state: State, observed: Observed, edge: EdgePlace, environm
 function nextAlong(state: State, observed: Observed, edge: EdgePlace, environment: Environment): Pick<Graph['edges'][number], 'candidate' | 'promotion' | 'blockers'> {
   const waiting = environment.waiting.flatMap((id) => state.promotions.get(id) ?? []).find((promotion) => edge.spec.apps.some((app) => membersOf(promotion)[app] !== undefined));
   if (waiting !== undefined) {
-    return { candidate: references(state, membersOf(waiting)), promotion: waiting.promotion, blockers: evaluateGates(state, waiting, observed).blockers.map(blockerView) };
+    return { candidate: references(state, membersOf(waiting), environment.apps), promotion: waiting.promotion, blockers: evaluateGates(state, waiting, observed).blockers.map(blockerView) };
   }
   const chosen = chooseAmong(state, environment, edge, newerOptions(state, environment, edge));
   if (chosen.kind !== 'chosen') return { blockers: [] };
   const { blockers } = evaluateGates(state, candidateOf(environment, edge, chosen.option, state, observed.now), observed);
-  return { candidate: references(state, chosen.option.carried), blockers: blockers.map(blockerView) };
+  return { candidate: references(state, chosen.option.carried, environment.apps), blockers: blockers.map(blockerView) };
 }
 
-function references(state: State, members: SetMembers | undefined) {
-  return Object.entries(members ?? {}).map(([app, revision]) => {
+/** In the order in which an environment deploys its applications. */
+function references(state: State, members: SetMembers | undefined, apps: readonly string[]) {
+  return apps.flatMap((app) => {
+    const revision = members?.[app];
+    if (revision === undefined) return [];
     const number = numberOf(state, app, revision);
-    return { app, revision, ...(number === undefined ? {} : { number }) };
+    return [{ app, revision, ...(number === undefined ? {} : { number }) }];
   });
 }
