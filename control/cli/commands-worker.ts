@@ -27,7 +27,7 @@ const jobsMax = 64;
 export function registerWorker(program: Command, world: World): void {
   program
     .command('worker')
-    .description('carry out steps of workflows and builds on this machine; needs a token with scope work:*')
+    .description('carry out steps of workflows and builds on this machine; needs a token with scope work:*, and for builds upload:app/<name> or upload:*')
     .option('--role <roles>', 'what it is for: tester, builder, or names that steps ask for; several as a,b', 'tester')
     .option('-d, --directory <directory>', 'where it works; each piece of work has a directory of its own there', 'starling-worker')
     .option('--name <name>', 'what it is called; the name of the machine when it is left out')

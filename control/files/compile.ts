@@ -122,8 +122,8 @@ function warnOfApps({ metadata, spec }: Pick<PipelineText, 'metadata' | 'spec'>,
   if (metadata.labels !== undefined) findings.ignored(['metadata', 'labels']);
   spec.apps.forEach((app, index) => {
     const at = ['spec', 'apps', index];
-    if (app.repo !== undefined) findings.ignored([...at, 'repo'], 'revisions come from `starling push`');
-    if (app.autoBuild !== undefined) findings.ignored([...at, 'autoBuild'], 'revisions come from `starling push`');
+    if (app.repo !== undefined) findings.ignored([...at, 'repo'], '`starling build configure` says from which branch an application is built');
+    if (app.autoBuild !== undefined) findings.ignored([...at, 'autoBuild'], '`starling build configure` says how an application is built');
     if (app.deploySpec !== undefined && app.deploySpec !== 'deploy.yaml') findings.ignored([...at, 'deploySpec'], "it is always 'deploy.yaml' at the root of what is pushed");
     if (app.requires !== undefined) findings.ignored([...at, 'requires'], 'requirements belong to revisions');
   });

@@ -148,6 +148,30 @@ describe('B-1 B-2 L-4 one worker at a time', () => {
     expect(builds.state.builds.get('b1')).toMatchObject({ phase: 'failed', attempt: buildAttemptsMax });
   });
 
+  test('L-4 while another attempt is under way, only words under its own lease and number count', () => {
+    const builds = new Builds();
+    builds.notice('b1', 1);
+    builds.begin('b1', 'lease-1');
+    builds.done({ kind: 'end-build', build: 'b1', attempt: 1, lease: 'lease-1', end: 'errored' });
+    builds.begin('b1', 'lease-2');
+    for (const late of [{ attempt: 1, lease: 'lease-1' }, { attempt: 2, lease: 'lease-1' }, { attempt: 1, lease: 'lease-2' }]) {
+      expect(builds.ask({ kind: 'end-build', build: 'b1', ...late, end: 'failed' })).toMatchObject({ kind: 'refused', code: 'conflict' });
+    }
+    expect(builds.ask({ kind: 'retry-build', build: 'b2', of: 'b1' })).toMatchObject({ kind: 'refused', code: 'conflict' });
+    expect(builds.state.builds.get('b1')).toMatchObject({ phase: 'running', attempt: 2 });
+  });
+
+  test('B-2 the same commit noticed twice is one build, also when the first is over', () => {
+    const builds = new Builds();
+    builds.notice('b1', 1);
+    builds.notice('b2', 1);
+    builds.begin('b1');
+    builds.end('b1', 'failed');
+    builds.notice('b3', 1);
+    expect([...builds.state.builds.keys()]).toEqual(['b1']);
+    expect(builds.commits('b1')).toEqual([1]);
+  });
+
   test('a build that was cancelled takes no more words, and may be tried again', () => {
     const builds = new Builds();
     builds.notice('b1', 1);
