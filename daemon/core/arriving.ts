@@ -49,6 +49,7 @@ export function onChunk(state: SwarmState, peer: Peer, event: Chunk): void {
     strikeCorrupt(state, peer, topic.info.revision, `chunk ${event.ordinal} of the ${topic.info.blob} of revision ${topic.info.revision}`);
     if (topic.fetch !== undefined) topic.fetch.ownersStale = true;
   }
+  if (event.good) peer.busyTimes = 0;
   if (request.remaining.size === 0) {
     if (event.good) learnRate(state, peer, request.bytes);
     closeRequest(state, peer, request);
@@ -103,12 +104,15 @@ export function onStored(state: SwarmState, event: Stored): void {
   } else if (fetch.piecesDone - topic.flushedPieces >= swarmBounds.havePieces) flushHave(state, topic);
 }
 
-/** The neighbour has too much to do: all of the request is free again, and it is left in peace for a while. */
+/** The neighbour has too much to do: all of the request is free again, and it is left in peace for a while, longer each time until it sends something. */
 export function onBusy(state: SwarmState, peer: Peer, message: BusyMessage): void {
   const request = peer.requests.get(message.request);
   if (request === undefined) return;
   closeRequest(state, peer, request);
-  peer.busyUntil = state.now + Math.min(message.retryAfterMs, swarmBounds.busyMsMax);
+  // Requests that were made together are refused together: that is once.
+  if (state.now >= peer.busyUntil) peer.busyTimes += 1;
+  const factor = 2 ** Math.min(peer.busyTimes - 1, swarmBounds.busyDoublings);
+  peer.busyUntil = Math.max(peer.busyUntil, state.now + Math.min(message.retryAfterMs * factor, swarmBounds.busyMsMax));
 }
 
 /** The neighbour does not hold some of it after all. */

@@ -20,6 +20,7 @@ export function createPeer(info: PeerInfo, connection: number, now: number): Pee
     timeoutAt: 0,
     quarantinedUntil: 0,
     busyUntil: 0,
+    busyTimes: 0,
     theirTopics: new Map(),
   };
 }

@@ -47,6 +47,8 @@ export const swarmBounds = {
   banMs: 60 * 60_000,
   /** Longest `busy` that is believed. */
   busyMsMax: 5_000,
+  /** Who is refused again and again comes back half as often each time: a question costs both sides as much as some 10 KiB of chunks. */
+  busyDoublings: 3,
 
   /** The last pieces are asked of more holders when they dawdle. */
   endgamePieces: 8,

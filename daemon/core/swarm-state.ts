@@ -130,6 +130,8 @@ export interface Peer {
   timeoutAt: number;
   quarantinedUntil: number;
   busyUntil: number;
+  /** Times that it said so since it last sent a chunk. */
+  busyTimes: number;
   /** Its topics by its number: which blob. Those that we share have a view beside. */
   readonly theirTopics: Map<number, string>;
 }

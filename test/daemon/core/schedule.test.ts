@@ -249,6 +249,22 @@ describe('what is asked of whom', () => {
     expect(sent(one.pass(swarmBounds.busyMsMax), 'request')).toHaveLength(1);
   });
 
+  test('`busy` again and again is asked less and less often', () => {
+    const one = alone(agent('self'), topicInfo(2));
+    one.meet(agent('x'), 'all');
+    let [request] = sent(one.want(), 'request');
+    const waits: number[] = [];
+    for (let times = 0; times < 6; times += 1) {
+      one.says('x', { kind: 'busy', request: request?.request ?? 0, retryAfterMs: 100 });
+      request = undefined;
+      for (let ms = 0; request === undefined && ms < 10_000; ms += 50) {
+        [request] = sent(one.pass(50), 'request');
+        if (request !== undefined) waits.push(ms + 50);
+      }
+    }
+    expect(waits).toEqual([100, 200, 400, 800, 800, 800]);
+  });
+
   test('a pause of our own is no fault of the neighbour', () => {
     const one = alone(agent('self'), topicInfo(1));
     one.meet(agent('x'), 'all');
