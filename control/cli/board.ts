@@ -53,8 +53,13 @@ export function createBoard(terminal: Terminal, clock: Pick<Clock, 'monotonic'>)
 }
 
 /** What a plain line says when it changes, by target; the deployment itself under the environment's name. */
+/** Where a promotion is: in its deployment, until that is over and what it brought is verified. */
+function phaseNow({ promotion, deployment }: Seen): string {
+  return deployment === undefined || promotion.phase === 'verifying' ? promotion.phase : deployment.phase;
+}
+
 function phases({ promotion, deployment }: Seen): Record<string, string> {
-  const whole = `${deployment === undefined ? promotion.phase : deployment.phase}${legText({ promotion, deployment })}`;
+  const whole = `${phaseNow({ promotion, deployment })}${legText({ promotion, deployment })}`;
   const targets = (deployment?.targets ?? []).map((target) => [visible(target.name), `${target.phase}${transferText(target)}${failureText(target)}`]);
   return Object.fromEntries([[promotion.environment, `${broughtText(promotion)} ${whole}`], ...targets]);
 }
@@ -65,7 +70,7 @@ function legText({ promotion: { members }, deployment }: Seen): string {
 }
 
 function rows({ promotion, deployment }: Seen, elapsed: string, paint: Terminal['paintError']): readonly string[] {
-  const phase = deployment?.phase ?? promotion.phase;
+  const phase = phaseNow({ promotion, deployment });
   const head = `${paint('bold', `${broughtText(promotion)} → ${promotion.environment}`)}  ${painted(paint, phase)}${legText({ promotion, deployment })}${batchText(deployment)}  ${paint('dim', elapsed)}`;
   if (deployment === undefined) return [head];
   const width = Math.max(...deployment.targets.slice(0, rowsMax).map(({ name }) => visible(name).length), 0);

@@ -44,7 +44,7 @@ export async function follow(api: Api, id: string, { onSeen, timeoutMs, deployme
       last = await look(api, id, deployment);
       heardAt = clock.monotonic();
       onSeen(last);
-      if (isOver(last)) return last;
+      if (isOver(last, deployment !== undefined)) return last;
     } catch (error) {
       if (!(error instanceof ControlError) || error.code !== 'UNREACHABLE' || clock.monotonic() - heardAt > absenceMsMax) throw error;
     }
@@ -62,8 +62,10 @@ async function look(api: Api, id: string, given: string | undefined): Promise<Se
   return { promotion, deployment };
 }
 
-function isOver({ promotion, deployment }: Seen): boolean {
-  return over.has(promotion.phase) && (deployment === undefined || rollbackOver.has(deployment.phase));
+/** Who looks at one deployment sees its end, though its promotion is verified after it. */
+function isOver({ promotion, deployment }: Seen, one: boolean): boolean {
+  const ended = over.has(promotion.phase) || (one && promotion.phase === 'verifying');
+  return ended && (deployment === undefined || rollbackOver.has(deployment.phase));
 }
 
 function describeState(seen: Seen | undefined): string {
@@ -78,6 +80,7 @@ function describeState(seen: Seen | undefined): string {
 /** Nothing when it went well. @throws {ControlError} ROLLED_BACK, FAILED or CONFLICT, saying why it did not. */
 export function requireSuccess({ promotion, deployment }: Seen): void {
   // A catch-up is for a promotion that has ended long ago, and can fail all the same.
+  if (promotion.phase === 'verifying' && deployment?.phase === 'succeeded') return;
   if (promotion.phase === 'succeeded' && (deployment?.type !== 'catch-up' || deployment.phase === 'succeeded')) return;
   const what = `${broughtText(promotion)} in '${promotion.environment}'`;
   const why = [promotion.outcome, deployment?.reason].find((text) => text !== undefined && text !== '');

@@ -79,9 +79,11 @@ function appToFetch(state: State, environment: Environment, promotion: Promotion
   return environment.apps.find((app) => {
     const to = members[app];
     if (to === undefined || environment.slots[app]?.current === to) return false;
+    // Where there is no next application, all who can go on; and ten thousand targets need not be counted at every word of one.
+    if (open?.app === app && open.to === to && onlyThisOne(environment, members)) return true;
     const seen = spreading(state, environment.environment, { [app]: to });
-    // What is enough for the gate is enough to let the next application have its turn; until then, all who can go on.
-    return open?.app === app && onlyThisOne(environment, members) ? true : wanted === undefined ? seen.coverage < 1 : !isEnough(seen, wanted);
+    // What is enough for the gate is enough to let the next application have its turn.
+    return wanted === undefined ? seen.coverage < 1 : !isEnough(seen, wanted);
   });
 }
 

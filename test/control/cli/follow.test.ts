@@ -67,6 +67,17 @@ describe('follow()', () => {
     await expect(following).rejects.toMatchObject({ code: 'TIMED_OUT', message: expect.stringContaining("web@3 in 'prod' is still running (0 of 1 targets done)") });
   });
 
+  test('waits for the verdict about a promotion, and with one deployment only for that', async () => {
+    const steps = [seen('deploying', 'running'), seen('verifying', 'succeeded'), seen('failed', 'succeeded')];
+    const whole = await follow(apiOf(steps), 'pr-1', { onSeen: () => undefined }, timed());
+    expect(() => requireSuccess(whole)).toThrow("web@3 in 'prod' failed");
+    const one = await follow(apiOf(steps), 'pr-1', { onSeen: () => undefined, deployment: 'd-1' }, timed());
+    expect(one.promotion.phase).toBe('verifying');
+    requireSuccess(one);
+    const late = follow(apiOf(steps.slice(1, 2)), 'pr-1', { onSeen: () => undefined, timeoutMs: 5_000 }, timed());
+    await expect(late).rejects.toMatchObject({ code: 'TIMED_OUT', message: expect.stringContaining("web@3 in 'prod' runs everywhere and is still being verified") });
+  });
+
   test('bears a control plane that restarts, and gives up on one that stays away', async () => {
     const end = await follow(apiOf([seen('deploying', 'running'), away, away, seen('succeeded', 'succeeded')]), 'pr-1', { onSeen: () => undefined }, timed());
     expect(end.promotion.phase).toBe('succeeded');
@@ -82,6 +93,8 @@ describe('requireSuccess()', () => {
     [seen('failed', 'rollback-failed'), 1],
     [seen('aborted', 'aborted'), 1],
     [seen('superseded'), 5],
+    [seen('rejected'), 1],
+    [seen('errored', 'failed'), 1],
   ])('%#', (end, expected) => {
     const attempt = (): number => {
       try {
