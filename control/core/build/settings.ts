@@ -11,7 +11,9 @@ const dayMs = 86_400_000;
 /** What is wrong with settings, in words; empty when nothing is. */
 export function settingsProblems({ repo, intervalMs, command, output, timeoutMs, role }: BuildSettings): readonly string[] {
   const problems: string[] = [];
-  if (!isRepoUrl(repo.url)) problems.push(`'${repo.url.slice(0, 100)}' is not a repository: https://, http://, ssh://, git://, file:// or name@host:path`);
+  // What is said here is on record for everybody who may read.
+  if (/^https?:\/\/[^/]*@|^[a-z]+:\/\/[^/@]*:[^/]*@/.test(repo.url)) problems.push("the address of the repository has a user or a password in it; leave it out, and give git a credential helper or an ssh key");
+  else if (!isRepoUrl(repo.url)) problems.push(`'${repo.url.slice(0, 100)}' is not a repository: https://, http://, ssh://, git://, file:// or name@host:path`);
   if (!isBranch(repo.branch)) problems.push(`'${repo.branch.slice(0, 100)}' is not the name of a branch, such as main`);
   if (repo.paths.length > pathsMax) problems.push(`${repo.paths.length} paths; at most ${pathsMax}`);
   const wrong = repo.paths.find((path) => path === '' || path.length > 256 || path.startsWith('/') || path.startsWith(':'));

@@ -100,6 +100,10 @@ describe('CDS-8 starling worker', { timeout }, () => {
     expect((await control.test.post(report, { phase: 'running' })).body.steps[0].phase).toBe('running');
     await control.test.post(report, { phase: 'succeeded', tests: { passed: 3, total: 3 } });
     await control.until(({ phase }) => phase === 'successful');
+    await using other = await WorkControl.start(arrived([step('inside', { with: { run: 'make check' } })]));
+    const taken = await eventually(async () => (await other.test.post('/v1/work/lease', { worker: 'w1', roles: ['tester'], waitMs: 0 })).body.work, 10_000, async () => 'nothing is offered');
+    const refused = await other.test.call('POST', `/v1/workflow-runs/${taken.run}/steps/inside/report`, { body: { phase: 'succeeded' } });
+    expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining("carried out by worker 'w1'") } });
   });
 });
 

@@ -223,6 +223,8 @@ describe('settings', () => {
     ['an option', { repo: { ...settings.repo, url: '--upload-pack=touch /tmp/x' } }],
     ['a host that is an option of ssh', { repo: { ...settings.repo, url: 'ssh://-oProxyCommand=x/y' } }],
     ['a user before such a host', { repo: { ...settings.repo, url: 'ssh://git@-oProxyCommand=x/y' } }],
+    ['a password, which would be on record', { repo: { ...settings.repo, url: 'ssh://git:hunter2@git.example.org/a' } }],
+    ['a token as a user', { repo: { ...settings.repo, url: 'https://ghp_x@github.com/a/b.git' } }],
     ['a branch that is an option', { repo: { ...settings.repo, branch: '-f' } }],
     ['a branch that climbs', { repo: { ...settings.repo, branch: 'a/../b' } }],
     ['a path that is magic', { repo: { ...settings.repo, paths: [':(attr:x)'] } }],
