@@ -135,12 +135,13 @@ function show(terminal: Terminal, plan: Plan, file: PipelineFile): void {
 }
 
 /** What a PUT takes. */
-export function bodyOf({ project, spec, apps, environments, enabled }: PipelineFile): ApplyPipelineBody {
+export function bodyOf({ project, spec, apps, environments, builds, enabled }: PipelineFile): ApplyPipelineBody {
   return {
     project,
     spec,
     apps: [...apps],
     environments: environments.map(({ environment, apps: carried, selector, config }) => ({ environment, apps: [...carried], selector: { ...selector }, config: configBody(config) })),
+    ...(builds.length === 0 ? {} : { builds: builds.map(({ app, settings }) => ({ app, settings: { ...settings, repo: { ...settings.repo, paths: [...settings.repo.paths] } } })) }),
     ...(enabled === undefined ? {} : { enabled }),
   };
 }

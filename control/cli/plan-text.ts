@@ -14,7 +14,7 @@ export type Paint = (colour: Colour, text: string) => string;
 const shownMax = 80;
 const marks = { add: { mark: '+', colour: 'green' }, remove: { mark: '-', colour: 'red' }, change: { mark: '~', colour: 'yellow' } } as const;
 /** What the lists of a pipeline hold, in the singular. */
-const nouns: Readonly<Record<string, string>> = { stages: 'stage', environments: 'environment', edges: 'promotion', windows: 'window', workflows: 'workflow', steps: 'step', policies: 'policy', batches: 'batch' };
+const nouns: Readonly<Record<string, string>> = { stages: 'stage', environments: 'environment', edges: 'promotion', windows: 'window', workflows: 'workflow', steps: 'step', policies: 'policy', batches: 'batch', builds: 'build of' };
 
 /** Every line of a plan, visible; `file` is what would be applied. */
 export function planLines(plan: Plan, file: Pick<PipelineFile, 'pipeline' | 'project' | 'spec' | 'environments'>, paint: Paint): readonly string[] {
@@ -67,7 +67,7 @@ function words(path: string): { readonly place: string; readonly field: string }
   const place: string[] = [];
   for (;;) {
     // What an environment says of its deployments is a part of its own only in the model.
-    if (parts.length > 1 && parts[0] === 'config') parts.shift();
+    if (parts.length > 1 && (parts[0] === 'config' || parts[0] === 'settings')) parts.shift();
     if (parts.length < 2 || nouns[parts[0] ?? ''] === undefined) break;
     const [list = '', name = ''] = parts.splice(0, 2);
     place.push(`${nouns[list]} ${name}`);

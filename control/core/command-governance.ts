@@ -2,6 +2,7 @@
 
 import type { AutomationScope, Description, Scope, StepPhase, RunPhase, ApprovalStatus, ApprovalSubject, TestFigures, TryEnd, Verdict } from '../../proto/events-pipeline.ts';
 import type { Digest } from '../../proto/cid.ts';
+import type { BuildSettings } from '../../proto/events-build.ts';
 import type { DeploymentConfig, Labels } from '../../proto/events.ts';
 import type { ApprovalRule, PipelineSpec } from '../../proto/pipeline.ts';
 
@@ -14,7 +15,13 @@ export interface EnvironmentWish {
   readonly config: DeploymentConfig;
 }
 
-/** `apps` and `environments` are made or changed in the same append: all of it, or nothing (G-1). */
+/** How an application is built, as a pipeline's file says. */
+export interface BuildWish {
+  readonly app: string;
+  readonly settings: BuildSettings;
+}
+
+/** `apps`, `environments` and `builds` are made or changed in the same append: all of it, or nothing (G-1). */
 export type ApplyPipeline = {
   readonly kind: 'apply-pipeline';
   readonly pipeline: string;
@@ -22,6 +29,8 @@ export type ApplyPipeline = {
   readonly spec: PipelineSpec;
   readonly apps?: readonly string[];
   readonly environments?: readonly EnvironmentWish[];
+  /** Of applications that are left out: as it is. */
+  readonly builds?: readonly BuildWish[];
   /** Absent: as it is; a new one is enabled. */
   readonly enabled?: boolean;
   /** What its writer has seen: 0 for none. Refused when it is another by now. */

@@ -4,7 +4,8 @@ import type { Event } from '../../proto/events.ts';
 import { accepted, refused } from './answer.ts';
 import { changeEnvironment, createApp, createEnvironment } from './commands-catalog.ts';
 import { evolveAll } from './evolve.ts';
-import type { ApplyPipeline, DeletePipeline, DescribeRevision, EnvironmentWish, SetAutomation, SwitchEdge, SwitchPipeline } from './command-governance.ts';
+import { answerBuild } from './build/commands.ts';
+import type { ApplyPipeline, BuildWish, DeletePipeline, DescribeRevision, EnvironmentWish, SetAutomation, SwitchEdge, SwitchPipeline } from './command-governance.ts';
 import type { Answer } from './command.ts';
 import { nameProblem } from './config.ts';
 import { edgesOf } from './gates/place.ts';
@@ -16,7 +17,7 @@ import { canonicalText } from './sets.ts';
 import { isRange } from './versions.ts';
 
 /** Everything that a pipeline's file says, or nothing of it (G-1); what is so already is not said again. */
-export function applyPipeline(state: State, { pipeline, project, spec, apps = [], environments = [], enabled, generation }: ApplyPipeline): Answer {
+export function applyPipeline(state: State, { pipeline, project, spec, apps = [], environments = [], builds = [], enabled, generation }: ApplyPipeline): Answer {
   const problem = nameProblem('a pipeline', pipeline) ?? nameProblem('a project', project);
   if (problem !== undefined) return refused('invalid', problem);
   const known = state.pipelines.get(pipeline);
@@ -24,6 +25,7 @@ export function applyPipeline(state: State, { pipeline, project, spec, apps = []
   const makes = [
     ...apps.filter((app) => !state.apps.has(app)).map((app) => (before: State) => createApp(before, { kind: 'create-app', app, project })),
     ...environments.map((wish) => (before: State) => wishFor(before, wish)),
+    ...builds.map((wish) => (before: State) => buildFor(before, wish)),
   ];
   const events: Event[] = [];
   const problems: string[] = [];
@@ -50,6 +52,11 @@ function wishFor(state: State, { environment, apps, selector, config }: Environm
   if (known === undefined) return createEnvironment(state, { kind: 'create-environment', environment, app: apps[0] ?? '', apps, selector, config });
   const same = canonicalText([known.apps, known.selector, known.config]) === canonicalText([apps, selector, config]);
   return same ? accepted() : changeEnvironment(state, { kind: 'change-environment', environment, apps, selector, config });
+}
+
+function buildFor(state: State, { app, settings }: BuildWish): Answer {
+  const known = state.autoBuilds.get(app);
+  return canonicalText(known?.settings) === canonicalText(settings) ? accepted() : answerBuild(state, { kind: 'configure-build', app, settings });
 }
 
 export function switchPipeline(state: State, { pipeline, on, reason }: SwitchPipeline): Answer {

@@ -11,7 +11,7 @@ export interface Change {
 }
 
 /** Fields that name the items of a list, the first that all items have. */
-const nameFields = ['stage', 'environment', 'edge', 'window', 'workflow', 'step', 'policy', 'group', 'name'] as const;
+const nameFields = ['stage', 'environment', 'edge', 'window', 'workflow', 'step', 'policy', 'group', 'name', 'app'] as const;
 
 /** Every difference from `before` to `after`, in the order of `after`. Absent and `undefined` are the same. */
 export function differences(before: unknown, after: unknown, path = ''): readonly Change[] {

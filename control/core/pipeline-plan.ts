@@ -4,7 +4,7 @@
 import { automation } from './automation.ts';
 import { settleRequests } from './automation-approvals.ts';
 import { settleRuns } from './automation-workflows.ts';
-import type { ApplyPipeline, EnvironmentWish } from './command-governance.ts';
+import type { ApplyPipeline, BuildWish, EnvironmentWish } from './command-governance.ts';
 import type { Refused } from './command.ts';
 import { applyPipeline } from './commands-pipeline.ts';
 import { evolveAll } from './evolve.ts';
@@ -56,12 +56,19 @@ export function configurationOf(state: State, name: string): object | undefined 
   if (pipeline === undefined) return undefined;
   // By name: their order is that of the stages, which are compared themselves.
   const environments = environmentsOf(state, pipeline).map(wishOf).toSorted((a, b) => (a.environment < b.environment ? -1 : 1));
-  return { project: pipeline.project, enabled: pipeline.enabled, ...pipeline.spec, environments };
+  const builds = buildsOf(state, pipeline).toSorted((a, b) => (a.app < b.app ? -1 : 1));
+  return { project: pipeline.project, enabled: pipeline.enabled, ...pipeline.spec, environments, ...(builds.length === 0 ? {} : { builds }) };
 }
 
 /** The environments of a pipeline in its order. */
 export function environmentsOf(state: State, { spec }: Pick<Pipeline, 'spec'>): readonly Environment[] {
   return spec.stages.flatMap((stage) => stage.environments.flatMap(({ environment }) => state.environments.get(environment) ?? []));
+}
+
+/** How the applications of a pipeline are built, of those of which it is said. */
+export function buildsOf(state: State, { spec }: Pick<Pipeline, 'spec'>): readonly BuildWish[] {
+  const apps = new Set(spec.edges.flatMap((edge) => edge.apps));
+  return [...state.autoBuilds.values()].filter(({ app }) => apps.has(app)).map(({ app, settings }) => ({ app, settings }));
 }
 
 /** An environment as a pipeline's file describes it. */

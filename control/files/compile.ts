@@ -2,10 +2,11 @@
 // problems of a document are told together, each with its place.
 
 import type { PipelineSpec } from '../../proto/pipeline.ts';
-import type { EnvironmentWish } from '../core/command-governance.ts';
+import type { BuildWish, EnvironmentWish } from '../core/command-governance.ts';
 import { applyPipeline } from '../core/commands-pipeline.ts';
 import { environmentNameMax, labelProblems } from '../core/config.ts';
 import { initialState } from '../core/evolve.ts';
+import { buildOf } from './compile-builds.ts';
 import { deploymentOf, plainDeployment, type CompiledDeployment } from './compile-deployments.ts';
 import { environmentsOf, graphOf } from './compile-graph.ts';
 import { policyOf } from './compile-policies.ts';
@@ -25,6 +26,8 @@ export interface PipelineFile {
   readonly spec: PipelineSpec;
   readonly apps: readonly string[];
   readonly environments: readonly EnvironmentWish[];
+  /** Of applications that are not in it nothing is said. */
+  readonly builds: readonly BuildWish[];
 }
 
 /** Reads a document that has the form of its schema; undefined when there are problems. */
@@ -71,10 +74,11 @@ export function compilePipeline(document: SourceDocument, { metadata, spec }: Pi
     spec: { executionMode: spec.executionMode ?? 'superseded', stages, edges, windows, workflows, policies, ...(notifications.length === 0 ? {} : { notifications }) },
     apps: known.apps,
     environments: wishes,
+    builds: spec.apps.flatMap((app, index) => buildOf(app, ['spec', 'apps', index], findings) ?? []),
   };
   if (findings.problems.length === 0) {
     // What the control plane would refuse in an empty world, it would refuse in every one.
-    const answer = applyPipeline(initialState(), { kind: 'apply-pipeline', pipeline: file.pipeline, project: file.project, spec: file.spec, apps: file.apps, environments: file.environments });
+    const answer = applyPipeline(initialState(), { kind: 'apply-pipeline', pipeline: file.pipeline, project: file.project, spec: file.spec, apps: file.apps, environments: file.environments, builds: file.builds });
     if (answer.kind === 'refused') findings.problem(['metadata', 'name'], answer.message);
   }
   return findings.problems.length > 0 ? undefined : file;
@@ -122,8 +126,6 @@ function warnOfApps({ metadata, spec }: Pick<PipelineText, 'metadata' | 'spec'>,
   if (metadata.labels !== undefined) findings.ignored(['metadata', 'labels']);
   spec.apps.forEach((app, index) => {
     const at = ['spec', 'apps', index];
-    if (app.repo !== undefined) findings.ignored([...at, 'repo'], '`starling build configure` says from which branch an application is built');
-    if (app.autoBuild !== undefined) findings.ignored([...at, 'autoBuild'], '`starling build configure` says how an application is built');
     if (app.deploySpec !== undefined && app.deploySpec !== 'deploy.yaml') findings.ignored([...at, 'deploySpec'], "it is always 'deploy.yaml' at the root of what is pushed");
     if (app.requires !== undefined) findings.ignored([...at, 'requires'], 'requirements belong to revisions');
   });

@@ -11,7 +11,7 @@ const AppEntry = mapping(
   {
     name: NameText,
     repo: Type.Optional(mapping({ url: text('the URL of a git repository', 2048), branch: Type.Optional(text('a branch')), paths: Type.Optional(list(text('a pattern of paths'), 'patterns of paths')) }, '{url: URL, branch: NAME}')),
-    autoBuild: Type.Optional(mapping({ enabled: Type.Optional(Flag), interval: Type.Optional(DurationText), coalesce: Type.Optional(Flag), build: Type.Optional(NameText), command: Type.Optional(text('a command', 8192)) }, '{enabled: true, interval: 1m}')),
+    autoBuild: Type.Optional(mapping({ enabled: Type.Optional(Flag), interval: Type.Optional(DurationText), coalesce: Type.Optional(Flag), build: Type.Optional(NameText), command: Type.Optional(text('a command for a shell in the checkout', 4096)), output: Type.Optional(text('a directory of the checkout, such as dist', 256)), timeout: Type.Optional(DurationText), role: Type.Optional(NameText) }, '{command: "npm run build", output: dist}')),
     deploySpec: Type.Optional(text('a path inside the artifact')),
     requires: Type.Optional(list(mapping({ node: NameText, version: text('a range of versions in quotes, such as ">=22.3 <23"', 128) }, '{node: NAME, version: RANGE}'), 'requirements {node: NAME, version: RANGE}')),
   },

@@ -7,10 +7,11 @@ import type { DeploymentConfig } from '../../proto/events.ts';
 import type { ApprovalSpec, CompliancePolicy, CoverageSpec, EdgeSpec, PipelineEnvironment, SelectKey, StepSpec, WorkflowSpec } from '../../proto/pipeline.ts';
 import type { BatchSpec } from '../../proto/rollout-config.ts';
 import type { TimeWindow } from '../../proto/window.ts';
-import type { EnvironmentWish } from '../core/command-governance.ts';
+import type { BuildWish, EnvironmentWish } from '../core/command-governance.ts';
 import { canonicalText } from '../core/sets.ts';
 import type { PipelineFile } from './compile.ts';
 import { edgeNames } from './compile-graph.ts';
+import { buildDefaults } from './compile-builds.ts';
 import { breakGlassExpiryText } from './compile-policies.ts';
 import { approvalExpiryText } from './compile-workflows.ts';
 import { daysText, durationMs, durationText, labelsText } from './units.ts';
@@ -19,7 +20,7 @@ import { daysText, durationMs, durationText, labelsText } from './units.ts';
 const flowMax = 150;
 
 /** The YAML of a pipeline. */
-export function pipelineYaml({ pipeline, project, enabled, spec, apps, environments }: PipelineFile): string {
+export function pipelineYaml({ pipeline, project, enabled, spec, apps, environments, builds }: PipelineFile): string {
   const configs = configNames(spec.stages.flatMap((stage) => stage.environments), environments);
   const document = new Document({
     apiVersion: 'starling/v1',
@@ -28,7 +29,7 @@ export function pipelineYaml({ pipeline, project, enabled, spec, apps, environme
     spec: tidy({
       enabled: enabled === false ? false : undefined,
       executionMode: spec.executionMode === 'superseded' ? undefined : spec.executionMode,
-      apps: apps.map((name) => ({ name })),
+      apps: apps.map((name) => ({ name, ...buildText(builds.find(({ app }) => app === name)) })),
       windows: full(spec.windows.map(windowText)),
       workflows: full(spec.workflows.map(workflowText)),
       deploymentConfigs: full([...configs.entries.values()]),
@@ -57,6 +58,25 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Without the fields that say nothing. */
 function tidy(fields: Fields): Fields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+/** Where it comes from, and how it is built. */
+function buildText(wish: BuildWish | undefined): Fields {
+  if (wish === undefined) return {};
+  const { repo, enabled, intervalMs, coalesce, command, output, timeoutMs, role } = wish.settings;
+  const whole = buildDefaults;
+  return {
+    repo: tidy({ url: repo.url, branch: repo.branch === whole.branch ? undefined : repo.branch, paths: full(repo.paths) }),
+    autoBuild: tidy({
+      enabled: enabled ? undefined : false,
+      interval: intervalMs === durationMs(whole.interval) ? undefined : durationText(intervalMs),
+      coalesce: coalesce ? undefined : false,
+      command,
+      output: output === whole.output ? undefined : output,
+      timeout: timeoutMs === durationMs(whole.timeout) ? undefined : durationText(timeoutMs),
+      role: role === whole.role ? undefined : role,
+    }),
+  };
 }
 
 function full<Item>(items: readonly Item[]): readonly Item[] | undefined {

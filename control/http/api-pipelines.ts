@@ -69,7 +69,7 @@ function versionOf(state: State, pipeline: string): string {
   return etagOf(configurationOf(state, pipeline));
 }
 
-function commandOf(pipeline: string, { project, spec, apps, environments, enabled }: ApplyPipelineBody): ApplyPipeline {
+function commandOf(pipeline: string, { project, spec, apps, environments, builds, enabled }: ApplyPipelineBody): ApplyPipeline {
   return {
     kind: 'apply-pipeline',
     pipeline,
@@ -77,6 +77,7 @@ function commandOf(pipeline: string, { project, spec, apps, environments, enable
     spec,
     apps,
     environments: environments.map(({ environment, apps: carried, selector, config }) => ({ environment, apps: carried, selector, config: { ...deploymentDefaults, ...config } })),
+    ...(builds === undefined ? {} : { builds }),
     ...(enabled === undefined ? {} : { enabled }),
   };
 }

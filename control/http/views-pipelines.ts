@@ -12,7 +12,7 @@ import { contextOf } from '../core/gates.ts';
 import { edgesOf, placeOf, windowsOf, type EdgePlace } from '../core/gates/place.ts';
 import type * as pipelines from '../core/model-pipeline.ts';
 import type { Environment, State } from '../core/model.ts';
-import { environmentsOf, wishOf, type PipelinePlan } from '../core/pipeline-plan.ts';
+import { buildsOf, environmentsOf, wishOf, type PipelinePlan } from '../core/pipeline-plan.ts';
 import { membersOf, targetsOf, type Observed } from '../core/select.ts';
 import { evaluateWindows } from '../core/windows/evaluate.ts';
 import { blockerView } from './views-governance.ts';
@@ -29,7 +29,8 @@ export function pipelineSummary(state: State, pipeline: pipelines.Pipeline): Pip
 
 export function pipelineView(state: State, pipeline: pipelines.Pipeline): Pipeline {
   const environments = environmentsOf(state, pipeline).map(wishOf).map(({ environment, apps, selector, config }) => ({ environment, apps: [...apps], selector: { ...selector }, config: configView(config) }));
-  return { ...headView(pipeline), spec: pipeline.spec, apps: appsOf(state, pipeline), environments };
+  const builds = buildsOf(state, pipeline).map(({ app, settings }) => ({ app, settings: { ...settings, repo: { ...settings.repo, paths: [...settings.repo.paths] } } }));
+  return { ...headView(pipeline), spec: pipeline.spec, apps: appsOf(state, pipeline), environments, builds };
 }
 
 /** Applications of a pipeline in the order in which its environments deploy them; where those differ, the first says. */

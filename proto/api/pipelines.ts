@@ -127,6 +127,26 @@ const place = { environment: Name, apps: Type.Array(Name, { minItems: 1, maxItem
 const EnvironmentWishSchema = Type.Object({ ...place, config: DeploymentConfigInputSchema }, strict);
 const PipelineEnvironmentSchema = Type.Object({ ...place, config: Type.Unsafe<DeploymentConfig>(DeploymentConfigSchema) }, strict);
 
+const Build = Type.Object(
+  {
+    app: Name,
+    settings: Type.Object(
+      {
+        repo: Type.Object({ url: Type.String({ maxLength: 1024 }), branch: Type.String({ maxLength: 200 }), paths: Type.Array(Type.String(), { maxItems: 50 }) }, strict),
+        enabled: Type.Boolean(),
+        intervalMs: Milliseconds,
+        coalesce: Type.Boolean(),
+        command: Type.String({ minLength: 1, maxLength: 4096 }),
+        output: Type.String({ maxLength: 256 }),
+        timeoutMs: Milliseconds,
+        role: Name,
+      },
+      strict,
+    ),
+  },
+  strict,
+);
+
 /** A pipeline as it is to be: all of it takes effect, or nothing. */
 export const ApplyPipelineSchema = Type.Object(
   {
@@ -135,6 +155,8 @@ export const ApplyPipelineSchema = Type.Object(
     /** Applications that are made when they are not there. */
     apps: Names,
     environments: Type.Array(EnvironmentWishSchema, { maxItems: itemsMax }),
+    /** How applications are built; of those that are left out as it is. */
+    builds: Type.Optional(Type.Array(Build, { maxItems: itemsMax })),
     /** Left out: as it is; a new one is enabled. */
     enabled: Type.Optional(Type.Boolean()),
   },
@@ -158,8 +180,8 @@ const summary = {
 export const PipelineSummarySchema = Type.Object({ ...summary, apps: Names, stages: Type.Array(Type.Object({ stage: Name, environments: Names }, strict)) }, strict);
 export type PipelineSummary = Static<typeof PipelineSummarySchema>;
 
-/** What a PUT takes can be read from here: `project`, `spec`, `apps`, `environments`, `enabled`. */
-export const PipelineSchema = Type.Object({ ...summary, spec: PipelineSpecSchema, apps: Names, environments: Type.Array(PipelineEnvironmentSchema) }, strict);
+/** What a PUT takes can be read from here: `project`, `spec`, `apps`, `environments`, `builds`, `enabled`. */
+export const PipelineSchema = Type.Object({ ...summary, spec: PipelineSpecSchema, apps: Names, environments: Type.Array(PipelineEnvironmentSchema), builds: Type.Array(Build) }, strict);
 export type Pipeline = Static<typeof PipelineSchema>;
 
 export const PipelinesQuerySchema = Type.Object({ ...pageQuery, project: Type.Optional(Name) }, strict);

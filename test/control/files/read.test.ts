@@ -82,6 +82,9 @@ describe('what it means', () => {
     ['workflow: beta', 'workflow: betta', "13:84: there is no workflow 'betta' in this file; did you mean 'beta'?"],
     ['deployment: careful', 'deployment: carefull', "14:86: there is no deployment configuration 'carefull' in this file; did you mean 'careful'?"],
     ['soak: 5m', 'windows: [night]', "18:78: there is no window 'night' in this file"],
+    ['{name: shop-api}]', '{name: shop-api, autoBuild: {command: make}}]', expect.stringMatching(/^5:56: 'repo' is missing beside it: what is built, such as \{url: /)],
+    ['{name: shop-api}]', '{name: shop-api, repo: {url: nowhere}, autoBuild: {command: make}}]', expect.stringMatching(/^5:57: 'nowhere' is not a repository: https:/)],
+    ['{name: shop-api}]', '{name: shop-api, repo: {url: "https://git/x"}, autoBuild: {command: make, interval: 1s}}]', '5:112: an interval of 1s; expected from 5s to 1d'],
     ['to: shop-beta', 'to: shop-bet', "18:45: there is no environment 'shop-bet' in this file; did you mean 'shop-beta'?"],
     ['"env=prod"', '"env"', `14:62: 'env' is not a label of the form key=value that is there once; several are separated by commas, such as "env=prod,region=na"`],
     ['{name: shop-api}]', '{name: shop-api}, {name: shop-db}]', "5:53: application 'shop-db' goes nowhere; add a promotion such as {from: {app: shop-db}, to: shop-alpha}"],
@@ -158,6 +161,13 @@ describe('a file that is right', () => {
     });
     expect(spec?.workflows[1]?.steps[2]).toMatchObject({ step: 'error-rate', kind: 'analysis', with: { prometheus: 'http://prom:9090', interval: '1m', count: '10', success: 'result < 0.01', failure: 'result >= 0.05', failureLimit: '1' } });
     expect(warningsOf(storefront)).toContain("95:7: 'alarms' has no effect in this version: write an analysis step in the workflow");
+  });
+
+  test('CDS-4 says how its applications are built, and of what is not enough for that that it has no effect', () => {
+    const built = readFileText('f', edited('{name: shop-api}]', '{name: shop-api, repo: {url: "https://git/x", paths: ["src/**"]}, autoBuild: {command: make, output: out}}]')).pipelines[0]?.builds;
+    expect(built).toEqual([{ app: 'shop-api', settings: { repo: { url: 'https://git/x', branch: 'main', paths: ['src/**'] }, enabled: true, intervalMs: 60_000, coalesce: true, command: 'make', output: 'out', timeoutMs: 1_800_000, role: 'builder' } }]);
+    expect(warningsOf(edited('{name: shop-api}]', '{name: shop-api, repo: {url: "https://git/x"}}]'))).toEqual(["5:45: 'repo' has no effect in this version: it is for 'autoBuild' with a 'command'"]);
+    expect(warningsOf(edited('{name: shop-api}]', '{name: shop-api, autoBuild: {build: node}}]'))).toEqual(["5:45: 'autoBuild' has no effect in this version: without 'command' nothing is built: revisions come from `starling push`", "5:57: 'build' has no effect in this version: write 'command', and what it leaves as 'output'"]);
   });
 
   test('words that older readers took for truth values are words, and anchors are understood', () => {

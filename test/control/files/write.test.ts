@@ -74,9 +74,9 @@ const policy = fields({
 const document = fc
   .record({
     apps: fc.integer({ min: 1, max: 3 }), places: fc.integer({ min: 1, max: 4 }), together: fc.boolean(), windows: named('window', window, 2), workflows: named('workflow', workflow, 2), configs: named('config', deployment, 2), policies: named('policy', policy, 1), head: fields({ enabled: flag, executionMode: may(fc.constantFrom('superseded', 'queued')) }),
-    notifications: fc.array(fc.record({ events: fc.subarray([...noticeNames], { minLength: 1 }), channel: fc.constant('pager') }), { maxLength: 2 }), edge: fields({ auto: flag, select: may(select), approval: may(fields(approval)), soak: may(duration), name: may(fc.constant('to')) }), hold: flag,
+    notifications: fc.array(fc.record({ events: fc.subarray([...noticeNames], { minLength: 1 }), channel: fc.constant('pager') }), { maxLength: 2 }), build: may(fields({ repo: fields({ url: fc.constant('https://git.example.com/shop/web.git'), branch: may(fc.constantFrom('main', 'next')), paths: may(fc.constant(['src/**'])) }), autoBuild: fields({ enabled: flag, interval: may(fc.constantFrom('1m', '30s')), coalesce: flag, command: fc.constant('npm ci && npm run build'), output: may(fc.constantFrom('.', 'dist')), timeout: may(fc.constant('5m')), role: may(fc.constant('big')) }) })), edge: fields({ auto: flag, select: may(select), approval: may(fields(approval)), soak: may(duration), name: may(fc.constant('to')) }), hold: flag,
   })
-  .map(({ apps, places, together, windows, workflows, configs, policies, head, notifications, edge, hold }) => {
+  .map(({ apps, places, together, windows, workflows, configs, policies, head, notifications, build, edge, hold }) => {
     const environments = Array.from({ length: places }, (_, index) => ({
       name: `env-${index}`, targets: index === 0 ? 'env=alpha' : { env: 'x', zone: `z${index}` }, ...(hold === undefined ? {} : { windowsHoldRollback: hold }),
       ...(workflows.length > 0 && index % 2 === 0 ? { workflow: workflows[index % workflows.length]?.name } : {}), ...(configs.length > 0 ? { deployment: configs[index % configs.length]?.name } : {}), windows: windows.slice(0, index).map(({ name }) => name),
@@ -86,7 +86,7 @@ const document = fc
     return {
       apiVersion: 'starling/v1', kind: 'Pipeline', metadata: { name: 'p', project: 'q' },
       spec: {
-        ...head, apps: Array.from({ length: apps }, (_, index) => ({ name: `app-${index}` })), windows, workflows, deploymentConfigs: configs, policies: policies.map((one) => ({ ...one, appliesTo: { environments: ['env-0'] } })), notifications,
+        ...head, apps: Array.from({ length: apps }, (_, index) => ({ name: `app-${index}`, ...(index === 1 ? build : {}) })), windows, workflows, deploymentConfigs: configs, policies: policies.map((one) => ({ ...one, appliesTo: { environments: ['env-0'] } })), notifications,
         stages: together ? [{ name: 'all', environments }] : environments.map((one, index) => ({ name: `stage-${index}`, environments: [one] })),
         promotions: [...Array.from({ length: apps }, (_, index) => ({ from: { app: `app-${index}` }, to: 'env-0', auto: true })), ...later],
       },

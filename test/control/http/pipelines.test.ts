@@ -52,6 +52,17 @@ describe('a pipeline', () => {
     expect((await control.get('/v1/pipelines?project=none')).body.items).toEqual([]);
   });
 
+  test('CDS-4 says how its applications are built; of whom it says nothing, that stays', async () => {
+    const plain = shop('built');
+    const etag = await made(shop('built', (text) => text.replace('{name: built-api}]', '{name: built-api, repo: {url: "https://git.example.com/x"}, autoBuild: {command: make, enabled: false}}]')));
+    expect((await control.get('/v1/apps/built-api/auto-build')).body).toMatchObject({ command: 'make', enabled: false, repo: { branch: 'main' } });
+    expect((await put(plain, { etag })).body.builds).toMatchObject([{ app: 'built-api', settings: { command: 'make' } }]);
+    const other = shop('built', (text) => text.replace('{name: built-api}]', '{name: built-api, repo: {url: "https://git.example.com/x"}, autoBuild: {command: make all, enabled: false}}]'));
+    expect((await plan(other)).changes).toEqual([{ action: 'change', path: 'builds/built-api/settings/command', before: 'make', after: 'make all' }]);
+    const wrong = { ...other, builds: other.builds.map((one) => ({ ...one, settings: { ...one.settings, output: '../..' } })) };
+    expect(problemOf(await put(wrong, { etag })).detail).toContain("'../..' is not a directory of the checkout");
+  });
+
   test('that is the same already is not recorded again', async () => {
     const file = shop('same');
     const etag = await made(file);
