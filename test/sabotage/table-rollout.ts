@@ -49,6 +49,8 @@ export const rolloutSabotages: readonly Sabotage[] = [
   { id: 'N-8-role', invariant: 'N-8', file: 'daemon/trust/order.ts', find: 'if (entry === undefined || entry.revision !== order.revision) {', replace: 'if (entry === undefined) {', test: 'test/contract/trust-statements.test.ts' },
   { id: 'N-1-hash', invariant: 'N-1', file: 'daemon/content/verified.ts', find: "if (bytes === undefined || hash('sha256', bytes) === id) return bytes;", replace: 'return bytes;', test: 'test/daemon/content/pack.test.ts' },
   { id: 'O-1-checksum', invariant: 'O-1', file: 'control/journal/entries.ts', find: 'return bytes.length > checksumBytes && bytes.readUInt32BE() === crc32(bytes.subarray(checksumBytes));', replace: 'return true;', test: 'test/control/journal/journal.test.ts' },
+  { id: 'R-5-stable-early', invariant: 'R-5', file: `${core}step.ts`, find: "const unverified = phase === 'succeeded' &&", replace: 'const unverified = false &&', test: 'test/simulation/pipeline.test.ts' },
+  { id: 'R-12-while-waiting', invariant: 'R-12', file: `${core}decide.ts`, find: 'environment.continuing === undefined ? catchUp(state, environment, observed) : nothing', replace: 'nothing', test: invariants },
   { id: 'S-4-not-displaced', invariant: 'S-4', file: `${core}gates/fleet.ts`, find: "if (promotion === undefined || (kind !== 'auto' && kind !== 'manual')) return passes;", replace: 'return passes;', test: verification },
   { id: 'R-7-verdict', invariant: 'R-7', file: `${core}verification.ts`, find: 'if (!wanted.includes(phase) || ', replace: 'if (', test: verification },
   { id: 'P-5-asked-anew', invariant: 'P-5', file: `${core}rejection.ts`, find: 'return over && ', replace: 'return false && ', test: verification },

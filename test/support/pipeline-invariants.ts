@@ -18,6 +18,19 @@ type Started = Extract<Event, { readonly kind: 'deployment.started' }>;
 
 /** Everything broken by one more fact, each with its invariant's name. */
 export function brokenBy(step: Step): readonly string[] {
+  return [...goodBreaks(step), ...factBreaks(step)];
+}
+
+/** R-5: what counts as good in alpha, which has a workflow, was found good by it, or was good before. Rolled back to, or brought while there was no workflow, it needs none. */
+function goodBreaks({ before, entry: { event }, after }: Step): readonly string[] {
+  const [old, now] = [before, after].map((state) => state.environments.get('alpha')?.slots['web']);
+  if (now?.stable === undefined || now.stable === old?.stable) return [];
+  if (old?.good.includes(now.stable) === true || (event.kind === 'deployment.finished' && before.deployments.get(event.deployment)?.type === 'rollback')) return [];
+  const found = [...before.runs.values()].some((run) => run.environment === 'alpha' && run.phase === 'successful' && run.members['web'] === now.stable);
+  return found || before.pipelines.size === 0 ? [] : [`R-5: ${numberOf(after, now.stable)} counts as good in alpha, and no run says so (${event.kind})`];
+}
+
+function factBreaks(step: Step): readonly string[] {
   const { entry, before } = step;
   const { event } = entry;
   if (event.kind === 'deployment.started') return startBreaks(step, event);
@@ -43,6 +56,9 @@ function startBreaks({ before, entry }: Step, event: Started): readonly string[]
   for (const lock of before.locks.values()) {
     if ((lock.expiresAt === undefined || lock.expiresAt > at) && covers(lock.scope, event.environment) && (event.type !== 'rollback' || lock.includeRollback)) say(lock.mode === 'workflow' ? 'L-2' : 'L-5', `lock ${lock.lock} holds it`);
   }
+  const verifying = before.promotions.get(before.environments.get(event.environment)?.verifying ?? '');
+  const undecided = [...before.runs.values()].findLast((run) => run.environment === event.environment)?.phase === 'inconclusive';
+  if (verifying !== undefined && !exempt && promotion?.cause !== 'hotfix' && !undecided) say('S-4', `it displaces ${verifying.promotion}, which is being verified`);
   if (event.environment === 'prod' && !exempt && promotion?.cause !== 'hotfix' && !isApproved(before, event.to)) say('A-1', 'two groups have not approved this set for prod');
   if (event.environment === 'beta' && !exempt && promotion?.cause !== 'hotfix' && !isVerified(before, event.to)) say('A-6', 'the newest run over this set in alpha was not successful');
   return broken;
