@@ -28,13 +28,21 @@ export function candidateOf(environment: Environment, edge: EdgePlace, option: O
 
 /** Options that are newer than what the destination wants in no application older, not vetoed, not expired; whatever people think of them. */
 export function newerOptions(state: State, environment: Environment, edge: EdgePlace): readonly Option[] {
-  const desired = state.sets.get(environment.environment)?.desired ?? {};
   return optionsOf(state, edge).filter(({ carried }) => {
     const entries = Object.entries(carried);
     if (entries.length === 0 || entries.some(([app, revision]) => isBarred(state, environment.environment, app, revision))) return false;
-    const steps = entries.map(([app, revision]) => (numberOf(state, app, revision) ?? 0) - (numberOf(state, app, desired[app] ?? '') ?? 0));
+    const steps = entries.map(([app, revision]) => (numberOf(state, app, revision) ?? 0) - wantedNumber(state, environment, app));
     return steps.every((step) => step >= 0) && steps.some((step) => step > 0);
   });
+}
+
+/**
+ * The highest number of an application that the set wants, or that was wanted last: a set that another edge began says nothing of what failed here
+ * before, and automation would bring that again and again.
+ */
+function wantedNumber(state: State, environment: Environment, app: string): number {
+  const wanted = [state.sets.get(environment.environment)?.desired?.[app], environment.slots[app]?.desired];
+  return Math.max(0, ...wanted.map((revision) => numberOf(state, app, revision ?? '') ?? 0));
 }
 
 /** What the policy chooses among the options that were verified and approved. */

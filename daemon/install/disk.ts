@@ -53,7 +53,8 @@ function refused(what: string, path: string, error: unknown): DaemonError {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new DaemonError('NO_SPACE', `no space to ${what} ${path} (${code}): free some and try again`, { cause: error });
   }
-  return new DaemonError('STORAGE_FAILED', `cannot ${what} ${path} (${code}): check its owner, its mode and the disk`, { cause: error });
+  const advice = code === 'ENOENT' ? 'the directory that it should be in is not there: make it first' : 'check its owner, its mode and the disk';
+  return new DaemonError('STORAGE_FAILED', `cannot ${what} ${path} (${code}): ${advice}`, { cause: error });
 }
 
 async function done<T>(what: string, path: string, work: Promise<T>): Promise<T> {

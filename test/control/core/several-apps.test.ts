@@ -9,8 +9,9 @@ const apiDigest = (number: number): string => digestOf(1000 + number);
 
 /** Alpha and prod, each with `api` and then `web`; edges by application into alpha, one for both into prod. */
 class TwoApps extends PipelineWorld {
-  constructor(auto = false) {
+  constructor(auto = false, bad: readonly string[] = []) {
     super(['alpha', 'prod']);
+    for (const revision of bad) this.bad.add(revision);
     const wish = (environment: string) => ({ environment, apps: ['api', 'web'], selector: { env: environment }, config });
     const spec = pipeline({
       edges: [
@@ -55,6 +56,18 @@ class TwoApps extends PipelineWorld {
 }
 
 describe('an environment of several applications', () => {
+  test('R-6 what failed is not brought again because another application was brought after it', () => {
+    const world = new TwoApps(true, [digestOf(1), apiDigest(1)]);
+    expect(world.facts('deployment.started').map(({ app, number }) => `${app}@${number}`).toSorted()).toEqual(['api@1', 'web@1']);
+    world.bad.clear();
+    world.pushApi(2);
+    world.settle();
+    expect(world.facts('deployment.started').map(({ app, number }) => `${app}@${number}`).toSorted()).toEqual(['api@1', 'api@2', 'web@1']);
+    world.push(2);
+    world.settle();
+    expect(world.set('alpha')).toBe('api@2+web@2');
+  });
+
   test('CDS-1 gets a set one application after another, in its order, and has it when the last has come', () => {
     const world = new TwoApps();
     const promotion = world.bring('alpha', 'web@1+api@1');
