@@ -3,6 +3,7 @@
 import type { Sabotage } from './sabotage.ts';
 import { gateSabotages } from './table-gates.ts';
 import { rolloutSabotages } from './table-rollout.ts';
+import { workSabotages } from './table-work.ts';
 
 /** Each check that is taken out in turn. */
-export const sabotages: readonly Sabotage[] = [...gateSabotages, ...rolloutSabotages];
+export const sabotages: readonly Sabotage[] = [...gateSabotages, ...rolloutSabotages, ...workSabotages];

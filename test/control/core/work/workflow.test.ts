@@ -139,6 +139,16 @@ describe('B-1 B-2 L-4 one worker at a time', () => {
     expect(world.at('unit').phase).toBe('succeeded');
   });
 
+  test('B-1 a step that another has, or that waits for others, is not to be had, whoever asks for it by name', () => {
+    const world = new Runs([test1, step('load', 'test', { needs: ['unit'], with: { run: 'load' } })]);
+    world.go();
+    const begin = (name: string, lease: string) => world.try({ kind: 'begin-step', run: world.run.run, step: name, lease, worker: 'w' });
+    expect(begin('load', 'a')).toMatchObject({ kind: 'refused', code: 'blocked' });
+    expect(begin('unit', 'a').kind).toBe('accepted');
+    expect(begin('unit', 'b')).toMatchObject({ kind: 'refused', code: 'conflict' });
+    expect(world.at('unit')).toMatchObject({ lease: 'a', attempt: 1 });
+  });
+
   test('B-2 the same word twice is one fact', () => {
     const world = new Runs([test1, step('hold', 'test')]);
     world.go();
