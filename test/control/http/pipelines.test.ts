@@ -105,6 +105,14 @@ describe('a pipeline', () => {
     expect(problemOf(await put(shop('unseen'), { etag }))).toMatchObject({ code: 'PRECONDITION', detail: expect.stringContaining('somebody deleted it') });
   });
 
+  test('of two who write at the same time what both have read, one is told of the other', async () => {
+    const etag = await made(shop('both'));
+    const [first, second] = [shop('both', (text) => text.replace('soak: 5m', 'soak: 1h')), shop('both', (text) => text.replace('soak: 5m', 'soak: 2h'))];
+    const answers = await Promise.all([put(first, { etag }), put(second, { etag })]);
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, expect.toSatisfy((status: number) => status === 409 || status === 412)]);
+    expect((await control.get('/v1/pipelines/both')).body.generation).toBe(2);
+  });
+
   test('is only looked at with dryRun', async () => {
     const before = await recorded();
     const answer = await put(shop('maybe'), { query: '?dryRun=true' });
