@@ -22,6 +22,12 @@ async function live(seed: number): Promise<HistoryWorld> {
   return world;
 }
 
+/** What a story comes to, whatever happened on the way. */
+function outcome({ state }: HistoryWorld): { readonly runs: readonly string[]; readonly deployments: readonly string[] } {
+  const runs = [...state.members.values()].flatMap((member) => Object.entries(member.running).map(([app, { number }]) => `${member.environments[0]} ${app}@${number}`));
+  return { runs: runs.toSorted(), deployments: [...state.deployments.values()].map(({ deployment, type, phase }) => `${deployment} ${type} ${phase}`) };
+}
+
 describe('a control plane of two processes under faults', () => {
   const seeds = given === undefined ? Array.from({ length: histories }, (_, index) => index + 1) : [Number(given)];
   const chunks = Array.from({ length: Math.ceil(seeds.length / perTest) }, (_, index) => seeds.slice(index * perTest, (index + 1) * perTest));
@@ -29,6 +35,20 @@ describe('a control plane of two processes under faults', () => {
 
   it.each(groups.map((group) => [group[0], group] as const))('keeps every invariant and comes to rest, seeds from %i', { timeout: 120_000 }, async (_first, group) => {
     for (const seed of group) await live(seed);
+  });
+
+  it('P-3 goes on where it was, once, wherever a process is killed', { timeout: 120_000 }, async () => {
+    const whole = new HistoryWorld(1);
+    await whole.tell(0);
+    expect(whole.turns).toBeGreaterThan(50);
+    const wanted = outcome(whole);
+    expect(wanted.runs).toContain('alpha web@1');
+    for (let killAt = 1; killAt <= whole.turns; killAt += 1) {
+      const world = new HistoryWorld(1);
+      await world.tell(killAt);
+      // Who was killed while the push was asked of it is asked again by whoever pushed: that is not a part of this story.
+      if (world.state.apps.get('web')?.revisions.length === 1) expect(outcome(world), `killed at turn ${killAt}`).toEqual(wanted);
+    }
   });
 
   it('is about something: everything that matters happens often', { timeout: 60_000 }, async () => {

@@ -41,6 +41,8 @@ export class HistoryWorld {
   readonly broken: string[] = [];
   readonly agents: SimulatedAgent[] = [];
   now: number;
+  /** Steps that processes took so far, since the story or the history began. */
+  turns = 0;
   readonly #random: Random;
   readonly #turns: Turns;
   readonly #journal = new MemoryJournal();
@@ -49,6 +51,7 @@ export class HistoryWorld {
   readonly #late: Late[] = [];
   readonly #behaviours = new Map<string, Behaviour>();
   #faulty = false;
+  #killAt = 0;
   #revisions = 0;
   #ids = 0;
 
@@ -70,6 +73,14 @@ export class HistoryWorld {
       if (this.broken.length > 0) throw new Error(`event ${event}: ${this.broken.join('\n')}`);
     }
     this.#faulty = false;
+    await this.#drain();
+  }
+
+  /** One revision goes as far as it goes by itself, while nothing fails but a process, at one of its turns; never when it is 0. */
+  async tell(killAt: number): Promise<void> {
+    await this.#setUp();
+    [this.turns, this.#killAt] = [0, killAt];
+    this.#push(true);
     await this.#drain();
   }
 
@@ -98,7 +109,8 @@ export class HistoryWorld {
   }
 
   #mayDie(owner: object): void {
-    if (this.#faulty && this.#random.chance(0.004)) this.#kill(this.#nodes.findIndex((node) => node === owner));
+    this.turns += 1;
+    if (this.turns === this.#killAt || (this.#faulty && this.#random.chance(0.004))) this.#kill(this.#nodes.findIndex((node) => node === owner));
   }
 
   /** Killed, and started again by whoever watches it. */
@@ -165,11 +177,11 @@ export class HistoryWorld {
     } else this.#deliverLate();
   }
 
-  #push(): void {
+  #push(good = false): void {
     const number = this.#revisions + 1;
     this.#revisions = number;
     const revision = digestOf(number);
-    const bad = this.#random.chance(0.2) ? this.#random.pick<Behaviour>(['unhealthy', 'unhealthy', 'inconsistent', 'rejected', 'no-space', 'hang']) : 'healthy';
+    const bad = !good && this.#random.chance(0.2) ? this.#random.pick<Behaviour>(['unhealthy', 'unhealthy', 'inconsistent', 'rejected', 'no-space', 'hang']) : 'healthy';
     for (const agent of this.agents) this.#behaviours.set(`${revision} ${agent.member}`, this.#random.chance(0.5) ? bad : 'healthy');
     this.#ask({ kind: 'register-revision', app: 'web', revision, cid: `cid${number}`, manifest: 'AA==', manifestBytes: 1, entries: 1, bytes: 1, chunks: 1, uploadedBytes: 1, proxy: 'proxy' });
   }
@@ -263,20 +275,25 @@ export class HistoryWorld {
   async #drain(): Promise<void> {
     for (const node of this.#nodes) node.offset = 0;
     for (const agent of this.agents) agent.online = true;
-    await this.#turns.run(turnsMax);
-    for (let round = 0; round < 400; round += 1) {
+    await this.#turns.run(turnsMax, (owner) => this.#mayDie(owner));
+    let [head, quietRounds] = [0, 0];
+    for (let round = 0; round < 600; round += 1) {
       for (const agent of this.agents) {
         this.#talk(agent, this.#node);
-        await this.#turns.run(turnsMax);
+        // Every process hears of everybody, so that nobody is given up while time is skipped.
+        for (const node of this.#nodes) node.lastSeen.set(agent.member, node.clockNow);
       }
+      await this.#turns.run(turnsMax, (owner) => this.#mayDie(owner));
       for (const node of this.#nodes) this.#begin(node.settle());
-      await this.#turns.run(turnsMax);
+      await this.#turns.run(turnsMax, (owner) => this.#mayDie(owner));
       if (this.broken.length > 0) throw new Error(`afterwards: ${this.broken.join('\n')}`);
       const decision = decide(this.state, this.#observed);
       const busy = decision.events.length > 0 || decision.effects.length > 0 || this.agents.some((agent) => !agent.idle && agent.outbox.length > 0);
       if (!busy && this.#quiet()) return this.#checkEnd();
-      // Nothing to be done now: what waits, waits for time.
-      const next = busy ? this.now : Math.min(decision.nextCheckAt ?? Infinity, this.now + hourMs);
+      // Nothing came of a few rounds: what waits, waits for time.
+      quietRounds = this.state.head === head ? quietRounds + 1 : 0;
+      head = this.state.head;
+      const next = busy || quietRounds < 2 ? this.now : Math.min(decision.nextCheckAt ?? Infinity, this.now + 3 * hourMs);
       this.now = Math.max(this.now + 1000, next);
     }
     throw new Error(`P-4: never at rest: ${JSON.stringify([...this.state.environments.values()].map(({ environment, activeDeployment, waiting }) => ({ environment, waiting, active: this.state.deployments.get(activeDeployment ?? '') })))}`);
