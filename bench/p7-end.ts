@@ -6,7 +6,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, createSecureContext } from 'node:tls';
 import { once } from 'node:events';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
@@ -101,13 +101,19 @@ const topicOf = (tree: Tree): Topic => ({ revision: 'ab'.repeat(32), blob: 'tree
 async function serveSwarm(source: string, bulk: boolean): Promise<void> {
   const published = await ingest(source, { signal });
   await writeFile(`${source}.index`, published.index);
+  // A neighbour that has built the release itself, as every agent has that was there when it was deployed.
+  const release = await materialize({ tree: published.tree, directory: `${source}.built`, local: createMemoryStore(), links: 'auto', signal });
+  for (let ordinal = 0; ordinal < published.tree.chunkCount; ordinal += 1) await release.write(ordinal, await published.readChunk(ordinal));
+  await release.finish({ signal });
+  await release[Symbol.asyncDispose]();
   const installed = createInstalledTrees(() => undefined);
-  await installed.add(published.tree, source);
+  await installed.add(published.tree, `${source}.built`, { seals: release.seals });
   const { swarm, carried } = await openMember(seeds.serve, bulk);
   swarm.share(topicOf(published.tree), { held: fullBitmap(published.tree.chunkCount), read: async (ordinal, options) => await installed.get(published.tree.chunk(ordinal).id, options) });
   swarm.setRoster(rosterOf({ [swarm.self]: swarm.addresses(), [await memberOf(seeds.fetch)]: [] }));
   await serving({ address: `${source}.index ${swarm.self} ${swarm.addresses()[0]}` }, () => Object.fromEntries(carried));
   await swarm.close();
+  await rm(`${source}.built`, { recursive: true });
 }
 
 async function fetchSwarm(target: string, address: string, bulk: boolean): Promise<void> {

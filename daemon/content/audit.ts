@@ -5,9 +5,9 @@ import { dirname } from 'node:path';
 import { quoted } from '../../proto/path.ts';
 import type { Entry, Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
-import type { OwnFiles } from './own-files.ts';
 import { systemCode } from './problems.ts';
 import { callBytes, type Spend } from './slices.ts';
+import type { Seals } from './store.ts';
 import { holdsAt } from './staged-files.ts';
 import type { SyncQueue } from './sync-queue.ts';
 
@@ -34,7 +34,7 @@ export async function makeLinks(directory: string, tree: Tree, spend: Spend): Pr
  * each was whole; one that is not what was sealed then is read again, from disk.
  * @throws {DaemonError} STORAGE_FAILED with the first difference, CORRUPT_CHUNK when it is in a file's bytes.
  */
-export async function audit(directory: string, tree: Tree, files: Pick<OwnFiles, 'isAsSealed'>, spend: Spend): Promise<void> {
+export async function audit(directory: string, tree: Tree, files: Seals, spend: Spend): Promise<void> {
   let names = 0;
   let position = 0;
   const count = (path: string): void => {

@@ -1,8 +1,9 @@
 // The installed trees as a chunk source. An index of 8-byte identifier prefixes says where a chunk should be; what is read is hashed
-// before it is given out, so a file that somebody changed is noticed (drift), never passed on.
+// before it is given out, so a file that somebody changed is noticed (drift), never passed on. A file that this process wrote itself, of verified bytes, and
+// that nothing has touched since needs no hash: after a restart it does.
 
 import { hash } from 'node:crypto';
-import { closeSync, constants, openSync, read } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, read, type Stats } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Digest } from '../../proto/cid.ts';
 import type { Tree } from '../../proto/tree.ts';
@@ -10,7 +11,7 @@ import { throwIfAborted } from './abort.ts';
 import { storageFailure } from './pack-index.ts';
 import { firstPlaces, type FirstPlaces } from './places.ts';
 import { systemCode } from './problems.ts';
-import type { InstalledTrees } from './store.ts';
+import type { InstalledTrees, Seals } from './store.ts';
 
 const readFile = promisify(read);
 
@@ -23,6 +24,7 @@ interface Installed {
   readonly ordinals: Uint32Array;
   /** Entries whose file is not what it was. */
   readonly drifted: Set<number>;
+  readonly seals: Seals | undefined;
 }
 
 /** `onDrift` is told the absolute path of each file that was found changed, once. */
@@ -38,9 +40,9 @@ export function createInstalledTrees(onDrift: (path: string) => void): Installed
   };
 
   return {
-    async add(tree, directory, { except } = {}) {
+    async add(tree, directory, { except, seals } = {}) {
       await Promise.resolve();
-      trees.set(directory, { tree, directory, places: firstPlaces(tree), ...sortedPrefixes(tree), drifted: replaced(tree, except ?? []) });
+      trees.set(directory, { tree, directory, places: firstPlaces(tree), ...sortedPrefixes(tree), drifted: replaced(tree, except ?? []), seals });
     },
     remove(directory) {
       trees.delete(directory);
@@ -53,8 +55,8 @@ export function createInstalledTrees(onDrift: (path: string) => void): Installed
         const { installed, ordinal } = found;
         const { entry, offset } = installed.places.of(ordinal);
         const path = `${installed.directory}/${installed.tree.entry(entry).path}`;
-        const bytes = await readAt(path, offset, installed.tree.chunk(ordinal).length, into);
-        if (bytes !== undefined && hash('sha256', bytes) === id) return bytes;
+        const { bytes, isSealed } = await readAt(path, { offset, length: installed.tree.chunk(ordinal).length, into, isAsSealed: (stats) => installed.seals?.isAsSealed(entry, stats) === true });
+        if (bytes !== undefined && (isSealed || hash('sha256', bytes) === id)) return bytes;
         installed.drifted.add(entry);
         // A release that has just been removed is not drift.
         if (trees.has(installed.directory)) onDrift(path);
@@ -106,8 +108,15 @@ function ordinalOf({ tree, prefixes, ordinals }: Installed, id: Digest): number 
 /** What these say of a path is that it is no longer the file that was installed. Of any other failure the file is innocent. */
 const goneCodes: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO', 'ESPIPE']);
 
-/** `undefined` when the file is not there or too short: to the caller the same as other bytes. @throws {DaemonError} STORAGE_FAILED. */
-async function readAt(path: string, offset: number, length: number, into: Uint8Array | undefined): Promise<Uint8Array | undefined> {
+interface Place {
+  readonly offset: number;
+  readonly length: number;
+  readonly into: Uint8Array | undefined;
+  readonly isAsSealed: (stats: Stats) => boolean;
+}
+
+/** No bytes when the file is not there or too short: to the caller the same as other bytes. @throws {DaemonError} STORAGE_FAILED. */
+async function readAt(path: string, { offset, length, into, isAsSealed }: Place): Promise<{ readonly bytes?: Uint8Array; readonly isSealed?: boolean }> {
   try {
     // Without O_NONBLOCK a named pipe in the file's place would hold the reader for ever. Opening is done at once, since handing it to a thread and back costs
     // ten times as much; reading is what can take long.
@@ -115,12 +124,13 @@ async function readAt(path: string, offset: number, length: number, into: Uint8A
     try {
       const bytes = into !== undefined && into.length >= length ? into : Buffer.allocUnsafe(length);
       const { bytesRead } = await readFile(file, bytes, 0, length, offset);
-      return bytesRead === length ? bytes.subarray(0, length) : undefined;
+      // Looked at after the bytes were read: what changes later does not change them.
+      return bytesRead === length ? { bytes: bytes.subarray(0, length), isSealed: isAsSealed(fstatSync(file)) } : {};
     } finally {
       closeSync(file);
     }
   } catch (cause) {
-    if (goneCodes.has(systemCode(cause))) return undefined;
+    if (goneCodes.has(systemCode(cause))) return {};
     throw storageFailure(`cannot read ${path}`, cause);
   }
 }

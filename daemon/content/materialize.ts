@@ -21,7 +21,7 @@ import { createReuse, unchangedFiles, type Reuse } from './reuse.ts';
 import { bytesToWrite, hasLeftovers, keepFitting, makeDirectories, type Leftover } from './resume.ts';
 import { callBytes, createSlices, type Spend } from './slices.ts';
 import { holdsAt, openRegular, readAt } from './staged-files.ts';
-import type { ChunkSource, Materialize, MaterializeOptions, ReadOptions, ReleaseBuild } from './store.ts';
+import type { ChunkSource, Materialize, MaterializeOptions, ReadOptions, ReleaseBuild, Seals } from './store.ts';
 import { createSyncQueue } from './sync-queue.ts';
 
 /** Room asked for beyond what is written: directories, and what others write meanwhile. */
@@ -131,6 +131,10 @@ class Release implements ReleaseBuild {
     } catch (cause) {
       throw this.failure(cause);
     }
+  }
+
+  get seals(): Seals {
+    return this.#files;
   }
 
   async abandon(): Promise<void> {
@@ -257,10 +261,8 @@ class Release implements ReleaseBuild {
 
   /** Of a file whose bytes have not come by us. */
   async #sealCopy(position: number, entry: FileEntry): Promise<void> {
-    if (!(await holdsAt(this.#files.path(position), entry, this.#spend))) {
-      throw new DaemonError('CORRUPT_CHUNK', `${quoted(entry.path)} was copied from the release before and does not hash to ${entry.digest}, as the tree says: the disk is damaged`);
-    }
-    await this.#seal(position);
+    if (await holdsAt(this.#files.path(position), entry, this.#spend)) return await this.#seal(position);
+    throw new DaemonError('CORRUPT_CHUNK', `${quoted(entry.path)} was copied from the release before and does not hash to ${entry.digest}, as the tree says: the disk is damaged`);
   }
 
   async #seal(position: number): Promise<void> {
@@ -277,9 +279,8 @@ class Release implements ReleaseBuild {
     const file = this.#open(this.#tree.entry(use.entry).path);
     if (file === undefined) return undefined;
     try {
-      const isOurs = this.#files.isAsSealed(use.entry, fstatSync(file)) === true;
       const bytes = readAt(file, length, use.offset, into);
-      return await Promise.resolve((isOurs && bytes.length === length) || hash('sha256', bytes) === id ? bytes : undefined);
+      return await Promise.resolve((bytes.length === length && this.#files.isAsSealed(use.entry, fstatSync(file)) === true) || hash('sha256', bytes) === id ? bytes : undefined);
     } finally {
       closeSync(file);
     }

@@ -3,11 +3,12 @@
 // proxy, when it was pushed); that nobody else wrote into it afterwards, what stat says of it tells.
 // Which chunk goes where is decided in materialize.ts, how one file is written and read is in staged-files.ts.
 
-import { closeSync, fchmodSync, fstatSync, type Stats } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync } from 'node:fs';
 import { quoted } from '../../proto/path.ts';
 import type { Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
 import { createFile, openRegular, openToWrite, writeAt } from './staged-files.ts';
+import type { Seals } from './store.ts';
 import type { SyncQueue } from './sync-queue.ts';
 
 /** Kept open at most, the one written last: chunks come from several neighbours, each in a run of its own. */
@@ -16,7 +17,7 @@ const openMax = 16;
 const columns = 2;
 
 /** The files of one release. Positions are those of its tree. */
-export interface OwnFiles {
+export interface OwnFiles extends Seals {
   /** Where a file lies. */
   path(position: number): string;
   /** Makes a file that was not there. @throws system errors. */
@@ -28,8 +29,6 @@ export interface OwnFiles {
    * @throws {DaemonError} CORRUPT_CHUNK when it is not as long as the tree says; system errors.
    */
   seal(position: number, syncs: SyncQueue): Promise<void>;
-  /** Whether a file is what was sealed; `undefined` of one that was not. */
-  isAsSealed(position: number, stats: Stats): boolean | undefined;
   /** Closes what is open. */
   close(): void;
 }

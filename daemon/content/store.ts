@@ -2,6 +2,7 @@
 // installed.ts (the releases on a target's disk, read-only). Policies wrap: verified(source). Beside it, how a release is built
 // from chunks: materialize.ts.
 
+import type { Stats } from 'node:fs';
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { Tree } from '../../proto/tree.ts';
@@ -49,9 +50,16 @@ export interface TreeOnDisk {
   readonly except?: readonly string[];
 }
 
+/** What stat said of the files of a tree when this process had written and closed them for good. */
+export interface Seals {
+  /** Whether a file still is what was sealed; `undefined` of one that was not. */
+  isAsSealed(position: number, stats: Pick<Stats, 'ino' | 'ctimeMs'>): boolean | undefined;
+}
+
 /** The releases on a machine's disk as a source of chunks. Bytes that it gives out have been hashed, or their file has not changed since they were. */
 export interface InstalledTrees extends ChunkSource {
-  add(tree: Tree, directory: string, options?: { readonly except?: readonly string[] }): Promise<void>;
+  /** With `seals`, files that this process wrote are not hashed again as long as nothing has touched them. */
+  add(tree: Tree, directory: string, options?: { readonly except?: readonly string[]; readonly seals?: Seals | undefined }): Promise<void>;
   remove(directory: string): void;
 }
 
@@ -68,6 +76,8 @@ export interface ReleaseBuild extends AsyncDisposable {
    * @throws {DaemonError} INCOMPLETE when chunks are missing; CORRUPT_CHUNK, NO_SPACE, STORAGE_FAILED, ABORTED.
    */
   finish(options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Of use also when it is over. */
+  readonly seals: Seals;
   /** Removes the directory. */
   abandon(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import type { Digest } from '../../proto/cid.ts';
 import type { Transfer } from '../../proto/fleet.ts';
 import type { Order } from '../../proto/statement.ts';
 import type { Manifest, Manifests } from '../content/manifests.ts';
-import type { InstalledTrees, Materialize, ReleaseBuild, TreeOnDisk } from '../content/store.ts';
+import type { InstalledTrees, Materialize, ReleaseBuild, Seals, TreeOnDisk } from '../content/store.ts';
 import type { InstalledApp, Installer } from '../install/installer.ts';
 import type { Logger } from '../log.ts';
 import type { Sharing } from '../swarm/swarm.ts';
@@ -27,10 +27,15 @@ export interface BuilderDeps {
   readonly log: Logger;
 }
 
+/** Builds whose end is remembered until they are installed: more than a machine has applications that are built at once. */
+const sealsMax = 16;
+
 /** A builder over the releases of one machine. */
 export function createBuilder(deps: BuilderDeps): Builder {
   /** Directories whose trees are in the location index, with their revision. */
   const known = new Map<string, Digest>();
+  /** Of releases built and not yet seen in their place, by their last name. */
+  const seals = new Map<string, Seals>();
 
   return {
     manifest: async (order, { signal }) => await deps.library.obtain(order.revision, [order.environment], { signal, ...(deps.deltas === undefined ? {} : { indexFrom: deps.deltas.index }) }),
@@ -56,6 +61,9 @@ export function createBuilder(deps: BuilderDeps): Builder {
         };
         const transfer = await bring(deps, manifest, [order.environment], { release, sharing, write, signal, urgent });
         await release.finish({ signal });
+        seals.set(directory.replace(/\.tmp$/, ''), release.seals);
+        // One that was built and never installed is forgotten in the end: its files are hashed if it is installed after all.
+        for (const oldest of [...seals.keys()].slice(0, -sealsMax)) seals.delete(oldest);
         return { ...transfer, reusedBytes };
       } catch (cause) {
         deps.library.unshare(manifest.digest);
@@ -81,7 +89,8 @@ export function createBuilder(deps: BuilderDeps): Builder {
           continue;
         }
         known.set(directory, revision);
-        await deps.installed.add(manifest.tree, directory, { except: replacedPaths(manifest) });
+        await deps.installed.add(manifest.tree, directory, { except: replacedPaths(manifest), seals: seals.get(directory) });
+        seals.delete(directory);
         deps.library.share(manifest, [environment], {
           held: complement(createBitmap(manifest.tree.chunkCount)),
           read: async (ordinal, options) => await deps.installed.get(manifest.tree.chunk(ordinal).id, options),

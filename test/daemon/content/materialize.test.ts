@@ -100,6 +100,24 @@ describe('a release', () => {
     expect(await release.read(1, unending)).toBeUndefined();
   });
 
+  it('is given out without a hash by who built it, until something touches a file', async () => {
+    const published = await publish('source', { a: 'first', b: 'second' });
+    await using release = await begin(published);
+    await fetch(release, published);
+    await release.finish(unending);
+    renameSync(at('releases/1.tmp'), at('releases/1'));
+    const drifted: string[] = [];
+    const installed = createInstalledTrees((path) => drifted.push(path));
+    // Of the wrong tree, so that a chunk that is hashed is refused.
+    const other = await publish('other', { a: 'FIRST', b: 'SECOND' });
+    await installed.add(other.tree, at('releases/1'), { seals: release.seals });
+    const get = async (ordinal: number): Promise<string> => Buffer.from((await installed.get(other.tree.chunk(ordinal).id, unending)) ?? []).toString();
+    expect(await get(0)).toBe('first');
+    changeInPlace(at('releases/1/b'), 'second');
+    expect(await get(1)).toBe('');
+    expect(drifted).toEqual([at('releases/1/b')]);
+  });
+
   it('is not finished while chunks are missing', async () => {
     await using release = await begin(await publish('source', { a: 'x', b: 'y' }));
     await release.write(0, Buffer.from('x'));
