@@ -145,7 +145,9 @@ export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMes
       const holder = state.peers.get(member);
       return holder !== undefined && !isReliable(state, holder, topic.info.revision);
     });
-    const after = inVain ? state.now : state.now + tauMs(state, fetch);
+    // Those that we do not see we cannot ask: what they hold has had its time to come to us, or soon has.
+    const isNear = message.holders.some((member) => state.peers.has(member));
+    const after = inVain ? state.now : state.now + tauMs(state, fetch) / (isNear ? 1 : swarmBounds.unseenPart);
     for (const ordinal of request.remaining) {
       const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
       if (piece !== undefined) piece.originAfter = after;

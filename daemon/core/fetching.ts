@@ -11,7 +11,7 @@ const noPieces = createPieceSet(0);
 
 /** A view of a neighbour that has said nothing yet. */
 export function createView(peer: Peer): View {
-  return { peer, opened: false, told: 0, newsAt: 0, isSilent: false, counts: none, offers: noPieces, dry: false, asked: new Set(), redirectedAt: Number.NEGATIVE_INFINITY };
+  return { peer, opened: false, told: 0, newsAt: 0, isSilent: false, counts: none, offers: noPieces, dry: false, asked: new Set(), given: 0, redirectedAt: Number.NEGATIVE_INFINITY };
 }
 
 /** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */
@@ -36,13 +36,14 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     piecesDone: 0,
     idleSince: undefined,
     isStarving: false,
+    hasStarved: false,
     jitter: state.random(),
     expectedUntil: state.now + swarmBounds.expectedMs,
     ownBlocks: new Uint8Array(0),
     ownPieces: createPieceSet(table.pieces.length),
-    ownersRank: 0,
     ownersStale: true,
     importers: [],
+    bordersOpen: 0,
     seesAll: false,
   };
   for (const view of topic.views.values()) countView(topic, view);

@@ -41,7 +41,7 @@ function divide(state: SwarmState, topic: TopicState, fetch: Fetch): (block: num
     fetch.seesAll = false;
     const zone = state.zones.get(member);
     fetch.importers = (zone === undefined ? index.all : index.inZones([zone])).members;
-    return largeFleetOwner(state, index, seed, blockCount(topic), fetch.ownersRank);
+    return largeFleetOwner(state, index, seed, blockCount(topic));
   }
   const members = candidates(state, topic, index.all.members);
   fetch.importers = inOwnZone(state, members);
@@ -53,17 +53,16 @@ function divide(state: SwarmState, topic: TopicState, fetch: Fetch): (block: num
 
 /**
  * In a fleet of which we see a few neighbours only, all of the roster divide the blocks: by even steps through the sorted members, so that nobody has much more
- * than another. Ownership widens with `rank`, to the next in line, then to the next two, and so on, for those that are dead or take no part.
+ * than another. What those were to bring that are dead or take no part, the starved ask for.
  */
-function largeFleetOwner(state: SwarmState, index: RosterIndex, seed: number, blocks: number, rank: number): (block: number) => boolean {
+function largeFleetOwner(state: SwarmState, index: RosterIndex, seed: number, blocks: number): (block: number) => boolean {
   const near = index.inZones(originZones(state));
   const owners = near.members.length === 0 ? index.all : near;
   const place = owners.placeOf(state.self.member);
   const { length } = owners.members;
   return (block) => {
     const step = length > blocks ? Math.floor((block * length) / blocks) : block;
-    const distance = (((place - step - seed) % length) + length) % length;
-    return place !== -1 && distance < 2 ** rank;
+    return place !== -1 && (place - step - seed) % length === 0;
   };
 }
 

@@ -1,7 +1,7 @@
 // What is thought of each neighbour: how fast it is, how much it owes us, whether it may be asked. Whether it is right for a chunk is in requesting.ts.
 
 import { swarmBounds } from './swarm-bounds.ts';
-import { isBarred, recordOf, type Peer, type Request, type SwarmState, type TopicState } from './swarm-state.ts';
+import { isBarred, isLarge, recordOf, type Peer, type Request, type SwarmState, type TopicState } from './swarm-state.ts';
 import type { PeerInfo } from './swarm-events.ts';
 import { releaseChunk } from './fetching.ts';
 
@@ -21,6 +21,7 @@ export function createPeer(info: PeerInfo, connection: number, now: number): Pee
     quarantinedUntil: 0,
     busyUntil: 0,
     busyTimes: 0,
+    dawdles: false,
     theirTopics: new Map(),
   };
 }
@@ -35,9 +36,12 @@ export function rateOf(peer: Peer): number {
   return peer.rate > 0 ? peer.rate : swarmBounds.rateAssumed / 1000;
 }
 
-/** Whether a neighbour's word about what it holds is worth waiting for: what it sent was right, and it does not keep letting requests pass. */
+/**
+ * Whether a neighbour's word about what it holds is worth waiting for: what it sent was right, it does not keep letting requests pass, and if it has never
+ * delivered anything, it is not late with its first answer. Who says that it holds everything and sends nothing would else keep all from the origin.
+ */
 export function isReliable(state: SwarmState, peer: Peer, revision: string): boolean {
-  return !isDoubtful(peer) && state.now >= peer.quarantinedUntil && !isBarred(state, peer.info.member, revision);
+  return !peer.dawdles && !isDoubtful(peer) && state.now >= peer.quarantinedUntil && !isBarred(state, peer.info.member, revision);
 }
 
 /** One overstayed request is slowness in a neighbour that has delivered before; in one that never has, it is all that is known of it. */
@@ -53,7 +57,7 @@ export function isThrottled(state: SwarmState, topic: TopicState, bytes: number)
 /** Whether the neighbour may be asked for `bytes` more of a topic now. */
 export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: number): boolean {
   if (state.now < peer.quarantinedUntil || state.now < peer.busyUntil) return false;
-  if (!hasRoom(peer, bytes) || isBarred(state, peer.info.member, topic.info.revision)) return false;
+  if (!hasRoom(state, peer, bytes) || isBarred(state, peer.info.member, topic.info.revision)) return false;
   if (state.owedBytes + state.unstoredBytes + bytes > swarmBounds.totalBytesMax && state.owedBytes + state.unstoredBytes > 0) return false;
   return !isThrottled(state, topic, bytes);
 }
@@ -79,16 +83,19 @@ export function countIncome({ income, now }: SwarmState, bytes: number): void {
 }
 
 /** A request takes much longer than it should: others may be asked for other things meanwhile. */
-export function letDawdle(state: SwarmState, request: Request): void {
+export function letDawdle(state: SwarmState, peer: Peer, request: Request): void {
   if (request.dawdles || request.late || state.now - request.issuedAt < Math.max(swarmBounds.dawdleMs, 2 * request.expectedMs)) return;
   request.dawdles = true;
+  if (peer.rate === 0) peer.dawdles = true;
   state.dawdlingBytes += request.remainingBytes;
 }
 
-function hasRoom(peer: Peer, bytes: number): boolean {
+function hasRoom(state: SwarmState, peer: Peer, bytes: number): boolean {
   if (peer.owedRequests >= swarmBounds.windowRequestsMax) return false;
   // One request at a time shows whether it has come to itself.
   if (isDoubtful(peer)) return peer.owedRequests === 0;
+  // Where there are many to choose from, one that has shown nothing yet is not given much.
+  if (peer.rate === 0 && !peer.info.origin && isLarge(state)) return peer.owedRequests === 0;
   if (peer.owedRequests < swarmBounds.windowRequestsMin) return true;
   const window = 2 * rateOf(peer) * (peer.roundTripMs + swarmBounds.windowSlackMs);
   return peer.owedBytes + bytes <= Math.min(window, swarmBounds.windowBytesMax);
@@ -173,6 +180,7 @@ export function learnRate(state: SwarmState, peer: Peer, bytes: number): void {
   peer.rate = peer.rate === 0 ? measured : peer.rate * 0.7 + measured * 0.3;
   peer.busySince = state.now;
   peer.timeouts = 0;
+  peer.dawdles = false;
 }
 
 /** A chunk with other bytes than its id: never this member again for this revision, and after three revisions not at all for an hour. */

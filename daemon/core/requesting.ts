@@ -20,7 +20,7 @@ export function pump(state: SwarmState): void {
     if (topic.fetch === undefined) continue;
     refreshOwners(state, topic);
     fill(state, topic, topic.fetch, 'normal');
-    if (topic.fetch.isStarving) fill(state, topic, topic.fetch, 'desperate');
+    if (topic.fetch.hasStarved) fill(state, topic, topic.fetch, 'desperate');
   }
 }
 
@@ -130,6 +130,7 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piec
   let ranges = 0;
   for (const ordinal of piece.ordinals) {
     if (fetch.table.state[ordinal] !== chunkState.missing || view.held?.has(ordinal) !== true || view.asked.has(ordinal)) continue;
+    if (byRule && purpose === 'desperate' && !fetch.isStarving && peerHolds(state, topic, ordinal)) continue;
     if (spared && (!isOwn(topic, fetch, ordinal) || peerHolds(state, topic, ordinal))) continue;
     if (foreign && !mayImport(state, topic, fetch, ordinal, blockOf(topic, ordinal))) continue;
     if (found.at(-1) !== ordinal - 1) ranges += 1;
@@ -182,7 +183,7 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, view: View, ord
 function expire(state: SwarmState, peer: Peer): void {
   let overstayed = false;
   for (const request of peer.requests.values()) {
-    letDawdle(state, request);
+    letDawdle(state, peer, request);
     if (state.now < request.deadline) continue;
     if (request.late) {
       closeRequest(state, peer, request);
@@ -199,7 +200,8 @@ function expire(state: SwarmState, peer: Peer): void {
     peer.timeoutAt = state.now;
   }
   if (peer.timeouts < swarmBounds.timeoutsMax) return;
-  peer.timeouts = 0;
+  // Who has never delivered anything has one chance after that, not three.
+  peer.timeouts = peer.rate === 0 ? swarmBounds.timeoutsMax - 1 : 0;
   // Nobody else has what an origin has, and its line is long when all begin: what waits in it stays there.
   if (peer.info.origin) return;
   peer.quarantinedUntil = state.now + swarmBounds.quarantineMs;
@@ -219,7 +221,11 @@ function watchForStarvation(state: SwarmState, topic: TopicState, fetch: Fetch):
     return;
   }
   fetch.idleSince ??= state.now;
-  fetch.isStarving = state.now - fetch.idleSince >= tauMs(state, fetch);
+  const idleMs = state.now - fetch.idleSince;
+  fetch.isStarving = idleMs >= tauMs(state, fetch);
+  if (fetch.isStarving) fetch.hasStarved = true;
+  // Near the end that stays so: what importers have not brought by then comes piece by piece, and each would be waited for anew.
+  if (2 * fetch.left < fetch.missing) fetch.bordersOpen = Math.max(fetch.bordersOpen, Math.floor(idleMs / (swarmBounds.importMs * (1 + fetch.jitter))));
 }
 
 function hasNormalRequest(state: SwarmState, topic: TopicState): boolean {

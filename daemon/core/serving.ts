@@ -5,10 +5,9 @@ import type { OrdinalRange, RequestMessage } from '../../proto/exchange.ts';
 import { createBitmap } from '../../proto/bitmap.ts';
 import { exchangeHoldersMax } from '../../proto/exchange-frame.ts';
 import { limits } from '../../proto/limits.ts';
-import { fullMeshMax } from './neighbours.ts';
 import { maySee, strikeProtocol } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { fromOrigin, type Peer, type SwarmState, type TopicState, type Upload } from './swarm-state.ts';
+import { fromOrigin, isLarge, type Peer, type SwarmState, type TopicState, type Upload } from './swarm-state.ts';
 import { framesOf, rangesOf } from './topics.ts';
 
 /** What one request may ask for: a piece, and its last chunk across the edge. */
@@ -32,12 +31,16 @@ export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage
   if (asked === undefined) return strikeProtocol(state, member, `request ${message.request} is longer than a piece or outside the blob`);
   const held = asked.filter((ordinal) => topic.held.has(ordinal));
   if (held.length < asked.length) absent(state, member, message.request, rangesOf(asked.filter((ordinal) => !topic.held.has(ordinal))));
+  // Who says that it holds a chunk and asks for it is not helped by it; it takes the line from those who lack it.
+  const says = state.self.origin ? topic.views.get(member)?.held : undefined;
+  if (says !== undefined && held.length > 0 && held.every((ordinal) => says.has(ordinal))) return busy(state, member, message.request, busyManyMs);
   const given = state.self.origin && !peer.info.origin ? sparing(state, topic, peer, held) : { ordinals: held, holders: [] };
   if (given.ordinals.length === 0) {
     if (held.length > 0) elsewhere(state, member, message.request, given.holders);
     return;
   }
-  if (state.uploads.length >= queueMax(state)) return busy(state, member, message.request, swarmBounds.busyMs * (1 + state.random()));
+  const isFull = state.uploads.length >= queueMax(state) || (mine.length >= swarmBounds.queueOfOneMax && 2 * state.uploads.length >= queueMax(state));
+  if (isFull) return busy(state, member, message.request, swarmBounds.busyMs * (1 + state.random()));
   remember(state, topic, peer, given.ordinals);
   state.lastUpload += 1;
   state.uploads.push({
@@ -114,13 +117,12 @@ function serveNext(state: SwarmState): void {
   }
 }
 
-/** Who waits and is served next; at an origin, of which everybody asks for something else, who came first. */
+/** Who waits and is served next; at an origin who was given least, so that nobody keeps it from the others. */
 function neediest(state: SwarmState, active: ReadonlyMap<string, number>): Upload | undefined {
   let best: Upload | undefined;
   let bestLead = Number.POSITIVE_INFINITY;
   for (const upload of state.uploads) {
     if (upload.active || (active.get(upload.member) ?? 0) >= swarmBounds.servingOfOneMax) continue;
-    if (state.self.origin) return upload;
     const lead = leadOf(state, upload);
     if (lead >= bestLead) continue;
     best = upload;
@@ -129,21 +131,25 @@ function neediest(state: SwarmState, active: ReadonlyMap<string, number>): Uploa
   return best;
 }
 
-/** How far ahead the asker is: the share that it holds, less what it has waited for. */
+/** How far ahead the asker is: the share that it holds, less what it has waited for; at an origin what it was given. */
 function leadOf(state: SwarmState, { topic: id, member, since }: Upload): number {
   const topic = state.topics.get(id);
-  const held = topic?.views.get(member)?.held;
+  const view = topic?.views.get(member);
+  if (state.self.origin) return view?.given ?? 0;
+  const held = view?.held;
   return (held === undefined ? 0 : held.count / Math.max(1, held.size)) - (state.now - since) / swarmBounds.leadMs;
 }
 
 function start(state: SwarmState, upload: Upload): void {
   upload.active = true;
+  const view = state.topics.get(upload.topic)?.views.get(upload.member);
+  if (view !== undefined) view.given += upload.ordinals.length;
   state.effects.push({ kind: 'serve', upload: upload.id, member: upload.member, topic: upload.topic, request: upload.request, ordinals: upload.ordinals });
 }
 
 function queueMax(state: SwarmState): number {
   if (state.self.origin) return swarmBounds.queueOriginMax + swarmBounds.servingOriginMax;
-  return (state.agents.length > fullMeshMax ? swarmBounds.queueLargeMax : swarmBounds.queueMax) + swarmBounds.servingMax;
+  return (isLarge(state) ? swarmBounds.queueLargeMax : swarmBounds.queueMax) + swarmBounds.servingMax;
 }
 
 /** The ordinals of some ranges, ascending; nothing when there are more than a request may name. */

@@ -62,6 +62,10 @@ export const swarmBounds = {
   starvedMs: 3_000,
   starvedPieces: 8,
   starvedMsMax: 10_000,
+  /** An importer that is not seen is waited for this long, then its backup, once half is there (swarm.md, section 2.4). */
+  importMs: 500,
+  /** Who is sent to members that it does not see waits for this part of tau. */
+  unseenPart: 4,
 
   /** What was gained is announced after this, or after so many pieces; sooner when a piece takes less than twice that. */
   haveMs: 100,
@@ -82,6 +86,8 @@ export const swarmBounds = {
   /** Who has waited this long comes before who lacks everything. */
   leadMs: 4_000,
   queueOriginMax: 128,
+  /** In a line that is half full, one neighbour's. */
+  queueOfOneMax: 8,
   /** The origin gives a chunk again to another who waits for it when it was given so long ago and nobody has announced it. */
   givenMs: 8_000,
   /** The same, for one that has announced nothing since. */

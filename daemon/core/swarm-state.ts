@@ -2,6 +2,7 @@
 // a copy for each of ten thousand messages a second would cost more than the messages.
 
 import type { Bitmap } from '../../proto/bitmap.ts';
+import { fullMeshMax } from './neighbours.ts';
 import type { PieceSet, PieceTable } from './pieces.ts';
 import type { RateGate, TrafficClass } from './rate.ts';
 import type { Effect, PeerInfo, TopicInfo } from './swarm-events.ts';
@@ -54,7 +55,9 @@ export interface View {
   dry: boolean;
   /** Ordinals that we have asked it for and that are unanswered, late ones too. */
   readonly asked: Set<number>;
-  /** For an origin's view of an asker: ordinals for which it was sent elsewhere once. */
+  /** For an origin's view of an asker: how many chunks it was given. */
+  given: number;
+  /** And ordinals for which it was sent elsewhere once. */
   redirected?: Bitmap;
   /** When that was last. */
   redirectedAt: number;
@@ -75,6 +78,8 @@ export interface Fetch {
   idleSince: number | undefined;
   /** It has been so for tau. */
   isStarving: boolean;
+  /** It once was: what nobody near holds is asked of the origin from then on, piece by piece, without a tau for each. */
+  hasStarved: boolean;
   /** Part of tau that is ours alone, so that the starved do not ask together. */
   readonly jitter: number;
   /** Until when neighbours that have not opened the topic are expected to; 0 when that is over. */
@@ -83,12 +88,12 @@ export interface Fetch {
   ownBlocks: Uint8Array;
   /** The pieces that have something of ours. */
   ownPieces: PieceSet;
-  /** In a fleet too large to see: how far ownership has widened; see ownership.ts. */
-  ownersRank: number;
   /** Ownership must be worked out anew. */
   ownersStale: boolean;
   /** Members of our zone among whom the blocks are divided that come from other zones; see zones.ts. */
   importers: readonly string[];
+  /** How many importers that we do not see are no longer waited for; see zones.ts. */
+  bordersOpen: number;
   /** Whether everybody who takes part is a neighbour. */
   seesAll: boolean;
 }
@@ -132,6 +137,8 @@ export interface Peer {
   busyUntil: number;
   /** Times that it said so since it last sent a chunk. */
   busyTimes: number;
+  /** It has not delivered anything yet and is late with its first answer. */
+  dawdles: boolean;
   /** Its topics by its number: which blob. Those that we share have a view beside. */
   readonly theirTopics: Map<number, string>;
 }
@@ -235,6 +242,11 @@ export function recordOf(state: SwarmState, member: string): Record {
 /** Whether a neighbour must not be asked for this revision again: it sent a corrupt chunk of it. */
 export function isBarred(state: SwarmState, member: string, revision: string): boolean {
   return state.records.get(member)?.barred.has(revision) ?? false;
+}
+
+/** Whether the fleet is too large for everybody to see everybody. */
+export function isLarge(state: SwarmState): boolean {
+  return state.agents.length > fullMeshMax;
 }
 
 /** Whether bytes of this member are the origin's. It may be gone by now: then they are a peer's. */

@@ -49,15 +49,15 @@ export function mayImport(state: SwarmState, topic: TopicState, fetch: Fetch, or
   for (let rank = 0; rank < Math.min(2, importers.length); rank += 1) {
     const importer = importers[(first + rank) % importers.length];
     if (importer === undefined || importer === state.self.member) return true;
-    if (isAtWork(state, topic, fetch, importer)) return false;
+    if (isAtWork(state, topic, fetch, importer, rank)) return false;
   }
   return true;
 }
 
-/** One that we do not see, in a fleet too large to know everybody, is believed to be, until we have nothing left to ask for. */
-function isAtWork(state: SwarmState, topic: TopicState, fetch: Fetch, member: string): boolean {
+/** One that we do not see, in a fleet too large to know everybody, is believed to be, until we have had nothing left to ask for. */
+function isAtWork(state: SwarmState, topic: TopicState, fetch: Fetch, member: string, rank: number): boolean {
   const peer = state.peers.get(member);
-  if (peer === undefined) return !fetch.seesAll && !fetch.isStarving;
+  if (peer === undefined) return !fetch.seesAll && !fetch.isStarving && fetch.bordersOpen <= rank;
   const view = topic.views.get(member);
   if (view?.held === undefined) return state.now < fetch.expectedUntil;
   return !view.isSilent && isReliable(state, peer, topic.info.revision);
