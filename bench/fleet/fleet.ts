@@ -26,6 +26,7 @@ export class Fleet {
   readonly #queue = new EventQueue<Words | Upload>();
   readonly #byMember: ReadonlyMap<string, number>;
   readonly #left: Bitmap;
+  #allArrivedAt = 0;
   #waitedFor = 0;
   now = 0;
   readonly said: Record<string, number> = {};
@@ -227,9 +228,10 @@ export class Fleet {
   }
 
   #leaves(ordinal: number): void {
+    // What leaves last need not arrive last.
+    this.#allArrivedAt = Math.max(this.#allArrivedAt, this.#lines.arrivesAt);
     if (!this.#left.set(ordinal) || !this.#left.isFull || this.#options.originDiesAfterOne !== true) return;
-    // The last one is still on its way when the first bit of it leaves.
-    for (const { index, host } of this.nodes) if (host.origin) this.#queue.push(this.#lines.arrivesAt, kinds.die, index);
+    for (const { index, host } of this.nodes) if (host.origin) this.#queue.push(this.#allArrivedAt, kinds.die, index);
   }
 
   #count(node: Node, from: string, bytes: number): void {

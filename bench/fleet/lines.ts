@@ -62,10 +62,13 @@ export class Lines {
   }
 }
 
-/** A chunk whose bits come between `first` and `last` through one more cable: when its first bit leaves it, and its last. */
+/**
+ * A chunk whose bits come between `first` and `last` through one more cable: when its first bit leaves it, and its last. What trickles in takes no more of a cable
+ * than its bytes need: others come between.
+ */
 function through(freeAt: Float64Array, cable: number, rate: number, bytes: number, first: number, last: number): [number, number] {
   const begin = Math.max(first, freeAt[cable] ?? 0);
   const end = Math.max(begin + bytes / rate, last);
-  freeAt[cable] = end;
+  freeAt[cable] = begin + bytes / rate;
   return [begin, end];
 }

@@ -1,0 +1,59 @@
+// Fleets of which each agent sees a few, as a discrete-event simulation of the real scheduler: a short version of the bench's P14, with smaller fleets and files.
+// A file this small is fetched in five seconds, so what waits a few seconds weighs more here than the bench's goals allow.
+
+import { describe, expect, test } from 'vitest';
+import { cases } from '../../bench/fleet/cases.ts';
+import { play, type Outcome, type Scene } from '../../bench/fleet/scenes.ts';
+
+const agents = 50;
+const chunkCount = 96;
+const seeds = [1, 2, 3, 4, 5];
+
+interface Limits {
+  /** Of the last completion, in ms of virtual time. */
+  readonly lastMs: number;
+  readonly originCopies: number;
+  readonly crossCopies?: number;
+}
+
+/** By the names of bench/fleet/cases.ts. An honest fleet takes 5,600 ms. */
+const limits: Readonly<Record<string, Limits>> = {
+  honest: { lastMs: 6_500, originCopies: 1.01 },
+  'four zones': { lastMs: 9_000, originCopies: 1.01, crossCopies: 3.1 },
+  'a third at a tenth of the rate': { lastMs: 16_000, originCopies: 1.05 },
+  'a tenth dies on the way': { lastMs: 14_000, originCopies: 1.2 },
+  'a tenth of the announcements is lost': { lastMs: 6_500, originCopies: 1.01 },
+  'the origin dies when each piece has left once': { lastMs: 6_500, originCopies: 1.01 },
+  'three in ten lie about what they hold': { lastMs: 20_000, originCopies: 3 },
+  'three in ten send wrong bytes': { lastMs: 15_000, originCopies: 3 },
+  'three in ten are bad in all ways': { lastMs: 20_000, originCopies: 3 },
+  'a third is a slow loris': { lastMs: 22_000, originCopies: 3 },
+  'newcomers, long absent and half-lost among older revisions': { lastMs: 10_000, originCopies: 0.15 },
+};
+
+/** The last scene names its chunks, so it has as many as the bench's. */
+function sized(scene: Omit<Scene, 'agents'>): Scene {
+  return { agents, ...(scene.special === undefined ? { chunkCount } : {}), ...scene };
+}
+
+function told({ seed, lastMs, boundMs, originCopies, crossCopies, badStored, unfinished }: Outcome): string {
+  return `seed ${seed}: ${lastMs.toFixed(0)} ms (bound ${boundMs.toFixed(0)}), ${originCopies.toFixed(2)} origin copies, ${crossCopies.toFixed(2)} crossed, ${badStored} bad, unfinished: ${unfinished.join(' ') || 'none'}`;
+}
+
+describe('a fleet of which each sees a few', () => {
+  test.each(cases)('everybody becomes whole, with no bad byte, in time, at the least cost to the origin: $name', ({ name, scene }) => {
+    const most = limits[name];
+    if (most === undefined) throw new Error(`no limits for ${name}`);
+    const flaws = seeds
+      .map((seed) => play(sized(scene), seed))
+      .filter(({ lastMs, originCopies, crossCopies, badStored, unfinished }) =>
+        unfinished.length > 0 || badStored > 0 || lastMs > most.lastMs || originCopies > most.originCopies || crossCopies > (most.crossCopies ?? Number.POSITIVE_INFINITY));
+    expect(flaws.map(told)).toEqual([]);
+  }, 60_000);
+
+  test('one seed gives one run, another seed another', () => {
+    const digests = [7, 7, 8].map((seed) => play({ agents: 24, chunkCount: 32 }, seed).digest);
+    expect(digests[1]).toBe(digests[0]);
+    expect(digests[2]).not.toBe(digests[0]);
+  });
+});
