@@ -6,7 +6,7 @@ import { closeRequest, countIncome, isReliable, learnLatency, learnRate, settleO
 import { tauMs } from './requesting.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { ScheduleEvent } from './swarm-events.ts';
-import type { Peer, Request, SwarmState, TopicState } from './swarm-state.ts';
+import { isLarge, type Peer, type Request, type SwarmState, type TopicState } from './swarm-state.ts';
 import { flushHave, gain } from './topics.ts';
 
 type Chunk = Extract<ScheduleEvent, { kind: 'chunk' }>;
@@ -111,7 +111,8 @@ export function onBusy(state: SwarmState, peer: Peer, message: BusyMessage): voi
   closeRequest(state, peer, request);
   // Requests that were made together are refused together: that is once.
   if (state.now >= peer.busyUntil) peer.busyTimes += 1;
-  const factor = 2 ** Math.min(peer.busyTimes - 1, swarmBounds.busyDoublings);
+  // Where there are many to ask, lines are short and whoever waits too long falls behind the rest.
+  const factor = isLarge(state) ? 1 : 2 ** Math.min(peer.busyTimes - 1, swarmBounds.busyDoublings);
   peer.busyUntil = Math.max(peer.busyUntil, state.now + Math.min(message.retryAfterMs * factor, swarmBounds.busyMsMax));
 }
 

@@ -82,7 +82,7 @@ export const swarmBounds = {
   servingOfOneMax: 2,
   queueMax: 16,
   /** The same where each sees a few of many: whoever is turned away soon finds another holder, whose line would be idle else. */
-  queueLargeMax: 4,
+  queueLargeMax: 6,
   /** Who has waited this long comes before who lacks everything. */
   leadMs: 4_000,
   queueOriginMax: 128,
