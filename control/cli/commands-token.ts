@@ -4,7 +4,8 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { CreateToken, NewToken, Token } from '../../proto/api/tokens.ts';
+import { Compile } from 'typebox/compile';
+import { ScopeSchema, type CreateToken, type NewToken, type Token } from '../../proto/api/tokens.ts';
 import { ControlError } from '../errors.ts';
 import { createApi, listAll } from './api.ts';
 import { contextOf, type Context, type GlobalOptions } from './context.ts';
@@ -27,6 +28,7 @@ interface CreateFlags {
   readonly save?: string;
 }
 
+const isScope = Compile(ScopeSchema);
 const roles = ['agent', 'seed', 'proxy'] as const;
 
 export function registerToken(program: Command, world: World): void {
@@ -102,10 +104,13 @@ function bodyOf(flags: CreateFlags): CreateToken {
   const ttl = flags.ttl === undefined ? {} : { ttlMs: parseDuration(flags.ttl, '--ttl') };
   if (flags.api === true) {
     if (flags.scopes === undefined) throw new ControlError('CONFIG_INVALID', '--api needs --scopes, such as read:* or promote:env/prod; admin:* allows everything');
+    const scopes = flags.scopes.split(',').map((one) => one.trim());
+    const wrong = scopes.find((one) => !isScope.Check(one));
+    if (wrong !== undefined) throw new ControlError('CONFIG_INVALID', `--scopes: '${wrong}' is not a scope; scopes are read:*, upload:app/web, promote:env/prod, approve:env/prod and the like, work:* for workers, and admin:* for everything`);
     // Who votes is the name of the token: one without a name is nobody in a group.
     if (flags.group !== undefined && flags.name === undefined) throw new ControlError('CONFIG_INVALID', '--group needs --name: it says which person is in these groups');
     const groups = flags.group === undefined ? {} : { groups: flags.group.split(',').map((one) => one.trim()) };
-    return { use: 'api', name: flags.name ?? 'api', scopes: flags.scopes.split(','), ...groups, ...ttl };
+    return { use: 'api', name: flags.name ?? 'api', scopes, ...groups, ...ttl };
   }
   const uses = Number(flags.uses);
   if (!Number.isSafeInteger(uses) || uses < 1) throw new ControlError('CONFIG_INVALID', `--uses: '${flags.uses}' is not a number from 1`);

@@ -136,3 +136,8 @@ test('after many guesses an address is refused for a while, whatever it then sho
   clock.pass(windowMs);
   expect((await control.get('/v1/apps')).status).toBe(200);
 });
+
+test('of several forms of a request only what is wrong with the one that was meant is told', async () => {
+  const answer = await control.call('POST', '/v1/tokens', { body: { use: 'api', name: 'x', scopes: ['promote:prod'] } });
+  expect(answer.body.errors).toEqual([{ pointer: '/scopes/0', detail: expect.stringContaining('must match') }]);
+});
