@@ -106,7 +106,7 @@ export type RosterMember = Static<typeof RosterMemberSchema>;
 export const RosterSchema = Type.Object(
   {
     epoch: Type.Integer({ minimum: 0 }),
-    members: Type.Array(RosterMemberSchema, { maxItems: 10_000 }),
+    members: Type.Array(RosterMemberSchema, { maxItems: limits.rosterMembersMax }),
     /** Members whose certificates no longer count. */
     revoked: Type.Array(Type.String({ maxLength: 128 }), { maxItems: 10_000 }),
   },

@@ -105,7 +105,7 @@ function bodyOf(flags: CreateFlags): CreateToken {
   if (flags.api === true) {
     if (flags.scopes === undefined) throw new ControlError('CONFIG_INVALID', '--api needs --scopes, such as read:* or promote:env/prod; admin:* allows everything');
     const scopes = flags.scopes.split(',').map((one) => one.trim());
-    const wrong = scopes.find((one) => !isScope.Check(one));
+    const wrong = scopes.find((one): boolean => !isScope.Check(one));
     if (wrong !== undefined) throw new ControlError('CONFIG_INVALID', `--scopes: '${wrong}' is not a scope; scopes are read:*, upload:app/web, promote:env/prod, approve:env/prod and the like, work:* for workers, and admin:* for everything`);
     // Who votes is the name of the token: one without a name is nobody in a group.
     if (flags.group !== undefined && flags.name === undefined) throw new ControlError('CONFIG_INVALID', '--group needs --name: it says which person is in these groups');

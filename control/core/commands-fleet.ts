@@ -1,5 +1,6 @@
 // Commands about who takes part: tokens, members, and what members report.
 
+import { limits } from '../../proto/limits.ts';
 import { accepted, refused } from './answer.ts';
 import type { Answer, CreateToken, EnrolMember, LocateMember, RenewMember, ReportCommand, RevokeMember, RevokeToken } from './command.ts';
 import { labelProblems, nameProblem } from './config.ts';
@@ -58,7 +59,9 @@ function enrolWith(state: State, command: EnrolMember, token: Token): Answer {
   if (problem !== undefined) return refused('invalid', problem);
   const unfit = roles.find((role) => !token.roles.includes(role));
   if (unfit !== undefined) return refused('forbidden', `join token '${token.name}' is for ${token.roles.join(', ')}, not for role '${unfit}'; create a token for it`);
-  const namesake = [...state.members.values()].find((other) => other.name === name && !other.revoked);
+  const present = [...state.members.values()].filter((other) => !other.revoked);
+  if (present.length >= limits.rosterMembersMax) return refused('conflict', `the fleet has ${present.length} members, as many as a roster can name; revoke those that are gone before '${name}' joins`);
+  const namesake = present.find((other) => other.name === name);
   if (namesake !== undefined) return refused('conflict', `there is a member named '${name}' already; choose another name, or revoke ${namesake.member} first`);
   const { environments, labels } = token;
   return accepted({ kind: 'member.enrolled', member, name, publicKey, roles, environments, labels, attributes, serial: 1, token: token.token });
