@@ -83,3 +83,11 @@ describe('a plan', () => {
     ]);
   });
 });
+
+it('an edit of what somebody else has edited meanwhile is refused, and one of what is still so is not', () => {
+  const world = asked();
+  const edit = (generation: number) => world.try({ kind: 'apply-pipeline', pipeline: 'shop', project: 'shop', spec: pipeline(), generation });
+  expect(edit(0)).toMatchObject({ kind: 'refused', code: 'conflict' });
+  expect(edit(1)).toMatchObject({ kind: 'accepted' });
+  expect(edit(1)).toMatchObject({ kind: 'refused', code: 'conflict' });
+});
