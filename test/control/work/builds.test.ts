@@ -89,6 +89,33 @@ describe('builds', { timeout: 60_000 }, () => {
     expect(build.changes).toMatchObject([{ message: 'one', author: 'Quinn <quinn@example.org>' }, { message: 'two' }]);
   });
 
+  test('T-7 the application\'s automation switched off holds the watch, and what came meanwhile is found when it is on again', async () => {
+    await newest(1);
+    const { secret } = (await control.get('/v1/apps/web/auto-build/hook')).body;
+    const turn = async (on: boolean): Promise<void> => {
+      const etag = (await control.get('/v1/automation/app/web')).headers.get('etag') ?? '';
+      expect((await control.call('PUT', '/v1/automation/app/web', { body: { on, reason: 'a test' }, headers: { 'if-match': etag } })).status).toBe(200);
+    };
+    await turn(false);
+    commit('two');
+    expect(await tell({ secret })).toBe(202);
+    const { look } = (await control.get('/v1/apps/web/auto-build')).body;
+    // Another application's branch is looked at in the same round, after this one's would be.
+    await control.post('/v1/apps', { app: 'api' });
+    await control.call('PUT', '/v1/apps/api/auto-build', { body: { repo: { url: `file://${source}` }, command: 'make' } });
+    await newest(2);
+    expect((await control.get('/v1/apps/web/auto-build')).body.look).toEqual(look);
+    await turn(true);
+    await eventually(
+      async () => {
+        clock.pass(5_000);
+        return (await control.get('/v1/builds?app=web')).body.items[0].changes.length === 2 ? true : undefined;
+      },
+      20_000,
+      async () => 'nothing was found',
+    );
+  });
+
   test('B-1 L-4 the build of a worker that was lost is given to another, and its late word is refused', async () => {
     const { build } = await newest(1);
     const first = await lease();
