@@ -36,7 +36,7 @@ export const rolloutSabotages: readonly Sabotage[] = [
   { id: 'R-2-max-parallel', invariant: 'R-2', file: `${core}arithmetic.ts`, find: 'if (room <= 0 ||', replace: 'if (', ...rollout },
   { id: 'R-3-baked', invariant: 'R-3', file: `${core}rollout.ts`, find: 'if (observed.now < until && batch.bakeSkipped !== true)', replace: 'if (false)', ...rollout },
   { id: 'R-4-threshold', invariant: 'R-4', file: `${core}rollout.ts`, find: 'if (failed.length >= limit) return stop(', replace: 'if (false) return stop(', ...rollout },
-  { id: 'R-5-never-of-a-rollback', invariant: 'R-5', file: `${core}rollback.ts`, find: "if (!wanted || type === 'rollback' ||", replace: 'if (!wanted ||', ...rollout },
+  { id: 'R-5-never-of-a-rollback', invariant: 'R-5', file: `${core}rollback.ts`, find: "if (!wanted || type === 'rollback' ||", replace: 'if (!wanted ||', test: invariants },
   { id: 'R-5-never-to-the-same', invariant: 'R-5', file: `${core}rollback.ts`, find: 'from === undefined || from === to)', replace: 'from === undefined)', ...rollout },
   { id: 'R-6-hold-placed', invariant: 'R-6', file: `${core}step.ts`, find: "return edges.map((edge): Event => ({ kind: 'hold.placed'", replace: "return [].map((edge): Event => ({ kind: 'hold.placed'", test: pipeline },
   { id: 'R-9-lost', invariant: 'R-9', file: `${core}step.ts`, find: 'if (observed.now >= lostAt) events.push(', replace: 'if (false) events.push(', test: invariants },

@@ -237,6 +237,17 @@ function join(world: PipelineWorld, member: string, labels: Readonly<Record<stri
 }
 
 describe('R roll-outs', () => {
+  it('R-5 a rollback that fails does not roll back', () => {
+    const world = plain();
+    world.promote('prod', 2);
+    world.settle();
+    world.bad.add(digestOf(1));
+    expect(world.rollback('prod').kind).toBe('accepted');
+    world.settle();
+    expect(world.facts('deployment.finished').map((one) => one.phase)).toEqual(['succeeded', 'succeeded', 'failed']);
+    expect(world.facts('deployment.rolling-back')).toEqual([]);
+  });
+
   it('R-9 a target that is not heard again is lost, and says so', () => {
     const world = plain();
     world.working = false;
