@@ -42,20 +42,58 @@ export function auditLine({ seq, at, actor, event, prevHash, hash }: JournalEntr
 
 /** Most events have nothing to seal, and are taken as they are: this runs for each entry that is appended. */
 function sealed(event: object, digest: HashText): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(event);
-  const seal = ([key, value]: [string, unknown]): [string, unknown] => [key, sealedFields.has(key) && typeof value === 'string' ? `sha256:${digest(value)}` : value];
-  return Object.fromEntries(entries.some(([key]) => sealedFields.has(key)) ? entries.map(seal) : entries);
+  const copy: Record<string, unknown> = { ...event };
+  for (const key of sealedFields) {
+    const value = copy[key];
+    if (typeof value === 'string') copy[key] = `sha256:${digest(value)}`;
+  }
+  return copy;
 }
 
 /** The hash of a line: over the RFC 8785 form of everything in it but the hash itself. */
 export function hashOf({ seq, at, actor, event, prevHash }: AuditLine, digest: HashText): string {
-  return digest(canonicalize({ seq, at, actor, event, prevHash }));
+  return digest(canonicalEntry({ seq, at, actor, event, prevHash }));
+}
+
+/**
+ * The RFC 8785 form. Of objects whose keys JavaScript leaves in the order in which they were set, which are nearly all, it is what
+ * JSON.stringify makes of a sorted copy, in half the time: this is most of what the chain costs at each append.
+ */
+export function canonicalEntry(value: unknown): string {
+  const copy = sortedCopy(value);
+  return copy === unsortable ? canonicalize(value) : JSON.stringify(copy);
+}
+
+const unsortable = Symbol('unsortable');
+
+/** Keys that begin with a digit may be numbers, which come first whatever the order; `__proto__` is no key like others. */
+function sortedCopy(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const items = value.map(sortedCopy);
+    return items.includes(unsortable) ? unsortable : items;
+  }
+  const copy: Record<string, unknown> = {};
+  for (const [key, part] of Object.entries(value).toSorted(byKey)) {
+    const first = key.charCodeAt(0);
+    const sorted = (first >= zero && first <= nine) || key === '__proto__' ? unsortable : sortedCopy(part);
+    if (sorted === unsortable) return unsortable;
+    copy[key] = sorted;
+  }
+  return copy;
+}
+
+const zero = 48;
+const nine = 57;
+
+function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1;
 }
 
 /** The entry with its place in the chain after an entry with `prevHash`. */
 export function chained(entry: JournalEntry, prevHash: string, digest: HashText): JournalEntry {
-  const linked = { ...entry, prevHash };
-  return { ...linked, hash: hashOf(auditLine(linked, digest), digest) };
+  const { seq, at, actor, event } = entry;
+  return { ...entry, prevHash, hash: hashOf({ seq, at, actor, event: sealed(event, digest), prevHash }, digest) };
 }
 
 /** What is wrong with one entry. */

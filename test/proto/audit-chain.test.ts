@@ -2,8 +2,9 @@
 
 import { hash } from 'node:crypto';
 import fc from 'fast-check';
+import { canonicalize } from 'json-canonicalize';
 import { describe, expect, it } from 'vitest';
-import { auditLine, ChainCheck, chained, checkpointText, genesisHash, parseCheckpoint, type AuditLine, type ChainBreach } from '../../proto/audit-chain.ts';
+import { auditLine, canonicalEntry, ChainCheck, chained, checkpointText, genesisHash, parseCheckpoint, type AuditLine, type ChainBreach } from '../../proto/audit-chain.ts';
 import type { JournalEntry } from '../../proto/events.ts';
 
 const sha256 = (text: string): string => hash('sha256', text);
@@ -102,5 +103,15 @@ describe('O-1 the chain', () => {
     expect(JSON.stringify(line)).not.toContain('a'.repeat(64));
     expect(breachOf([line])).toBeUndefined();
     expect(secret('b'.repeat(64)).hash).not.toBe(line.hash);
+  });
+});
+
+describe('the canonical form', () => {
+  it('is that of RFC 8785, for keys of every kind', () => {
+    fc.assert(fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+      const read: unknown = JSON.parse(JSON.stringify(value));
+      expect(canonicalEntry(read)).toBe(canonicalize(read));
+    }), { numRuns: 500 });
+    for (const text of ['{"b":{"10":1,"9":2,"a":3},"a":[{"2":1,"1":1}]}', '{"z":1,"__proto__":{"y":1,"x":2}}', '{"é":1,"e":2,"E":3,"€":4}', '[]', '""']) expect(canonicalEntry(JSON.parse(text))).toBe(canonicalize(JSON.parse(text)));
   });
 });
