@@ -2,7 +2,7 @@
 
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { chained, genesisHash } from '../../proto/audit-chain.ts';
+import { chained, genesisHash, type Chained } from '../../proto/audit-chain.ts';
 import type { JournalEntry } from '../../proto/events.ts';
 import { ControlError } from '../errors.ts';
 import type { Append } from './journal.ts';
@@ -18,12 +18,12 @@ export interface JournalEnd {
 export const emptyEnd: JournalEnd = { seq: 0 };
 
 /** The entries that an append makes after `end`, each with its place in the hash chain. */
-export function numbered({ actor, at, events }: Append, end: JournalEnd): readonly JournalEntry[] {
+export function numbered({ actor, at, events }: Append, end: JournalEnd): readonly Chained[] {
   let prevHash = end.hash ?? genesisHash;
   return events.map((event, index) => {
-    const entry = chained({ seq: end.seq + 1 + index, at, actor, event }, prevHash, sha256);
-    prevHash = entry.hash ?? genesisHash;
-    return entry;
+    const made = chained({ seq: end.seq + 1 + index, at, actor, event }, prevHash, sha256);
+    prevHash = made.entry.hash ?? genesisHash;
+    return made;
   });
 }
 
@@ -51,9 +51,9 @@ export function seqOf(key: Uint8Array): number {
 
 const checksumBytes = 4;
 
-/** CRC-32 of the rest, big-endian, then the entry as JSON: LevelDB does not check its blocks on every read. */
-export function encodeEntry(entry: JournalEntry): Uint8Array {
-  const json = Buffer.from(JSON.stringify(entry), 'utf8');
+/** CRC-32 of the rest, big-endian, then the entry as JSON: LevelDB does not check its blocks on every read. `text`: the JSON, where it is known. */
+export function encodeEntry(entry: JournalEntry, text: string = JSON.stringify(entry)): Uint8Array {
+  const json = Buffer.from(text, 'utf8');
   const value = Buffer.alloc(checksumBytes + json.length);
   value.writeUInt32BE(crc32(json));
   json.copy(value, checksumBytes);

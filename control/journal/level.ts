@@ -3,6 +3,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';
+import type { Chained } from '../../proto/audit-chain.ts';
 import type { JournalEntry } from '../../proto/events.ts';
 import { ControlError } from '../errors.ts';
 import { decodeEntry, emptyEnd, encodeEntry, endOf, Followers, isWhole, keyOf, numbered, seqOf, unreadable } from './entries.ts';
@@ -177,20 +178,20 @@ class LevelJournal implements Journal {
 
   /** Never rejects: each append of the group is told how it ended. */
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
-    const entries: JournalEntry[] = [];
+    const all: Chained[] = [];
     const accepted: { readonly waiting: Waiting; readonly head: number }[] = [];
     const conflicts: Waiting[] = [];
     let end = this.#end;
     for (const waiting of group) {
       if (waiting.expected === end.seq) {
         const made = numbered(waiting.batch, end);
-        entries.push(...made);
-        end = endOf(made, end);
+        all.push(...made);
+        end = endOf(made.slice(-1).map(({ entry }) => entry), end);
         accepted.push({ waiting, head: end.seq });
       } else conflicts.push(waiting);
     }
     try {
-      await this.#write(entries);
+      await this.#write(all);
     } catch (cause) {
       const error = cause instanceof ControlError ? cause : new ControlError('STORAGE_FAILED', `the journal in '${this.#directory}' could not be written: ${reasonOf(cause)}`, { cause });
       for (const { waiting } of accepted) waiting.reject(error);
@@ -198,16 +199,16 @@ class LevelJournal implements Journal {
       return;
     }
     this.#end = end;
-    this.#followers.tell(entries);
+    this.#followers.tell(all.map(({ entry }) => entry));
     for (const { waiting, head } of accepted) waiting.resolve({ kind: 'appended', head });
     for (const waiting of conflicts) waiting.resolve({ kind: 'conflict', head: this.#end.seq });
   }
 
-  async #write(entries: readonly JournalEntry[]): Promise<void> {
-    if (entries.length === 0) return;
+  async #write(all: readonly Chained[]): Promise<void> {
+    if (all.length === 0) return;
     const database = this.#suspect || this.#database === undefined ? await this.#reopen() : this.#database;
     try {
-      await database.batch(entries.map((entry) => ({ type: 'put', key: keyOf(entry.seq), value: encodeEntry(entry) })), { sync: true });
+      await database.batch(all.map(({ entry, text }) => ({ type: 'put', key: keyOf(entry.seq), value: encodeEntry(entry, text) })), { sync: true });
     } catch (error) {
       this.#suspect = true;
       throw error;

@@ -19,7 +19,7 @@ export class MemoryJournal implements Journal {
     this.#assertOpen();
     if (expected !== this.head()) return { kind: 'conflict', head: this.head() };
     // Entries are copied, as a disk would: a caller who changes its event later must not change history.
-    const entries = structuredClone(numbered(batch, endOf(this.#entries.slice(-1), emptyEnd)));
+    const entries = structuredClone(numbered(batch, endOf(this.#entries.slice(-1), emptyEnd)).map(({ entry }) => entry));
     this.#entries.push(...entries);
     this.#followers.tell(entries);
     return { kind: 'appended', head: this.head() };

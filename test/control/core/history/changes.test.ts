@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { checkInsOf, columnsOf, placeKey, progressOf, type Progress } from '../../../../control/core/history/changes.ts';
 import type { State } from '../../../../control/core/model.ts';
 import type { Observed } from '../../../../control/core/select.ts';
-import { PipelineWorld, digestOf, edge, minuteMs, pipeline } from '../../../support/pipeline-world.ts';
+import { PipelineWorld, config, digestOf, edge, minuteMs, pipeline } from '../../../support/pipeline-world.ts';
 import { someHistory } from './some-history.ts';
 
 function everything(state: State, observed: Observed): readonly Progress[] {
@@ -114,6 +114,24 @@ describe('O-4 CDS-16 change progress', () => {
     world.promote('alpha', 2);
     world.settle();
     expect(everything(world.state, world.observed)[0]?.cells).toMatchObject([{ state: 'there' }, { state: 'waiting', number: 2, reason: expect.stringContaining('waits for the approval') }]);
+  });
+
+  it('does not take content that is brought near for what runs', () => {
+    const world = new PipelineWorld(['prod']);
+    world.push(1);
+    world.promote('prod', 1);
+    world.settle();
+    world.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...config, prefetch: { enabled: true } } });
+    world.ask({ kind: 'acquire-lock', lock: 'quiet', scope: { kind: 'environment', id: 'prod' }, holder: 'ann', reason: 'a demonstration', includeRollback: false });
+    world.push(2);
+    world.promote('prod', 2);
+    world.settle();
+    expect([...world.state.deployments.values()].some(({ type }) => type === 'prefetch')).toBe(true);
+    expect(everything(world.state, world.observed)[0]?.cells).toMatchObject([{ state: 'waiting', reason: expect.stringContaining('a demonstration') }]);
+    world.ask({ kind: 'release-lock', lock: 'quiet', holder: 'ann' });
+    world.settle();
+    const [started] = world.journal.filter(({ event }) => event.kind === 'deployment.finished').slice(-1);
+    expect(everything(world.state, world.observed)[0]?.cells).toMatchObject([{ state: 'there', since: started?.at }]);
   });
 
   it('tells of the newest of 10,000 revisions as of those of ten', () => {

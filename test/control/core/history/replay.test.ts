@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { evolveAll, initialState } from '../../../../control/core/evolve.ts';
+import { stepOf } from '../../../../control/core/decide.ts';
 import { isReproduced, recordedIn, replay } from '../../../../control/core/history/replay.ts';
 import { canonicalText } from '../../../../control/core/sets.ts';
 import type { Observed } from '../../../../control/core/select.ts';
@@ -32,6 +33,11 @@ function again(journal: readonly JournalEntry[], entry: JournalEntry) {
   return replay({ state, ...recorded }, { environment: entry.event.environment });
 }
 
+function found<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new Error('nothing there');
+  return value;
+}
+
 describe('a decision made again', () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])('C-2 T-2 is the one that is on record, byte for byte, for each start of a history, seed %i', (seed) => {
     const { journal } = someHistory(seed, 120, { world: (environments) => new QuietWorld(environments) });
@@ -42,6 +48,26 @@ describe('a decision made again', () => {
       expect(isReproduced(entry, decision), `entry ${entry.seq}`).toBe(true);
       expect(canonicalText(again(journal, entry))).toBe(canonicalText(decision));
     }
+  });
+
+  it('leaves out of a catch-up whoever was silent then', () => {
+    const world = new PipelineWorld(['prod']);
+    world.push(1);
+    world.promote('prod', 1);
+    world.settle();
+    const { state, now: at, journal } = world;
+    const late = ['late-1', 'late-2'].flatMap((member): readonly JournalEntry['event'][] => [
+      { kind: 'member.enrolled', member, name: member, publicKey: member, roles: ['agent'], environments: ['prod'], labels: { env: 'prod' }, attributes: {}, serial: 9, token: 'x' },
+    ]);
+    world.append(late, 'system');
+    const seen = { ...world.observed, lastSeen: new Map([...world.observed.lastSeen].filter(([member]) => member !== 'late-1')) };
+    world.append(stepOf(world.state, found(world.state.environments.get('prod')), seen).events, 'system');
+    const entry = found(starts(journal).at(-1));
+    expect([state.head < entry.seq, recordedIn(entry)]).toEqual([true, { head: entry.seq - 1, at, silent: ['late-1'] }]);
+    expect(isReproduced(entry, again(journal, entry))).toBe(true);
+    const { event } = entry;
+    if (event.kind !== 'deployment.started') throw new Error('no start');
+    expect([event.type, event.batches.flat().toSorted()]).toEqual(['catch-up', ['late-2', 'prod-1', 'prod-2']]);
   });
 
   it('is another when the journal says something else', () => {
