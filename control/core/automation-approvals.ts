@@ -1,7 +1,8 @@
 // How requests for approval end: enough votes, a vote against, time, or a subject that is no longer what would go on. And
 // the requests that compliance policies need for what waits.
 
-import { isBarred } from './candidates.ts';
+import type { SetMembers } from '../../proto/pipeline.ts';
+import { carriesSame, isBarred } from './candidates.ts';
 import type { Command } from './command.ts';
 import { evaluateGates, contextOf } from './gates.ts';
 import { approvalFor, asCounted, isSameSubject, subjectOf } from './gates/approval.ts';
@@ -13,6 +14,7 @@ import type { ApprovalRequest } from './model-approval.ts';
 import type { State } from './model.ts';
 import { authorsOf, personOf } from './people.ts';
 import { isAskedAnew } from './rejection.ts';
+import { membersOf } from './select.ts';
 import type { Observed } from './select.ts';
 import { numberOf } from './gates/blocker.ts';
 import { canonicalText } from './sets.ts';
@@ -65,7 +67,15 @@ function staleness(state: State, { subject, run }: ApprovalRequest): End | undef
   if (!asked) return { status: 'invalidated', reason: 'what must be approved was changed' };
   const desired = state.sets.get(destination)?.desired ?? {};
   const passed = Object.entries(members).some(([app, revision]) => (numberOf(state, app, revision) ?? 0) < (numberOf(state, app, desired[app] ?? '') ?? 0));
-  return passed ? { status: 'cancelled', reason: `'${destination}' has gone on to something newer` } : undefined;
+  if (passed) return { status: 'cancelled', reason: `'${destination}' has gone on to something newer` };
+  return isThere(state, destination, members) ? { status: 'cancelled', reason: `'${destination}' has it already` } : undefined;
+}
+
+/** Whether a set came in another way, with more or as a hotfix, and nobody waits to bring it again. */
+function isThere(state: State, destination: string, members: SetMembers): boolean {
+  if (!carriesSame(state.sets.get(destination)?.current, members)) return false;
+  const waiting = (state.environments.get(destination)?.waiting ?? []).flatMap((id) => state.promotions.get(id) ?? []);
+  return !waiting.some((promotion) => Object.keys(members).some((app) => membersOf(promotion)[app] !== undefined));
 }
 
 /** Requests for the approvals that compliance policies demand of promotions that wait. */

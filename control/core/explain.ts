@@ -5,6 +5,7 @@ import type { DeploymentPhase, PromotionPhase } from '../../proto/events.ts';
 import { batchText, bakeMsOf } from './batches.ts';
 import { allowed, balanceOf, maxParallelOf, minHealthyOf } from './arithmetic.ts';
 import { closingFor } from './closing.ts';
+import { explainNext } from './explain-next.ts';
 import { evaluateGates } from './gates.ts';
 import type { Blocker } from './gates.ts';
 import { setText } from './gates/blocker.ts';
@@ -51,6 +52,8 @@ function explainEnvironment(state: State, observed: Observed, environment: Envir
   if (waiting !== undefined) return { ...explainPromotion(state, observed, waiting), subject };
   const verifying = environment.activeDeployment === undefined ? verifyingIn(state, environment) : undefined;
   if (verifying !== undefined) return { ...explainPromotion(state, observed, verifying), subject };
+  const next = environment.activeDeployment === undefined ? explainNext(state, observed, environment) : undefined;
+  if (next !== undefined) return { subject, waits: [], ...next };
   const newest = state.deployments.get(environment.newestDeployment ?? '');
   if (newest === undefined) return { subject, summary: `nothing was ever promoted to '${environment.environment}'`, blockers: [], waits: [] };
   const promotion = state.promotions.get(newest.promotion);

@@ -2,6 +2,7 @@
 // whole. The machines are those of pipeline-world.ts, which do at once what they are told.
 
 import { describe, expect, test } from 'vitest';
+import { explain } from '../../../control/core/explain.ts';
 import { setIdOf } from '../../../control/core/sets.ts';
 import { config, digestOf, edge, minuteMs, pipeline, place, PipelineWorld } from '../../support/pipeline-world.ts';
 
@@ -123,6 +124,18 @@ describe('an environment of several applications', () => {
     world.settle();
     world.approveAll();
     expect(world.set('prod')).toBe('api@1+web@2');
+  });
+
+  test('A-8 nobody is asked any more about a part of what came as a whole; explain says what is next and who is asked', () => {
+    const world = new TwoApps(true);
+    const open = () => world.requests().map((id) => Object.keys(world.state.requests.get(id)?.subject.members ?? {}).length);
+    expect(open()).toEqual([1, 2]);
+    expect(explain(world.state, world.observed, 'prod')).toMatchObject({ summary: "api@1 + web@1 is next for 'prod' and waits: approval", blockers: [{ type: 'approval' }] });
+    for (const request of world.requests()) if (Object.keys(world.state.requests.get(request)?.subject.members ?? {}).length === 2) world.vote(request, 'ann', ['*']);
+    world.settle();
+    expect(world.set('prod')).toBe('api@1+web@1');
+    expect(open()).toEqual([]);
+    expect(explain(world.state, world.observed, 'prod')?.blockers).toEqual([]);
   });
 
   test('A-1 A-3 one application by hand asks about the set that would run with it, and not who asks for it', () => {
