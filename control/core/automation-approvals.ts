@@ -7,6 +7,7 @@ import type { Command } from './command.ts';
 import { evaluateGates, contextOf } from './gates.ts';
 import { approvalFor, asCounted, isSameSubject, subjectOf } from './gates/approval.ts';
 import { complianceSubject, policiesOf } from './gates/compliance.ts';
+import { isAskedAsNow } from './gates/override.ts';
 import { edgesInto, placeOf } from './gates/place.ts';
 import { isWorthAsking } from './gates/table.ts';
 import { isSatisfied, rejection } from './gates/votes.ts';
@@ -48,10 +49,12 @@ function afterwards(state: State, request: ApprovalRequest): End | undefined {
 }
 
 /** Why a request asks for what can no longer go on: nobody is to be bothered with it (A-8). */
-function staleness(state: State, { subject, run }: ApprovalRequest): End | undefined {
+function staleness(state: State, request: ApprovalRequest): End | undefined {
+  const { subject, run } = request;
   const { destination, members } = subject;
   if (run !== undefined && state.runs.get(run)?.finishedAt !== undefined) return { status: 'cancelled', reason: `run ${run} is over` };
-  if (destination === undefined || subject.purpose === 'override') return undefined;
+  if (destination === undefined) return undefined;
+  if (subject.purpose === 'override') return isAskedAsNow(state, request) ? undefined : { status: 'invalidated', reason: 'who may lift it was changed, or it is over' };
   const barred = Object.entries(members).find(([app, revision]) => isBarred(state, destination, app, revision));
   if (barred !== undefined) return { status: 'invalidated', reason: `${barred[0]}@${numberOf(state, ...barred) ?? '?'} was vetoed or has expired` };
   if (subject.purpose === 'compliance') {

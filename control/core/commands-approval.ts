@@ -1,17 +1,15 @@
 // Commands about approvals. They record what was said; whether it is enough is gates/votes.ts, and what follows is
 // automation.ts. Workflow runs are work/commands.ts.
 
-import type { ApprovalRule } from '../../proto/pipeline.ts';
 import { accepted, refused } from './answer.ts';
 import type { RequestApproval, RequestOverride, RevokeVote, SettleRequest, VoteOn } from './command-governance.ts';
 import type { Answer } from './command.ts';
 import { why } from './commands-pipeline.ts';
 import { asCounted, requestAbout } from './gates/approval.ts';
-import { placeOf, windowsOf, edgeOf } from './gates/place.ts';
+import { demandsOf, liftPolicy } from './gates/lift-rules.ts';
 import type { State } from './model.ts';
 import { isAmong } from './people.ts';
 import { findSet } from './select.ts';
-import { canonicalText } from './sets.ts';
 import { approvalTransitions, mayBecome } from './transitions.ts';
 
 export function requestApproval(state: State, { kind: _kind, ...command }: RequestApproval): Answer {
@@ -29,42 +27,23 @@ export function requestOverride(state: State, { request, environment, revision, 
   if (reason.trim() === '') return refused('invalid', 'an override needs a reason');
   const set = findSet(state, known, revision);
   if ('problem' in set) return refused('not-found', set.problem);
-  const demands = lifts.map((what) => Object.keys(set.members).map((app) => liftRule(state, environment, app, what)).find((demand) => demand !== undefined));
+  const members = { ...state.sets.get(environment)?.current, ...set.members };
+  const demands = demandsOf(state, environment, members, lifts);
   const closed = lifts.filter((_, index) => demands[index] === undefined);
-  if (lifts.length === 0 || closed.length > 0) return refused('forbidden', `nobody may lift ${closed.join(', ') || 'nothing'}; it names no group for an override`);
+  const policy = liftPolicy(lifts, demands);
+  if (lifts.length === 0 || policy === undefined) return refused('forbidden', `nobody may lift ${closed.join(', ') || 'nothing'}; it names no group for an override`);
   const rules = demands.flatMap((demand) => (demand === undefined ? [] : [demand.rule]));
   const countsForMs = Math.min(...demands.flatMap((demand) => demand?.forMs ?? []));
-  const members = { ...state.sets.get(environment)?.current, ...set.members };
   return accepted({
     kind: 'approval.requested',
     request,
-    subject: { purpose: 'override', source: environment, members, destination: environment, policy: canonicalText({ lifts, rules }) },
+    subject: { purpose: 'override', source: environment, members, destination: environment, policy },
     rules,
     excluded: [],
     reason,
     lifts,
     countsForMs,
   });
-}
-
-/** An override of a window or a freeze counts for this long after it was approved. */
-const overrideForMs = 24 * 3_600_000;
-
-function liftRule(state: State, environment: string, app: string, what: string): { readonly rule: ApprovalRule; readonly forMs: number } | undefined {
-  const [kind = '', ...rest] = what.split(':');
-  const name = rest.join(':');
-  const place = placeOf(state, environment);
-  if (kind === 'freeze') {
-    const rule = state.freezes.get(name)?.breakGlass;
-    return rule === undefined ? undefined : { rule, forMs: overrideForMs };
-  }
-  if (place === undefined) return undefined;
-  if (kind === 'window') {
-    const rule = windowsOf(place, edgeOf(state, environment, app)).find((window) => window.window === name)?.override;
-    return rule === undefined ? undefined : { rule, forMs: overrideForMs };
-  }
-  const glass = kind === 'policy' ? place.pipeline.spec.policies.find((policy) => policy.policy === name)?.breakGlass : undefined;
-  return glass === undefined ? undefined : { rule: { group: glass.group, count: glass.count }, forMs: glass.expiresMs };
 }
 
 export function vote(state: State, { kind: _kind, ...command }: VoteOn, now: number): Answer {

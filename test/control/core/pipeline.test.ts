@@ -359,6 +359,25 @@ describe('windows', () => {
     expect(world.facts('deployment.finished').at(-1)).toMatchObject({ deployment: 'prod-1', phase: 'succeeded' });
   });
 
+  it('A-2 an override counts no longer when who may lift it is changed', () => {
+    const freeze = (count: number): TimeWindow => ({ window: 'holidays', kind: 'deny', timeZone: 'UTC', schedule: { kind: 'once', from: '2026-05-01T00:00', to: '2026-07-01T00:00' }, onClose: 'pause', override: { group: 'release-managers', count } });
+    const spec = (count: number) => pipeline({ windows: [freeze(count)], edges: [edge('web', 'alpha'), edge('alpha', 'prod', { windows: ['holidays'] })] });
+    const world = new PipelineWorld(['alpha', 'prod']);
+    world.apply(spec(1));
+    world.push(1);
+    world.settle();
+    world.ask({ kind: 'acquire-lock', lock: 'l', scope: { kind: 'environment', id: 'prod' }, holder: 'ann', reason: 'looking', includeRollback: false });
+    world.promote('prod', 1);
+    world.ask({ kind: 'request-override', request: 'o1', environment: 'prod', revision: '1', lifts: ['window:holidays'], reason: 'leak' });
+    world.vote('o1', 'ada', ['release-managers']);
+    world.settle();
+    expect(world.holding('prod')).not.toContain('window');
+    world.apply(spec(2));
+    expect(world.holding('prod')).toContain('window');
+    world.settle();
+    expect(world.state.requests.get('o1')?.status).toBe('invalidated');
+  });
+
   it('O-2 an override lifts a window that says who may, once enough of them said so, and the deployment names it', () => {
     const freeze: TimeWindow = { window: 'holidays', kind: 'deny', timeZone: 'UTC', schedule: { kind: 'once', from: '2026-05-01T00:00', to: '2026-07-01T00:00' }, onClose: 'pause', override: { group: 'release-managers', count: 2 } };
     const world = verified({ windows: [freeze], edges: [edge('web', 'alpha'), edge('alpha', 'prod', { windows: ['holidays'] })] });
