@@ -30,6 +30,9 @@ export interface SyncOptions {
 
 /** Orders in one answer; the member comes again for the rest. */
 const ordersMax = 64;
+/** Members that are told something at once, and after how long the next ones: each comes back with a signed request, and people's requests must get between. */
+const rousedTogether = 128;
+const rousedEveryMs = 30;
 /** A member whose address flaps is written down once in this time. */
 const locateEveryMs = 5_000;
 /** A member that was away for longer than this has returned when it is heard. */
@@ -48,6 +51,8 @@ export class Conversations {
   /** What each member held when it was last sent news, and how often it came again with just that. */
   readonly #told = new Map<string, { readonly held: string; readonly times: number }>();
   readonly #stop: () => void;
+  /** Members to be roused, in the order in which news for them came. */
+  readonly #rousing = new Set<string>();
   #rosterDue = false;
 
   constructor(options: SyncOptions) {
@@ -139,7 +144,7 @@ export class Conversations {
   #hear(entries: readonly JournalEntry[]): void {
     const state = this.#options.facts.state();
     for (const { event } of entries) {
-      if (event.kind === 'order.issued') for (const target of event.targets) this.#polls.wake(target);
+      if (event.kind === 'order.issued') this.#rouse(event.targets);
       else if (event.kind === 'role.published') this.#wakeEnvironment(state, event.environment);
       else if (event.kind === 'member.enrolled' || event.kind === 'member.located') this.#tellAllSoon();
       else if (event.kind === 'member.revoked') {
@@ -153,10 +158,29 @@ export class Conversations {
   }
 
   #wakeEnvironment(state: State, environment: string): void {
-    for (const id of this.#polls.members()) {
+    const concerns = (id: string): boolean => {
       const member = state.members.get(id);
-      if (member?.roles.some((role) => role !== 'agent') === true || member?.environments.includes(environment) === true) this.#polls.wake(id);
+      return member?.roles.some((role) => role !== 'agent') === true || member?.environments.includes(environment) === true;
+    };
+    this.#rouse([...this.#polls.members()].filter(concerns));
+  }
+
+  /** Wakes the first ones now, the others soon, so many at a time. */
+  #rouse(members: readonly string[]): void {
+    const waiting = this.#rousing.size > 0;
+    for (const member of members) this.#rousing.add(member);
+    if (!waiting) this.#rouseSome();
+  }
+
+  #rouseSome(): void {
+    for (const member of [...this.#rousing].slice(0, rousedTogether)) {
+      this.#rousing.delete(member);
+      this.#polls.wake(member);
     }
+    if (this.#rousing.size === 0) return;
+    const { clock, signal } = this.#options;
+    const next = (): void => this.#rouseSome();
+    void clock.wait(rousedEveryMs, { signal }).then(next, next);
   }
 
   #tellAllSoon(): void {
@@ -172,7 +196,7 @@ export class Conversations {
   }
 
   #wakeAll(): void {
-    for (const id of this.#polls.members()) this.#polls.wake(id);
+    this.#rouse([...this.#polls.members()]);
   }
 }
 

@@ -1,8 +1,10 @@
 // Who sent this request: the statement in `Authorization: Starling <statement>`, checked against the member's key and used once.
 // What the member may do is decided by the routes.
 
+import type { KeyObject } from 'node:crypto';
 import { Compile } from 'typebox/compile';
 import type { Digest } from '../../proto/cid.ts';
+import { limits } from '../../proto/limits.ts';
 import { MemberRequestSchema, type MemberRequest } from '../../proto/statement.ts';
 import { ControlError } from '../errors.ts';
 import { openCompact } from './jws.ts';
@@ -44,10 +46,11 @@ const form = Compile(MemberRequestSchema);
 /** A verifier with its own memory of nonces. */
 export function createRequestVerifier(options: RequestVerifierOptions): RequestVerifier {
   const nonces = createNonceMemory(options.now);
+  const keys = createKeyMemory();
   return {
     verify: (authorization, request) => {
       if (authorization === undefined || !authorization.startsWith(scheme)) throw refused('expected an Authorization header with the scheme Starling');
-      const statement = open(authorization.slice(scheme.length), options);
+      const statement = open(authorization.slice(scheme.length), options, keys);
       if (statement.method !== request.method || statement.path !== request.path || statement.body !== request.body) {
         throw refused('the statement is for another request');
       }
@@ -61,15 +64,34 @@ export function createRequestVerifier(options: RequestVerifierOptions): RequestV
   };
 }
 
-function open(compact: string, options: RequestVerifierOptions): MemberRequest {
+function open(compact: string, options: RequestVerifierOptions, keys: (publicHex: string) => MemberKey): MemberRequest {
   const opened = openCompact('request', compact, statementBytesMax, (kid, { member }) => {
     if (typeof member !== 'string') return undefined;
     const publicHex = options.publicKeyOf(member);
-    return publicHex !== undefined && kid === keyIdOf(publicHex) ? publicKeyOf(publicHex) : undefined;
+    const known = publicHex === undefined ? undefined : keys(publicHex);
+    return known !== undefined && kid === known.id ? known.key : undefined;
   });
   if (typeof opened === 'string') throw refused(`the statement ${opened}`);
   if (!form.Check(opened.payload)) throw refused('the statement does not have the form of a member request');
   return opened.payload;
+}
+
+interface MemberKey {
+  readonly id: string;
+  readonly key: KeyObject;
+}
+
+/** Keys made of their hex once: making one costs as much as verifying with it. Bounded by the members of a roster; when full it begins anew. */
+function createKeyMemory(): (publicHex: string) => MemberKey {
+  const known = new Map<string, MemberKey>();
+  return (publicHex) => {
+    const found = known.get(publicHex);
+    if (found !== undefined) return found;
+    if (known.size >= limits.rosterMembersMax) known.clear();
+    const made = { id: keyIdOf(publicHex), key: publicKeyOf(publicHex) };
+    known.set(publicHex, made);
+    return made;
+  };
 }
 
 interface NonceMemory {
