@@ -95,6 +95,6 @@ export const limits = {
   /** How long a worker may wait for work: below what any request may take. */
   workWaitMsMax: 20_000,
   pageItemsMax: 500,
-  /** Members that a roster names: each member keeps all of it. One more, and no roster could be signed. */
-  rosterMembersMax: 10_000,
+  /** Members that a roster names, ten thousand targets with the seeds and proxies beside them: each member keeps all of it. One more, and no roster could be signed. */
+  rosterMembersMax: 10_240,
 } as const;

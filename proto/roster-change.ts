@@ -2,6 +2,7 @@
 // The change itself is not signed: what it makes is, and counts only when that signature verifies.
 
 import Type, { type Static } from 'typebox';
+import { limits } from './limits.ts';
 import { RosterMemberSchema, type Roster, type RosterMember } from './statement.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -14,7 +15,7 @@ export const RosterChangeSchema = Type.Object(
     /** Epoch of the roster that it makes. */
     epoch: Type.Integer({ minimum: 1 }),
     /** Who is new, or is not as before. */
-    members: Type.Array(RosterMemberSchema, { maxItems: 10_000 }),
+    members: Type.Array(RosterMemberSchema, { maxItems: limits.rosterMembersMax }),
     /** Who was barred since. */
     revoked: Type.Array(Member, { maxItems: 10_000 }),
     /** First and last part of the compact statement of the roster that it makes, whose middle part is that roster in canonical JSON. */

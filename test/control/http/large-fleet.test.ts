@@ -5,7 +5,7 @@ import { limits } from '../../../proto/limits.ts';
 import type { Event } from '../../../proto/events.ts';
 import { governed, type Governed } from './governed.ts';
 
-/** With the two of the pipeline's own world as many as a roster can name. */
+/** With the two of the world that they come to, ten thousand. */
 const count = 9_998;
 const racks = 40;
 
