@@ -80,10 +80,14 @@ export function createConductor(options: ConductorOptions): Conductor {
     measuring.add(key);
     try {
       await give(await taken(measure, options), options);
+    } catch (error) {
+      // Nobody waits for a measurement, so nobody else would hear of this. It is taken again when the loop next looks, which is not now.
+      if (!signal.aborted) log.error({ err: error }, 'a measurement could not be recorded; it is taken again');
+      return;
     } finally {
       measuring.delete(key);
-      wake();
     }
+    wake();
   };
 
   const run = async (): Promise<void> => {
