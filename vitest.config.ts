@@ -30,6 +30,7 @@ export default defineConfig({
     // The machines that this is sized for have 2 cores; more forks only make the slow tests slower.
     maxWorkers: 2,
     reporters: ['default', new ClaimsReporter()],
+    setupFiles: ['test/support/property-seed.ts'],
     sequence: { sequencer: PathSequencer, shuffle: false },
     projects: [
       {

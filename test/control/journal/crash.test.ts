@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { openLevelJournal } from '../../../control/journal/level.ts';
+import { seeded } from '../../support/random.ts';
 import { names } from '../../contract/journal-contract.ts';
 import { temporaryDirectory } from './fixtures.ts';
 
@@ -27,8 +28,9 @@ async function appendedUntilKilled(directory: string, run: number, lines: number
 it('keeps every acknowledged entry over many SIGKILLs at random points', { timeout: 60_000 }, async () => {
   const directory = await temporaryDirectory();
   const acknowledged = new Map<number, string>();
+  const random = seeded(1);
   for (let run = 0; run < kills; run += 1) {
-    const lines = 1 + Math.floor(Math.random() * 60);
+    const lines = 1 + random.below(60);
     for (const line of await appendedUntilKilled(directory, run, lines)) {
       const [seq = '', app = ''] = line.split(' ');
       acknowledged.set(Number(seq), app);
