@@ -8,10 +8,10 @@ import type { State } from '../core/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Logger } from '../log.ts';
+import { createLoop } from '../loop.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RandomBytes } from '../random.ts';
 import type { Channel } from './channel.ts';
-import { createLoops } from './loops.ts';
 import type { Delivery, Outbox } from './outbox.ts';
 
 const secondMs = 1000;
@@ -19,6 +19,8 @@ const minuteMs = 60 * secondMs;
 const hourMs = 60 * minuteMs;
 /** Pauses before each further try; after the last, somebody has to look (two days and a half in all). */
 export const retryAfterMs = [5 * secondMs, 30 * secondMs, 2 * minuteMs, 10 * minuteMs, 30 * minuteMs, 2 * hourMs, 6 * hourMs, 12 * hourMs, 24 * hourMs] as const;
+/** Without anything new, a loop looks again after this long. */
+const restMsMax = hourMs;
 /** Entries looked at together. */
 const pageEntries = 1_000;
 
@@ -48,8 +50,11 @@ export interface Notifier {
 }
 
 export function createNotifier(options: NotifierOptions): Notifier {
-  const { outbox, channels, clock, signal } = options;
-  const { loop, wake } = createLoops(options);
+  const { outbox, channels, clock, log, signal } = options;
+
+  const wake = (): void => {
+    for (const loop of loops) loop.wake();
+  };
 
   const take = async (): Promise<void> => {
     const { journal, state } = options;
@@ -65,16 +70,17 @@ export function createNotifier(options: NotifierOptions): Notifier {
   };
 
   /** Sends what is due for one channel, oldest first; a failure lets the next ones try too. */
-  const serve = async (channel: Channel): Promise<void> => {
-    await loop(async () => {
-      const mine = outbox.list().filter((one) => one.channel === channel.name && one.state === 'pending').toReversed();
-      for (const delivery of mine) {
-        if (signal.aborted) return Infinity;
-        if (dueOf(delivery) <= clock.now()) await deliver(options, channel, delivery);
-      }
-      return Math.min(Infinity, ...outbox.list().filter((one) => one.channel === channel.name && one.state === 'pending').map(dueOf));
-    });
+  const serve = async (channel: Channel): Promise<number> => {
+    const mine = () => outbox.list().filter((one) => one.channel === channel.name && one.state === 'pending');
+    for (const delivery of mine().toReversed()) {
+      if (signal.aborted) return Infinity;
+      if (dueOf(delivery) <= clock.now()) await deliver(options, channel, delivery);
+    }
+    return Math.min(Infinity, ...mine().map(dueOf)) - clock.now();
   };
+  const loops = [async () => await take().then(() => Infinity), ...channels.map((channel) => async () => await serve(channel))].map((once) =>
+    createLoop({ once, failed: 'notifying failed; it is tried again', restMsMax, clock, log, signal }),
+  );
 
   return {
     channels,
@@ -99,11 +105,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
     },
     async run() {
       const stop = options.onChange(wake);
-      const takes = loop(async () => {
-        await take();
-        return Infinity;
-      });
-      await Promise.all([takes, ...channels.map(serve), unroutable(options)]).finally(stop);
+      await Promise.all([...loops.map(async (loop) => await loop.run()), unroutable(options)]).finally(stop);
     },
   };
 }

@@ -9,6 +9,7 @@ import type { State } from '../core/model.ts';
 import type { Observed } from '../core/select.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import { createLoop, retryAfterMs } from '../loop.ts';
 import type { Metrics, words } from '../metrics.ts';
 import type { TrustRepository } from '../trust/repository.ts';
 import { perform, signed, stillWanted } from './perform.ts';
@@ -39,22 +40,12 @@ export interface Reconciler {
 
 /** At the latest after this long the loop looks again, whatever was said. */
 const checkEveryMs = 60_000;
-/** An effect that failed is tried again after this long. */
-const retryAfterMs = 5_000;
 /** Rounds without rest: each takes one step of each environment, so that more than this is a decision that never comes to rest. */
 const roundsMax = 10_000;
 
 /** The loop, not yet running. */
 export function createReconciler(options: ReconcileOptions): Reconciler {
   const { projection, clock, log, metrics, signal } = options;
-  let awake = false;
-  let rouse: (() => void) | undefined;
-
-  const wake = (): void => {
-    awake = true;
-    rouse?.();
-  };
-
   const settle = async (): Promise<number> => {
     for (let round = 0; round < roundsMax && !signal.aborted; round += 1) {
       const startedAt = clock.monotonic();
@@ -74,35 +65,15 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     return clock.now() + retryAfterMs;
   };
 
-  const run = async (): Promise<void> => {
-    const stop = projection.onChange(wake);
-    try {
-      while (!signal.aborted) {
-        awake = false;
-        const next = await settle().catch((error: unknown) => {
-          if (!signal.aborted) log.error({ err: error }, 'deciding failed');
-          return clock.now() + retryAfterMs;
-        });
-        if (signal.aborted || awake) continue;
-        await rest(clock, Math.max(0, Math.min(next - clock.now(), checkEveryMs)), signal, (resume) => {
-          rouse = resume;
-        });
-        rouse = undefined;
-      }
-    } finally {
-      stop();
-    }
+  const loop = createLoop({ once: async () => (await settle()) - clock.now(), failed: 'deciding failed', restMsMax: checkEveryMs, clock, log, signal });
+  return {
+    wake: loop.wake,
+    settle,
+    async run() {
+      const stop = projection.onChange(loop.wake);
+      await loop.run().finally(stop);
+    },
   };
-  return { wake, settle, run };
-}
-
-/** Waits until the time has passed, somebody calls what `hand` was given, or the signal is aborted. */
-async function rest(clock: Clock, ms: number, signal: AbortSignal, hand: (resume: () => void) => void): Promise<void> {
-  const roused = new AbortController();
-  hand(() => roused.abort());
-  await clock.wait(ms, { signal: AbortSignal.any([signal, roused.signal]) }).catch((error: unknown) => {
-    if (!signal.aborted && !roused.signal.aborted) throw error;
-  });
 }
 
 /** Performs each effect and appends its fact; one that fails holds up no other. Says how many failed. */

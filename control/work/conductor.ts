@@ -9,6 +9,7 @@ import { leasedSteps, stepsOfRuns } from '../core/work/runs.ts';
 import { verdictOf } from '../core/work/verdict.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import { createLoop, retryAfterMs } from '../loop.ts';
 import type { Leases } from './leases.ts';
 import type { Ask } from './prometheus.ts';
 
@@ -45,7 +46,6 @@ export interface Conductor {
 
 /** At the latest after this long it looks again, whatever was said. */
 const checkEveryMs = 60_000;
-const retryAfterMs = 5_000;
 /** Rounds without rest: each takes every run one step further. */
 const roundsMax = 1_000;
 /** Measurements under way at once; others wait for the next round. */
@@ -54,12 +54,6 @@ const measuringMax = 16;
 export function createConductor(options: ConductorOptions): Conductor {
   const { clock, log, signal } = options;
   const measuring = new Set<string>();
-  let awake = false;
-  let rouse: (() => void) | undefined;
-  const wake = (): void => {
-    awake = true;
-    rouse?.();
-  };
 
   const settle = async (): Promise<number> => {
     for (let round = 0; round < roundsMax && !signal.aborted; round += 1) {
@@ -87,31 +81,17 @@ export function createConductor(options: ConductorOptions): Conductor {
     } finally {
       measuring.delete(key);
     }
-    wake();
+    loop.wake();
   };
 
-  const run = async (): Promise<void> => {
-    const stop = options.onChange(wake);
-    try {
-      while (!signal.aborted) {
-        awake = false;
-        const ms = await settle().catch((error: unknown) => {
-          if (!signal.aborted) log.error({ err: error }, 'moving workflow runs failed');
-          return retryAfterMs;
-        });
-        if (signal.aborted || awake) continue;
-        const roused = new AbortController();
-        rouse = () => roused.abort();
-        await clock.wait(Math.min(ms, checkEveryMs), { signal: AbortSignal.any([signal, roused.signal]) }).catch((error: unknown) => {
-          if (!signal.aborted && !roused.signal.aborted) throw error;
-        });
-        rouse = undefined;
-      }
-    } finally {
-      stop();
-    }
+  const loop = createLoop({ once: settle, failed: 'moving workflow runs failed', restMsMax: checkEveryMs, clock, log, signal });
+  return {
+    settle,
+    async run() {
+      const stop = options.onChange(loop.wake);
+      await loop.run().finally(stop);
+    },
   };
-  return { settle, run };
 }
 
 /** Commands that end what lost workers had taken, and when the next lease would end. A lost worker says nothing about what was tested. */

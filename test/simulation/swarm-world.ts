@@ -5,7 +5,8 @@ import { createSwarm } from '../../daemon/swarm/exchange.ts';
 import { createMemoryHub, type MemoryHub, type MemoryHubOptions } from '../../daemon/swarm/memory-network.ts';
 import type { Swarm } from '../../daemon/swarm/swarm.ts';
 import type { Role, Roster } from '../../proto/statement.ts';
-import { certificateOf, counts, keptLog, seeded, type Counts, type KeptLog } from '../daemon/swarm/swarm-fixture.ts';
+import { certificateOf, counts, keptLog, type Counts, type KeptLog } from '../daemon/swarm/swarm-fixture.ts';
+import { seeded } from '../support/random.ts';
 
 interface Alarm {
   readonly at: number;
@@ -138,7 +139,7 @@ export function createWorld(options: WorldOptions): World {
     const log = keptLog();
     const certificate = { ...certificateOf(name, name, roles), notBefore: 0, notAfter: 253402300799 };
     const network = hub.join(name, certificate);
-    const swarm = createSwarm({ network, roles, manifests: async () => await Promise.resolve(undefined), metrics, clock, random: seeded(options.seed * 1000 + index), log });
+    const swarm = createSwarm({ network, roles, manifests: async () => await Promise.resolve(undefined), metrics, clock, random: seeded(options.seed * 1000 + index).next, log });
     return { name, member: name, swarm, counts: metrics, log };
   };
   const seeds = Array.from({ length: options.seeds ?? 1 }, (_, index) => enter(`seed${index}`, ['seed'], 900 + index));
@@ -150,7 +151,7 @@ export function createWorld(options: WorldOptions): World {
     revoked: [],
   };
   for (const { swarm } of [...seeds, ...agents]) swarm.setRoster(roster);
-  return { clock, hub, seeds, agents, roster, random: seeded(options.seed) };
+  return { clock, hub, seeds, agents, roster, random: seeded(options.seed).next };
 }
 
 export async function closeWorld({ seeds, agents }: World): Promise<void> {

@@ -2,7 +2,7 @@
 
 export interface Random {
   /** In [0, 1). */
-  next(): number;
+  readonly next: () => number;
   /** An integer in [0, below). */
   below(below: number): number;
   chance(probability: number): boolean;

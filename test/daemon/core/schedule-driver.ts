@@ -4,7 +4,7 @@ import { createBitmap, decodeBitmap, type Bitmap } from '../../../proto/bitmap.t
 import type { OrdinalRange } from '../../../proto/exchange.ts';
 import { createSchedule, type Schedule } from '../../../daemon/core/schedule.ts';
 import type { Effect, PeerInfo, ScheduleEvent, TopicInfo } from '../../../daemon/core/swarm-events.ts';
-import { seeded } from '../swarm/swarm-fixture.ts';
+import { seeded } from '../../support/random.ts';
 
 /** How a node behaves; `silent` takes requests and never answers, `corrupt` sends wrong bytes. */
 export type Behaviour = 'honest' | 'corrupt' | 'silent';
@@ -50,12 +50,12 @@ export class Driver {
 
   constructor(info: TopicInfo, seed: number, options: readonly NodeOptions[]) {
     this.#info = info;
-    this.#random = seeded(seed);
+    this.#random = seeded(seed).next;
     options.forEach((each, index) => {
       const self: PeerInfo = { member: `m${index}`, origin: each.origin, environments: ['prod'] };
       const held = createBitmap(info.chunkCount);
       for (const ordinal of each.held) held.set(ordinal);
-      this.nodes.push({ info: self, behaviour: each.behaviour, schedule: createSchedule({ self, random: seeded(seed * 100 + index) }), held, stored: [], effects: [], isDone: !each.wants });
+      this.nodes.push({ info: self, behaviour: each.behaviour, schedule: createSchedule({ self, random: seeded(seed * 100 + index).next }), held, stored: [], effects: [], isDone: !each.wants });
     });
     const agents = this.nodes.map(({ info: peer }) => peer).filter(({ origin }) => !origin);
     for (const node of this.nodes) this.tell(node, { kind: 'roster', agents });

@@ -24,7 +24,8 @@ import type { Role, Roster } from '../../../proto/statement.ts';
 import { buildRevision, type BuiltRevision } from '../../support/revisions.ts';
 import { repeatableBytes } from '../../proto/fixtures.ts';
 import { silent } from '../../contract/trust-fixture.ts';
-import { certificateOf, counts, seeded, until } from '../swarm/swarm-fixture.ts';
+import { certificateOf, counts, until } from '../swarm/swarm-fixture.ts';
+import { seeded } from '../../support/random.ts';
 
 export const environments = ['prod'];
 
@@ -64,7 +65,7 @@ export class Scene implements AsyncDisposable {
     const { signal } = this.stop;
     const swarm = createSwarm({
       network: this.hub.join(identity.member, certificateOf(identity.member, `m${this.machines.length}`, roles)),
-      roles, manifests: async () => await Promise.resolve(undefined), deltas: desk.source, metrics: counts(), clock: systemClock, random: seeded(this.machines.length), log: silent,
+      roles, manifests: async () => await Promise.resolve(undefined), deltas: desk.source, metrics: counts(), clock: systemClock, random: seeded(this.machines.length).next, log: silent,
     });
     const shelf = createDeltaShelf({ files: await openDeltaFiles(join(directory, 'deltas')), swarm, log: silent });
     const machine: Machine = {

@@ -13,6 +13,7 @@ import { createSwarm } from '../../../daemon/swarm/exchange.ts';
 import { openLibp2pNetwork } from '../../../daemon/swarm/libp2p.ts';
 import type { Network } from '../../../daemon/swarm/network.ts';
 import type { ManifestSource, Swarm, SwarmMetrics, Topic } from '../../../daemon/swarm/swarm.ts';
+import { seeded } from '../../support/random.ts';
 
 export const loopback = '/ip4/127.0.0.1/tcp/0';
 
@@ -101,17 +102,6 @@ export const verifyPlain = async (compact: string, peerId: string): Promise<Cert
   return certificate;
 };
 
-/** Repeatable numbers from 0 up to 1 (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 export interface Blob {
   readonly topic: Topic;
   readonly chunks: readonly Uint8Array[];
@@ -120,7 +110,7 @@ export interface Blob {
 
 /** A blob of made-up chunks; the same seed makes the same. */
 export function blobOf(seed: number, count: number, lengthMax: number, environments: readonly string[] = ['prod']): Blob {
-  const random = seeded(seed);
+  const random = seeded(seed).next;
   const chunks = Array.from({ length: count }, () => {
     const bytes = new Uint8Array(1 + Math.floor(random() * lengthMax));
     for (let at = 0; at < bytes.length; at += 97) bytes[at] = Math.floor(random() * 256);
@@ -187,7 +177,7 @@ export async function openMember(name: string, options: MemberOptions = {}): Pro
   const certificate = options.certificate ?? (() => JSON.stringify(certificateOf(member, name, roles, environments)));
   const { clock = systemClock, verifyCertificate = verifyPlain } = options;
   const network = await openLibp2pNetwork({ seed, listen: [options.listen ?? loopback], origin: !roles.includes('agent'), certificate, verifyCertificate, clock, metrics, log, ...((options.bulk ?? fixture.bulk) === 'off' ? {} : { bulk: bulkOnLoopback }) });
-  const swarm = createSwarm({ network, roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, clock, random: seeded(seed[0] ?? 0), log });
+  const swarm = createSwarm({ network, roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, clock, random: seeded(seed[0] ?? 0).next, log });
   const rostered: RosterMember = { member, addresses: [...network.addresses()], roles: [...roles], environments: [...environments], zone: 'a' };
   return { name, member, network, swarm, counts: metrics, log, rostered };
 }
