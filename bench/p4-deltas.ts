@@ -1,7 +1,7 @@
 // P4: bytes that must move between two versions that are really there, everything counted: descriptor, parts with the index in them, the revision
 // manifest, and the chunks that no segment makes. Every set is applied and compared byte for byte. The published figure is the one to meet;
 // where the pair is not the published one, the ratio to xdelta3 in the same run stands in for it.
-// `--only-pair ts,next` takes some pairs; `--full` gives slow peers ten minutes instead of one.
+// `--only-pair ts,next` takes some pairs, `--peers "xdelta3 -9,bsdiff"` some peers; `--full` gives slow peers ten minutes instead of one.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -30,7 +30,7 @@ interface Rates {
   readonly applyPeakMiB: number;
 }
 
-function measure(pair: Pair, cache: string, timeoutMs: number): Rates | undefined {
+function measure(pair: Pair, cache: string, timeoutMs: number, peerNames: readonly string[] | undefined): Rates | undefined {
   let trees: readonly [string, string];
   try {
     trees = pair.trees(cache);
@@ -50,7 +50,7 @@ function measure(pair: Pair, cache: string, timeoutMs: number): Rates | undefine
     const uncovered = count(made, 'missingBytes') - count(made, 'coveredBytes');
     if (count(applied, 'bytes') !== count(made, 'coveredBytes')) throw new Error(`${pair.name}: ${count(applied, 'bytes')} bytes came out, not ${count(made, 'coveredBytes')}`);
     const wire = count(made, 'descriptorBytes') + count(made, 'payloadBytes') + count(tree, 'manifestBytes') + uncovered;
-    const peers = movedByPeers({ from, to, scratch: join(scratch, 'peers'), timeoutMs });
+    const peers = movedByPeers({ from, to, scratch: join(scratch, 'peers'), timeoutMs }, peerNames);
     report(pair, wire, peers, { wireBytes: wire, payloadBytes: count(made, 'payloadBytes'), indexBytes: count(made, 'indexBytes'), descriptorBytes: count(made, 'descriptorBytes'), manifestBytes: count(tree, 'manifestBytes'), plainBytes: uncovered, missingBytes: count(made, 'missingBytes'), treeBytes: count(tree, 'bytes'), segments: count(made, 'segments') });
     if (count(made, 'missingBytes') < rateBytesMin) return undefined;
     return { encode: count(made, 'missingBytes') / 1e6 / count(made, 'seconds'), decode: count(applied, 'bytes') / 1e6 / count(applied, 'seconds'), makePeakMiB: count(made, 'peakMiB'), applyPeakMiB: count(applied, 'peakMiB') };
@@ -80,13 +80,14 @@ function report(pair: Pair, wire: number, peers: Readonly<Record<string, Moved>>
   });
 }
 
-const { values } = parseArgs({ options: { 'only-pair': { type: 'string' }, full: { type: 'boolean', default: false } } });
+const { values } = parseArgs({ options: { 'only-pair': { type: 'string' }, peers: { type: 'string' }, full: { type: 'boolean', default: false } } });
 const only = values['only-pair']?.split(',');
+const peers = values.peers?.split(',');
 const rates: Rates[] = [];
 const cache = cacheDirectory();
 for (const pair of pairs) {
   if (only !== undefined && !only.includes(pair.name)) continue;
-  const rate = measure(pair, cache, values.full ? 600_000 : 60_000);
+  const rate = measure(pair, cache, values.full ? 600_000 : 60_000, peers);
   if (rate !== undefined) rates.push(rate);
 }
 if (rates.length > 0) {

@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Manifests } from './content/manifests.ts';
 import { openPackStore } from './content/pack.ts';
+import { verified } from './content/verified.ts';
 import { createDeltaEncoder } from './delta/encode.ts';
 import { createServer, listen } from './http/server.ts';
 import type { Link } from './link/link.ts';
@@ -16,7 +17,7 @@ import type { Random } from './random.ts';
 import type { Library } from './run/library.ts';
 import { createDeltaMaker, type DeltaMaker } from './run/delta-make.ts';
 import type { DeltaDesk, DeltaShelf } from './run/delta-shelf.ts';
-import { createSeed } from './run/seed.ts';
+import { createSeed, type Seed } from './run/seed.ts';
 import type { Swarm } from './swarm/swarm.ts';
 import { signDeltaStatement } from './trust/delta-statement.ts';
 import type { Identity } from './trust/identity.ts';
@@ -59,7 +60,13 @@ export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
   await using stack = new AsyncDisposableStack();
   const { config, manifests, library, trust, metrics, stop } = deps;
   const log = deps.log.child({ component: 'seed' });
-  const store = stack.use(await openPackStore(join(config.dataDir, 'store')));
+  const packs = stack.use(await openPackStore(join(config.dataDir, 'store')));
+  let seed: Seed | undefined;
+  const store = verified(packs, (chunk) => {
+    metrics.storeDamagedChunks.inc();
+    log.error({ chunk }, 'a chunk in the store was damaged on disk: it is no longer served, and is brought again from whoever has it; check the disk when there are more');
+    seed?.lost(chunk);
+  });
   const encoders = { sets: stack.use(createDeltaEncoder({ threads: encodeThreads })), indexes: stack.use(createDeltaEncoder({ threads: 1 })) };
   const makeDeltas = (environmentsOf: (revision: Digest) => readonly string[]): DeltaMaker => {
     const maker = createDeltaMaker({
@@ -70,18 +77,18 @@ export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
     stack.defer(async () => await maker.idle());
     return maker;
   };
-  const seed = createSeed({ store, manifests, library, trust, metrics, log, deltas: makeDeltas, signal: stop });
+  seed = createSeed({ store, manifests, library, trust, metrics, log, deltas: makeDeltas, signal: stop });
 
   let uploadUrl: string | undefined;
   if (config.roles.includes('proxy')) {
     const uploads = createUploads({
       store,
-      ownership: store.ownership,
+      ownership: packs.ownership,
       manifests,
       link: deps.link,
       clock: deps.clock,
       newId: () => Buffer.from(deps.random.bytes(sessionIdBytes)).toString('hex'),
-      onRevision: (manifest) => seed.add(manifest),
+      onRevision: (manifest) => seed?.add(manifest),
       onReceived: (bytes) => metrics.uploadedBytes.inc(bytes),
     });
     const server = createServer(log);
@@ -91,5 +98,5 @@ export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
     uploadUrl = config.upload.url ?? listening;
   }
   const owned = stack.move();
-  return { uploadUrl, refresh: () => seed.refresh(), [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+  return { uploadUrl, refresh: () => seed?.refresh(), [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
 }

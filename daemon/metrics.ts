@@ -25,6 +25,7 @@ export interface DaemonMetrics {
   readonly fetchSeconds: Histogram<'result'>;
   readonly storeBytes: Gauge;
   readonly storeChunks: Gauge;
+  readonly storeDamagedChunks: Counter;
   readonly manifestFailures: Counter<'reason'>;
   readonly activations: Counter<'result'>;
   readonly rollbacks: Counter;
@@ -69,6 +70,7 @@ export function createMetrics(registry: Registry, build: { readonly version: str
     fetchSeconds: new Histogram({ name: name('artifact_fetch_duration_seconds'), help: 'Time to bring what a revision lacked.', labelNames: ['result'], buckets: fetchBuckets, registers: [registry] }),
     storeBytes: gauge('store_bytes', 'Bytes of chunks in the store of a seed or proxy.'),
     storeChunks: gauge('store_chunks', 'Chunks in the store of a seed or proxy.'),
+    storeDamagedChunks: counter('store_damaged_chunks_total', 'Chunks of the store of a seed or proxy that were damaged on its disk: they are not served, and brought again from whoever has them. Any more than one means a bad disk.'),
     manifestFailures: counter('manifest_verify_failures_total', 'Metadata and statements that were refused; any may be an attack.', ['reason']),
     activations: counter('activations_total', 'Activations by how they ended.', ['result']),
     rollbacks: counter('rollbacks_total', 'Releases that were put back after a failed activation.'),

@@ -1,5 +1,6 @@
 // A chunk store in memory, for tests and for what need not outlive the process. Durable in the sense of the port only while it lives.
 
+import { hash } from 'node:crypto';
 import type { Digest } from '../../proto/cid.ts';
 import { throwIfAborted } from './abort.ts';
 import type { ChunkStore } from './store.ts';
@@ -23,6 +24,16 @@ export function createMemoryStore(): ChunkStore {
         chunks.set(chunk.id, Uint8Array.from(chunk.bytes));
         bytes += chunk.bytes.length;
       }
+    },
+    async forgetDamaged(ids, { signal }) {
+      throwIfAborted(signal, 'looking for damage');
+      const damaged = ids.filter((id) => {
+        const held = chunks.get(id);
+        if (held === undefined || hash('sha256', held) === id) return false;
+        bytes -= held.length;
+        return chunks.delete(id);
+      });
+      return await Promise.resolve(damaged);
     },
     usage: () => ({ chunks: chunks.size, bytes }),
     close: async () => await Promise.resolve(),

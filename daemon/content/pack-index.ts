@@ -13,6 +13,12 @@ export interface Place {
   readonly length: number;
 }
 
+/** A chunk and where it lies. */
+export interface Placed {
+  readonly id: Digest;
+  readonly place: Place;
+}
+
 /** What is valid: the newest pack up to `end`, and the sums. */
 export interface Extent {
   readonly pack: number;
@@ -22,6 +28,7 @@ export interface Extent {
 }
 
 type Database = Level<Uint8Array, Uint8Array>;
+type Operation = { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array } | { readonly type: 'del'; readonly key: Uint8Array };
 
 /** The index, open. */
 export interface PackIndex {
@@ -29,7 +36,9 @@ export interface PackIndex {
   /** `undefined` for an index in which nothing was ever recorded. */
   extent(): Promise<Extent | undefined>;
   /** Resolves when synced. Without an extent it does not count yet. @throws {DaemonError} NO_SPACE or STORAGE_FAILED: nothing of it counts. */
-  record(added: readonly { readonly id: Digest; readonly place: Place }[], extent: Extent | undefined): Promise<void>;
+  record(added: readonly Placed[], extent: Extent | undefined): Promise<void>;
+  /** Forgets chunks; otherwise as {@link record}. */
+  forget(ids: readonly Digest[], extent: Extent): Promise<void>;
   owns(project: string, ids: readonly Digest[]): Promise<readonly boolean[]>;
   addOwned(project: string, ids: readonly Digest[]): Promise<void>;
   close(): Promise<void>;
@@ -81,7 +90,7 @@ export async function openPackIndex(directory: string): Promise<PackIndex> {
       throw cause instanceof DaemonError ? cause : storageFailure(`cannot read the index ${directory}`, cause);
     }
   };
-  const write = async (operations: { type: 'put'; key: Uint8Array; value: Uint8Array }[]): Promise<void> => {
+  const write = async (operations: Operation[]): Promise<void> => {
     try {
       await (await usable(true)).batch(operations, { sync: true });
     } catch (cause) {
@@ -105,6 +114,9 @@ export async function openPackIndex(directory: string): Promise<PackIndex> {
         ...added.map(({ id, place }) => ({ type: 'put' as const, key: chunkKey(id), value: encodePlace(place) })),
         ...(extent === undefined ? [] : [{ type: 'put' as const, key: extentKey, value: encodeExtent(extent) }]),
       ]);
+    },
+    async forget(ids, extent) {
+      await write([...ids.map((id) => ({ type: 'del' as const, key: chunkKey(id) })), { type: 'put' as const, key: extentKey, value: encodeExtent(extent) }]);
     },
     async owns(project, ids) {
       const values = await read(async (open) => await open.getMany(ids.map((id) => ownedKey(project, id))));

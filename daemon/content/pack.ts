@@ -2,13 +2,16 @@
 // entry are synced; what a crash left behind the last indexed byte is cut off at the next start, since nobody was told that it is there.
 // An index that is lost is made anew from the packs (pack-scan.ts); packs are never touched for want of an index.
 
-import { mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
+import { hash } from 'node:crypto';
+import { mkdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestToBytes, type Digest } from '../../proto/cid.ts';
 import { DaemonError } from '../errors.ts';
 import { throwIfAborted } from './abort.ts';
+import { createPackReaders, listPacks, openPack, packPath, writeAll, type PackReaders } from './pack-files.ts';
 import { openPackIndex, storageFailure, type Extent, type PackIndex, type Place } from './pack-index.ts';
 import { headerBytes, scanPack } from './pack-scan.ts';
+import { systemCode } from './problems.ts';
 import type { Chunk, ChunkStore, ReadOptions } from './store.ts';
 
 /** A pack is closed when it has grown past this: small enough to move about, large enough that a million chunks are few files. */
@@ -16,8 +19,6 @@ const packBytesMax = 64 * 1024 * 1024;
 /** Bytes that one sync covers at most, and that may wait for theirs. Callers wait for their own, so more is a caller without bounds. */
 const groupBytesMax = 16 * 1024 * 1024;
 const waitingBytesMax = 256 * 1024 * 1024;
-/** Packs held open for reading. */
-const openPacksMax = 64;
 
 /** What a project has proved to possess, in the same index. */
 export interface OwnershipIndex {
@@ -49,11 +50,6 @@ export async function openPackStore(directory: string): Promise<PackStore> {
     await index?.close();
     throw cause instanceof DaemonError ? cause : storageFailure(`cannot open the packs in ${directory}`, cause);
   }
-}
-
-async function listPacks(directory: string): Promise<number[]> {
-  const names = await readdir(join(directory, 'packs'));
-  return names.flatMap((name) => /^(\d{8})\.pack$/.exec(name)?.[1] ?? []).map(Number).toSorted((a, b) => a - b);
 }
 
 /** An index in which nothing was recorded, beside packs: it was lost. Counts only when the last batch is in, so a crash starts it over. */
@@ -90,19 +86,21 @@ class Packs implements PackStore {
   readonly #index: PackIndex;
   #extent: Extent;
   #writer: FileHandle;
-  readonly #readers = new Map<number, FileHandle>();
+  readonly #readers: PackReaders;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #closed = false;
   /** A sync of the newest pack failed: what the disk has of it is unknown, and a second sync would claim success. */
   #tainted = false;
   #writing: Promise<void> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(directory: string, index: PackIndex, extent: Extent, writer: FileHandle) {
     this.#directory = directory;
     this.#index = index;
     this.#extent = extent;
     this.#writer = writer;
+    this.#readers = createPackReaders(directory);
     this.ownership = {
       owns: async (project, ids) => await index.owns(project, ids),
       add: async (project, ids) => await index.addOwned(project, ids),
@@ -116,15 +114,7 @@ class Packs implements PackStore {
   async get(id: Digest, { signal, into }: ReadOptions): Promise<Uint8Array | undefined> {
     throwIfAborted(signal, 'reading a chunk');
     const [place] = await this.#index.places([id]);
-    if (place === undefined) return undefined;
-    const bytes = into !== undefined && into.length >= place.length ? into.subarray(0, place.length) : Buffer.allocUnsafe(place.length);
-    try {
-      const file = await this.#reader(place.pack);
-      const { bytesRead } = await file.read(bytes, 0, place.length, place.offset);
-      return bytesRead === place.length ? bytes : undefined;
-    } catch (cause) {
-      throw storageFailure(`cannot read chunk ${id}`, cause);
-    }
+    return place === undefined ? undefined : await this.#read(id, place, into);
   }
 
   /** Calls that come while one is being synced share the next sync. */
@@ -141,6 +131,27 @@ class Packs implements PackStore {
     await done;
   }
 
+  /** Between two appends, so that what one of them has just written anew is not forgotten. */
+  async forgetDamaged(ids: readonly Digest[], { signal }: { readonly signal: AbortSignal }): Promise<readonly Digest[]> {
+    throwIfAborted(signal, 'looking for damage');
+    return await this.#alone(async () => {
+      const places = await this.#index.places(ids);
+      const damaged = new Map<Digest, Place>();
+      for (const [at, id] of ids.entries()) {
+        const place = places[at];
+        if (place === undefined) continue;
+        const bytes = await this.#read(id, place, undefined);
+        if (bytes === undefined || hash('sha256', bytes) !== id) damaged.set(id, place);
+      }
+      if (damaged.size === 0) return [];
+      const lost = [...damaged.values()].reduce((sum, { length }) => sum + length, 0);
+      const extent = { ...this.#extent, chunks: this.#extent.chunks - damaged.size, bytes: this.#extent.bytes - lost };
+      await this.#index.forget([...damaged.keys()], extent);
+      this.#extent = extent;
+      return [...damaged.keys()];
+    });
+  }
+
   usage(): { readonly chunks: number; readonly bytes: number } {
     return { chunks: this.#extent.chunks, bytes: this.#extent.bytes };
   }
@@ -149,9 +160,9 @@ class Packs implements PackStore {
     if (this.#closed) return;
     this.#closed = true;
     await this.#writing;
+    await this.#last;
     await this.#writer.close();
-    for (const file of this.#readers.values()) await file.close();
-    this.#readers.clear();
+    await this.#readers.close();
     await this.#index.close();
   }
 
@@ -159,11 +170,31 @@ class Packs implements PackStore {
     await this.close();
   }
 
+  /** What changes the extent, one after the other. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  async #read(id: Digest, { pack, offset, length }: Place, into: Uint8Array | undefined): Promise<Uint8Array | undefined> {
+    const bytes = into !== undefined && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafe(length);
+    try {
+      const file = await this.#readers.open(pack);
+      const { bytesRead } = await file.read(bytes, 0, length, offset);
+      return bytesRead === length ? bytes : undefined;
+    } catch (cause) {
+      // A bad sector takes its chunks with it, not the store.
+      if (systemCode(cause) === 'EIO') return undefined;
+      throw storageFailure(`cannot read chunk ${id}`, cause);
+    }
+  }
+
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
       const group = this.#nextGroup();
       try {
-        await this.#append(group.flatMap(({ chunks }) => chunks));
+        await this.#alone(async () => await this.#append(group.flatMap(({ chunks }) => chunks)));
         for (const { resolve } of group) resolve();
       } catch (cause) {
         for (const { reject } of group) reject(cause);
@@ -231,67 +262,5 @@ class Packs implements PackStore {
     this.#writer = writer;
     this.#extent = { ...this.#extent, pack, end: 0 };
     this.#tainted = false;
-  }
-
-  async #reader(pack: number): Promise<FileHandle> {
-    const found = this.#readers.get(pack);
-    if (found !== undefined) return found;
-    const file = await open(packPath(this.#directory, pack), 'r');
-    const [oldest] = this.#readers.keys();
-    if (this.#readers.size >= openPacksMax && oldest !== undefined) {
-      // Reads under way keep their descriptor until they end: FileHandle.close waits for them.
-      void this.#readers.get(oldest)?.close();
-      this.#readers.delete(oldest);
-    }
-    const raced = this.#readers.get(pack);
-    if (raced !== undefined) {
-      await file.close();
-      return raced;
-    }
-    this.#readers.set(pack, file);
-    return file;
-  }
-}
-
-function packPath(directory: string, pack: number): string {
-  return join(directory, 'packs', `${String(pack).padStart(8, '0')}.pack`);
-}
-
-/** Opens for writing; a new file's name is synced with its directory. */
-async function openPack(directory: string, pack: number): Promise<FileHandle> {
-  const file = await open(packPath(directory, pack), 'a+', 0o600).then(async (created) => {
-    await created.close();
-    return await open(packPath(directory, pack), 'r+');
-  });
-  const folder = await open(join(directory, 'packs'), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-  return file;
-}
-
-async function writeAll(file: FileHandle, parts: readonly Uint8Array[], position: number): Promise<void> {
-  const partsMax = 512;
-  let at = position;
-  for (let from = 0; from < parts.length; from += partsMax) {
-    const group = parts.slice(from, from + partsMax);
-    const length = group.reduce((sum, part) => sum + part.length, 0);
-    const { bytesWritten } = await file.writev(group, at);
-    if (bytesWritten !== length) {
-      // A short write means that the disk is about to be full: write the rest the slow way, which says so.
-      const rest = Buffer.concat(group).subarray(bytesWritten);
-      await writeRest(file, rest, at + bytesWritten);
-    }
-    at += length;
-  }
-}
-
-async function writeRest(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written);
-    if (bytesWritten === 0) throw new DaemonError('NO_SPACE', 'the disk takes no more bytes; free some space and try again');
-    written += bytesWritten;
   }
 }

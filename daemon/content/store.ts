@@ -1,5 +1,5 @@
 // The chunk store's port: what holds chunks, whatever it is made of. Implementations: memory.ts, pack.ts (seeds and proxies) and
-// installed.ts (the releases on a target's disk, read-only). Policies wrap: verified(source). Beside it, how a release is built
+// installed.ts (the releases on a target's disk, read-only). Policies wrap: verified(store). Beside it, how a release is built
 // from chunks: materialize.ts.
 
 import type { Stats } from 'node:fs';
@@ -38,6 +38,11 @@ export interface ChunkStore extends ChunkSource, AsyncDisposable {
    * @throws {DaemonError} NO_SPACE or STORAGE_FAILED; then none of them counts as held.
    */
   put(chunks: readonly Chunk[], options: { readonly signal: AbortSignal }): Promise<void>;
+  /**
+   * Reads these chunks again and forgets those whose bytes are damaged; gives them. They can be put again. Resolves when that is synced.
+   * @throws {DaemonError} NO_SPACE or STORAGE_FAILED; then nothing is forgotten.
+   */
+  forgetDamaged(ids: readonly Digest[], options: { readonly signal: AbortSignal }): Promise<readonly Digest[]>;
   /** Bytes and chunks held. */
   usage(): { readonly chunks: number; readonly bytes: number };
   close(): Promise<void>;

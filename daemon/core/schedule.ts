@@ -107,6 +107,10 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
       });
     case 'gained':
       return withTopic(state, event.topic, (topic) => gain(state, topic, event.ordinals));
+    case 'lost':
+      return withTopic(state, event.topic, (topic) => {
+        for (const ordinal of event.ordinals) topic.held.clear(ordinal);
+      });
     case 'message':
       return withPeer(state, event.member, (peer) => onMessage(state, peer, event.message));
     case 'chunk':

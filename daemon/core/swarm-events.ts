@@ -41,6 +41,8 @@ export type ScheduleEvent =
   /** How urgent a topic is from now on; `rollout` when it is shared. */
   | { readonly kind: 'traffic'; readonly topic: number; readonly traffic: TrafficClass }
   | { readonly kind: 'gained'; readonly topic: number; readonly ordinals: Iterable<number> }
+  /** Ordinals that were held and are not any more; whoever still believes so is told when it asks. */
+  | { readonly kind: 'lost'; readonly topic: number; readonly ordinals: Iterable<number> }
   | { readonly kind: 'message'; readonly member: string; readonly message: ScheduledMessage }
   /** A `data` message, whose bytes the shell has compared with the chunk's id. `topic` is the sender's number. */
   | { readonly kind: 'chunk'; readonly member: string; readonly topic: number; readonly request: number; readonly ordinal: number; readonly bytes: number; readonly good: boolean }

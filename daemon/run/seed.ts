@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts';
 import type { DaemonMetrics } from '../metrics.ts';
 import type { Holdings } from '../swarm/swarm.ts';
 import type { Trust } from '../trust/trust.ts';
+import { createBringing, type Bringing } from './bringing.ts';
 import type { DeltaMaker } from './delta-make.ts';
 import { createDeltaPairs, type DeltaPair, type DeltaPairs } from './delta-pairs.ts';
 import type { Library } from './library.ts';
@@ -23,7 +24,7 @@ export interface SeedDeps {
   readonly library: Library;
   /** Makes deltas of what is published and authorised; none: everything goes plain. */
   readonly deltas?: (environmentsOf: (revision: Digest) => readonly string[]) => DeltaMaker;
-  readonly trust: Trust;
+  readonly trust: Pick<Trust, 'versions' | 'authorised'>;
   readonly metrics: DaemonMetrics;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -33,6 +34,8 @@ export interface SeedDeps {
 export interface Seed {
   /** A revision was uploaded here: it is served from now on. */
   add(manifest: Manifest): void;
+  /** A chunk of the store was damaged, and the store has forgotten it: it is brought again for whoever asks. */
+  lost(id: Digest): void;
   /** What environments authorise may have changed, or we have just started: share and bring accordingly. Calls while one runs are one call after it. */
   refresh(): void;
 }
@@ -41,6 +44,8 @@ export interface Seed {
 export function createSeed(deps: SeedDeps): Seed {
   /** Environments that ever authorised a revision while we ran: a rollback must find its content shared still. */
   const visibility = new Map<Digest, Set<string>>();
+  /** Chunks that the store forgot, until all who share them know. */
+  const forgotten = new Set<Digest>();
   const pairs = createDeltaPairs();
   let running = false;
   let again = false;
@@ -57,27 +62,22 @@ export function createSeed(deps: SeedDeps): Seed {
   const share = async (manifest: Manifest): Promise<void> => {
     const held = await heldIn(deps.store, manifest);
     const sharing = deps.library.share(manifest, environmentsOf(manifest.digest), holdingsOf(deps.store, manifest, held));
-    if (held.isFull) return;
-    const wanted = createBitmap(held.size);
-    for (const { from, to } of held.missing()) wanted.setRange(from, to);
-    await sharing.fetch({
-      wanted,
-      write: async (ordinal, bytes) => await deps.store.put([{ id: manifest.tree.chunk(ordinal).id, bytes }], { signal: deps.signal }),
-      borrows: true,
-      signal: deps.signal,
-    });
+    if (!held.isFull) bringing.bring(sharing, manifest, held.missing().flatMap(({ from, to }) => Array.from({ length: to - from }, (_, at) => from + at)));
   };
 
   const refresh = async (): Promise<void> => {
     await (restored ??= restore(deps, pairs, maker?.kept() ?? []));
     learn();
+    await mend(deps, bringing, forgotten);
+    await bringing.resume();
     const shared = deps.library.shared();
     for (const revision of new Set([...(await deps.manifests.list()), ...visibility.keys()])) {
       const environments = environmentsOf(revision);
       if (shared.get(revision)?.join() === environments.join()) continue;
       await share(await deps.library.obtain(revision, environments, { signal: deps.signal }));
     }
-    await maker?.want(pairs.wanted(), pairs.targets());
+    // A set of what is not whole yet would be less than it could be.
+    await maker?.want(pairs.wanted().filter(({ from, to }) => !bringing.lacks(from) && !bringing.lacks(to)), pairs.targets());
     const { chunks, bytes } = deps.store.usage();
     deps.metrics.storeChunks.set(chunks);
     deps.metrics.storeBytes.set(bytes);
@@ -98,19 +98,40 @@ export function createSeed(deps: SeedDeps): Seed {
     running = false;
   };
 
+  const refreshSoon = (): void => {
+    again = true;
+    if (!running) void run();
+  };
+  const bringing = createBringing({ ...deps, isShared: (revision, sharing) => deps.library.sharing(revision) === sharing, onWhole: refreshSoon });
+
   return {
+    lost(id) {
+      forgotten.add(id);
+      refreshSoon();
+    },
     add(manifest) {
       const share = holdingsOf(deps.store, manifest, fullBitmap(manifest.tree.chunkCount));
       deps.library.share(manifest, environmentsOf(manifest.digest), share);
       pairs.publish(manifest.revision.app, manifest.digest);
-      again = true;
-      if (!running) void run();
+      refreshSoon();
     },
-    refresh() {
-      again = true;
-      if (!running) void run();
-    },
+    refresh: refreshSoon,
   };
+}
+
+/** Takes back what was lost of each revision that is shared, and brings it again. */
+async function mend({ library, manifests }: SeedDeps, bringing: Bringing, forgotten: Set<Digest>): Promise<void> {
+  const ids = new Set(forgotten);
+  forgotten.clear();
+  for (const revision of ids.size === 0 ? [] : library.shared().keys()) {
+    const manifest = await manifests.get(revision);
+    const sharing = library.sharing(revision);
+    if (manifest === undefined || sharing === undefined) continue;
+    const ordinals = ordinalsOf(manifest, ids);
+    if (ordinals.length === 0) continue;
+    sharing.lost(ordinals);
+    bringing.bring(sharing, manifest, ordinals);
+  }
 }
 
 function holdingsOf(store: ChunkStore, { tree }: Manifest, held: Bitmap): Holdings {
@@ -118,7 +139,7 @@ function holdingsOf(store: ChunkStore, { tree }: Manifest, held: Bitmap): Holdin
 }
 
 /** What environments name, as far as their roles are held. */
-function namedBy(trust: Trust): readonly { readonly environment: string; readonly app: string; readonly revision: Digest }[] {
+function namedBy(trust: SeedDeps['trust']): readonly { readonly environment: string; readonly app: string; readonly revision: Digest }[] {
   return Object.keys(trust.versions())
     .filter((role) => role.startsWith('env-'))
     .map((role) => role.slice('env-'.length))
@@ -131,6 +152,10 @@ async function restore({ manifests }: SeedDeps, pairs: DeltaPairs, kept: readonl
     const manifest = await manifests.get(pair.to);
     if (manifest !== undefined) pairs.remember(manifest.revision.app, pair);
   }
+}
+
+function ordinalsOf({ tree }: Manifest, ids: ReadonlySet<Digest>): readonly number[] {
+  return Array.from({ length: tree.chunkCount }, (_, ordinal) => ordinal).filter((ordinal) => ids.has(tree.chunk(ordinal).id));
 }
 
 async function heldIn(store: ChunkStore, manifest: Manifest): Promise<Bitmap> {

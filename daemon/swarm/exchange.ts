@@ -116,6 +116,7 @@ class Exchange implements Swarm {
     const close = (): void => this.#unshare(shared);
     return {
       gained: (ordinals) => this.#tell({ kind: 'gained', topic: shared.id, ordinals: [...ordinals] }),
+      lost: (ordinals) => this.#tell({ kind: 'lost', topic: shared.id, ordinals: [...ordinals] }),
       fetch: async (options) => await this.#fetch(shared, options),
       close,
       [Symbol.dispose]: close,

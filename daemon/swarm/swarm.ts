@@ -46,6 +46,8 @@ export interface FetchOptions {
 export interface Sharing extends Disposable {
   /** Announces ordinals that are held now, other than by {@link fetch}. */
   gained(ordinals: Iterable<number>): void;
+  /** Takes ordinals back that turned out to be damaged or gone: a {@link fetch} may bring them again. */
+  lost(ordinals: Iterable<number>): void;
   /**
    * Brings what is wanted, rarest first, from peers before the origin; waits for holders as long as the signal allows. One at a time for a topic.
    * `reusedBytes` of the result is 0: the caller knows what it did not ask for.

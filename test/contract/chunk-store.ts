@@ -90,6 +90,13 @@ export function chunkStoreContract(name: string, createFixture: () => Promise<St
       expect(await store.has(chunks.map(({ id }) => id))).toEqual(chunks.map(() => true));
     });
 
+    it('forgets nothing that is whole, and knows nothing of what it never had', async () => {
+      await store.put([chunkOf('a'), chunkOf('b')], unending);
+      expect(await store.forgetDamaged([chunkOf('a').id, chunkOf('never').id], unending)).toEqual([]);
+      expect(await store.has([chunkOf('a').id, chunkOf('b').id])).toEqual([true, true]);
+      expect(store.usage()).toEqual({ chunks: 2, bytes: 2 });
+    });
+
     it('refuses a call whose signal has fired, and holds nothing of it', async () => {
       const signal = AbortSignal.abort();
       await expect(store.put([chunkOf('a')], { signal })).rejects.toMatchObject({ name: 'DaemonError', code: 'ABORTED' });

@@ -101,17 +101,31 @@ it('a second store on the same directory is refused, and the first goes on', asy
   expect(await store.has([chunkOf('a').id])).toEqual([true]);
 });
 
-it('a chunk that rotted on disk is not given out by a verified source, which tells of it', async () => {
-  await using store = await openPackStore(directory);
-  await store.put([chunkOf('good'), chunkOf('rots')], unending);
-  const pack = readFileSync(firstPack());
-  pack[pack.length - 1] = (pack.at(-1) ?? 0) ^ 1;
-  writeFileSync(firstPack(), pack);
+it('a chunk that rotted on disk is not given out, forgotten for good, told of once, and can be put again', async () => {
   const told: string[] = [];
-  const source = verified(store, (id) => told.push(id));
-  expect(await source.get(chunkOf('rots').id, unending)).toBeUndefined();
-  expect(Buffer.from((await source.get(chunkOf('good').id, unending)) ?? []).toString()).toBe('good');
-  expect(told).toEqual([chunkOf('rots').id]);
+  const [good, rots] = [chunkOf('good'), chunkOf('rots')];
+  {
+    await using packs = await openPackStore(directory);
+    await packs.put([good, rots], unending);
+    const pack = readFileSync(firstPack());
+    pack[pack.length - 1] = (pack.at(-1) ?? 0) ^ 1;
+    writeFileSync(firstPack(), pack);
+    const store = verified(packs, (id) => told.push(id));
+    expect(await Promise.all([store.get(rots.id, unending), store.get(rots.id, unending)])).toEqual([undefined, undefined]);
+    expect(Buffer.from((await store.get(good.id, unending)) ?? []).toString()).toBe('good');
+    expect(told).toEqual([rots.id]);
+    expect(await store.has([good.id, rots.id])).toEqual([true, false]);
+    expect(store.usage()).toEqual({ chunks: 1, bytes: 4 });
+  }
+  {
+    await using packs = await openPackStore(directory);
+    expect(await packs.has([good.id, rots.id])).toEqual([true, false]);
+    expect(packs.usage()).toEqual({ chunks: 1, bytes: 4 });
+    await packs.put([rots], unending);
+  }
+  await using packs = await openPackStore(directory);
+  expect(Buffer.from((await packs.get(rots.id, unending)) ?? []).toString()).toBe('rots');
+  expect(packs.usage()).toEqual({ chunks: 2, bytes: 8 });
 });
 
 it('a project owns what it added and nothing of another, also after a restart', async () => {
