@@ -131,6 +131,8 @@ export type PipelineEvent =
       readonly lock?: string;
       /** When it times out. */
       readonly deadline: number;
+      /** Of a run that looks at one batch of a deployment, before the next goes. */
+      readonly batch?: { readonly deployment: string; readonly index: number };
     }
   | {
       readonly kind: 'workflow.step';

@@ -14,6 +14,8 @@ export interface BatchSpec {
   readonly bakeMs?: number;
   /** When it has baked, the deployment waits until somebody resumes it. */
   readonly pause?: boolean;
+  /** A workflow of the environment's pipeline that must be successful over what runs by then, before the batch counts as done. */
+  readonly verify?: string;
 }
 
 /** How a verification ends that was not a success. */
@@ -25,7 +27,7 @@ export interface AutoRollback {
   readonly onHealth: boolean;
   /** The machinery failed, and nobody can tell about the content: targets were lost, refused, or could not fetch. */
   readonly onError: boolean;
-  /** The environment's workflow ended like this. */
+  /** The environment's workflow, or one that looked at a batch, ended like this. */
   readonly onVerification: readonly VerificationEnd[];
 }
 

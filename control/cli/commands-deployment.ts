@@ -72,7 +72,7 @@ export function registerDeployment(program: Command, world: World): void {
 const actions = [
   { name: 'pause', operation: 'pauseDeployment', description: 'activate nothing more until it is resumed; what is in flight comes to its end' },
   { name: 'resume', operation: 'resumeDeployment', description: 'let a paused deployment go on' },
-  { name: 'next-batch', operation: 'nextBatch', description: 'go on to the next batch without the rest of the bake' },
+  { name: 'next-batch', operation: 'nextBatch', description: 'go on to the next batch without the rest of the bake, or what verifies it' },
   { name: 'abort', operation: 'abortDeployment', description: 'stop it where it is, and leave done what is done' },
 ] as const;
 
@@ -136,7 +136,7 @@ function describe(deployment: Deployment, now: number): readonly string[] {
     rows,
     [
       { title: 'BATCH', cell: ({ batch }) => `${batch.index + 1}${batch.name === undefined ? '' : ` ${batch.name}`}${batch.canary === true ? ' (canary)' : ''}` },
-      { title: 'PHASE', cell: ({ batch }) => `${batch.phase}${bakeText(batch, now)}` },
+      { title: 'PHASE', cell: ({ batch }) => `${batch.phase}${bakeText(batch, now)}${batch.verification === undefined ? '' : `, ${batch.verification.workflow} ${batch.verification.phase} (${batch.verification.run})`}` },
       { title: 'TARGETS', cell: ({ batch, targets }) => `${batch.targets}: ${countedPhases(targets.map(({ phase }) => phase))}` },
     ],
     { paint: (_colour, text) => text, width: undefined },

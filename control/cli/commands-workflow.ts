@@ -121,11 +121,12 @@ async function shown({ terminal, world }: Context, api: Api, first: WorkflowRunV
 }
 
 /** A run in a few lines. */
-export function describe({ run, workflow, environment, set, phase, outcome, steps }: WorkflowRunView): string {
+export function describe({ run, workflow, environment, set, phase, outcome, steps, batch }: WorkflowRunView): string {
+  const where = batch === undefined ? environment : `${environment} (batch ${batch.index + 1} of ${batch.deployment})`;
   const what = set.map(({ app, number }) => `${app}@${number}`).join(' + ');
   const width = Math.max(0, ...steps.map(({ step }) => step.length));
   return [
-    `${run}  ${workflow} for ${what} in ${environment}  ${phase}${outcome === undefined ? '' : `: ${firstLine(outcome)}`}`,
+    `${run}  ${workflow} for ${what} in ${where}  ${phase}${outcome === undefined ? '' : `: ${firstLine(outcome)}`}`,
     ...steps.flatMap((step) => [
       `  ${step.step.padEnd(width)}  ${step.phase}${step.attempt > 1 ? ` (attempt ${step.attempt})` : ''}${figures(step)}${step.detail === undefined ? '' : `: ${firstLine(step.detail)}`}`,
       ...step.tries.map((one) => `  ${''.padEnd(width)}    attempt ${one.attempt} ${one.end}${one.detail === undefined ? '' : `: ${firstLine(one.detail)}`}`),

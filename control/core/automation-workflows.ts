@@ -2,6 +2,7 @@
 // (L-3), and never longer than they may (L-6). Who carries out the steps is a worker's affair.
 
 import type { Command } from './command.ts';
+import { batchRunEnd, workflowOfRun } from './batch-verification.ts';
 import { isBarred } from './candidates.ts';
 import { definitionOf, workflowIn } from './gates/approval.ts';
 import { startWorkflow } from './work/commands.ts';
@@ -53,7 +54,8 @@ export function settleRuns(state: State, now: number): readonly Command[] {
 type End = { readonly phase: Exclude<WorkflowRun['phase'], 'running'>; readonly reason: string };
 
 function endOf(state: State, run: WorkflowRun, now: number): End | undefined {
-  const workflow = workflowIn(state, run.environment);
+  if (run.batch !== undefined) return batchRunEnd(state, run, now);
+  const workflow = workflowOfRun(state, run);
   if (workflow === undefined || definitionOf(workflow) !== run.definition) return { phase: 'invalidated', reason: 'the workflow was changed' };
   if (!isSameSet(state.sets.get(run.environment)?.current, run.members)) return { phase: 'invalidated', reason: `'${run.environment}' runs another set by now` };
   if (Object.entries(run.members).some(([app, revision]) => isBarred(state, run.environment, app, revision))) return { phase: 'invalidated', reason: 'a revision of the set was vetoed' };

@@ -2,7 +2,7 @@
 // arithmetic on numbers of targets is arithmetic.ts.
 
 import type { DeploymentConfig } from '../../proto/events.ts';
-import type { AutoRollback, BatchSpec, Share } from '../../proto/rollout-config.ts';
+import type { AutoRollback, BatchSpec, Share, VerificationEnd } from '../../proto/rollout-config.ts';
 import type { Deployment, TargetDeployment } from './model.ts';
 
 const whole: BatchSpec = { size: '100%' };
@@ -43,13 +43,14 @@ export function bakeMsOf(deployment: Pick<Deployment, 'type' | 'config' | 'batch
   return Math.max(config.minHealthyTimeMs ?? 0, skipped ? 0 : (specOf(deployment, index).bakeMs ?? plain));
 }
 
-/** Why a deployment stopped: content judged bad, or machinery that failed. */
-export type Cause = 'health' | 'error';
+/** Why a deployment stopped: content judged bad by targets, machinery that failed, or how the workflow over a batch ended. */
+export type Cause = 'health' | 'error' | `verification-${VerificationEnd}`;
 
 /** Whether it goes back by itself for this cause (R-7). */
 export function rollsBackOn({ autoRollback }: Pick<DeploymentConfig, 'autoRollback'>, cause: Cause): boolean {
   const rule = autoRollbackOf(autoRollback);
-  return cause === 'health' ? rule.onHealth : rule.onError;
+  if (cause === 'health') return rule.onHealth;
+  return cause === 'error' ? rule.onError : rule.onVerification.some((end) => cause === `verification-${end}`);
 }
 
 /** The rule in full. */

@@ -2,7 +2,7 @@
 
 export type PauseDeployment = { readonly kind: 'pause-deployment'; readonly deployment: string; readonly reason?: string };
 export type ResumeDeployment = { readonly kind: 'resume-deployment'; readonly deployment: string; readonly reason?: string };
-/** Goes on to the next batch at once: the rest of the bake, or the look that the batch asks for, is left out. */
+/** Goes on to the next batch at once: the rest of the bake, what is to verify the batch, or the look that it asks for, is left out. */
 export type NextBatch = { readonly kind: 'next-batch'; readonly deployment: string; readonly reason?: string };
 /** `promotion`: the id of the promotion that tries again. */
 export type RetryDeployment = { readonly kind: 'retry-deployment'; readonly deployment: string; readonly promotion: string; readonly reason?: string };

@@ -48,7 +48,7 @@ function resume({ deployment, paused }: Deployment, { reason }: ResumeDeployment
 function nextBatch({ deployment, paused, batches }: Deployment, { reason }: NextBatch): Answer {
   const index = batches.findIndex((batch) => batch.phase !== 'succeeded');
   const batch = batches[index];
-  const baking = batch?.phase === 'baking' && index < batches.length - 1;
+  const baking = batch?.phase === 'baking';
   if (!baking && paused?.byHand !== true && paused !== undefined) return refused('blocked', heldByWindow(deployment, paused.reason));
   const between = paused?.byHand === true && batch?.phase === 'pending';
   if (!baking && !between) {

@@ -2,6 +2,7 @@
 // Blockers are what holds a promotion that waits; `waits` is what a deployment under way is waiting for.
 
 import type { DeploymentPhase, PromotionPhase } from '../../proto/events.ts';
+import { batchVerdict } from './batch-verification.ts';
 import { batchText, bakeMsOf } from './batches.ts';
 import { allowed, balanceOf, maxParallelOf, minHealthyOf } from './arithmetic.ts';
 import { closingFor } from './closing.ts';
@@ -9,6 +10,7 @@ import { explainNext } from './explain-next.ts';
 import { evaluateGates } from './gates.ts';
 import type { Blocker } from './gates.ts';
 import { setText } from './gates/blocker.ts';
+import type { WorkflowRun } from './model-approval.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
 import { isDone, isInFlight } from './phases.ts';
 import { prefetchOf } from './prefetch.ts';
@@ -82,12 +84,19 @@ function explainVerification(state: State, environment: Environment, what: strin
   const run = runFor(state, environment);
   const summary = `${what} runs in '${environment.environment}' and is being verified`;
   if (run === undefined) return { summary, blockers: [], waits: [{ reason: 'its workflow has not begun yet' }] };
-  if (run.phase === 'inconclusive') {
-    const reason = `workflow '${run.workflow}' was inconclusive for ${what}; somebody must say how it ended (${run.run})`;
-    return { summary, blockers: [{ type: 'needs-decision', reason, since: run.steps.reduce((latest, step) => Math.max(latest, step.at), run.startedAt), ref: run.run, actors: [`promote:env/${environment.environment}`] }], waits: [] };
-  }
+  if (run.phase === 'inconclusive') return { summary, blockers: [undecided(run, what)], waits: [] };
+  return { summary, blockers: [], waits: [runningWait(run)], nextCheckAt: run.deadline };
+}
+
+/** What only a person can say. */
+function undecided(run: WorkflowRun, what: string): Blocker {
+  const reason = `workflow '${run.workflow}' was inconclusive for ${what}; somebody must say how it ended (${run.run})`;
+  return { type: 'needs-decision', reason, since: run.steps.reduce((latest, step) => Math.max(latest, step.at), run.startedAt), ref: run.run, actors: [`promote:env/${run.environment}`] };
+}
+
+function runningWait(run: WorkflowRun): Wait {
   const busy = run.steps.filter(({ phase }) => phase === 'running' || phase === 'waiting-for-approval').map(({ step, phase }) => `${step} is ${phase}`);
-  return { summary, blockers: [], waits: [{ reason: `workflow '${run.workflow}' is ${run.phase} (${run.run})${busy.length === 0 ? '' : `: ${busy.join(', ')}`}`, until: run.deadline }], nextCheckAt: run.deadline };
+  return { reason: `workflow '${run.workflow}' is ${run.phase} (${run.run})${busy.length === 0 ? '' : `: ${busy.join(', ')}`}`, until: run.deadline };
 }
 
 /** What is known of a prefetch while its promotion waits. */
@@ -105,11 +114,13 @@ function explainDeployment(state: State, observed: Observed, environment: Enviro
   const progress = deploymentProgress(deployment);
   const { deployment: id, phase, reason } = deployment;
   const waits = deployment.finishedAt === undefined ? waitsOf(state, observed, environment, deployment) : [];
+  const baking = bakingBatch(deployment);
+  const verifying = baking < 0 ? undefined : batchRunIn(state, deployment, baking, observed.now);
   const nextCheckAt = Math.min(Infinity, ...waits.flatMap((wait) => wait.until ?? []));
   const why = reason === undefined ? '' : `: ${reason}`;
   return {
     summary: `deployment ${id} of ${deployment.app}@${deployment.number} in '${deployment.environment}' is ${phase}${why}`,
-    blockers: [],
+    blockers: verifying?.phase === 'inconclusive' ? [undecided(verifying, batchText(deployment, baking))] : [],
     waits,
     deployment: { deployment: id, phase, progress, ...(reason === undefined ? {} : { reason }) },
     ...(nextCheckAt === Infinity ? {} : { nextCheckAt }),
@@ -124,10 +135,12 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
     if (deployment.paused.byHand === true) return [{ reason: `it is paused: ${deployment.paused.reason}; \`starling deployment resume ${deployment.deployment}\` lets it go on` }];
     return [{ reason: `it is paused: ${deployment.paused.reason}`, ...(opensAt === undefined ? {} : { until: opensAt }) }];
   }
-  const baking = deployment.batches.findIndex((batch) => batch.phase === 'baking');
-  if (baking >= 0 && bakeMsOf(deployment, baking) > 0) {
+  const baking = bakingBatch(deployment);
+  if (baking >= 0) {
     const until = (deployment.batches[baking]?.bakingSince ?? observed.now) + bakeMsOf(deployment, baking);
-    return [{ reason: `${batchText(deployment, baking)} is baking`, until }];
+    const run = batchRunIn(state, deployment, baking, observed.now);
+    const waits = [...(until > observed.now ? [{ reason: `${batchText(deployment, baking)} is baking`, until }] : []), ...(run?.phase === 'running' ? [runningWait(run)] : [])];
+    if (waits.length > 0) return waits;
   }
   const until = deadlineOf(deployment);
   const waits: Wait[] = [];
@@ -138,6 +151,17 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
   if (busy.length > waits.length) waits.push({ reason: `${busy.length - waits.length} more targets are changing`, until });
   const held = heldBack(state, deployment, observed.now);
   return held === undefined ? waits : [...waits, { reason: held, until }];
+}
+
+/** The index of the batch that bakes; -1 when none does. */
+function bakingBatch({ batches }: Deployment): number {
+  return batches.findIndex((batch) => batch.phase === 'baking');
+}
+
+/** The run that looks at a batch. */
+function batchRunIn(state: State, deployment: Deployment, index: number, now: number): WorkflowRun | undefined {
+  const verdict = batchVerdict(state, deployment, index, now);
+  return verdict.kind === 'waits' ? verdict.run : undefined;
 }
 
 /** Why targets whose turn it is are not told to act. */

@@ -77,6 +77,8 @@ export interface WorkflowRun {
   readonly lock?: string;
   readonly startedAt: number;
   readonly deadline: number;
+  /** Of a run that looks at one batch of a deployment: it speaks for no set as a whole. */
+  readonly batch?: { readonly deployment: string; readonly index: number };
   readonly finishedAt?: number;
   readonly outcome?: string;
 }

@@ -2,6 +2,7 @@
 // no circles, windows that open, rules that can be met. Told all together.
 
 import type { EdgeSpec, PipelineSpec, WorkflowSpec } from '../../proto/pipeline.ts';
+import { batchSpecs } from './batches.ts';
 import type { State } from './model.ts';
 import { windowProblems } from './windows/problems.ts';
 import { scheduleProblems } from './windows/schedule.ts';
@@ -26,6 +27,7 @@ export function pipelineProblems(state: State, pipeline: string, spec: PipelineS
     ...names.flatMap(([what, all]) => nameProblems(what, all)),
     ...environments.flatMap((environment) => environmentProblems(state, pipeline, environment, wishes.some((wish) => wish.environment === environment))),
     ...referenceProblems(spec, environments),
+    ...environments.flatMap((environment) => batchProblems(state, environment, spec.workflows)),
     ...spec.edges.flatMap((edge) => edgeProblems(state, edge, environments)),
     ...sourceProblems(spec.edges),
     ...circleProblems(spec.edges),
@@ -60,6 +62,13 @@ function referenceProblems(spec: PipelineSpec, environments: readonly string[]):
   ]);
   const inPolicies = spec.policies.flatMap((policy) => unknown(`policy '${policy.policy}'`, 'environment', policy.environments, environments));
   return [...inPlaces, ...inEdges, ...inPolicies];
+}
+
+/** What is to look at a batch is a workflow of the pipeline. */
+function batchProblems(state: State, environment: string, workflows: readonly WorkflowSpec[]): readonly string[] {
+  const config = state.environments.get(environment)?.config;
+  const named = config === undefined ? [] : batchSpecs(config).flatMap(({ verify }) => verify ?? []);
+  return unknown(`a batch of environment '${environment}'`, 'workflow', [...new Set(named)], workflows.map(({ workflow }) => workflow));
 }
 
 function unknown(where: string, what: string, names: readonly string[], known: readonly string[]): readonly string[] {

@@ -3,6 +3,7 @@
 
 import type { Event } from '../../proto/events.ts';
 import { allowed, balanceOf, failuresToStop, toleratedOf } from './arithmetic.ts';
+import { batchVerdict } from './batch-verification.ts';
 import { bakeMsOf, batchText, judgesContent, specOf } from './batches.ts';
 import type { Cause } from './batches.ts';
 import { closingFor } from './closing.ts';
@@ -74,11 +75,15 @@ function stepBatch(state: State, environment: Environment, deployment: Deploymen
   return stop(state, deployment, `${batchText(deployment, index)} made no progress for ${seconds(deployment.config.progressDeadlineMs)}`, stuck ? 'health' : 'error');
 }
 
-/** A batch succeeds when it has baked. */
+/** A batch succeeds when it has baked, and what is to look at it was satisfied. */
 function stepBake(state: State, deployment: Deployment, index: number, batch: Batch, observed: Observed): Step {
   const last = index === deployment.batches.length - 1;
+  const verdict = batchVerdict(state, deployment, index, observed.now);
+  if (verdict.kind === 'failed') return stop(state, deployment, verdict.reason, verdict.cause);
+  if (verdict.kind === 'waits' && verdict.events.length > 0) return { ...nothing, events: verdict.events };
   const until = (batch.bakingSince ?? observed.now) + bakeMsOf(deployment, index);
   if (observed.now < until && batch.bakeSkipped !== true) return { ...nothing, nextCheckAt: until };
+  if (verdict.kind === 'waits') return nothing;
   const events: Event[] = [{ kind: 'batch.finished', deployment: deployment.deployment, batch: index, phase: 'succeeded' }];
   if (last) events.push(...finished(state, deployment, 'succeeded'));
   else if (specOf(deployment, index).pause === true && batch.bakeSkipped !== true) {
@@ -97,7 +102,7 @@ function stop(state: State, deployment: Deployment, reason: string, cause: Cause
   });
   const back = rollbackTo(state, deployment, cause);
   const tried = triedTargets(deployment);
-  if (back === undefined || tried.length === 0) events.push(...finished(state, deployment, 'failed', reason, cause === 'error'));
+  if (back === undefined || tried.length === 0) events.push(...finished(state, deployment, 'failed', reason, cause === 'error' || cause === 'verification-error'));
   else {
     const { revision: to, number } = back;
     events.push({ kind: 'deployment.rolling-back', deployment: deployment.deployment, reason, targets: tried, to, number });

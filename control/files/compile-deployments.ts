@@ -31,11 +31,12 @@ const keyOfField: Readonly<Record<string, Path>> = {
   'unreachable.afterMs': ['unreachable', 'after'],
 };
 
-export function deploymentOf(written: DeploymentText, path: Path, findings: Findings): CompiledDeployment {
+export function deploymentOf(written: DeploymentText, path: Path, findings: Findings, workflows: readonly string[]): CompiledDeployment {
   warnOfWhatHasNoEffect(written, path, findings);
+  verifyProblems(written, path, findings, workflows);
   const { quorum, enabled } = written.prefetch ?? {};
   if (quorum !== undefined && enabled === false) findings.problem([...path, 'prefetch', 'quorum'], 'nothing fetches ahead, so that this would never be reached; leave it out, or write enabled: true');
-  const config = configOf(written);
+  const config = configOf(written, workflows);
   for (const problem of configProblems(config, 0)) {
     // Such as `batches[1].bakeMs: …`.
     const [said = '', list = '', index, field = ''] = /^(\w+)(?:\[(\d+)\])?((?:\.\w+)*): /.exec(problem) ?? [];
@@ -58,11 +59,11 @@ function inWords(text: string): string {
     .replace(/^(\d+)(?= is not below )|(?<=\()(\d+)(?=\))/g, (digits) => durationText(Number(digits)));
 }
 
-function configOf(written: DeploymentText): DeploymentConfig {
+function configOf(written: DeploymentText, workflows: readonly string[]): DeploymentConfig {
   const { batches, bake, maxParallel, minHealthy, failureThreshold, unreachable, progressDeadline } = written;
   const whole = deploymentDefaults;
   return {
-    batches: batches?.map(batchOf) ?? whole.batches,
+    batches: batches?.map((batch) => batchOf(batch, workflows)) ?? whole.batches,
     maxParallel: maxParallel === undefined ? whole.maxParallel : shareOf(maxParallel),
     minHealthy: minHealthy === undefined ? whole.minHealthy : shareOf(minHealthy),
     failureThreshold: {
@@ -77,14 +78,27 @@ function configOf(written: DeploymentText): DeploymentConfig {
   };
 }
 
+type BatchText = NonNullable<DeploymentText['batches']>[number];
+
+/** What verifies a batch is a workflow. A health check of the same configuration is one that has no effect. */
+function verifyProblems({ batches = [], healthChecks = [] }: DeploymentText, path: Path, findings: Findings, workflows: readonly string[]): void {
+  batches.forEach(({ verify }, index) => {
+    if (verify === undefined || workflows.includes(verify)) return;
+    const at = [...path, 'batches', index, 'verify'];
+    if (healthChecks.some(({ name }) => name === verify)) findings.ignored(at, 'the deploy spec says when a target is healthy; name a workflow that is to look at the batch');
+    else findings.reference(at, 'workflow', verify, workflows);
+  });
+}
+
 /** A batch that says nothing but its size is that alone, however it is written. */
-function batchOf({ size, name, canary, bake, pause }: NonNullable<DeploymentText['batches']>[number]): DeploymentConfig['batches'][number] {
+function batchOf({ size, name, canary, bake, pause, verify }: BatchText, workflows: readonly string[]): DeploymentConfig['batches'][number] {
   const bakeMs = durationMs(bake ?? '');
   const more: Omit<BatchSpec, 'size'> = {
     ...(name === undefined ? {} : { name }),
     ...(canary === true ? { canary } : {}),
     ...(bakeMs === undefined ? {} : { bakeMs }),
     ...(pause === true ? { pause } : {}),
+    ...(verify !== undefined && workflows.includes(verify) ? { verify } : {}),
   };
   return Object.keys(more).length === 0 ? shareOf(size) : { size: shareOf(size), ...more };
 }
@@ -121,9 +135,6 @@ function isPlain(prefetch: DeploymentText['prefetch']): boolean {
 function warnOfWhatHasNoEffect(written: DeploymentText, path: Path, findings: Findings): void {
   const { autoRollback } = written;
   if (written.order !== undefined && written.order.join() !== 'unhealthy,outdated') findings.ignored([...path, 'order'], 'unhealthy targets go first, then outdated ones');
-  written.batches?.forEach((batch, index) => {
-    if (batch.verify !== undefined) findings.ignored([...path, 'batches', index, 'verify'], 'the deploy spec says when a target is healthy');
-  });
   if (typeof autoRollback === 'object') {
     if (autoRollback.onAlarm === true) findings.ignored([...path, 'autoRollback', 'onAlarm'], 'write an analysis step in the workflow');
     if (autoRollback.scope === 'failed') findings.ignored([...path, 'autoRollback', 'scope'], 'all targets go back');

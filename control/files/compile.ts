@@ -43,7 +43,7 @@ export function compilePipeline(document: SourceDocument, { metadata, spec }: Pi
   const known = { apps: names['apps'] ?? [], windows: names['windows'] ?? [], environments };
   const windows = (spec.windows ?? []).flatMap((window, index) => windowOf(window, ['spec', 'windows', index], findings) ?? []);
   const workflows = (spec.workflows ?? []).map((workflow, index) => workflowOf(workflow, ['spec', 'workflows', index], findings, names['policies'] ?? []));
-  const deployments = new Map((spec.deploymentConfigs ?? []).map((config, index) => [config.name, deploymentOf(config, ['spec', 'deploymentConfigs', index], findings)]));
+  const deployments = new Map((spec.deploymentConfigs ?? []).map((config, index) => [config.name, deploymentOf(config, ['spec', 'deploymentConfigs', index], findings, names['workflows'] ?? [])]));
   const policies = (spec.policies ?? []).map((policy, index) => policyOf(policy, ['spec', 'policies', index], findings, environments));
   const { edges, carried, sound } = graphOf(spec, known, findings);
   const wishes: EnvironmentWish[] = [];

@@ -190,8 +190,8 @@ function configText(config: DeploymentConfig, coverage: CoverageSpec | undefined
   });
 }
 
-function batchText({ name, size, canary, bakeMs, pause }: BatchSpec): Fields {
-  return tidy({ name, size, canary: canary === true ? true : undefined, bake: duration(bakeMs), pause: pause === true ? true : undefined });
+function batchText({ name, size, canary, bakeMs, pause, verify }: BatchSpec): Fields {
+  return tidy({ name, size, canary: canary === true ? true : undefined, bake: duration(bakeMs), pause: pause === true ? true : undefined, verify });
 }
 
 /** A mapping, unless nothing is in it. */

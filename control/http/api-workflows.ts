@@ -2,7 +2,7 @@
 
 import type { WorkflowRunView, StepRunView } from '../../proto/api/workflows.ts';
 import type { WorkflowSpec } from '../../proto/pipeline.ts';
-import { workflowIn } from '../core/gates/approval.ts';
+import { workflowOfRun } from '../core/batch-verification.ts';
 import type { StepRun, WorkflowRun } from '../core/model-approval.ts';
 import type { State } from '../core/model.ts';
 import { revisionOf } from '../core/select.ts';
@@ -33,7 +33,8 @@ export function workflowHandlers({ facts, submit, logs }: ApiOptions & WorkOptio
       answered(await submit(caller.actor, { kind: 'finish-workflow', run, phase: 'aborted', reason }), (state) => view(state, run)),
     rerunWorkflow: async ({ params: { run: id }, caller, draw }) => {
       const state = facts.state();
-      const { environment, members } = runOf(state, id);
+      const { environment, members, batch } = runOf(state, id);
+      if (batch !== undefined) throw new ControlError('CONFLICT', `run ${id} looked at batch ${batch.index + 1} of deployment ${batch.deployment}, which went on or ended with it; \`starling deployment retry ${batch.deployment}\` tries that again`);
       const current = state.sets.get(environment)?.current ?? {};
       const moved = Object.keys({ ...members, ...current }).find((app) => members[app] !== current[app]);
       if (moved !== undefined) throw new ControlError('CONFLICT', `'${environment}' runs another ${moved} by now than run ${id} was about; \`starling workflow run ${environment}\` looks at what is there`);
@@ -72,13 +73,14 @@ const measurementsShown = 50;
 
 function runView(state: State, run: WorkflowRun): WorkflowRunView {
   const { run: id, workflow, environment, members, phase, startedAt, deadline, finishedAt, outcome, steps } = run;
-  const spec = workflowIn(state, environment);
+  const spec = workflowOfRun(state, run);
   return {
     run: id, workflow, environment, phase, startedAt, deadline,
     set: Object.entries(members).map(([app, revision]) => ({ app, revision, number: revisionOf(state, app, revision)?.number ?? 0 })),
     steps: steps.map((step) => stepView(step, spec)),
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(outcome === undefined ? {} : { outcome }),
+    ...(run.batch === undefined ? {} : { batch: { ...run.batch } }),
   };
 }
 

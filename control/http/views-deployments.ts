@@ -4,6 +4,7 @@ import type { Batch, Deployment, DeploymentSummary, DeploymentTarget } from '../
 import type { Explanation, ProgressCounts } from '../../proto/api/promotions.ts';
 import type { Progress, Transfer } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
+import { batchRuns } from '../core/batch-verification.ts';
 import { bakeMsOf, specOf } from '../core/batches.ts';
 import type * as core from '../core/explain.ts';
 import type * as model from '../core/model.ts';
@@ -40,7 +41,7 @@ export function deploymentView(state: model.State, deployment: model.Deployment,
   return {
     ...deploymentSummary(deployment),
     config: configView(deployment.config),
-    batches: deployment.batches.map((batch, index) => batchView(batch, index, deployment)),
+    batches: deployment.batches.map((batch, index) => batchView(state, batch, index, deployment)),
     targets: targetsInOrder(deployment)
       .slice(0, limits.pageItemsMax)
       .map((target) => deploymentTargetView(state, deployment, target, presence)),
@@ -91,7 +92,8 @@ function progressView({ total, done, failed, inFlight, byPhase, batch, batches, 
   return { total, done, failed, inFlight, byPhase: { ...byPhase }, batch, batches, transfer: { ...transfer } };
 }
 
-function batchView({ targets, phase, startedAt, bakingSince, finishedAt }: model.Batch, index: number, deployment: model.Deployment): Batch {
+function batchView(state: model.State, { targets, phase, startedAt, bakingSince, finishedAt }: model.Batch, index: number, deployment: model.Deployment): Batch {
+  const run = batchRuns(state, deployment.deployment, index).newest;
   const { name, canary } = specOf(deployment, index);
   return {
     index,
@@ -101,6 +103,7 @@ function batchView({ targets, phase, startedAt, bakingSince, finishedAt }: model
     targets: targets.length,
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(bakingSince === undefined || phase !== 'baking' ? {} : { bakeUntil: bakingSince + bakeMsOf(deployment, index) }),
+    ...(run === undefined ? {} : { verification: { run: run.run, workflow: run.workflow, phase: run.phase } }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
   };
 }

@@ -136,10 +136,10 @@ export class WorkDesk {
   }
 }
 
-function assignment(state: State, { run, step, environment, members, command, timeoutMs, attempt }: StepOffer, lease: string): Assignment {
+function assignment(state: State, { run, step, environment, members, batch, command, timeoutMs, attempt }: StepOffer, lease: string): Assignment {
   const set = Object.entries(members).map(([app, revision]) => {
     const record = revisionOf(state, app, revision);
     return { app, revision, number: record?.number ?? 0, ...(record?.alias === undefined ? {} : { alias: record.alias }) };
   });
-  return { kind: 'step', lease, leaseMs, logBytesMax, run, step, attempt, environment, set, command, timeoutMs };
+  return { kind: 'step', lease, leaseMs, logBytesMax, run, step, attempt, environment, set, command, timeoutMs, ...(batch === undefined ? {} : { batch: { ...batch } }) };
 }

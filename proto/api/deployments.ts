@@ -72,6 +72,8 @@ export const BatchSchema = Type.Object(
     startedAt: Type.Optional(Instant),
     /** When its bake ends. */
     bakeUntil: Type.Optional(Instant),
+    /** The run of a workflow that looks at it, or did. */
+    verification: Type.Optional(Type.Object({ run: Id, workflow: Type.String(), phase: Type.String() }, strict)),
     finishedAt: Type.Optional(Instant),
   },
   strict,

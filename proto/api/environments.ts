@@ -13,7 +13,7 @@ const Share = Type.Unsafe<number | `${number}%`>(
 const Milliseconds = Type.Integer({ minimum: 0, maximum: 86_400_000 });
 
 const BatchSpecSchema = Type.Object(
-  { name: Type.Optional(Name), size: Share, canary: Type.Optional(Type.Boolean()), bakeMs: Type.Optional(Milliseconds), pause: Type.Optional(Type.Boolean()) },
+  { name: Type.Optional(Name), size: Share, canary: Type.Optional(Type.Boolean()), bakeMs: Type.Optional(Milliseconds), pause: Type.Optional(Type.Boolean()), verify: Type.Optional(Name) },
   strict,
 );
 

@@ -37,6 +37,8 @@ export const StepAssignmentSchema = Type.Object(
     step: Name,
     environment: Name,
     set: Type.Array(Type.Object({ app: Name, revision: DigestText, number: Count, alias: Type.Optional(Type.String()) }, strict)),
+    /** Of a step that looks at one batch of a deployment; from 0. */
+    batch: Type.Optional(Type.Object({ deployment: Type.String(), index: Count }, strict)),
   },
   strict,
 );

@@ -40,6 +40,8 @@ export const WorkflowRunSchema = Type.Object(
     finishedAt: Type.Optional(Instant),
     outcome: Type.Optional(Type.String()),
     steps: Type.Array(StepRunSchema),
+    /** Of a run that looks at one batch of a deployment; from 0. */
+    batch: Type.Optional(Type.Object({ deployment: Type.String(), index: Count }, strict)),
   },
   strict,
 );

@@ -130,7 +130,7 @@ export function outcomeOf(ended: Ended, timeoutMs: number): WorkReport {
 }
 
 /** What the command is told about what it tests. */
-function about({ run, step, attempt, environment, set }: StepAssignment): Readonly<Record<string, string>> {
+function about({ run, step, attempt, environment, set, batch }: StepAssignment): Readonly<Record<string, string>> {
   const revisions = set.map(({ app, number }) => [`STARLING_REVISION_${app.toUpperCase().replaceAll('-', '_')}`, String(number)]);
   return {
     STARLING_ENVIRONMENT: environment,
@@ -138,6 +138,7 @@ function about({ run, step, attempt, environment, set }: StepAssignment): Readon
     STARLING_STEP: step,
     STARLING_ATTEMPT: String(attempt),
     STARLING_SET: JSON.stringify(Object.fromEntries(set.map(({ app, ...revision }) => [app, revision]))),
+    ...(batch === undefined ? {} : { STARLING_DEPLOYMENT: batch.deployment, STARLING_BATCH: String(batch.index + 1) }),
     ...Object.fromEntries(revisions),
   };
 }

@@ -31,7 +31,7 @@ export function definitionOf(workflow: WorkflowSpec): string {
 
 /** The newest run of the workflow, as it is now, over a set in an environment: a later failure revokes an earlier success. */
 export function newestRun(state: State, environment: string, members: SetMembers, definition: string): WorkflowRun | undefined {
-  return [...state.runs.values()].findLast((run) => run.environment === environment && run.definition === definition && isSameSet(run.members, members));
+  return [...state.runs.values()].findLast((run) => run.batch === undefined && run.environment === environment && run.definition === definition && isSameSet(run.members, members));
 }
 
 /** Whether what is carried has succeeded in an environment: it arrived there, and the workflow, where there is one, was successful. */

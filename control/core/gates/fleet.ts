@@ -29,7 +29,7 @@ export function noActiveDeployment(context: GateContext): GateAnswer {
 function notBeingVerified({ state, environment, kind }: GateContext): GateAnswer {
   const promotion = state.promotions.get(environment.verifying ?? '');
   if (promotion === undefined || (kind !== 'auto' && kind !== 'manual')) return passes;
-  const run = [...state.runs.values()].findLast((one) => one.environment === environment.environment && one.startedAt >= (state.deployments.get(promotion.deployment ?? '')?.startedAt ?? 0));
+  const run = [...state.runs.values()].findLast((one) => one.batch === undefined && one.environment === environment.environment && one.startedAt >= (state.deployments.get(promotion.deployment ?? '')?.startedAt ?? 0));
   // While nobody decides, something newer may go: it may be what mends it. A lock speaks for itself.
   if (run?.phase === 'inconclusive' || (run?.phase === 'running' && run.lock !== undefined)) return passes;
   const reason = `${setText(state, membersOf(promotion))} is being verified in '${environment.environment}'; this one starts when that has ended`;

@@ -8,6 +8,7 @@ import { accepted, refused } from '../answer.ts';
 import type { BeginStep, DecideStep, EndStep, FinishWorkflow, MeasureStep, NotifyStep, ReportStep, StartWorkflow } from '../command-governance.ts';
 import type { Answer, Refused } from '../command.ts';
 import { why } from '../commands-pipeline.ts';
+import { workflowOfRun } from '../batch-verification.ts';
 import { definitionOf, workflowIn } from '../gates/approval.ts';
 import { locksOn } from '../gates/lock.ts';
 import { placeOf } from '../gates/place.ts';
@@ -67,7 +68,7 @@ function findStep(state: State, id: string, name: string, now: number): Found | 
   const run = state.runs.get(id);
   const step = run?.steps.find((one) => one.step === name);
   if (run === undefined || step === undefined) return refused('not-found', `there is no step '${name}' in a run '${id}'`);
-  const workflow = workflowIn(state, run.environment);
+  const workflow = workflowOfRun(state, run);
   const spec = workflow?.steps.find((one) => one.step === name);
   if (run.finishedAt !== undefined || (run.phase === 'running' && run.deadline <= now)) return refused('conflict', `run '${id}' is over; its steps can no longer change`);
   if (workflow === undefined || spec === undefined || definitionOf(workflow) !== run.definition) return refused('conflict', `the workflow of run '${id}' was changed; run it again`);
@@ -154,7 +155,8 @@ export function decideStep(state: State, { run: id, step: name, verdict, reason 
   const said: Event = { kind: 'workflow.step', run: id, step: name, phase: verdict, attempt: step.attempt, detail: `decided by a person: ${reason}` };
   if (verdict === 'failed') return accepted(said, { kind: 'workflow.finished', run: id, phase: 'failed', reason: `step '${name}' was decided to have failed: ${reason}` });
   const deadline = now + workflow.timeoutMs;
-  const locked = lockFor(state, id, run.environment, workflow, now, deadline);
+  // Over a batch it goes on under the lock that the deployment is.
+  const locked = run.batch === undefined ? lockFor(state, id, run.environment, workflow, now, deadline) : { events: [], lock: {} };
   if ('kind' in locked) return locked;
   return accepted(...locked.events, { kind: 'workflow.resumed', run: id, deadline, ...locked.lock }, said);
 }

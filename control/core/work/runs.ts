@@ -5,10 +5,11 @@ import type { SetMembers, StepSpec } from '../../../proto/pipeline.ts';
 import { nextRequest } from '../automation.ts';
 import type { Command } from '../command.ts';
 import { contextOf } from '../gates.ts';
-import { workflowIn, definitionOf } from '../gates/approval.ts';
+import { workflowOfRun } from '../batch-verification.ts';
+import { definitionOf } from '../gates/approval.ts';
 import { unmetPolicies } from '../gates/compliance.ts';
 import type { ApprovalRequest, StepRun, WorkflowRun } from '../model-approval.ts';
-import type { State } from '../model.ts';
+import type { Promotion, State } from '../model.ts';
 import { authorsOf, personOf } from '../people.ts';
 import { revisionOf, type Observed } from '../select.ts';
 import { canonicalText } from '../sets.ts';
@@ -21,7 +22,7 @@ export function stepsOfRuns(state: State, observed: Observed): NextSteps {
   const measures: Measure[] = [];
   let nextCheckAt = Infinity;
   for (const run of openRuns(state)) {
-    const workflow = workflowIn(state, run.environment);
+    const workflow = workflowOfRun(state, run);
     // A run whose workflow was changed is about to be ended by automation.
     if (workflow === undefined || definitionOf(workflow) !== run.definition) continue;
     const next = nextSteps(run, workflow, observed.now, surroundings(state, run, observed));
@@ -51,8 +52,7 @@ function requestOf(state: State, run: string, step: string): ApprovalRequest | u
 function ask(state: State, run: WorkflowRun, spec: StepSpec, now: number): Command {
   const approval = spec.approval ?? { rules: [], preventSelfApproval: false };
   const { members, environment } = run;
-  const submitter = state.sets.get(environment)?.arrivals.findLast((arrival) => canonicalText(arrival.members) === canonicalText(members))?.promotion;
-  const by = state.promotions.get(submitter ?? '')?.by;
+  const by = broughtBy(state, run)?.by;
   const excluded = approval.preventSelfApproval ? [...new Set([...authorsOf({ state, members }), ...(by === undefined ? [] : [personOf(state, by)])])] : [];
   return {
     kind: 'request-approval',
@@ -66,14 +66,20 @@ function ask(state: State, run: WorkflowRun, spec: StepSpec, now: number): Comma
   };
 }
 
+/** The promotion that brought the set which a run is about, or is bringing it. */
+function broughtBy(state: State, { environment, members, batch }: WorkflowRun): Promotion | undefined {
+  if (batch !== undefined) return state.promotions.get(state.deployments.get(batch.deployment)?.promotion ?? '');
+  const arrival = state.sets.get(environment)?.arrivals.findLast((one) => canonicalText(one.members) === canonicalText(members));
+  return state.promotions.get(arrival?.promotion ?? '');
+}
+
 /** What the policies demand of the set where it is. A policy that is named must be there. */
 function unmet(state: State, run: WorkflowRun, policy: string | undefined, observed: Observed): readonly string[] {
   const environment = state.environments.get(run.environment);
   const [app = '', revision = ''] = Object.entries(run.members)[0] ?? [];
   const number = revisionOf(state, app, revision)?.number;
   if (environment === undefined || number === undefined) return [`environment '${run.environment}' or its set is no longer on record`];
-  const arrival = state.sets.get(run.environment)?.arrivals.findLast((one) => canonicalText(one.members) === canonicalText(run.members));
-  const promotion = state.promotions.get(arrival?.promotion ?? '');
+  const promotion = broughtBy(state, run);
   const candidate = { environment: run.environment, app, revision, number, trigger: 'manual', createdAt: run.startedAt, members: run.members, ...(promotion === undefined ? {} : { by: promotion.by }), ...(promotion?.reason === undefined ? {} : { reason: promotion.reason }) } as const;
   return unmetPolicies(contextOf(state, environment, candidate, observed), policy);
 }
@@ -84,6 +90,7 @@ export interface StepOffer {
   readonly step: string;
   readonly environment: string;
   readonly members: SetMembers;
+  readonly batch?: { readonly deployment: string; readonly index: number };
   /** What the worker must be. */
   readonly role: string;
   readonly command: string;
@@ -94,7 +101,7 @@ export interface StepOffer {
 /** Steps that wait for a worker, oldest run first. */
 export function stepOffers(state: State): readonly StepOffer[] {
   return openRuns(state).flatMap((run) => {
-    const workflow = workflowIn(state, run.environment);
+    const workflow = workflowOfRun(state, run);
     return run.steps.flatMap((step): readonly StepOffer[] => {
       const spec = workflow?.steps.find((one) => one.step === step.step);
       const offer = spec === undefined || step.phase !== 'pending' || !isReady(run, spec) ? undefined : offerOf(run, step, spec);
@@ -106,8 +113,8 @@ export function stepOffers(state: State): readonly StepOffer[] {
 function offerOf(run: WorkflowRun, step: StepRun, spec: StepSpec): StepOffer | undefined {
   const { settings } = readStep(spec);
   if ((settings?.kind !== 'test' && settings?.kind !== 'command') || settings.run === undefined) return undefined;
-  const { environment, members } = run;
-  return { run: run.run, step: step.step, environment, members, role: settings.role, command: settings.run, timeoutMs: spec.timeoutMs, attempt: step.attempt + 1 };
+  const { environment, members, batch } = run;
+  return { ...(batch === undefined ? {} : { batch }), run: run.run, step: step.step, environment, members, role: settings.role, command: settings.run, timeoutMs: spec.timeoutMs, attempt: step.attempt + 1 };
 }
 
 /** A step that a worker has taken and not ended. */

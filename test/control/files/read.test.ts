@@ -94,6 +94,7 @@ describe('what it means', () => {
     ['soak: 5m', 'select: {list: [abc]}', "18:76: 'abc' is not the digest of a revision: 64 characters from 0 to f, as `starling app revisions NAME -o json` shows"],
     ['kind: approval,', 'kind: approval, run: x,', "7:68: 'run' is not for steps of kind approval; those have rules, preventSelfApproval, expiresAfter"],
     [', rules: [{group: qa, count: 1}]}]}', '}]}', "7:41: step 'qa' of kind approval needs 'rules', such as [{group: qa, count: 1}]"],
+    ['size: 1,', 'size: 1, verify: bata,', "10:50: there is no workflow 'bata' in this file; did you mean 'beta'?"],
     ['size: 1,', 'size: 0,', "10:39: batches[0].size: '0' is neither a number of targets from 1 nor a share from 1% to 100%"],
     ['bake: 10m', 'bake: 2d', '10:62: batches[0].bake: 2d is not from 0s to 1d'],
     ['    - name: careful\n', '    - name: careful\n      minHealthy: "100%"\n', '10:19: minHealthy: 100% lets no target be changed; use at most 99%'],
@@ -160,6 +161,7 @@ describe('a file that is right', () => {
       },
     });
     expect(spec?.workflows[1]?.steps[2]).toMatchObject({ step: 'error-rate', kind: 'analysis', with: { prometheus: 'http://prom:9090', interval: '1m', count: '10', success: 'result < 0.01', failure: 'result >= 0.05', failureLimit: '1' } });
+    expect(warningsOf(storefront)).toContain("76:60: 'verify' has no effect in this version: the deploy spec says when a target is healthy; name a workflow that is to look at the batch");
     expect(warningsOf(storefront)).toContain("95:7: 'alarms' has no effect in this version: write an analysis step in the workflow");
   });
 

@@ -70,12 +70,18 @@ const policy = fields({
   breakGlass: may(fields({ group: fc.constant('commanders'), count: may(fc.constant(2)), expires: may(duration) })),
 });
 
+/** Deployment configurations, whose batches without a name are looked at where there are workflows. */
+function verified({ configs, workflows: [first] }: { readonly configs: readonly Fields[]; readonly workflows: readonly Fields[] }): readonly Fields[] {
+  return configs.map((config) => (Array.isArray(config['batches']) && first !== undefined ? { ...config, batches: config['batches'].map((batch: Fields) => (batch['name'] === undefined ? { ...batch, verify: first['name'] } : batch)) } : config));
+}
+
 /** A document in which each environment comes after the one that it is fed by. */
 const document = fc
   .record({
     apps: fc.integer({ min: 1, max: 3 }), places: fc.integer({ min: 1, max: 4 }), together: fc.boolean(), windows: named('window', window, 2), workflows: named('workflow', workflow, 2), configs: named('config', deployment, 2), policies: named('policy', policy, 1), head: fields({ enabled: flag, executionMode: may(fc.constantFrom('superseded', 'queued')) }),
     notifications: fc.array(fc.record({ events: fc.subarray([...noticeNames], { minLength: 1 }), channel: fc.constant('pager') }), { maxLength: 2 }), build: may(fields({ repo: fields({ url: fc.constant('https://git.example.com/shop/web.git'), branch: may(fc.constantFrom('main', 'next')), paths: may(fc.constant(['src/**'])) }), autoBuild: fields({ enabled: flag, interval: may(fc.constantFrom('1m', '30s')), coalesce: flag, command: fc.constant('npm ci && npm run build'), output: may(fc.constantFrom('.', 'dist')), timeout: may(fc.constant('5m')), role: may(fc.constant('big')) }) })), edge: fields({ auto: flag, select: may(select), approval: may(fields(approval)), soak: may(duration), name: may(fc.constant('to')) }), hold: flag,
   })
+  .map((one) => ({ ...one, configs: verified(one) }))
   .map(({ apps, places, together, windows, workflows, configs, policies, head, notifications, build, edge, hold }) => {
     const environments = Array.from({ length: places }, (_, index) => ({
       name: `env-${index}`, targets: index === 0 ? 'env=alpha' : { env: 'x', zone: `z${index}` }, ...(hold === undefined ? {} : { windowsHoldRollback: hold }),
