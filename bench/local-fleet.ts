@@ -26,21 +26,25 @@ export interface LocalFleetOptions {
   readonly agents: number;
   /** Options of the runtime for agents, as the unit has them. */
   readonly runtime?: readonly string[];
+  /** The same for the control plane. */
+  readonly controlRuntime?: readonly string[];
 }
 
 export class LocalFleet implements AsyncDisposable {
   readonly directory: string;
   readonly agents: readonly string[];
   readonly #runtime: readonly string[];
+  readonly #controlRuntime: readonly string[];
   readonly #children = new Map<string, ChildProcess>();
   /** Where each agent's application answers. */
   readonly ports = new Map<string, number>();
   #url = '';
 
-  private constructor(directory: string, { agents, runtime }: LocalFleetOptions) {
+  private constructor(directory: string, { agents, runtime, controlRuntime }: LocalFleetOptions) {
     this.directory = directory;
     this.agents = Array.from({ length: agents }, (_, at) => `a${at + 1}`);
     this.#runtime = runtime ?? [];
+    this.#controlRuntime = controlRuntime ?? [];
   }
 
   /** Resolves when everybody is online. */
@@ -98,7 +102,7 @@ export class LocalFleet implements AsyncDisposable {
   async #launch(): Promise<void> {
     const port = await freePort();
     this.#url = `http://127.0.0.1:${port}`;
-    this.#start('control', [program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', `127.0.0.1:${port}`]);
+    this.#start('control', [...this.#controlRuntime, program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', `127.0.0.1:${port}`]);
     await until('the control plane answers', async () => ((await fetch(`${this.#url}/readyz`)).ok ? true : undefined));
     await this.api('POST', '/v1/apps', { app: localNames.app });
     const config = { batches: ['100%'], maxParallel: '100%', minHealthy: 0, bakeMs: 0, autoRollback: true };

@@ -15,6 +15,10 @@ const full = process.argv.includes('--full');
 const startSecondsMax = 900;
 const rolloutSecondsMax = 300;
 const apiPauseMs = 20;
+/** USER_HZ, which is 100 on every Linux that Node runs on. */
+const ticksPerSecond = 100;
+/** For those who look for where the control plane's time goes: options of its runtime, such as `--cpu-prof --cpu-prof-dir=DIR`. */
+const controlRuntime = (process.env['STARLING_P11_RUNTIME'] ?? '').split(' ').filter((option) => option !== '');
 
 interface Seen {
   readonly stage: string;
@@ -35,6 +39,10 @@ class LightAgents implements AsyncDisposable {
   constructor(url: string, token: string, count: number) {
     this.#child = spawn(process.execPath, ['--max-old-space-size=6144', fileURLToPath(new URL('p11-agents.ts', import.meta.url)), url, token, String(count)], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   async next(): Promise<Seen> {
@@ -91,9 +99,27 @@ function watchApi(fleet: LocalFleet): { readonly stop: () => Promise<readonly nu
   };
 }
 
+function rounded(seconds: number): number {
+  return Math.round(seconds * 100) / 100;
+}
+
 async function memoryOf(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 2 ** 20;
+}
+
+interface Spent {
+  readonly process: number;
+  readonly loop: number;
+}
+
+/** Seconds of processor time that a process has used, and of them its event loop's thread. */
+async function spentBy(pid: number): Promise<Spent> {
+  const secondsIn = async (path: string): Promise<number> => {
+    const fields = (await readFile(path, 'latin1')).split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  };
+  return { process: await secondsIn(`/proc/${pid}/stat`), loop: await secondsIn(`/proc/${pid}/task/${pid}/stat`) };
 }
 
 async function pollsOf(fleet: LocalFleet): Promise<number> {
@@ -102,7 +128,7 @@ async function pollsOf(fleet: LocalFleet): Promise<number> {
 }
 
 async function measure(count: number): Promise<void> {
-  await using fleet = await LocalFleet.start({ agents: 0 });
+  await using fleet = await LocalFleet.start({ agents: 0, controlRuntime });
   const token = (await fleet.api('POST', '/v1/tokens', { use: 'join', name: 'light', roles: ['agent'], usesMax: count, environments: [localNames.environment], labels: { env: 'bench' } })) as { readonly text: string };
   const startedAt = Date.now();
   await using agents = new LightAgents(fleet.url, token.text, count);
@@ -110,21 +136,26 @@ async function measure(count: number): Promise<void> {
   const enrolled = (Date.now() - startedAt) / 1000;
   await until('every agent waits for news', startSecondsMax, async () => (await pollsOf(fleet)) > count);
   const settled = (Date.now() - startedAt) / 1000;
+  const control = fleet.pid('control');
+  const startSpent = { control: await spentBy(control), agents: await spentBy(agents.pid) };
   const tree = join(fleet.directory, 'tree');
   await mkdir(tree);
   await writeFile(join(tree, 'file'), 'one');
   await fleet.starling(['push', tree, '--app', localNames.app]);
   const watched = watchApi(fleet);
+  const before = { control: await spentBy(control), agents: await spentBy(agents.pid) };
   const promotedAt = Date.now();
   await fleet.api('POST', '/v1/promotions', { environment: localNames.environment, revision: '1' });
   await until('every agent has committed', rolloutSecondsMax, async () => (await agents.seen()).committed >= count);
   const seen = await agents.seen();
   const times = (await watched.stop()).toSorted((a, b) => a - b);
-  const memory = await memoryOf(fleet.pid('control'));
+  const after = { control: await spentBy(control), agents: await spentBy(agents.pid) };
+  const memory = await memoryOf(control);
+  const rollout = { 'control plane, CPU s': rounded(after.control.process - before.control.process), 'of them its loop': rounded(after.control.loop - before.control.loop), 'light agents, CPU s': rounded(after.agents.process - before.agents.process) };
   const what = `${count} light agents`;
   const row = { row: 'P11', runs: 1 } as const;
-  printRow({ ...row, case: `${what}: promote to 99 % holding the manifest`, figure: (seen.manifestAt - promotedAt) / 1000, unit: 's', goal: 5, details: { 'enrolled in, s': enrolled, 'all waiting after, s': settled, errors: seen.errors } });
-  printRow({ ...row, case: `${what}: reports taken a second`, figure: (seen.reports / (seen.lastReportAt - seen.firstReportAt)) * 1000, unit: '/s', goal: 5_000, moreIsBetter: true, details: { reports: seen.reports } });
+  printRow({ ...row, case: `${what}: promote to 99 % holding the manifest`, figure: (seen.manifestAt - promotedAt) / 1000, unit: 's', goal: 5, details: { 'enrolled in, s': enrolled, 'all waiting after, s': settled, 'control plane until then, CPU s': startSpent.control.process, 'of them its loop': startSpent.control.loop, 'light agents until then, CPU s': startSpent.agents.process, errors: seen.errors } });
+  printRow({ ...row, case: `${what}: reports taken a second`, figure: (seen.reports / (seen.lastReportAt - seen.firstReportAt)) * 1000, unit: '/s', goal: 5_000, moreIsBetter: true, details: { reports: seen.reports, ...rollout } });
   printRow({ ...row, case: `${what}: p99 of the API meanwhile`, figure: times[Math.floor(times.length * 0.99)] ?? 0, unit: 'ms', goal: 100, details: { answers: times.length } });
   printRow({ ...row, case: `${what}: the control plane's memory`, figure: memory, unit: 'GiB', goal: 1.5 });
 }

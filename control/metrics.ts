@@ -86,6 +86,7 @@ function fleetMetrics(registry: Registry) {
   return {
     enrollments,
     reports: zeroed(new Counter({ name: `${prefix}reports_total`, help: 'Reports of targets by result. Refused ones answer a deployment or an order that is not on record.', labelNames: ['result'], registers }), 'result', words.report),
+    rosterFailures: new Counter({ name: `${prefix}roster_failures_total`, help: 'Rosters that could not be signed. Any: who joins or is revoked is not told to the fleet; the log says why.', registers }),
     releases: new Counter({ name: `${prefix}releases_total`, help: 'Revisions that became known. None for long: nobody can publish.', registers }),
     ...transferMetrics(registry),
   };

@@ -97,4 +97,8 @@ export const limits = {
   pageItemsMax: 500,
   /** Members that a roster names, ten thousand targets with the seeds and proxies beside them: each member keeps all of it. One more, and no roster could be signed. */
   rosterMembersMax: 10_240,
+  /** Those barred whom a roster names: everybody of a full fleet, and as many again that were replaced within the life of a certificate. */
+  rosterRevokedMax: 20_480,
+  /** Life of a certificate (trust.md, section 2). Revocation reaches members through the roster long before that. */
+  certificateLifeMs: 7 * 86_400_000,
 } as const;

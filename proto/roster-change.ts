@@ -17,7 +17,9 @@ export const RosterChangeSchema = Type.Object(
     /** Who is new, or is not as before. */
     members: Type.Array(RosterMemberSchema, { maxItems: limits.rosterMembersMax }),
     /** Who was barred since. */
-    revoked: Type.Array(Member, { maxItems: 10_000 }),
+    revoked: Type.Array(Member, { maxItems: limits.rosterRevokedMax }),
+    /** Who was barred and is named no longer, since no certificate of theirs can count any more; some of them may not have been named at all. */
+    forgotten: Type.Optional(Type.Array(Member, { maxItems: limits.rosterRevokedMax })),
     /** First and last part of the compact statement of the roster that it makes, whose middle part is that roster in canonical JSON. */
     header: Type.String({ maxLength: 512 }),
     signature: Type.String({ maxLength: 128 }),
@@ -27,15 +29,16 @@ export const RosterChangeSchema = Type.Object(
 export type RosterChange = Static<typeof RosterChangeSchema>;
 
 /** What a change says of two rosters. */
-export type RosterDifference = Pick<RosterChange, 'from' | 'epoch' | 'members' | 'revoked'>;
+export type RosterDifference = Pick<RosterChange, 'from' | 'epoch' | 'members' | 'revoked' | 'forgotten'>;
 
 /** The roster that a change makes of the one it starts from. Members and those barred are in ascending order, as in every roster. */
-export function changedRoster(roster: Roster, { epoch, members, revoked }: RosterDifference): Roster {
+export function changedRoster(roster: Roster, { epoch, members, revoked, forgotten = [] }: RosterDifference): Roster {
   const known = new Map(roster.members.map((member) => [member.member, member]));
   for (const member of members) known.set(member.member, member);
-  for (const member of revoked) known.delete(member);
+  for (const member of [...revoked, ...forgotten]) known.delete(member);
   const barred = new Set([...roster.revoked, ...revoked]);
   for (const { member } of members) barred.delete(member);
+  for (const member of forgotten) barred.delete(member);
   return { epoch, members: [...known.values()].toSorted(byMember), revoked: [...barred].toSorted() };
 }
 

@@ -107,8 +107,8 @@ export const RosterSchema = Type.Object(
   {
     epoch: Type.Integer({ minimum: 0 }),
     members: Type.Array(RosterMemberSchema, { maxItems: limits.rosterMembersMax }),
-    /** Members whose certificates no longer count. */
-    revoked: Type.Array(Type.String({ maxLength: 128 }), { maxItems: 10_000 }),
+    /** Members whose certificates no longer count, as long as one may not have expired. */
+    revoked: Type.Array(Type.String({ maxLength: 128 }), { maxItems: limits.rosterRevokedMax }),
   },
   strict,
 );

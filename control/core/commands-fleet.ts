@@ -2,9 +2,10 @@
 
 import { limits } from '../../proto/limits.ts';
 import { accepted, refused } from './answer.ts';
+import { barredMs, isBarred } from './barred.ts';
 import type { Answer, CreateToken, EnrolMember, LocateMember, RenewMember, ReportCommand, RevokeMember, RevokeToken } from './command.ts';
 import { labelProblems, nameProblem } from './config.ts';
-import type { State, Token } from './model.ts';
+import type { Member, State, Token } from './model.ts';
 import { isNews } from './evolve-report.ts';
 
 const scopePattern = /^[a-z-]+:(\*|[a-z-]+\/(\*|[a-z0-9-]+))$/;
@@ -50,21 +51,36 @@ export function enrolMember(state: State, command: EnrolMember, now: number): An
   }
   if (token.expiresAt <= now) return refused('forbidden', `join token '${token.name}' has expired; create a new one`);
   if (token.uses >= token.usesMax) return refused('forbidden', `join token '${token.name}' has been used ${token.uses} of ${token.usesMax} times; create a new one`);
-  return enrolWith(state, command, token);
+  return enrolWith(state, command, token, now);
 }
 
-function enrolWith(state: State, command: EnrolMember, token: Token): Answer {
+function enrolWith(state: State, command: EnrolMember, token: Token, now: number): Answer {
   const { member, name, publicKey, roles, attributes } = command;
   const problem = nameProblem('a member', name);
   if (problem !== undefined) return refused('invalid', problem);
   const unfit = roles.find((role) => !token.roles.includes(role));
   if (unfit !== undefined) return refused('forbidden', `join token '${token.name}' is for ${token.roles.join(', ')}, not for role '${unfit}'; create a token for it`);
-  const present = [...state.members.values()].filter((other) => !other.revoked);
-  if (present.length >= limits.rosterMembersMax) return refused('conflict', `the fleet has ${present.length} members, as many as a roster can name; revoke those that are gone before '${name}' joins`);
-  const namesake = present.find((other) => other.name === name);
+  const { present, barred, namesake } = peersOf(state, name, now);
+  if (present >= limits.rosterMembersMax) return refused('conflict', `the fleet has ${present} members, as many as a roster can name; revoke those that are gone before '${name}' joins`);
+  // Everybody may be revoked at once, and must then fit among those barred.
+  if (present + barred >= limits.rosterRevokedMax) return refused('conflict', `${barred} members were revoked whose certificates have not expired yet, beside ${present} that are in the fleet: a roster can name ${limits.rosterRevokedMax} in all; '${name}' can join when some have expired, ${barredMs / 86_400_000} days after they were last renewed`);
   if (namesake !== undefined) return refused('conflict', `there is a member named '${name}' already; choose another name, or revoke ${namesake.member} first`);
   const { environments, labels } = token;
   return accepted({ kind: 'member.enrolled', member, name, publicKey, roles, environments, labels, attributes, serial: 1, token: token.token });
+}
+
+/** Counted without making lists: this runs once for each of ten thousand that join. */
+function peersOf(state: State, name: string, now: number): { readonly present: number; readonly barred: number; readonly namesake: Member | undefined } {
+  let [present, barred] = [0, 0];
+  let namesake: Member | undefined;
+  state.members.forEach((member) => {
+    if (member.revoked) barred += Number(isBarred(member, now));
+    else {
+      present += 1;
+      if (member.name === name) namesake = member;
+    }
+  });
+  return { present, barred, namesake };
 }
 
 export function locateMember(state: State, { member, addresses, uploadUrl }: LocateMember): Answer {

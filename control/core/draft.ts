@@ -67,6 +67,7 @@ type Targets = EditableMap<TargetDeployment>;
 export class Draft {
   head: number;
   rosterEpoch: number;
+  rosterAt: number;
   readonly apps: MapDraft<App>;
   readonly environments: MapDraft<Environment>;
   readonly tokens: MapDraft<Token>;
@@ -99,6 +100,7 @@ export class Draft {
     this.#base = base;
     this.head = base.head;
     this.rosterEpoch = base.rosterEpoch;
+    this.rosterAt = base.rosterAt;
     this.apps = new MapDraft<App>(base.apps, (value) => ({ ...value }));
     this.environments = new MapDraft<Environment>(base.environments, (value) => ({ ...value }));
     this.tokens = new MapDraft<Token>(base.tokens, (value) => ({ ...value }));
@@ -166,6 +168,7 @@ export class Draft {
       deployments: this.deployments.result(),
       orders: this.#orders.size === 0 ? this.#base.orders : new Map([...this.#base.orders, ...this.#orders]),
       rosterEpoch: this.rosterEpoch,
+      rosterAt: this.rosterAt,
       pipelines: this.pipelines.result(),
       retired: this.retired.result(),
       sets: this.sets.result(),

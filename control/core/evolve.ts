@@ -28,6 +28,7 @@ export function initialState(): State {
     deployments: new Map(),
     orders: new Map(),
     rosterEpoch: 0,
+    rosterAt: 0,
     pipelines: new Map(),
     retired: new Map(),
     sets: new Map(),
@@ -144,6 +145,7 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
     const used = draft.tokens.edit(event.token);
     if (used !== undefined) used.uses += 1;
     draft.rosterEpoch += 1;
+    draft.rosterAt = at;
   } else if (event.kind === 'member.located') {
     const member = draft.members.edit(event.member);
     if (member === undefined) return;
@@ -151,6 +153,7 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
     if (event.uploadUrl === undefined) delete member.uploadUrl;
     else member.uploadUrl = event.uploadUrl;
     draft.rosterEpoch += 1;
+    draft.rosterAt = at;
     member.rosterEpoch = draft.rosterEpoch;
   } else if (event.kind === 'member.renewed') {
     const member = draft.members.edit(event.member);
@@ -163,6 +166,7 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
     member.revoked = true;
     removeAgent(draft, event.member);
     draft.rosterEpoch += 1;
+    draft.rosterAt = at;
     member.rosterEpoch = draft.rosterEpoch;
     foldMemberRevoked(draft, event.member, at);
   }

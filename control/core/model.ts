@@ -262,4 +262,6 @@ export interface State extends Governance, Building {
   readonly orders: ReadonlyMap<string, readonly IssuedOrder[]>;
   /** Epoch of the roster: +1 with every change of membership or location. */
   readonly rosterEpoch: number;
+  /** When that change was, in milliseconds since 1970. */
+  readonly rosterAt: number;
 }

@@ -84,7 +84,13 @@ class OverlayMap<V> implements EditableMap<V> {
   }
 
   forEach(callback: (value: V, key: string, map: ReadonlyMap<string, V>) => void): void {
-    for (const [key, value] of this.entries()) callback(value, key, this);
+    const { flat, changes } = this;
+    // Without a generator, which costs more than looking.
+    flat.forEach((_kept, key) => {
+      const value = this.get(key);
+      if (value !== undefined) callback(value, key, this);
+    });
+    for (const [key, value] of changes) if (value !== undefined && !flat.has(key)) callback(value, key, this);
   }
 
   [Symbol.iterator](): MapIterator<[string, V]> {

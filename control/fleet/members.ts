@@ -9,7 +9,6 @@ import type { Grant } from '../../proto/statement.ts';
 import type { RevisionRecord, State } from '../core/model.ts';
 import { revisionOf } from '../core/select.ts';
 import { ControlError } from '../errors.ts';
-import type { Logger } from '../log.ts';
 import { demand, submit } from './facts.ts';
 import type { Fleet, ReportsReply } from './fleet.ts';
 import { Nonces } from './nonces.ts';
@@ -17,7 +16,6 @@ import { certificateOf } from './statements.ts';
 import { Conversations, memberOf, type SyncOptions } from './sync.ts';
 
 export interface FleetOptions extends SyncOptions {
-  readonly log: Logger;
   /** Checks the proof against the digest of the token's secret. @throws {ControlError} UNAUTHENTICATED. */
   readonly verifyEnrolment: (request: EnrolRequest, secretDigest: Digest) => void;
 }

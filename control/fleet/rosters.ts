@@ -1,8 +1,10 @@
 // The roster as members are told it: signed at most once in a while, since each signature covers everybody and each change is news to everybody; whole to
-// those who hold none, else what became of the one that they hold. It lags behind the state by that while.
+// those who hold none, else what became of the one that they hold. It lags behind the state by that while, and longer when it cannot be signed: the fleet
+// keeps the one before meanwhile.
 
 import type { RosterChange } from '../../proto/roster-change.ts';
 import type { Roster, RosterMember } from '../../proto/statement.ts';
+import { barredMs, isBarred } from '../core/barred.ts';
 import type { Member, State } from '../core/model.ts';
 import { zoneOf } from '../core/zones.ts';
 
@@ -12,6 +14,11 @@ const delayMsMin = 200;
 const delayMsEach = 1;
 /** Changes kept made, by where they start: nearly everybody holds one of the last few rosters. */
 const changesMax = 16;
+/** A roster that cannot be signed is tried again after a pause that doubles up to this. */
+const retryMsMin = 1_000;
+const retryMsMax = 60_000;
+/** A change names who is not barred any more as far back as this: a member that holds an older roster fails to make the new one, and asks for the whole. */
+const forgottenMs = 2 * barredMs;
 
 /** The newest roster in its two forms. */
 export interface RosterNews {
@@ -25,36 +32,61 @@ interface Published {
   readonly compact: string;
 }
 
+export interface RostersOptions {
+  /** @throws when the roster is beyond a bound of its form, or the key is of no use. */
+  readonly sign: (roster: Roster) => string;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
+  /** Told of each failure to sign, and after how many milliseconds it will be tried again. */
+  readonly failed: (error: unknown, retryMs: number) => void;
+}
+
 export class Rosters {
-  readonly #sign: (roster: Roster) => string;
-  readonly #now: () => number;
+  readonly #options: RostersOptions;
   readonly #changes = new Map<number, RosterChange>();
   #published: Published | undefined;
+  #failures = 0;
+  #retryAt = -Infinity;
 
-  /** `now` is milliseconds of a monotonic clock. */
-  constructor(sign: (roster: Roster) => string, now: () => number) {
-    this.#sign = sign;
-    this.#now = now;
+  constructor(options: RostersOptions) {
+    this.#options = options;
   }
 
-  /** How long changes are gathered before they are told. */
+  /** How long changes are gathered before they are told; after a failure, until it is tried again. */
   delayMs(state: State): number {
-    return delayMsMin + state.members.size * delayMsEach;
+    return Math.max(delayMsMin + state.members.size * delayMsEach, this.#retryAt - this.#options.now());
   }
 
-  /** Signs the roster of `state` unless it is signed, or the one before was signed a moment ago; `urgent` when that does not count. */
-  publish(state: State, urgent = false): Published {
+  /**
+   * Signs the roster of `state` unless it is signed, or the one before was signed a moment ago (`urgent`: that does not count), or signing failed a moment ago.
+   * Returns whether the roster of `state` is signed.
+   */
+  publish(state: State, urgent = false): boolean {
     const last = this.#published;
-    const now = this.#now();
-    if (last !== undefined && (last.state.rosterEpoch === state.rosterEpoch || (!urgent && now - last.at < this.delayMs(state)))) return last;
+    const now = this.#options.now();
+    if (last?.state.rosterEpoch === state.rosterEpoch) return true;
+    if (now < this.#retryAt || (last !== undefined && !urgent && now - last.at < this.delayMs(state))) return false;
+    try {
+      this.#published = { at: now, state, compact: this.#options.sign(rosterOf(state)) };
+    } catch (error) {
+      const retryMs = Math.min(retryMsMax, retryMsMin * 2 ** this.#failures);
+      this.#failures = Math.min(this.#failures + 1, 10);
+      this.#retryAt = now + retryMs;
+      this.#options.failed(error, retryMs);
+      return false;
+    }
     this.#changes.clear();
-    this.#published = { at: now, state, compact: this.#sign(rosterOf(state)) };
-    return this.#published;
+    this.#failures = 0;
+    this.#retryAt = -Infinity;
+    return true;
   }
 
   /** What is new to a member that holds the roster of `epoch`; 0 for none. */
-  since(state: State, epoch: number): RosterNews {
-    const { compact, state: { rosterEpoch, members } } = this.publish(state);
+  since(now: State, epoch: number): RosterNews {
+    this.publish(now);
+    if (this.#published === undefined) return {};
+    const { compact, state } = this.#published;
+    const { rosterEpoch, members } = state;
     if (rosterEpoch <= epoch) return {};
     if (epoch === 0) return { roster: compact };
     const known = this.#changes.get(epoch);
@@ -63,15 +95,16 @@ export class Rosters {
     // Half of a roster as a change is no shorter than a roster, since that is one text, made once.
     if (changed.length > members.size / 2) return { roster: compact };
     const [header = '', , signature = ''] = compact.split('.');
-    const rosterChange = { from: epoch, epoch: rosterEpoch, members: present(changed), revoked: barred(changed), header, signature };
+    const gone = forgotten(state, epoch);
+    const rosterChange = { from: epoch, epoch: rosterEpoch, members: present(changed), revoked: barred(changed, state), ...(gone.length === 0 ? {} : { forgotten: gone }), header, signature };
     if (this.#changes.size < changesMax) this.#changes.set(epoch, rosterChange);
     return { rosterChange };
   }
 }
 
-function rosterOf({ members, rosterEpoch }: State): Roster {
-  const all = [...members.values()];
-  return { epoch: rosterEpoch, members: present(all), revoked: barred(all) };
+function rosterOf(state: State): Roster {
+  const all = [...state.members.values()];
+  return { epoch: state.rosterEpoch, members: present(all), revoked: barred(all, state) };
 }
 
 function present(members: readonly Member[]): RosterMember[] {
@@ -81,6 +114,15 @@ function present(members: readonly Member[]): RosterMember[] {
     .toSorted((a, b) => (a.member < b.member ? -1 : 1));
 }
 
-function barred(members: readonly Member[]): string[] {
-  return members.filter((member) => member.revoked).map(({ member }) => member).toSorted();
+/** By the moment that the state gives the roster, not by a clock: so the roster of an epoch is the same text whenever it is made. */
+function barred(members: readonly Member[], { rosterAt }: State): string[] {
+  return members.filter((member) => isBarred(member, rosterAt)).map(({ member }) => member).toSorted();
+}
+
+/** Who was named in the roster of `epoch` or a little before, and is no more: neither as a member nor as barred. */
+function forgotten({ members, rosterAt }: State, epoch: number): string[] {
+  return [...members.values()]
+    .filter((member) => member.revoked && !isBarred(member, rosterAt) && (member.rosterEpoch > epoch || rosterAt - member.renewedAt < forgottenMs))
+    .map(({ member }) => member)
+    .toSorted();
 }

@@ -1,11 +1,11 @@
 // The certificates that the control plane gives members, and when. How they are signed is control/trust; the roster is rosters.ts.
 
+import { limits } from '../../proto/limits.ts';
 import type { Certificate } from '../../proto/statement.ts';
 import type { Member } from '../core/model.ts';
 import type { TrustRepository } from '../trust/repository.ts';
 
-/** Life of a certificate (trust.md, section 2). Revocation reaches members through the roster long before that. */
-export const certificateLifeMs = 7 * 86_400_000;
+const { certificateLifeMs } = limits;
 /** A certificate is renewed when two thirds of its life have passed; the last third is for being away. */
 const renewAfterMs = (certificateLifeMs * 2) / 3;
 

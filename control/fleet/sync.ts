@@ -3,8 +3,9 @@
 import type { JournalEntry } from '../../proto/events.ts';
 import type { SyncReply, SyncRequest } from '../../proto/fleet.ts';
 import type { Clock } from '../clock.ts';
-import type { Member, State } from '../core/model.ts';
+import type { IssuedOrder, Member, State } from '../core/model.ts';
 import { ControlError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RandomBytes } from '../random.ts';
 import type { TrustRepository } from '../trust/repository.ts';
@@ -21,6 +22,7 @@ export interface SyncOptions {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly metrics: Metrics;
+  readonly log: Logger;
   readonly org: string;
   /** Ends every wait when the control plane stops. */
   readonly signal: AbortSignal;
@@ -43,6 +45,9 @@ const repeatMsMin = 250;
 /** An empty answer is followed by the next poll within this time, at random, so that a fleet does not come in step. */
 const jitterMs = 500;
 
+/** What a member does not have yet. */
+type News = Omit<SyncReply, 'pollAfterMs'>;
+
 export class Conversations {
   readonly #options: SyncOptions;
   readonly #polls: Polls;
@@ -57,8 +62,9 @@ export class Conversations {
 
   constructor(options: SyncOptions) {
     this.#options = options;
-    this.#polls = new Polls(options.clock);
-    this.#rosters = new Rosters((roster) => options.repository.signRoster(roster), () => options.clock.monotonic());
+    const { clock, repository, signal } = options;
+    this.#polls = new Polls(clock, signal);
+    this.#rosters = new Rosters({ sign: (roster) => repository.signRoster(roster), now: () => clock.monotonic(), failed: (error, retryMs) => this.#unsigned(error, retryMs) });
     this.#stop = options.facts.onChange((entries) => this.#hear(entries));
   }
 
@@ -79,19 +85,29 @@ export class Conversations {
     metrics.eventStreams.inc({ kind: 'agent' });
     try {
       const until = clock.monotonic() + request.waitMs;
-      const ends = AbortSignal.any([signal, this.#options.signal]);
       for (;;) {
         const news = this.#news(id, request, renewed);
         const left = until - clock.monotonic();
-        if (news !== undefined) return { ...news, pollAfterMs: this.#pauseAfterNews(id, request) };
-        if (left <= 0 || ends.aborted) return this.#nothing();
-        if ((await poll.wait(left, { signal: ends })) !== 'news') return this.#nothing();
+        if (news !== undefined) return this.#answer(id, request, news);
+        if (left <= 0 || signal.aborted || this.#options.signal.aborted) return this.#nothing();
+        if ((await poll.wait(left, { signal })) !== 'news') return this.#nothing();
       }
     } finally {
       metrics.eventStreams.dec({ kind: 'agent' });
       gone();
       poll.end();
     }
+  }
+
+  /**
+   * The answer that carries news. A whole roster comes alone, after what else is new: so it is the same text for everybody, made once (sync-answer.ts). For a
+   * member that comes again with just what it held before, everything comes together: something of it may be what it cannot take.
+   */
+  #answer(id: string, request: SyncRequest, news: News): SyncReply {
+    const pollAfterMs = this.#pauseAfterNews(id, request);
+    const { roster, ...others } = news;
+    const alone = Object.keys(others.metadata).length === 0 && others.orders.length === 0 && others.certificate === undefined;
+    return alone || roster === undefined || pollAfterMs > 0 ? { ...news, pollAfterMs } : { ...others, pollAfterMs };
   }
 
   /** None for a member that takes what it is sent: news may have a sequel. */
@@ -109,7 +125,7 @@ export class Conversations {
   }
 
   /** What the member does not have yet; undefined when that is nothing. */
-  #news(id: string, request: SyncRequest, renewed: boolean): Omit<SyncReply, 'pollAfterMs'> | undefined {
+  #news(id: string, request: SyncRequest, renewed: boolean): News | undefined {
     const { facts, repository, org, clock } = this.#options;
     const state = facts.state();
     const member = memberOf(state, id);
@@ -151,8 +167,7 @@ export class Conversations {
         this.#options.presence.forget(event.member);
         this.#locatedAt.delete(event.member);
         this.#told.delete(event.member);
-        this.#rosters.publish(state, true);
-        this.#wakeAll();
+        this.#tellAll(state);
       }
     }
   }
@@ -179,8 +194,8 @@ export class Conversations {
     }
     if (this.#rousing.size === 0) return;
     const { clock, signal } = this.#options;
-    const next = (): void => this.#rouseSome();
-    void clock.wait(rousedEveryMs, { signal }).then(next, next);
+    // When the control plane stops, every poll ends anyway.
+    void clock.wait(rousedEveryMs, { signal }).then(() => this.#rouseSome(), () => undefined);
   }
 
   #tellAllSoon(): void {
@@ -189,14 +204,21 @@ export class Conversations {
     const { clock, signal, facts } = this.#options;
     const tell = (): void => {
       this.#rosterDue = false;
-      this.#rosters.publish(facts.state(), true);
-      this.#wakeAll();
+      this.#tellAll(facts.state());
     };
-    void clock.wait(this.#rosters.delayMs(facts.state()), { signal }).then(tell, tell);
+    void clock.wait(this.#rosters.delayMs(facts.state()), { signal }).then(tell, () => undefined);
   }
 
-  #wakeAll(): void {
-    this.#rouse([...this.#polls.members()]);
+  /** Tells everybody the newest roster; when it cannot be signed, later. */
+  #tellAll(state: State): void {
+    if (this.#rosters.publish(state, true)) this.#rouse([...this.#polls.members()]);
+    else this.#tellAllSoon();
+  }
+
+  #unsigned(error: unknown, retryMs: number): void {
+    const { metrics, log } = this.#options;
+    metrics.rosterFailures.inc();
+    log.error({ err: error, retryMs }, 'the roster could not be signed; members keep the one before until it can: who joined is not met, who was revoked is still admitted by neighbours');
   }
 }
 
@@ -212,8 +234,18 @@ function ordersFor(state: State, member: Member, { seqSeen }: SyncRequest): stri
   return member.environments
     .flatMap((environment) => {
       const seen = Object.hasOwn(seqSeen, environment) ? (seqSeen[environment] ?? 0) : 0;
-      return (state.orders.get(environment) ?? []).filter((order) => order.seq > seen && order.targets.includes(member.member));
+      return (state.orders.get(environment) ?? []).filter((order) => order.seq > seen && targetsOf(order).has(member.member));
     })
     .slice(0, ordersMax)
     .map((order) => order.compact);
+}
+
+/** Targets of an order, to look one up: each of hundreds of them asks for each of the environment's orders. */
+const targetSets = new WeakMap<IssuedOrder, ReadonlySet<string>>();
+function targetsOf(order: IssuedOrder): ReadonlySet<string> {
+  const known = targetSets.get(order);
+  if (known !== undefined) return known;
+  const made = new Set(order.targets);
+  targetSets.set(order, made);
+  return made;
 }

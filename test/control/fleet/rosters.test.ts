@@ -15,6 +15,7 @@ import type { Roster } from '../../../proto/statement.ts';
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const key = { id: 'k', publicKey, publicHex: '', sign: (bytes: Uint8Array) => sign(null, bytes, privateKey) };
 
+const day = 86_400_000;
 const joined = (member: string): Event => ({ kind: 'member.enrolled', member, name: member, publicKey: '00', roles: ['agent'], environments: ['prod'], labels: {}, attributes: {}, serial: 1, token: 't' });
 
 /** A control plane's membership, in time that passes when it is told to. */
@@ -22,13 +23,23 @@ class World {
   state: State = initialState();
   now = 0;
   signed = 0;
-  readonly rosters = new Rosters((roster) => {
-    this.signed += 1;
-    return signCompact('roster', roster, key);
-  }, () => this.now);
+  /** Set while signing fails. */
+  broken = false;
+  failures = 0;
+  readonly rosters = new Rosters({
+    sign: (roster) => {
+      if (this.broken) throw new Error('no key');
+      this.signed += 1;
+      return signCompact('roster', roster, key);
+    },
+    now: () => this.now,
+    failed: () => (this.failures += 1),
+  });
+  /** Milliseconds since 1970, of entries. */
+  at = 0;
 
   fold(event: Event): void {
-    this.state = evolve(this.state, { seq: this.state.head + 1, at: 0, actor: 'test', event });
+    this.state = evolve(this.state, { seq: this.state.head + 1, at: this.at, actor: 'test', event });
   }
 }
 
@@ -71,7 +82,10 @@ test('whoever asks now and then has the statement that was signed, byte for byte
         if (one.kind === 'join') world.fold(joined(`m${one.member}`));
         else if (one.kind === 'move') world.fold({ kind: 'member.located', member: `m${one.member}`, addresses: [`/ip4/10.0.0.1/tcp/${one.port}`] });
         else if (one.kind === 'bar') world.fold({ kind: 'member.revoked', member: `m${one.member}`, reason: 'sold' });
-        else if (one.kind === 'pass') world.now += one.ms;
+        else if (one.kind === 'pass') {
+          world.now += one.ms;
+          world.at += one.ms * (day / 100);
+        }
         else holders[one.holder]?.ask(world);
       }
       world.now += 1_000_000;
@@ -120,4 +134,42 @@ test('a change that starts from another roster than the one held is refused', ()
   const change = { from: holder.epoch - 1, epoch: holder.epoch + 1, members: [], revoked: [], header: '', signature: '' };
   expect(() => compactOf(rosterIn(holder.compact), change)).toThrow(/starts from epoch 9, held is 10/);
   expect(() => compactOf(undefined, change)).toThrow(/held is none/);
+});
+
+test('somebody revoked is named until no certificate of theirs can count, so that a fleet may go on for ever', () => {
+  const world = new World();
+  for (let index = 0; index < 10; index += 1) world.fold(joined(`m${index}`));
+  const [near, away] = [new Holder(), new Holder()];
+  near.ask(world);
+  away.ask(world);
+  world.fold({ kind: 'member.revoked', member: 'm7', reason: 'sold' });
+  world.now += 10_000;
+  near.ask(world);
+  expect(rosterIn(near.compact).revoked).toEqual(['m7']);
+  world.at = 8 * day - 1;
+  world.fold({ kind: 'member.located', member: 'm1', addresses: ['/ip4/10.0.0.1/tcp/1'] });
+  world.now += 10_000;
+  near.ask(world);
+  expect(rosterIn(near.compact).revoked).toEqual(['m7']);
+  world.at = 8 * day;
+  world.fold({ kind: 'member.located', member: 'm2', addresses: ['/ip4/10.0.0.1/tcp/2'] });
+  // Nothing that a certificate could still say for it: it is out of the members, and never among those barred.
+  world.fold({ kind: 'member.revoked', member: 'm8', reason: 'gone for long' });
+  world.now += 10_000;
+  const fresh = new Holder();
+  for (const holder of [near, away, fresh]) holder.ask(world);
+  expect(rosterIn(fresh.compact)).toMatchObject({ revoked: [], members: expect.not.arrayContaining([expect.objectContaining({ member: 'm8' })]) });
+  expect(near).toMatchObject({ compact: fresh.compact, changes: 3 });
+  expect(away).toMatchObject({ compact: fresh.compact, changes: 1 });
+});
+
+test('a change does not name for ever who was revoked once', () => {
+  const world = new World();
+  for (let index = 0; index < 10; index += 1) world.fold(joined(`m${index}`));
+  world.fold({ kind: 'member.revoked', member: 'm7', reason: 'sold' });
+  world.at = 17 * day;
+  world.fold({ kind: 'member.located', member: 'm1', addresses: ['/ip4/10.0.0.1/tcp/1'] });
+  const { rosterChange } = world.rosters.since(world.state, world.state.rosterEpoch - 1);
+  expect(rosterChange).toMatchObject({ revoked: [] });
+  expect(rosterChange?.forgotten).toBeUndefined();
 });

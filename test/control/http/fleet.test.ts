@@ -4,7 +4,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createIdentity } from '../../../daemon/trust/identity.ts';
-import { certificateLifeMs } from '../../../control/fleet/statements.ts';
+import { limits } from '../../../proto/limits.ts';
 import type { Certificate, Roster } from '../../../proto/statement.ts';
 import { buildRevision } from '../../support/revisions.ts';
 import { ask, enrol, healthy, ManualClock, payloadOf, problemOf, TestControl, until, type TestMember } from './harness.ts';
@@ -215,14 +215,14 @@ test('a certificate is renewed after two thirds of its life, and sent again as l
     return compact === undefined ? undefined : payloadOf<Certificate>(compact);
   };
   expect(await certificate()).toBeUndefined();
-  clock.pass((certificateLifeMs * 2) / 3 - 60_000);
+  clock.pass((limits.certificateLifeMs * 2) / 3 - 60_000);
   expect(await certificate()).toBeUndefined();
   clock.pass(120_000);
   const renewed = await certificate();
   expect(renewed).toMatchObject({ member: member.id, serial: 2, labels: { env: 'prod' } });
-  expect((renewed?.notAfter ?? 0) * 1000 - control.now()).toBeGreaterThan(certificateLifeMs - 60_000);
+  expect((renewed?.notAfter ?? 0) * 1000 - control.now()).toBeGreaterThan(limits.certificateLifeMs - 60_000);
   expect(await certificate()).toEqual(renewed);
-  clock.pass(certificateLifeMs / 3 + 60_000);
+  clock.pass(limits.certificateLifeMs / 3 + 60_000);
   expect(await certificate()).toBeUndefined();
 });
 

@@ -1,0 +1,37 @@
+// Who may join a fleet that is full, or that has replaced its machines faster than their certificates expire: what a roster cannot name must not come to be.
+
+import { expect, test } from 'vitest';
+import { barredMs } from '../../../control/core/barred.ts';
+import { handle } from '../../../control/core/commands.ts';
+import { evolveAll, initialState } from '../../../control/core/evolve.ts';
+import type { State } from '../../../control/core/model.ts';
+import type { Event } from '../../../proto/events.ts';
+import { limits } from '../../../proto/limits.ts';
+
+const token: Event = { kind: 'token.created', token: 't', name: 'machines', use: 'join', secretDigest: '00', scopes: [], roles: ['agent'], environments: [], labels: {}, usesMax: 100_000, expiresAt: Number.MAX_SAFE_INTEGER };
+const joined = (member: string): Event => ({ kind: 'member.enrolled', member, name: member, publicKey: '00', roles: ['agent'], environments: [], labels: {}, attributes: {}, serial: 1, token: 't' });
+const barred = (member: string): Event => ({ kind: 'member.revoked', member, reason: 'replaced' });
+
+function fleetOf(present: number, revoked: number): State {
+  const names = Array.from({ length: present + revoked }, (_, index) => `m${index}`);
+  const events = [token, ...names.map(joined), ...names.slice(present).map(barred)];
+  return evolveAll(initialState(), events.map((event, index) => ({ seq: index + 1, at: 0, actor: 'test', event })));
+}
+
+function join(state: State, now: number): string {
+  const answer = handle(state, { kind: 'enrol-member', token: 't', member: 'new', name: 'new', publicKey: '00', roles: ['agent'], attributes: {} }, now);
+  return answer.kind === 'refused' ? answer.message : answer.kind;
+}
+
+test('nobody joins beyond what a roster can name', () => {
+  expect(join(fleetOf(limits.rosterMembersMax - 1, 0), 0)).toBe('accepted');
+  expect(join(fleetOf(limits.rosterMembersMax, 0), 0)).toMatch(/has 10240 members, as many as a roster can name/);
+});
+
+test('nobody joins when everybody, revoked at once, would be more than a roster can bar; until certificates of those revoked have expired', () => {
+  const revoked = limits.rosterRevokedMax - 10;
+  expect(join(fleetOf(9, revoked), 0)).toBe('accepted');
+  const full = fleetOf(10, revoked);
+  expect(join(full, barredMs - 1)).toMatch(/20470 members were revoked whose certificates have not expired yet, beside 10 .* 8 days after/);
+  expect(join(full, barredMs)).toBe('accepted');
+});
