@@ -21,6 +21,8 @@ const gainMin = 0.25;
 const indexGainMin = 0.05;
 /** Up to so many missing bytes the thorough level is used: some seconds of one thread, and tiny sets are sent most often. */
 const thoroughBytesMax = 4 * 1024 * 1024;
+/** Likewise for an index: of a long one the thorough level saves two per cent, and takes 50 MiB more. */
+const thoroughIndexBytesMax = 512 * 1024;
 /** An outline makes the index wait for the last part; longer payloads let the release begin with the first. */
 const outlinePayloadMax = 1024 * 1024;
 /** What a descriptor keeps for its parts and its head; segments that would need more are left out. */
@@ -113,7 +115,7 @@ async function addIndex(pool: EncodePool, from: DeltaRevision, to: DeltaRevision
   const memory = pool.memory(from.index.length + out.length);
   new Uint8Array(memory).set(from.index);
   new Uint8Array(memory).set(out, from.index.length);
-  const job = { kind: 'index', memory, baseBytes: from.index.length, outBytes: out.length, level: to.index.length <= thoroughBytesMax ? deltaLevels.thorough : deltaLevels.dictionary } as const;
+  const job = { kind: 'index', memory, baseBytes: from.index.length, outBytes: out.length, level: to.index.length <= thoroughIndexBytesMax ? deltaLevels.thorough : deltaLevels.dictionary } as const;
   const { bytes } = await pool.run(job, signal);
   if (bytes.length > to.index.length * (1 - indexGainMin) && outlined === undefined) return undefined;
   await parts.add(bytes);

@@ -24,10 +24,12 @@ export async function readRanges(tree: Tree, ranges: readonly OrdinalRange[], ta
   for (const { from, to } of ranges) {
     for (let ordinal = from; ordinal < to; ordinal += 1) {
       const { id, length } = tree.chunk(ordinal);
-      const chunk = await chunks.get(id, { signal });
-      if (chunk?.length === length) target.set(chunk, offset);
-      else {
-        target.fill(0, offset, offset + length);
+      const into = target.subarray(offset, offset + length);
+      const chunk = await chunks.get(id, { signal, into });
+      if (chunk?.length === length) {
+        if (chunk.buffer !== into.buffer || chunk.byteOffset !== into.byteOffset) into.set(chunk);
+      } else {
+        into.fill(0);
         absent += 1;
       }
       offset += length;
