@@ -40,7 +40,7 @@ export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage
     return;
   }
   const isFull = state.uploads.length >= queueMax(state) || (mine.length >= swarmBounds.queueOfOneMax && 2 * state.uploads.length >= queueMax(state));
-  if (isFull) return busy(state, member, message.request, swarmBounds.busyMs * (1 + state.random()));
+  if (isFull) return busy(state, member, message.request, comeAgainMs(state) * (1 + state.random()));
   remember(state, topic, peer, given.ordinals);
   state.lastUpload += 1;
   state.uploads.push({
@@ -70,6 +70,7 @@ export function onServed(state: SwarmState, id: number, missing: readonly number
   const upload = state.uploads.find((candidate) => candidate.id === id);
   if (upload === undefined) return;
   state.uploads.splice(state.uploads.indexOf(upload), 1);
+  measureServing(state);
   const topic = state.topics.get(upload.topic);
   for (const ordinal of missing) topic?.held.clear(ordinal);
   absent(state, upload.member, upload.request, rangesOf(missing));
@@ -108,6 +109,7 @@ function serveNext(state: SwarmState): void {
     active.set(upload.member, (active.get(upload.member) ?? 0) + 1);
     total += 1;
   }
+  if (total === 0) state.serving.since = state.now;
   while (total < max) {
     const next = neediest(state, active);
     if (next === undefined) return;
@@ -145,6 +147,19 @@ function start(state: SwarmState, upload: Upload): void {
   const view = state.topics.get(upload.topic)?.views.get(upload.member);
   if (view !== undefined) view.given += upload.ordinals.length;
   state.effects.push({ kind: 'serve', upload: upload.id, member: upload.member, topic: upload.topic, request: upload.request, ordinals: upload.ordinals });
+}
+
+/** When whoever is turned away finds room: then the line is half as long. Where lines are short another holder is sooner found than waited for. */
+function comeAgainMs(state: SwarmState): number {
+  if (isLarge(state)) return swarmBounds.busyMs;
+  return Math.max(swarmBounds.busyMs, Math.min(swarmBounds.lineMsMax, (state.serving.msEach * state.uploads.length) / 2));
+}
+
+/** One more request was served. */
+function measureServing({ serving, now }: SwarmState): void {
+  const ms = now - serving.since;
+  serving.msEach = serving.msEach === 0 ? ms : serving.msEach * 0.8 + ms * 0.2;
+  serving.since = now;
 }
 
 function queueMax(state: SwarmState): number {

@@ -96,4 +96,6 @@ export const swarmBounds = {
   askedAgainMs: 500,
   /** "Come again": doubled jitter keeps the refused from coming back together. */
   busyMs: 50,
+  /** However slowly the line moves: the reader may have better luck later than it thinks. */
+  lineMsMax: 2_000,
 } as const;

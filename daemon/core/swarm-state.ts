@@ -189,6 +189,8 @@ export interface SwarmState {
   dawdlingBytes: number;
   /** Bytes a millisecond that come in from all neighbours, smoothed; and what came since when. */
   readonly income: { rate: number; bytes: number; since: number };
+  /** From the end of one served request to that of the next in milliseconds, smoothed; and when the last one ended, or the first began. */
+  readonly serving: { msEach: number; since: number };
   /** Arrived and not stored. */
   unstoredBytes: number;
   /** From a request to its first answer, smoothed over all neighbours. */
@@ -217,6 +219,7 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     owedBytes: 0,
     dawdlingBytes: 0,
     income: { rate: 0, bytes: 0, since: 0 },
+    serving: { msEach: 0, since: 0 },
     unstoredBytes: 0,
     latencyMs: undefined,
     now: 0,

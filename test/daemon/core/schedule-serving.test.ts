@@ -24,6 +24,24 @@ describe('serving', () => {
     expect(served(one.tell({ kind: 'served', upload: first?.upload ?? 0, absent: [] })).map(({ member }) => member)).toEqual(['e']);
   });
 
+  test('who finds the line full is told to come again when it is half as long, by the pace at which it moves', () => {
+    const one = alone(agent('self'), topicInfo(100), everything);
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    for (const name of names) one.meet(agent(name), []);
+    let asked = 0;
+    const askNext = (): readonly Effect[] => one.says(names[asked % names.length] ?? 'a', ask((asked += 1)));
+    const lineMax = swarmBounds.servingMax + swarmBounds.queueMax;
+    const started = Array.from({ length: lineMax }, askNext).flat();
+    expect(sent(askNext(), 'busy')).toMatchObject([{ retryAfterMs: swarmBounds.busyMs }]);
+    const active = served(started).map(({ upload }) => upload);
+    for (let times = 0; times < 8; times += 1) {
+      one.pass(100);
+      active.push(...served(one.tell({ kind: 'served', upload: active.shift() ?? 0, absent: [] })).map(({ upload }) => upload));
+      expect(sent(askNext(), 'busy')).toEqual([]);
+    }
+    expect(sent(askNext(), 'busy')).toMatchObject([{ retryAfterMs: (100 * lineMax) / 2 }]);
+  });
+
   test('what is cancelled is not served, and what is being served is stopped', () => {
     const one = alone(agent('self'), topicInfo(100), everything);
     one.meet(agent('a'), []);
