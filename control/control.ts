@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { limits } from '../proto/limits.ts';
+import { webOnDemand } from './control-web.ts';
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
 import type { ControlConfig } from './config.ts';
@@ -139,7 +140,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
     verifier: createRequestVerifier({ publicKeyOf: (id) => memberKey(projection.state(), id), now }),
     tokens: { createApi: createApiToken, createJoin: createJoinToken },
     about: { org: config.org, version, startedAt, developmentKeys: repository.rootFile().includes('"development_keys":true'), publicUrl },
-    streamsMax: config.eventStreamsMax,
+    ...webOnDemand(log.child({ component: 'web' }), clock), streamsMax: config.eventStreamsMax,
     registry,
     metricsAccess: config.metrics,
     checks: checksOf(() => clock.monotonic() - decidedAt, signal),

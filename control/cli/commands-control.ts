@@ -76,6 +76,7 @@ function describe({ publicUrl, adminTokenFile: file, rootDigest, firstStart }: R
     `the control plane runs at ${publicUrl}`,
     `  admin token  ${file}${firstStart ? ' (made now; move it to where the administrator keeps such things)' : ''}`,
     `  trust root   sha256:${rootDigest}`,
+    `  in a browser  ${publicUrl}/ (sign in with the admin token)`,
     '  talk to it   ',
     `    export STARLING_URL=${publicUrl} STARLING_TOKEN_FILE=${file}`,
     '    starling status',

@@ -30,6 +30,7 @@ import { workflowHandlers } from './api-workflows.ts';
 import { eventRoutes, type EventsOptions } from './events.ts';
 import { hookRoutes, type HookOptions } from './hooks.ts';
 import { operationalRoutes, type OperationalOptions } from './operational.ts';
+import { pageRoutes, type PagesOptions } from './pages.ts';
 import { problemHandler, problemOf, sendProblem } from './problems.ts';
 import { guarded, operationRoute, plainRoute, type Access, type RouteOptions } from './route.ts';
 import { serializerCompiler, validatorCompiler } from './validate.ts';
@@ -43,7 +44,8 @@ export interface ServerOptions
     RouteOptions,
     Omit<AgentRoutesOptions, 'authenticator'>,
     Omit<EventsOptions, 'authenticator' | 'state'>,
-    Omit<OperationalOptions, 'authenticator'> {
+    Omit<OperationalOptions, 'authenticator'>,
+    PagesOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -113,6 +115,7 @@ export async function createServer(options: ServerOptions): Promise<{ readonly a
   await app.register(async (scope) => await agentRoutes(scope, options));
   await app.register(async (scope) => hookRoutes(scope, options));
   operationalRoutes(app, options);
+  pageRoutes(app, options);
   plainRoute(app, { method: 'GET', url: '/v1/openapi.json', access: 'everybody' }, async () => app.swagger());
   await app.ready();
   return { app, routes };

@@ -105,6 +105,7 @@ type EnvironmentNode = Graph['stages'][number]['environments'][number];
 function environmentNode(state: State, observed: Observed, environment: Environment): EnvironmentNode {
   const { environment: name, apps, activeDeployment, newestDeployment, waiting } = environment;
   const sets = state.sets.get(name);
+  const arrived = sets?.arrivals.findLast(({ undone }) => !undone);
   const run = [...state.runs.values()].findLast((one) => one.environment === name);
   const place = placeOf(state, name);
   const windows = place === undefined ? [] : windowsOf(place, undefined);
@@ -113,6 +114,7 @@ function environmentNode(state: State, observed: Observed, environment: Environm
     environment: name,
     apps: [...apps],
     current: references(state, sets?.current, apps),
+    ...(arrived === undefined ? {} : { since: arrived.at }),
     desired: references(state, sets?.desired, apps),
     targets: targetsOf(state, environment).length,
     ...(activeDeployment === undefined ? {} : { activeDeployment }),

@@ -236,6 +236,8 @@ export const GraphSchema = Type.Object(
                 environment: Name,
                 apps: Names,
                 current: Type.Array(Reference),
+                /** Since when it runs that: when the last application of the set had arrived. */
+                since: Type.Optional(Instant),
                 desired: Type.Array(Reference),
                 targets: Count,
                 activeDeployment: Type.Optional(Id),

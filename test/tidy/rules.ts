@@ -43,7 +43,7 @@ export interface ForbiddenText {
 export const lineLimits = { source: 300, test: 400 } as const;
 
 /** Files that are code: parsed for imports and bans. */
-export const codeFiles: readonly Glob[] = ['**/*.ts', '**/*.mts', '**/*.mjs', '**/*.js'];
+export const codeFiles: readonly Glob[] = ['**/*.ts', '**/*.tsx', '**/*.mts', '**/*.mjs', '**/*.js'];
 
 /** The floors, where every rule holds. */
 const floors: readonly Glob[] = ['proto/**', 'daemon/**', 'control/**'];
@@ -183,7 +183,24 @@ export const importTable: readonly ImportRow[] = [
   shellRow('control', 'control/fleet', controlPorts),
   shellRow('control', 'control/routing', controlPorts),
   shellRow('control', 'control/work', controlPorts),
-  shellRow('control', 'control/http', controlPorts, ['control/fleet/**', 'control/notify/**', 'control/work/**']),
+  shellRow('control', 'control/http', controlPorts, ['control/fleet/**', 'control/notify/**', 'control/work/**', 'control/bundle/**']),
+  {
+    // Runs in a browser: of the rest of the project it knows what is said over HTTP, and of that the types alone, since schemas are large.
+    files: ['control/web/**'],
+    may: ['control/web/**'],
+    mayType: ['proto/**'],
+    packages: ['preact', '@preact/signals', 'preact-iso', '@dagrejs/dagre', 'eventsource-parser'],
+    node: false,
+    instead: 'ask the control plane through control/web/client.ts; of proto/ take types',
+  },
+  {
+    files: ['control/bundle/**'],
+    may: ['proto/**', 'control/bundle/**', ...commons('control')],
+    mayType: [],
+    packages: ['esbuild'],
+    node: true,
+    instead: 'make files of control/web and hand them over as values: who serves them is control/http',
+  },
   {
     files: ['control/build/**'],
     may: ['proto/**', 'control/core/**', 'control/build/**', 'daemon/content/**', ...commons('control')],
@@ -246,7 +263,7 @@ export const importTable: readonly ImportRow[] = [
 /** Folders whose packages may be devDependencies. */
 export const developmentFiles: readonly Glob[] = ['test/**', 'bench/**', '*.config.ts'];
 
-const clockHomes: readonly Glob[] = ['*/clock.ts', '*/main.ts'];
+const clockHomes: readonly Glob[] = ['*/clock.ts', '*/main.ts', 'control/web/browser.ts'];
 const clockInstead = 'take the clock of clock.ts as a value (`clock.now()`, `clock.wait(ms, { signal })`)';
 
 /** Modules whose import is the same as a banned call. */
@@ -279,7 +296,7 @@ export const bans: readonly Ban[] = [
     pattern:
       /\bMath\s*\.\s*random\b|\b(?:web)?crypto\s*\.\s*(?:random\w+|getRandomValues)\b|\bimport\s*\{[^}]*\b(?:random(?:Bytes|UUID|Int|FillSync|Fill)|getRandomValues)\b[^}]*\}\s*from/gi,
     within: floors,
-    homes: ['*/random.ts', '*/clock.ts', '*/main.ts'],
+    homes: ['*/random.ts', '*/clock.ts', '*/main.ts', 'control/web/browser.ts'],
     instead: 'take a random function as a value: main.ts or random.ts is where it comes from',
   },
   {

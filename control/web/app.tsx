@@ -1,0 +1,73 @@
+// The frame around every screen: who is signed in, how fresh things are, where else there is to go. Screens that not everybody opens are
+// loaded when they are.
+
+import type { JSX } from 'preact';
+import { lazy, LocationProvider, Route, Router, useLocation } from 'preact-iso';
+import { useEffect } from 'preact/hooks';
+import { OverviewPage } from './pages/overview.tsx';
+import { LoginPage } from './pages/login.tsx';
+import { Theme } from './parts/theme.tsx';
+import { FreshnessBadge } from './parts/freshness.tsx';
+import { UiProvider, useUi, type Ui } from './ui.ts';
+
+const PipelinePage = lazy(async () => (await import('./pages/pipeline.tsx')).PipelinePage);
+
+export function App({ ui }: { readonly ui: Ui }): JSX.Element {
+  return (
+    <UiProvider value={ui}>
+      <LocationProvider>
+        {ui.token.value === undefined ? <LoginPage /> : <Frame />}
+        <p class="unseen" aria-live="polite">{ui.said.value}</p>
+      </LocationProvider>
+    </UiProvider>
+  );
+}
+
+function Frame(): JSX.Element {
+  const ui = useUi();
+  useEffect(() => {
+    const stop = new AbortController();
+    void ui.live.run(stop.signal);
+    return () => stop.abort();
+  }, []);
+  return (
+    <>
+      <a class="skip" href="#main">to the content</a>
+      <header>
+        <a class="brand" href="/">Starling</a>
+        <Navigation />
+        <span class="filler" />
+        <FreshnessBadge />
+        <Theme />
+        <button type="button" class="quiet" onClick={() => ui.signOut()}>Sign out</button>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Router>
+          <Route path="/" component={OverviewPage} />
+          <Route path="/pipelines" component={OverviewPage} />
+          <Route path="/pipelines/:pipeline" component={PipelinePage} />
+          <Route default component={Nowhere} />
+        </Router>
+      </main>
+    </>
+  );
+}
+
+function Navigation(): JSX.Element {
+  const { path } = useLocation();
+  const here = (begin: string, also?: string): 'page' | undefined => (path.startsWith(begin) || path === also ? 'page' : undefined);
+  return (
+    <nav aria-label="Screens">
+      <a href="/pipelines" aria-current={here('/pipelines', '/')}>Pipelines</a>
+    </nav>
+  );
+}
+
+function Nowhere(): JSX.Element {
+  return (
+    <>
+      <h1>There is nothing here</h1>
+      <p>The address may have been cut off on its way. <a href="/">All pipelines</a></p>
+    </>
+  );
+}

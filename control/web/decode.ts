@@ -1,0 +1,20 @@
+// Where what came over the network gets its type: the server sends nothing that its schemas do not allow, and it is the one that this
+// page came from, so that a name is all that is checked here.
+
+import type { OperationId, ReplyOf } from '../../proto/api/operations.ts';
+import type { Problem } from '../../proto/api/schema.ts';
+
+/** The answer of an operation. `undefined` where there is no body. */
+export function decodeReply<Id extends OperationId>(text: string): ReplyOf<Id> {
+  return (text === '' ? undefined : JSON.parse(text)) as ReplyOf<Id>;
+}
+
+/** A problem document, or undefined when it is something else, such as the page of a proxy in between. */
+export function decodeProblem(text: string): Problem | undefined {
+  try {
+    const document = JSON.parse(text) as Partial<Problem> | null;
+    return typeof document?.code === 'string' && typeof document.detail === 'string' ? (document as Problem) : undefined;
+  } catch {
+    return undefined;
+  }
+}

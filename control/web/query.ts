@@ -1,0 +1,73 @@
+// Reading for the screens: asked when a part appears, asked again when something changed or a time that was named has come. While it is
+// asked again the old answer stays, so that nothing flickers and nothing moves.
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { OperationId, ReplyOf } from '../../proto/api/operations.ts';
+import { after } from './browser.ts';
+import { ClientError, type CallOptions } from './client.ts';
+import { useUi } from './ui.ts';
+
+/** What is known so far. Both at once: the old answer, and why there is no newer one. */
+export interface Answer<Reply> {
+  readonly reply: Reply | undefined;
+  readonly problem: ClientError | undefined;
+}
+
+interface Known<Reply> extends Answer<Reply> {
+  readonly key: string;
+}
+
+/** A moment after the time that was named, so that the control plane has come to it too. */
+const afterwardsMs = 300;
+
+/** The answer of a GET. `options` undefined asks nothing; `wakes` names times at which the answer will be another. */
+export function useQuery<Id extends OperationId>(id: Id, options: Pick<CallOptions<Id>, 'params' | 'query'> | undefined, wakes?: (reply: ReplyOf<Id>) => readonly (number | undefined)[]): Answer<ReplyOf<Id>> {
+  const { client, live, now } = useUi();
+  const key = JSON.stringify([id, options]);
+  const [known, setKnown] = useState<Known<ReplyOf<Id>>>({ key, reply: undefined, problem: undefined });
+  const work = useRef({ key: '', running: false, again: false });
+  const changed = live.changed.value;
+  useEffect(() => {
+    const stop = new AbortController();
+    work.current = { key, running: false, again: false };
+    return () => stop.abort();
+  }, [key]);
+  useEffect(() => {
+    if (options === undefined) return;
+    const mine = work.current;
+    // One at a time: a slow answer is waited for, not asked for twice.
+    if (mine.running) {
+      mine.again = true;
+      return;
+    }
+    const ask = async (): Promise<void> => {
+      mine.running = true;
+      do {
+        mine.again = false;
+        const answer = await answerOf(async () => await client.call(id, options));
+        if (work.current !== mine) return;
+        setKnown((before) => ({ key, reply: answer.reply ?? (before.key === key ? before.reply : undefined), problem: answer.problem }));
+      } while (mine.again);
+      mine.running = false;
+    };
+    void ask();
+  }, [key, changed]);
+  const current = known.key === key ? known : { reply: undefined, problem: undefined };
+  const next = current.reply === undefined ? undefined : soonest(wakes?.(current.reply) ?? [], now());
+  useEffect(() => (next === undefined ? undefined : after(next - now() + afterwardsMs, live.poke)), [next]);
+  return current;
+}
+
+async function answerOf<Reply>(call: () => Promise<Reply>): Promise<Answer<Reply>> {
+  try {
+    return { reply: await call(), problem: undefined };
+  } catch (error) {
+    if (error instanceof ClientError) return { reply: undefined, problem: error };
+    throw error;
+  }
+}
+
+function soonest(times: readonly (number | undefined)[], at: number): number | undefined {
+  const coming = times.filter((time) => time !== undefined && time > at);
+  return coming.length === 0 ? undefined : Math.min(...coming.map((time) => time ?? at));
+}
