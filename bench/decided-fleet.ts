@@ -62,9 +62,9 @@ export class DecidedFleet {
     this.ask({ kind: 'register-revision', app: 'web', revision: digest(number), cid: `cid${number}`, manifest: 'AA==', manifestBytes: 1, entries: 1, bytes: 1, chunks: 1, uploadedBytes: 1, proxy: 'proxy' });
   }
 
-  /** One decision with all that it asks for; the orders in it. */
-  step(): { readonly orders: readonly UnsignedOrder[]; readonly idle: boolean } {
-    const { events: facts, effects } = decide(this.state, this.observed);
+  /** One decision with all that it asks for, over what was observed; the orders in it. */
+  step(observed: Observed = this.observed): { readonly orders: readonly UnsignedOrder[]; readonly idle: boolean } {
+    const { events: facts, effects } = decide(this.state, observed);
     this.append(facts);
     for (const effect of effects) this.append([effect.kind === 'publish-role' ? rolePublished(effect, 1) : orderIssued(effect.order, 'compact', digest(this.state.head))]);
     return { orders: effects.flatMap((effect) => (effect.kind === 'sign-order' ? [effect.order] : [])), idle: facts.length === 0 && effects.length === 0 };

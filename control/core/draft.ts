@@ -74,6 +74,8 @@ export class Draft {
   readonly members: MapDraft<Member>;
   /** As State.agents: each to be changed in place. */
   readonly agents: MapDraft<readonly string[]>;
+  /** As State.targets: each to be changed in place. */
+  readonly targeted: MapDraft<readonly Member[]>;
   readonly adrift: MapDraft<readonly string[]>;
   readonly promotions: MapDraft<Promotion>;
   readonly deployments: MapDraft<Deployment>;
@@ -106,6 +108,7 @@ export class Draft {
     this.tokens = new MapDraft<Token>(base.tokens, (value) => ({ ...value }));
     this.adrift = new MapDraft<readonly string[]>(base.adrift, (value) => [...value]);
     this.agents = new MapDraft<readonly string[]>(base.agents, (value) => [...value]);
+    this.targeted = new MapDraft<readonly Member[]>(base.targets, (value) => [...value]);
     this.members = new MapDraft<Member>(base.members, (value) => ({ ...value }));
     this.promotions = new MapDraft<Promotion>(base.promotions, (value) => ({ ...value }));
     this.deployments = new MapDraft<Deployment>(base.deployments, (value) => ({ ...value }));
@@ -136,6 +139,11 @@ export class Draft {
     return copy;
   }
 
+  /** Environments that are new, or select their targets by other labels than before. */
+  reselected(): readonly string[] {
+    return [...this.environments.changed()].filter((id) => this.environments.get(id)?.selector !== this.#base.environments.get(id)?.selector);
+  }
+
   /** The revisions of an application, to be appended to in place. */
   revisions(app: string): App['revisions'][number][] {
     const owned = this.#revisions.get(app);
@@ -163,6 +171,7 @@ export class Draft {
       tokens: this.tokens.result(),
       members: this.members.result(),
       agents: this.agents.result(),
+      targets: this.targeted.result(),
       adrift: this.adrift.result(),
       promotions: this.promotions.result(),
       deployments: this.deployments.result(),

@@ -12,6 +12,7 @@ import { foldPipeline } from './evolve-pipeline.ts';
 import { foldSets } from './evolve-sets.ts';
 import { foldVerdict, foldVerifying } from './evolve-slot.ts';
 import type { State } from './model.ts';
+import { foldTargets } from './targets.ts';
 import { mayBecome, promotionTransitions } from './transitions.ts';
 
 /** Before the first entry. */
@@ -23,6 +24,7 @@ export function initialState(): State {
     tokens: new Map(),
     members: new Map(),
     agents: new Map(),
+    targets: new Map(),
     adrift: new Map(),
     promotions: new Map(),
     deployments: new Map(),
@@ -60,6 +62,7 @@ export function evolveAll(state: State, entries: readonly JournalEntry[]): State
     fold(draft, entry);
     draft.head = entry.seq;
   }
+  foldTargets(draft);
   foldAdrift(draft);
   return draft.result();
 }

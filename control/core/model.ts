@@ -254,6 +254,8 @@ export interface State extends Governance, Building {
   readonly members: ReadonlyMap<string, Member>;
   /** Ids of the agents that are certified for an environment and not revoked, by name: who may be a target there. */
   readonly agents: ReadonlyMap<string, readonly string[]>;
+  /** Those of them that an environment selects, by name; an environment without targets has no entry. */
+  readonly targets: ReadonlyMap<string, readonly Member[]>;
   /** Ids of the targets that lack what their environment runs, in ascending order; none while a deployment is under way there. */
   readonly adrift: ReadonlyMap<string, readonly string[]>;
   readonly promotions: ReadonlyMap<string, Promotion>;

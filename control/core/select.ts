@@ -96,8 +96,9 @@ export function isTarget(member: Member, environment: Environment): boolean {
   );
 }
 
-/** The targets of an environment, by name. */
+/** The targets of an environment, by name. Dear for one that is not in the state as it is. */
 export function targetsOf(state: State, environment: Environment): readonly Member[] {
+  if (state.environments.get(environment.environment)?.selector === environment.selector) return state.targets.get(environment.environment) ?? [];
   return (state.agents.get(environment.environment) ?? []).flatMap((id) => {
     const member = state.members.get(id);
     return member !== undefined && isTarget(member, environment) ? [member] : [];

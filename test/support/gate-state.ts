@@ -10,6 +10,7 @@ import { initialState } from '../../control/core/evolve.ts';
 import type { ApprovalRequest, Vote, WorkflowRun } from '../../control/core/model-approval.ts';
 import type { EnvironmentSets, Pipeline } from '../../control/core/model-pipeline.ts';
 import type { Environment, Member, Promotion, RevisionRecord, State } from '../../control/core/model.ts';
+import { isTarget } from '../../control/core/select.ts';
 import type { Observed } from '../../control/core/select.ts';
 import { setIdOf } from '../../control/core/sets.ts';
 import type { ApprovalSubject } from '../../proto/events-pipeline.ts';
@@ -41,12 +42,15 @@ function setOf(numbers: Numbers): SetMembers {
 /** Everything of the question in its place. */
 export function stateOf(one: GateCase): Asked {
   const candidate = candidateOf(one);
+  const environment = environmentOf(one);
+  const members = one.targets.map(memberOf);
   const base: State = {
     ...initialState(),
     apps: new Map(one.apps.map((app) => [app, { app, project: 'acme', createdAt: 0, revisions: one.revisions.filter((revision) => revision.app === app).map(recordOf) }])),
-    environments: new Map([['prod', environmentOf(one)]]),
-    members: new Map(one.targets.map((target, index) => [`m${index}`, memberOf(target, index)])),
-    agents: new Map([['prod', one.targets.map((_target, index) => `m${index}`)]]),
+    environments: new Map([['prod', environment]]),
+    members: new Map(members.map((member) => [member.member, member])),
+    agents: new Map([['prod', members.map(({ member }) => member)]]),
+    targets: new Map([['prod', members.filter((member) => isTarget(member, environment))]]),
     promotions: new Map(waitingOf(one).map((promotion) => [promotion.promotion, promotion])),
     pipelines: new Map(one.placed ? [['shop', pipelineOf(one)]] : []),
     ...setsOf(one),

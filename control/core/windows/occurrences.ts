@@ -22,22 +22,59 @@ export const occurrencesMax = 500;
 /** The most that the two readings of a boundary differ: occurrences found in the order of the wall clock are out of order by no more. */
 const slackMs = 3 * 3_600_000;
 
+/** Occurrences of one window, by their start, and the instant up to which they are all. */
+interface Known {
+  readonly occurrences: readonly Occurrence[];
+  readonly knownTo: number;
+}
+
+/** Stretches that are remembered of one window: those of a search, from now on to landmarks within its horizon. */
+const rememberedMax = 24;
+
+/**
+ * What was found of a window, by the days from and to which it was looked through: every environment asks about the same windows at every
+ * decision, and wall clocks are dear. It follows from the window and the days alone, and goes with the window.
+ */
+const remembered = new WeakMap<TimeWindow, Map<string, Known>>();
+
 /**
  * The occurrences that touch `[from, to)`, by their start. When there are more than {@link occurrencesMax}, the earliest of them;
  * `knownTo` is the instant up to which they are all.
  */
-export function occurrencesBetween(window: TimeWindow, from: number, to: number): { readonly occurrences: readonly Occurrence[]; readonly knownTo: number } {
-  const found: Occurrence[] = [];
+export function occurrencesBetween(window: TimeWindow, from: number, to: number): Known {
+  const [first, last] = [Math.floor(from / dayMs) * dayMs, Math.ceil(to / dayMs) * dayMs];
+  const days = ofDays(window, first, last);
+  if (days.knownTo < last) return found(window, from, to);
+  return { occurrences: days.occurrences.filter((one) => one.to > from && one.from < to), knownTo: to };
+}
+
+function ofDays(window: TimeWindow, first: number, last: number): Known {
+  const stretches = remembered.get(window) ?? new Map<string, Known>();
+  const key = `${first} ${last}`;
+  const known = stretches.get(key) ?? found(window, first, last);
+  // The one that was asked for last is the last one.
+  stretches.delete(key);
+  stretches.set(key, known);
+  for (const oldest of stretches.keys()) {
+    if (stretches.size <= rememberedMax) break;
+    stretches.delete(oldest);
+  }
+  remembered.set(window, stretches);
+  return known;
+}
+
+function found(window: TimeWindow, from: number, to: number): Known {
+  const all: Occurrence[] = [];
   const [fromWall, toWall] = [wallAt(from, window.timeZone), wallAt(to, window.timeZone)];
   for (const span of spans(window, fromWall, toWall)) {
     // Resolving is the dear part: what is far off on the wall clock is far off in truth.
     if (('forMs' in span ? span.start + span.forMs : span.end) < fromWall - skewMs || span.start > toWall + skewMs) continue;
     const occurrence = resolved(window, span);
     if (occurrence.to <= occurrence.from || occurrence.to <= from || occurrence.from >= to) continue;
-    found.push(occurrence);
-    if (found.length >= occurrencesMax) return { occurrences: found.toSorted(byStart), knownTo: Math.max(from, occurrence.from - slackMs) };
+    all.push(occurrence);
+    if (all.length >= occurrencesMax) return { occurrences: all.toSorted(byStart), knownTo: Math.max(from, occurrence.from - slackMs) };
   }
-  return { occurrences: found.toSorted(byStart), knownTo: to };
+  return { occurrences: all.toSorted(byStart), knownTo: to };
 }
 
 /** Instants beyond the near future at which a window that is not weekly may change: where a search goes on that has found nothing. */
