@@ -14,8 +14,10 @@ import { leasedBuilds } from './core/build/commands.ts';
 import type { BuildOptions } from './http/api-builds.ts';
 import type { HookOptions } from './http/hooks.ts';
 import { createFileOnce, readText } from './trust/durable.ts';
+import { askAlerts } from './work/alerts.ts';
 import { createConductor } from './work/conductor.ts';
 import { WorkDesk } from './work/desk.ts';
+import { guard } from './work/guard.ts';
 import { hookSecret, isSigned } from './work/hook-secret.ts';
 import { Leases } from './work/leases.ts';
 import { WorkLogs } from './work/logs.ts';
@@ -62,7 +64,7 @@ export async function startWork({ facts, submit, observed, dataDir, clock, rando
       hookSecret: (app) => hookSecret(key, app),
       isSigned: (app, body, signature) => isSigned(hookSecret(key, app), body, signature),
     },
-    loops: () => [conductor.run(), watcher.run()],
+    loops: () => [conductor.run(), guard({ ...common, ask: askPrometheus, alerts: askAlerts, log, signal }), watcher.run()],
   };
 }
 

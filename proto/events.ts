@@ -3,7 +3,7 @@
 
 import type { Cid, Digest } from './cid.ts';
 import type { BuildEvent } from './events-build.ts';
-import type { PipelineEvent } from './events-pipeline.ts';
+import type { PipelineEvent, Verdict } from './events-pipeline.ts';
 import type { Report } from './fleet.ts';
 import type { SetMembers } from './pipeline.ts';
 import type { AutoRollback, BatchSpec, FineConfig, Share } from './rollout-config.ts';
@@ -168,6 +168,8 @@ export type Event =
   /** Nothing new is activated until it is resumed; what is in flight comes to its end. */
   | { readonly kind: 'deployment.paused'; readonly deployment: string; readonly reason: string; /** Until somebody resumes it; absent: until windows open. */ readonly byHand?: true }
   | { readonly kind: 'deployment.resumed'; readonly deployment: string; readonly reason?: string }
+  /** What an alarm (`alarm:<name>`, where `failure` is that it fires) or the samples of a batch (`samples:<index>`) came to; only what is new. */
+  | { readonly kind: 'deployment.measured'; readonly deployment: string; readonly measure: string; readonly verdict: Verdict; readonly value?: string; readonly detail?: string }
   /** The rest of a bake is left out. */
   | { readonly kind: 'bake.skipped'; readonly deployment: string; readonly batch: number; readonly reason?: string }
   | { readonly kind: 'deployment.rolling-back'; readonly deployment: string; readonly reason: string; readonly targets: readonly string[]; readonly to: Digest; readonly number: number }

@@ -16,6 +16,32 @@ export interface BatchSpec {
   readonly pause?: boolean;
   /** A workflow of the environment's pipeline that must be successful over what runs by then, before the batch counts as done. */
   readonly verify?: string;
+  /** So many must have been counted since it began to bake, beside the time. */
+  readonly minSamples?: SamplesSpec;
+}
+
+/** Samples that a bake must see: time without traffic says nothing. */
+export interface SamplesSpec {
+  /** URL of the server, such as `http://prom:9090`. */
+  readonly prometheus: string;
+  /** A counter, or a whole query. */
+  readonly metric: string;
+  readonly count: number;
+  readonly intervalMs?: number;
+}
+
+/** A condition that is watched while a deployment runs and bakes: a query with its condition, or a URL that lists alerts. */
+export interface AlarmSpec {
+  readonly alarm: string;
+  readonly prometheus?: string;
+  readonly query?: string;
+  /** When it fires, such as `result >= 0.05`. */
+  readonly condition?: string;
+  /** Answers with a list of alerts; it fires while one of them is active. */
+  readonly webhook?: string;
+  readonly intervalMs?: number;
+  /** Absent: `rollback` where {@link AutoRollback} goes back on alarms, else `pause`. */
+  readonly action?: 'rollback' | 'pause';
 }
 
 /** How a verification ends that was not a success. */
@@ -27,6 +53,8 @@ export interface AutoRollback {
   readonly onHealth: boolean;
   /** The machinery failed, and nobody can tell about the content: targets were lost, refused, or could not fetch (R-7). */
   readonly onError: boolean;
+  /** An alarm fired after something was switched; absent: as `onHealth`. */
+  readonly onAlarm?: boolean;
   /** The environment's workflow, or one that looked at a batch, ended like this. */
   readonly onVerification: readonly VerificationEnd[];
 }
@@ -58,4 +86,5 @@ export interface FineConfig {
   readonly unreachable?: { readonly tolerate: Share; readonly afterMs?: number };
   readonly rollback?: RollbackConfig;
   readonly prefetch?: PrefetchConfig;
+  readonly alarms?: readonly AlarmSpec[];
 }

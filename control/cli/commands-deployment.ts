@@ -136,13 +136,15 @@ function describe(deployment: Deployment, now: number): readonly string[] {
     rows,
     [
       { title: 'BATCH', cell: ({ batch }) => `${batch.index + 1}${batch.name === undefined ? '' : ` ${batch.name}`}${batch.canary === true ? ' (canary)' : ''}` },
-      { title: 'PHASE', cell: ({ batch }) => `${batch.phase}${bakeText(batch, now)}${batch.verification === undefined ? '' : `, ${batch.verification.workflow} ${batch.verification.phase} (${batch.verification.run})`}` },
+      { title: 'PHASE', cell: ({ batch }) => `${batch.phase}${bakeText(batch, now)}${batch.samples === undefined ? '' : `, ${batch.samples.reading?.value ?? 'none'} of ${batch.samples.count} samples`}${batch.verification === undefined ? '' : `, ${batch.verification.workflow} ${batch.verification.phase} (${batch.verification.run})`}` },
       { title: 'TARGETS', cell: ({ batch, targets }) => `${batch.targets}: ${countedPhases(targets.map(({ phase }) => phase))}` },
     ],
     { paint: (_colour, text) => text, width: undefined },
   );
   const failures = deployment.targets.filter(({ code }) => code !== undefined).map(({ name, phase, code, detail }) => `  ${name} ${phase} ${code}${detail === undefined ? '' : `: ${detail}`}`);
-  return [headline(deployment), '', ...table, ...failures];
+  const words = { success: 'quiet', failure: 'fires', inconclusive: 'unclear', error: 'cannot be asked' } as const;
+  const alarms = (deployment.alarms ?? []).map(({ alarm, verdict, value, detail }) => `  alarm ${alarm} ${words[verdict]}${value === undefined ? '' : ` (${value})`}${detail === undefined ? '' : `: ${detail}`}`);
+  return [headline(deployment), '', ...table, ...alarms, ...failures];
 }
 
 function bakeText({ phase, bakeUntil }: Batch, now: number): string {

@@ -43,13 +43,15 @@ export function bakeMsOf(deployment: Pick<Deployment, 'type' | 'config' | 'batch
   return Math.max(config.minHealthyTimeMs ?? 0, skipped ? 0 : (specOf(deployment, index).bakeMs ?? plain));
 }
 
-/** Why a deployment stopped: content judged bad by targets, machinery that failed, or how the workflow over a batch ended. */
-export type Cause = 'health' | 'error' | `verification-${VerificationEnd}`;
+/** Why a deployment stopped: content judged bad by targets, machinery that failed, an alarm, or how the workflow over a batch ended. */
+export type Cause = 'health' | 'error' | 'alarm' | `verification-${VerificationEnd}`;
 
 /** Whether it goes back by itself for this cause (R-7). */
 export function rollsBackOn({ autoRollback }: Pick<DeploymentConfig, 'autoRollback'>, cause: Cause): boolean {
   const rule = autoRollbackOf(autoRollback);
   if (cause === 'health') return rule.onHealth;
+  // Where an alarm is written to take it back, that goes before the rule; core asks only of those.
+  if (cause === 'alarm') return true;
   return cause === 'error' ? rule.onError : rule.onVerification.some((end) => cause === `verification-${end}`);
 }
 

@@ -10,6 +10,7 @@ import type { Deployment, State } from './model.ts';
 import { hasFailed, isFinished } from './phases.ts';
 import { membersOf } from './select.ts';
 import { setIdOf } from './sets.ts';
+import { isNews } from './watch.ts';
 
 /** Answers one of these commands. */
 export function conduct(state: State, command: DeploymentCommand, now: number): Answer {
@@ -22,6 +23,8 @@ export function conduct(state: State, command: DeploymentCommand, now: number): 
     return refused('conflict', `deployment '${deployment.deployment}' is rolling back, which goes on to its end: targets must not stay on a set that failed`);
   }
   switch (command.kind) {
+    case 'measure-deployment':
+      return isNews(deployment, command) ? accepted({ ...command, kind: 'deployment.measured' }) : accepted();
     case 'pause-deployment':
       return pause(deployment, command);
     case 'resume-deployment':

@@ -6,6 +6,7 @@ import type { Share } from '../../proto/rollout-config.ts';
 import { percentOf } from './arithmetic.ts';
 import { batchSpecs, lostAfterOf } from './batches.ts';
 import { leavesNone } from './gates.ts';
+import { watchProblems } from './watch-problems.ts';
 
 const dayMs = 24 * 3_600_000;
 /** Batches of one deployment: more than that is a percentage. */
@@ -26,6 +27,7 @@ export function configProblems(config: DeploymentConfig, targets: number): reado
   if (!(percent > 0 && percent <= 100)) problems.push(`failureThreshold.percent: ${percent} is not above 0 and up to 100`);
   problems.push(...duration('lostAfterMs', config.lostAfterMs, 100), ...duration('progressDeadlineMs', config.progressDeadlineMs, 100));
   problems.push(...duration('bakeMs', config.bakeMs, 0));
+  problems.push(...watchProblems(config));
   return problems;
 }
 

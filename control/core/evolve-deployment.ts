@@ -19,6 +19,7 @@ export type DeploymentEvent = Of<
   | 'batch.finished'
   | 'deployment.paused'
   | 'deployment.resumed'
+  | 'deployment.measured'
   | 'bake.skipped'
   | 'prefetch.started'
   | 'deployment.rolling-back'
@@ -39,6 +40,7 @@ export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number)
       return foldBatch(draft, event, at);
     case 'deployment.paused':
     case 'deployment.resumed':
+    case 'deployment.measured':
     case 'bake.skipped':
       return foldPause(draft, event, at);
     case 'prefetch.started':

@@ -111,6 +111,7 @@ function fold(draft: Draft, entry: JournalEntry): void {
     case 'batch.finished':
     case 'deployment.paused':
     case 'deployment.resumed':
+    case 'deployment.measured':
     case 'bake.skipped':
     case 'prefetch.started':
     case 'deployment.rolling-back':

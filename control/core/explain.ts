@@ -19,6 +19,7 @@ import type { DeploymentProgress, Observed } from './select.ts';
 import { deadlineOf, roleEffect } from './step.ts';
 import { isHolding } from './swarm.ts';
 import { runFor, verifyingIn } from './verification.ts';
+import { alarmVerdict, missingSamples } from './watch.ts';
 
 /** One thing that a deployment under way waits for. */
 export interface Wait {
@@ -139,9 +140,13 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
   if (baking >= 0) {
     const until = (deployment.batches[baking]?.bakingSince ?? observed.now) + bakeMsOf(deployment, baking);
     const run = batchRunIn(state, deployment, baking, observed.now);
-    const waits = [...(until > observed.now ? [{ reason: `${batchText(deployment, baking)} is baking`, until }] : []), ...(run?.phase === 'running' ? [runningWait(run)] : [])];
+    const waits: Wait[] = [...(until > observed.now ? [{ reason: `${batchText(deployment, baking)} is baking`, until }] : []), ...(run?.phase === 'running' ? [runningWait(run)] : [])];
+    const missing = until > observed.now ? undefined : missingSamples(deployment, baking);
+    if (missing !== undefined) waits.push({ reason: missing.reason });
     if (waits.length > 0) return waits;
   }
+  const alarms = alarmVerdict(deployment);
+  if (alarms.kind === 'unread') return [{ reason: alarms.reason }];
   const until = deadlineOf(deployment);
   const waits: Wait[] = [];
   const busy = [...deployment.targets.values()].filter(isInFlight);

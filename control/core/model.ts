@@ -4,6 +4,7 @@
 import type { Cid, Digest } from '../../proto/cid.ts';
 import type { DeploymentConfig, DeploymentKind, DeploymentPhase, Labels, PromotionCause, PromotionPhase } from '../../proto/events.ts';
 import type { TargetPhase, Transfer } from '../../proto/fleet.ts';
+import type { Verdict } from '../../proto/events-pipeline.ts';
 import type { SetMembers } from '../../proto/pipeline.ts';
 import type { OrderAction, Role } from '../../proto/statement.ts';
 import type { Building } from './build/model.ts';
@@ -225,12 +226,22 @@ export interface Deployment {
   readonly exemptions?: readonly { readonly gate: string; readonly why: string; readonly ref?: string }[];
   /** Set while closed windows or a person hold it: nothing new is activated, and no deadline runs. */
   readonly paused?: { readonly reason: string; readonly since: number; readonly byHand?: true };
+  /** The newest word of each alarm and of each batch's samples, by what was measured. */
+  readonly readings?: Readonly<Record<string, Reading>>;
   /** When it went on last after it had been held. */
   readonly resumedAt?: number;
   /** Set when it rolls back: where to, and which targets. */
   readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[] };
   /** Targets that still work on an order that no longer counts, and are to be told. */
   readonly cancels: readonly string[];
+}
+
+/** What was measured last, and since when that is so. */
+export interface Reading {
+  readonly verdict: Verdict;
+  readonly value?: string;
+  readonly detail?: string;
+  readonly at: number;
 }
 
 export interface IssuedOrder {

@@ -13,6 +13,7 @@ import { rollbackTo, triedTargets } from './rollback.ts';
 import type { Observed } from './select.ts';
 import { deadlineOf, finished, holdsAfterRollback, lostTargets, nothing, orderEffect, roleEffect } from './step.ts';
 import type { Step } from './step.ts';
+import { alarmVerdict, missingSamples } from './watch.ts';
 
 /** The next step of a deployment that is running or baking. */
 export function stepRollout(state: State, environment: Environment, deployment: Deployment, observed: Observed): Step {
@@ -23,6 +24,9 @@ export function stepRollout(state: State, environment: Environment, deployment: 
   const index = deployment.batches.findIndex((batch) => batch.phase !== 'succeeded');
   const batch = deployment.batches[index];
   if (batch === undefined) return { events: finished(state, deployment, 'succeeded'), effects: [] };
+  const alarms = alarmVerdict(deployment);
+  if (alarms.kind === 'rollback') return stop(state, deployment, alarms.reason, 'alarm');
+  if (alarms.kind === 'pause' && deployment.paused?.byHand !== true) return pausedByHand(deployment, alarms.reason);
   const held = stepHeld(state, deployment, batch, targets, observed);
   if (held !== undefined) return held;
   if (batch.phase === 'baking') return stepBake(state, deployment, index, batch, observed);
@@ -33,6 +37,7 @@ export function stepRollout(state: State, environment: Environment, deployment: 
     const prefetch = orderEffect(state, environment, deployment, 'prefetch', unordered.map((target) => target.member));
     return { events: [], effects: prefetch === undefined ? [] : [prefetch] };
   }
+  if (alarms.kind === 'unread') return nothing;
   if (batch.phase === 'pending') return { events: [{ kind: 'batch.started', deployment: deployment.deployment, batch: index }], effects: [] };
   return stepBatch(state, environment, deployment, index, observed);
 }
@@ -83,13 +88,20 @@ function stepBake(state: State, deployment: Deployment, index: number, batch: Ba
   if (verdict.kind === 'waits' && verdict.events.length > 0) return { ...nothing, events: verdict.events };
   const until = (batch.bakingSince ?? observed.now) + bakeMsOf(deployment, index);
   if (observed.now < until && batch.bakeSkipped !== true) return { ...nothing, nextCheckAt: until };
-  if (verdict.kind === 'waits') return nothing;
+  const missing = missingSamples(deployment, index);
+  if (missing?.unanswered === true && deployment.paused?.byHand !== true) return pausedByHand(deployment, missing.reason);
+  if (verdict.kind === 'waits' || missing !== undefined) return nothing;
   const events: Event[] = [{ kind: 'batch.finished', deployment: deployment.deployment, batch: index, phase: 'succeeded' }];
   if (last) events.push(...finished(state, deployment, 'succeeded'));
   else if (specOf(deployment, index).pause === true && batch.bakeSkipped !== true) {
     events.push({ kind: 'deployment.paused', deployment: deployment.deployment, reason: `somebody is to look at ${batchText(deployment, index)} before the next`, byHand: true });
   }
   return { events, effects: [] };
+}
+
+/** Until somebody resumes it. */
+function pausedByHand({ deployment }: Deployment, reason: string): Step {
+  return { events: [{ kind: 'deployment.paused', deployment, reason, byHand: true }], effects: [] };
 }
 
 /** Stops a deployment for good: back to the last good set when that is allowed and there is anything to undo, else it failed. */

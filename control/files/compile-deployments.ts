@@ -4,7 +4,7 @@
 import { deploymentDefaults } from '../../proto/api/environments.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
 import type { CoverageSpec } from '../../proto/pipeline.ts';
-import type { BatchSpec, FineConfig } from '../../proto/rollout-config.ts';
+import type { AlarmSpec, BatchSpec, FineConfig } from '../../proto/rollout-config.ts';
 import { configProblems } from '../core/config.ts';
 import type { Findings } from './findings.ts';
 import type { DeploymentText } from './schema.ts';
@@ -29,6 +29,12 @@ const keyOfField: Readonly<Record<string, Path>> = {
   minHealthyTimeMs: ['minHealthyTime'],
   healthyDeadlineMs: ['healthyDeadline'],
   'unreachable.afterMs': ['unreachable', 'after'],
+  'batches.minSamples.prometheus': ['minSamples'],
+  'batches.minSamples.intervalMs': ['minSamples', 'interval'],
+  'alarms.webhook': ['webhook'],
+  'alarms.prometheus': ['provider', 'prometheus', 'url'],
+  'alarms.condition': ['failureCondition'],
+  'alarms.intervalMs': ['interval'],
 };
 
 export function deploymentOf(written: DeploymentText, path: Path, findings: Findings, workflows: readonly string[]): CompiledDeployment {
@@ -41,7 +47,7 @@ export function deploymentOf(written: DeploymentText, path: Path, findings: Find
     // Such as `batches[1].bakeMs: …`.
     const [said = '', list = '', index, field = ''] = /^(\w+)(?:\[(\d+)\])?((?:\.\w+)*): /.exec(problem) ?? [];
     const key = `${list}${field}`;
-    const place = index === undefined ? (keyOfField[key] ?? key.split('.').filter((part) => part !== '')) : [list, Number(index), ...(keyOfField[key] ?? ['size'])];
+    const place = index === undefined ? (keyOfField[key] ?? key.split('.').filter((part) => part !== '')) : [list, Number(index), ...(keyOfField[key] ?? (list === 'alarms' ? ['name'] : ['size']))];
     findings.problem([...path, ...place], `${place.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('').slice(1)}: ${inWords(problem.slice(said.length))}`);
   }
   return {
@@ -63,7 +69,7 @@ function configOf(written: DeploymentText, workflows: readonly string[]): Deploy
   const { batches, bake, maxParallel, minHealthy, failureThreshold, unreachable, progressDeadline } = written;
   const whole = deploymentDefaults;
   return {
-    batches: batches?.map((batch) => batchOf(batch, workflows)) ?? whole.batches,
+    batches: batches?.map((batch) => batchOf(batch, workflows, serverOf(written))) ?? whole.batches,
     maxParallel: maxParallel === undefined ? whole.maxParallel : shareOf(maxParallel),
     minHealthy: minHealthy === undefined ? whole.minHealthy : shareOf(minHealthy),
     failureThreshold: {
@@ -91,7 +97,7 @@ function verifyProblems({ batches = [], healthChecks = [] }: DeploymentText, pat
 }
 
 /** A batch that says nothing but its size is that alone, however it is written. */
-function batchOf({ size, name, canary, bake, pause, verify }: BatchText, workflows: readonly string[]): DeploymentConfig['batches'][number] {
+function batchOf({ size, name, canary, bake, pause, verify, minSamples, provider }: BatchText, workflows: readonly string[], server: string | undefined): DeploymentConfig['batches'][number] {
   const bakeMs = durationMs(bake ?? '');
   const more: Omit<BatchSpec, 'size'> = {
     ...(name === undefined ? {} : { name }),
@@ -99,6 +105,7 @@ function batchOf({ size, name, canary, bake, pause, verify }: BatchText, workflo
     ...(bakeMs === undefined ? {} : { bakeMs }),
     ...(pause === true ? { pause } : {}),
     ...(verify !== undefined && workflows.includes(verify) ? { verify } : {}),
+    ...(minSamples === undefined ? {} : { minSamples: { prometheus: provider?.prometheus.url ?? server ?? '', metric: minSamples.metric, count: minSamples.count, ...everyOf(minSamples.interval) } }),
   };
   return Object.keys(more).length === 0 ? shareOf(size) : { size: shareOf(size), ...more };
 }
@@ -106,14 +113,15 @@ function batchOf({ size, name, canary, bake, pause, verify }: BatchText, workflo
 function autoRollbackOf(written: DeploymentText['autoRollback']): DeploymentConfig['autoRollback'] {
   if (written === undefined) return deploymentDefaults.autoRollback;
   if (typeof written === 'boolean') return written;
-  const { onHealth = true, onError = false, onVerification = ['failed'] } = written;
+  const { onHealth = true, onError = false, onVerification = ['failed'], onAlarm = onHealth } = written;
   const ends = typeof onVerification === 'boolean' ? (onVerification ? (['failed'] as const) : []) : onVerification;
-  if (!onError && onHealth === (ends.length > 0) && (ends.length === 0 || ends.join() === 'failed')) return onHealth;
-  return { onHealth, onError, onVerification: [...ends] };
+  if (!onError && onAlarm === onHealth && onHealth === (ends.length > 0) && (ends.length === 0 || ends.join() === 'failed')) return onHealth;
+  return { onHealth, onError, ...(onAlarm === onHealth ? {} : { onAlarm }), onVerification: [...ends] };
 }
 
 /** What is left out where it says what is so anyway. */
-function fineOf({ stripeBy, minHealthyTime, healthyDeadline, unreachable, rollback, prefetch }: DeploymentText): FineConfig {
+function fineOf(written: DeploymentText): FineConfig {
+  const { stripeBy, minHealthyTime, healthyDeadline, unreachable, rollback, prefetch, alarms } = written;
   const [minHealthyTimeMs, healthyDeadlineMs] = [durationMs(minHealthyTime ?? ''), durationMs(healthyDeadline ?? '')];
   const kept = Object.fromEntries((['skipCanary', 'skipBake', 'ignoreWindows'] as const).flatMap((key) => (rollback?.[key] === false ? [[key, false]] : [])));
   return {
@@ -123,6 +131,31 @@ function fineOf({ stripeBy, minHealthyTime, healthyDeadline, unreachable, rollba
     ...(unreachable?.tolerate === undefined ? {} : { unreachable: { tolerate: shareOf(unreachable.tolerate) } }),
     ...(Object.keys(kept).length === 0 ? {} : { rollback: kept }),
     ...(isPlain(prefetch) ? {} : { prefetch: { enabled: true, ...(prefetch?.ignoreWindows === false ? { ignoreWindows: false } : {}) } }),
+    ...(alarms === undefined || alarms.length === 0 ? {} : { alarms: alarms.map((alarm) => alarmOf(alarm, serverOf(written))) }),
+  };
+}
+
+/** Most files name one server, at the first place that asks it. */
+function serverOf({ provider, batches = [], alarms = [] }: DeploymentText): string | undefined {
+  return [{ provider }, ...batches, ...alarms].find((one) => one.provider !== undefined)?.provider?.prometheus.url;
+}
+
+function everyOf(interval: string | undefined): { readonly intervalMs?: number } {
+  const intervalMs = durationMs(interval ?? '');
+  return intervalMs === undefined ? {} : { intervalMs };
+}
+
+function alarmOf({ name, webhook, provider, failureCondition, interval, action }: NonNullable<DeploymentText['alarms']>[number], server: string | undefined): AlarmSpec {
+  const query = provider?.prometheus.query;
+  const prometheus = provider?.prometheus.url ?? (webhook === undefined ? server : undefined);
+  return {
+    alarm: name,
+    ...(webhook === undefined ? {} : { webhook }),
+    ...(prometheus === undefined ? {} : { prometheus }),
+    ...(query === undefined ? {} : { query }),
+    ...(failureCondition === undefined ? {} : { condition: failureCondition }),
+    ...everyOf(interval),
+    ...(action === undefined ? {} : { action }),
   };
 }
 
@@ -136,9 +169,7 @@ function warnOfWhatHasNoEffect(written: DeploymentText, path: Path, findings: Fi
   const { autoRollback } = written;
   if (written.order !== undefined && written.order.join() !== 'unhealthy,outdated') findings.ignored([...path, 'order'], 'unhealthy targets go first, then outdated ones');
   if (typeof autoRollback === 'object') {
-    if (autoRollback.onAlarm === true) findings.ignored([...path, 'autoRollback', 'onAlarm'], 'write an analysis step in the workflow');
     if (autoRollback.scope === 'failed') findings.ignored([...path, 'autoRollback', 'scope'], 'all targets go back');
   }
   if (written.healthChecks !== undefined) findings.ignored([...path, 'healthChecks'], 'the deploy spec says when a target is healthy');
-  if (written.alarms !== undefined) findings.ignored([...path, 'alarms'], 'write an analysis step in the workflow');
 }

@@ -71,8 +71,14 @@ export const WorkflowEntry = mapping(
 );
 export type WorkflowText = Static<typeof WorkflowEntry>;
 
+const PrometheusEntry = mapping({ prometheus: mapping({ url: UrlText, query: Type.Optional(text('a Prometheus query', 8192)) }, '{url: URL, query: QUERY}') }, '{prometheus: {url: URL, query: QUERY}}');
+const SamplesEntry = mapping({ metric: text('a metric, or a whole query', 8192), count: whole(1, Number.MAX_SAFE_INTEGER), interval: Type.Optional(DurationText) }, '{metric: NAME, count: N}');
+const AlarmEntry = mapping(
+  { name: NameText, webhook: Type.Optional(text('a URL', 2048)), provider: Type.Optional(PrometheusEntry), failureCondition: Type.Optional(text('a condition such as "result >= 0.05"')), interval: Type.Optional(DurationText), action: Type.Optional(word('rollback', 'pause')) },
+  '{name: NAME, webhook: URL}',
+);
 const BatchEntry = mapping(
-  { name: Type.Optional(NameText), size: ShareText, canary: Type.Optional(Flag), bake: Type.Optional(DurationText), verify: Type.Optional(NameText), pause: Type.Optional(Flag) },
+  { name: Type.Optional(NameText), size: ShareText, canary: Type.Optional(Flag), bake: Type.Optional(DurationText), verify: Type.Optional(NameText), minSamples: Type.Optional(SamplesEntry), provider: Type.Optional(PrometheusEntry), pause: Type.Optional(Flag) },
   '{size: "25%"}',
 );
 const HealthCheckEntry = mapping(
@@ -118,7 +124,8 @@ export const DeploymentConfigEntry = mapping(
     autoRollback: Type.Optional(Type.Union([Type.Boolean(), AutoRollbackEntry], { description: 'true, false, or {onHealth: true}' })),
     rollback: Type.Optional(mapping({ skipCanary: Type.Optional(Flag), skipBake: Type.Optional(Flag), ignoreWindows: Type.Optional(Flag) }, '{ignoreWindows: true}')),
     healthChecks: Type.Optional(list(HealthCheckEntry, 'health checks')),
-    alarms: Type.Optional(list(mapping({ name: NameText, webhook: text('a URL', 2048) }, '{name: NAME, webhook: URL}'), 'alarms')),
+    provider: Type.Optional(PrometheusEntry),
+    alarms: Type.Optional(list(AlarmEntry, 'alarms')),
   },
   '{name: NAME, batches: [{size: "100%"}]}',
 );

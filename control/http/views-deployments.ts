@@ -41,6 +41,7 @@ export function deploymentView(state: model.State, deployment: model.Deployment,
   return {
     ...deploymentSummary(deployment),
     config: configView(deployment.config),
+    ...alarmsView(deployment),
     batches: deployment.batches.map((batch, index) => batchView(state, batch, index, deployment)),
     targets: targetsInOrder(deployment)
       .slice(0, limits.pageItemsMax)
@@ -94,7 +95,8 @@ function progressView({ total, done, failed, inFlight, byPhase, batch, batches, 
 
 function batchView(state: model.State, { targets, phase, startedAt, bakingSince, finishedAt }: model.Batch, index: number, deployment: model.Deployment): Batch {
   const run = batchRuns(state, deployment.deployment, index).newest;
-  const { name, canary } = specOf(deployment, index);
+  const { name, canary, minSamples } = specOf(deployment, index);
+  const reading = deployment.readings?.[`samples:${index}`];
   return {
     index,
     ...(name === undefined ? {} : { name }),
@@ -103,8 +105,19 @@ function batchView(state: model.State, { targets, phase, startedAt, bakingSince,
     targets: targets.length,
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(bakingSince === undefined || phase !== 'baking' ? {} : { bakeUntil: bakingSince + bakeMsOf(deployment, index) }),
+    ...(minSamples === undefined ? {} : { samples: { count: minSamples.count, ...(reading === undefined ? {} : { reading: { ...reading } }) } }),
     ...(run === undefined ? {} : { verification: { run: run.run, workflow: run.workflow, phase: run.phase } }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
+  };
+}
+
+function alarmsView({ config, readings }: model.Deployment): Pick<Deployment, 'alarms'> {
+  if (config.alarms === undefined) return {};
+  return {
+    alarms: config.alarms.flatMap(({ alarm }) => {
+      const reading = readings?.[`alarm:${alarm}`];
+      return reading === undefined ? [] : [{ alarm, ...reading }];
+    }),
   };
 }
 

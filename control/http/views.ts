@@ -59,9 +59,10 @@ function slotView(state: model.State, app: string, slot: model.Slot | undefined)
 }
 
 export function configView(config: DeploymentConfig) {
-  const { batches, autoRollback } = config;
+  const { batches, autoRollback, alarms, ...rest } = config;
   return {
-    ...config,
+    ...rest,
+    ...(alarms === undefined ? {} : { alarms: alarms.map((alarm) => ({ ...alarm })) }),
     batches: batches.map((batch) => (typeof batch === 'object' ? { ...batch } : batch)),
     autoRollback: typeof autoRollback === 'object' ? { ...autoRollback, onVerification: [...autoRollback.onVerification] } : autoRollback,
   };

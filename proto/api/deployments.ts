@@ -32,6 +32,9 @@ const summary = {
   progress: ProgressCountsSchema,
 };
 
+/** What was measured last: of an alarm, `failure` is that it fires; `at`: since when that is so. */
+const ReadingSchema = Type.Object({ verdict: oneOf(['success', 'failure', 'inconclusive', 'error']), value: Type.Optional(Type.String()), detail: Type.Optional(Type.String()), at: Instant }, strict);
+
 /** One of a list. */
 export const DeploymentSummarySchema = Type.Object(summary, strict);
 export type DeploymentSummary = Static<typeof DeploymentSummarySchema>;
@@ -72,6 +75,8 @@ export const BatchSchema = Type.Object(
     startedAt: Type.Optional(Instant),
     /** When its bake ends. */
     bakeUntil: Type.Optional(Instant),
+    /** What its bake demands, and how many were counted. */
+    samples: Type.Optional(Type.Object({ count: Count, reading: Type.Optional(ReadingSchema) }, strict)),
     /** The run of a workflow that looks at it, or did. */
     verification: Type.Optional(Type.Object({ run: Id, workflow: Type.String(), phase: Type.String() }, strict)),
     finishedAt: Type.Optional(Instant),
@@ -85,6 +90,8 @@ export const DeploymentSchema = Type.Object(
   {
     ...summary,
     config: DeploymentConfigSchema,
+    /** Alarms that have been asked. */
+    alarms: Type.Optional(Type.Array(Type.Object({ alarm: Name, ...ReadingSchema.properties }, strict))),
     batches: Type.Array(BatchSchema),
     targets: Type.Array(DeploymentTargetSchema, { maxItems: limits.pageItemsMax }),
   },

@@ -2,7 +2,7 @@
 
 import Type, { type Static } from 'typebox';
 import type { DeploymentConfig } from '../events.ts';
-import type { VerificationEnd } from '../rollout-config.ts';
+import type { AlarmSpec, VerificationEnd } from '../rollout-config.ts';
 import { RevisionRefSchema } from './apps.ts';
 import { BlockerSchema, Count, Id, Instant, LabelsSchema, Name, oneOf, strict } from './schema.ts';
 
@@ -12,8 +12,16 @@ const Share = Type.Unsafe<number | `${number}%`>(
 );
 const Milliseconds = Type.Integer({ minimum: 0, maximum: 86_400_000 });
 
+const Url = Type.String({ pattern: '^https?://', maxLength: 2048 });
+const Question = Type.String({ minLength: 1, maxLength: 8192 });
+const SamplesSchema = Type.Object({ prometheus: Url, metric: Question, count: Type.Integer({ minimum: 1 }), intervalMs: Type.Optional(Milliseconds) }, strict);
+const AlarmSchema = Type.Object(
+  { alarm: Name, prometheus: Type.Optional(Url), query: Type.Optional(Question), condition: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "when it fires, such as 'result >= 0.05'" })), webhook: Type.Optional(Url), intervalMs: Type.Optional(Milliseconds), action: Type.Optional(oneOf(['rollback', 'pause'])) },
+  strict,
+);
+
 const BatchSpecSchema = Type.Object(
-  { name: Type.Optional(Name), size: Share, canary: Type.Optional(Type.Boolean()), bakeMs: Type.Optional(Milliseconds), pause: Type.Optional(Type.Boolean()), verify: Type.Optional(Name) },
+  { name: Type.Optional(Name), size: Share, canary: Type.Optional(Type.Boolean()), bakeMs: Type.Optional(Milliseconds), pause: Type.Optional(Type.Boolean()), verify: Type.Optional(Name), minSamples: Type.Optional(SamplesSchema) },
   strict,
 );
 
@@ -26,13 +34,14 @@ const configFields = {
   lostAfterMs: Milliseconds,
   progressDeadlineMs: Milliseconds,
   bakeMs: Milliseconds,
-  autoRollback: Type.Union([Type.Boolean(), Type.Object({ onHealth: Type.Boolean(), onError: Type.Boolean(), onVerification: Type.Unsafe<readonly VerificationEnd[]>(Type.Array(oneOf(['failed', 'timed-out', 'error', 'aborted']), { maxItems: 4 })) }, strict)]),
+  autoRollback: Type.Union([Type.Boolean(), Type.Object({ onHealth: Type.Boolean(), onError: Type.Boolean(), onAlarm: Type.Optional(Type.Boolean()), onVerification: Type.Unsafe<readonly VerificationEnd[]>(Type.Array(oneOf(['failed', 'timed-out', 'error', 'aborted']), { maxItems: 4 })) }, strict)]),
   stripeBy: Type.Optional(Type.String({ pattern: '^[a-z0-9./-]{1,64}$', description: 'label by whose values targets are spread over the batches; zone when it is left out' })),
   minHealthyTimeMs: Type.Optional(Milliseconds),
   healthyDeadlineMs: Type.Optional(Milliseconds),
   unreachable: Type.Optional(Type.Object({ tolerate: Share, afterMs: Type.Optional(Milliseconds) }, strict)),
   rollback: Type.Optional(Type.Object({ skipCanary: Type.Optional(Type.Boolean()), skipBake: Type.Optional(Type.Boolean()), ignoreWindows: Type.Optional(Type.Boolean()) }, strict)),
   prefetch: Type.Optional(Type.Object({ enabled: Type.Boolean(), ignoreWindows: Type.Optional(Type.Boolean()) }, strict)),
+  alarms: Type.Optional(Type.Unsafe<readonly AlarmSpec[]>(Type.Array(AlarmSchema, { maxItems: 20 }))),
 };
 
 /** How a deployment proceeds, whole (see DeploymentConfig of proto/events.ts for what each means). */

@@ -27,7 +27,7 @@ function newest(world: PipelineWorld): Deployment {
   return deployment;
 }
 
-function order(world: PipelineWorld, kind: Exclude<DeploymentCommand['kind'], 'retry-deployment'>, deployment = newest(world).deployment) {
+function order(world: PipelineWorld, kind: Exclude<DeploymentCommand['kind'], 'retry-deployment' | 'measure-deployment'>, deployment = newest(world).deployment) {
   return world.try({ kind, deployment });
 }
 

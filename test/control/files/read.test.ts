@@ -95,6 +95,9 @@ describe('what it means', () => {
     ['kind: approval,', 'kind: approval, run: x,', "7:68: 'run' is not for steps of kind approval; those have rules, preventSelfApproval, expiresAfter"],
     [', rules: [{group: qa, count: 1}]}]}', '}]}', "7:41: step 'qa' of kind approval needs 'rules', such as [{group: qa, count: 1}]"],
     ['size: 1,', 'size: 1, verify: bata,', "10:50: there is no workflow 'bata' in this file; did you mean 'beta'?"],
+    ['size: 1,', 'size: 1, minSamples: {metric: requests, count: 9},', '10:54: batches[0].minSamples: it is not said who is asked; name a server such as http://prom:9090'],
+    ['    - name: careful\n', '    - name: careful\n      alarms: [{name: p99, provider: {prometheus: {url: "http://prom:9090", query: x}}, failureCondition: high}]\n', "10:107: alarms[0].failureCondition: 'high' is not a condition such as 'result >= 0.05'"],
+    ['    - name: careful\n', '    - name: careful\n      alarms: [{name: p99}]\n', "10:23: alarms[0].name: alarm 'p99' is either a webhook that lists alerts, or a query of Prometheus"],
     ['size: 1,', 'size: 0,', "10:39: batches[0].size: '0' is neither a number of targets from 1 nor a share from 1% to 100%"],
     ['bake: 10m', 'bake: 2d', '10:62: batches[0].bake: 2d is not from 0s to 1d'],
     ['    - name: careful\n', '    - name: careful\n      minHealthy: "100%"\n', '10:19: minHealthy: 100% lets no target be changed; use at most 99%'],
@@ -158,11 +161,11 @@ describe('a file that is right', () => {
         bakeMs: 1_800_000,
         autoRollback: true,
         prefetch: { enabled: true },
+        alarms: [{ alarm: 'p99', webhook: 'http://prom:9093/api/v2/alerts?filter=severity=page' }],
       },
     });
     expect(spec?.workflows[1]?.steps[2]).toMatchObject({ step: 'error-rate', kind: 'analysis', with: { prometheus: 'http://prom:9090', interval: '1m', count: '10', success: 'result < 0.01', failure: 'result >= 0.05', failureLimit: '1' } });
     expect(warningsOf(storefront)).toContain("76:60: 'verify' has no effect in this version: the deploy spec says when a target is healthy; name a workflow that is to look at the batch");
-    expect(warningsOf(storefront)).toContain("95:7: 'alarms' has no effect in this version: write an analysis step in the workflow");
   });
 
   test('CDS-4 says how its applications are built, and of what is not enough for that that it has no effect', () => {

@@ -49,7 +49,7 @@ const workflow = fc.record({ lock: may(fc.constantFrom('stage', 'environment', '
 }));
 
 const deployment = fields({
-  batches: may(fc.array(fields({ size: share(), canary: flag, bake: may(duration) }), { minLength: 1, maxLength: 3 }).map((batches) => batches.map((batch, index) => (index % 2 === 0 ? batch : { name: `batch-${index}`, ...batch })))),
+  batches: may(fc.array(fields({ size: share(), canary: flag, bake: may(duration), minSamples: may(fields({ metric: fc.constant('requests'), count: fc.constant(9), interval: may(duration) })), provider: fc.constant({ prometheus: { url: 'http://prom:9090' } }) }), { minLength: 1, maxLength: 3 }).map((batches) => batches.map((batch, index) => (index % 2 === 0 ? batch : { name: `batch-${index}`, ...batch })))),
   bake: may(duration),
   maxParallel: may(share()),
   minHealthy: may(share(99)),
@@ -57,10 +57,11 @@ const deployment = fields({
   progressDeadline: may(duration),
   failureThreshold: may(fields({ count: may(fc.integer({ min: 1, max: 9 })), percent: may(fc.integer({ min: 1, max: 100 })) })),
   unreachable: may(fields({ tolerate: may(share(99)), after: may(duration) })),
-  autoRollback: may(fc.oneof(fc.boolean(), fields({ onHealth: flag, onError: flag, onVerification: may(fc.subarray(['failed', 'timed-out', 'error', 'aborted'])) }))),
+  autoRollback: may(fc.oneof(fc.boolean(), fields({ onHealth: flag, onError: flag, onAlarm: flag, onVerification: may(fc.subarray(['failed', 'timed-out', 'error', 'aborted'])) }))),
   rollback: may(fields({ skipBake: flag, ignoreWindows: flag })),
   prefetch: may(fc.oneof(fields({ ignoreWindows: flag, quorum: may(fields({ coverage: may(fc.constantFrom(0.5, 0.98)), minCopiesPerZone: may(fc.nat(3)) })) }), fc.constant({ enabled: false }))),
   stripeBy: may(fc.constantFrom('zone', 'rack')),
+  alarms: may(named('alarm', fc.oneof(fields({ webhook: fc.constant('http://alerts:9093/api/v2/alerts?active=true'), action: may(fc.constantFrom('pause', 'rollback')) }), fields({ provider: fc.constant({ prometheus: { url: 'http://prom:9090', query: 'errors' } }), failureCondition: fc.constant('result > 1'), interval: may(duration) })), 2)),
 });
 
 const select = fc.oneof(fc.constantFrom('latest', 'matchDestination'), fc.constant({ author: ['ada', 'bob'] }), fc.constant({ order: ['priority', { list: ['a'.repeat(64)] }, 'number'] }));
