@@ -61,7 +61,7 @@ command('join', 'enrol this machine with a control plane')
 
 command('run', 'run the daemon').action(async (options: CommonOptions) => {
   const config = await load(options);
-  const [{ pino }, { startDaemon }] = await Promise.all([import('pino'), import('./daemon.ts')]);
+  const [{ default: pino }, { startDaemon }] = await Promise.all([import('pino'), import('./daemon.ts')]);
   const log = pino({ level: config.log.level, base: { name: config.name } }, pino.destination({ fd: 2, sync: false }));
   process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'an error was not handled; the daemon goes on'));
   const stop = interrupt();

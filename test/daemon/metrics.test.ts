@@ -31,6 +31,11 @@ test('an agent keeps within its budget of series', async () => {
   expect(series.length).toBeLessThanOrEqual(seriesMax);
 });
 
+test('the lag of the loop is measured when it is asked for, and not watched all the time', async () => {
+  const names = (await scrape()).match(/^# TYPE nodejs_eventloop_lag\w*/gm);
+  expect(names).toEqual(['# TYPE nodejs_eventloop_lag_seconds']);
+});
+
 test('promtool finds nothing to complain about', async ({ skip }) => {
   const { error, status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: `${ours(await scrape()).join('\n')}\n`, encoding: 'utf8' });
   skip(error !== undefined, 'promtool is not installed (Debian package prometheus): the metrics were not linted');
