@@ -1,10 +1,12 @@
 // Ten thousand light agents in one process: each with a key, an enrolment and a long poll of its own, speaking to a real control plane as starlingd does, and doing at once
 // what it is told; none has a disk, a swarm or an application. Its parent is p11-control.ts: it prints one JSON line for each stage and reads commands from standard input.
-// They listen nowhere and say so, so that the roster rests once they have joined.
+// They listen nowhere and say so, so that the roster rests once they have joined. Each takes the bytes of its roster, but what they say is looked at once for all of them:
+// ten thousand machines have ten thousand processors for it.
 
 import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { Agent as Connections, request as send } from 'node:http';
 import { createInterface } from 'node:readline';
+import { gunzipSync } from 'node:zlib';
 import { publicKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPublicKey } from '@libp2p/peer-id';
 import { cidOf } from '../proto/cid.ts';
@@ -26,13 +28,29 @@ interface Answered {
   readonly text: string;
 }
 
+/** Epochs of compressed rosters, by the check sum and length at their end. */
+const compressed = new Map<string, string>();
+function decompressed(bytes: Buffer): string {
+  const end = bytes.subarray(-8).toString('hex');
+  const known = compressed.get(end);
+  if (known !== undefined) return known;
+  const { roster, rosterChange, ...rest }: SyncReply = JSON.parse(gunzipSync(bytes).toString('latin1'));
+  const epoch = roster === undefined ? rosterChange?.epoch : payload<{ epoch: number }>(roster).epoch;
+  const text = JSON.stringify({ ...rest, rosterChange: { epoch } });
+  compressed.set(end, text);
+  return text;
+}
+
 /** One request, to its end. */
 async function exchange(method: string, path: string, authorization: string | undefined, body: string): Promise<Answered> {
   return await new Promise((resolve, reject) => {
-    const request = send(new URL(path, url), { method, agent: connections, headers: { ...(body === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }), ...(authorization === undefined ? {} : { authorization }) } }, (response) => {
+    const request = send(new URL(path, url), { method, agent: connections, headers: { 'accept-encoding': 'gzip', ...(body === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }), ...(authorization === undefined ? {} : { authorization }) } }, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('latin1') }));
+      response.on('end', () => {
+        const bytes = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+        resolve({ status: response.statusCode ?? 0, text: response.headers['content-encoding'] === 'gzip' ? decompressed(bytes) : bytes.toString('latin1') });
+      });
       response.on('error', reject);
     });
     request.on('error', reject);

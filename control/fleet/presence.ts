@@ -20,6 +20,8 @@ export type Connectivity = 'online' | 'stale' | 'offline';
 const intervalMs = 60_000;
 const onlineIntervals = 2;
 const staleIntervals = 10;
+/** How often it is written down of everybody whose poll is open that they are there: far below what decides anything. */
+const lookEveryMs = 1_000;
 
 /** Observations of enrolled members: bounded by their number, since only requests that a member's key signed get here. */
 export class Presence {
@@ -28,6 +30,7 @@ export class Presence {
   /** Long polls open at this moment: as long as one is open, its member is there. */
   readonly #listening = new Map<string, number>();
   readonly #now: () => number;
+  #lookedAt = -Infinity;
 
   /** `now` is milliseconds since 1970. */
   constructor(now: () => number) {
@@ -64,9 +67,12 @@ export class Presence {
     return this.#heard.get(member);
   }
 
-  /** When each member was last heard, milliseconds since 1970. */
+  /** When each member was last heard, milliseconds since 1970; of those whose poll is open, a second ago at most. Asked at every decision. */
   lastSeen(): ReadonlyMap<string, number> {
-    for (const member of this.#listening.keys()) this.#lastSeen.set(member, this.#now());
+    const now = this.#now();
+    if (Math.abs(now - this.#lookedAt) < lookEveryMs) return this.#lastSeen;
+    this.#lookedAt = now;
+    for (const member of this.#listening.keys()) this.#lastSeen.set(member, now);
     return this.#lastSeen;
   }
 

@@ -1,23 +1,24 @@
 // /agent/v1: the fleet's side (proto/fleet.ts) over HTTP. Every request but enrolment is proven by the member's key over the exact
 // bytes of its body, which is why bodies are read as bytes here. What is answered is control/fleet.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { isDigest, cidOf, type Digest } from '../../proto/cid.ts';
-import { ChallengeReplySchema, EnrolReplySchema, EnrolRequestSchema, HandOverReplySchema, HandOverRequestSchema, ReportsRequestSchema, SyncReplySchema, SyncRequestSchema } from '../../proto/fleet.ts';
+import { ChallengeReplySchema, EnrolReplySchema, EnrolRequestSchema, HandOverReplySchema, HandOverRequestSchema, ReportsRequestSchema, SyncRequestSchema } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
 import { ControlError } from '../errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Authenticator } from './auth.ts';
 import { decodeReports } from './decode-reports.ts';
 import type { Access } from './route.ts';
+import { SyncAnswers } from './sync-answers.ts';
 
 /** Proves who sent a request: `verify` of control/trust/member-request.ts. */
 export interface MemberVerifier {
   /** @throws {ControlError} UNAUTHENTICATED, TOO_MANY_REQUESTS. */
-  verify(authorization: string | undefined, request: { readonly method: string; readonly path: string; readonly body: Digest }): { readonly member: string };
+  verify(authorization: string | undefined, request: { readonly method: string; readonly path: string; readonly body: Digest }): Promise<{ readonly member: string }>;
 }
 
 export interface AgentRoutesOptions {
@@ -32,9 +33,9 @@ interface Received {
   readonly digest: Digest;
 }
 
-const nothing: Received = { bytes: new Uint8Array(), digest: createHash('sha256').digest('hex') };
-/** The longest poll, and what any other request has. */
-const longPollTimeoutMs = limits.syncWaitMs + 30_000;
+const nothing: Received = { bytes: new Uint8Array(), digest: hash('sha256', '') };
+/** With a reason of its own: the one that is made otherwise carries a stack. */
+const hungUp = 'the member hung up';
 const ReportsReplySchema = Type.Object({ recorded: Type.Integer(), refused: Type.Integer() });
 
 /** Registers the routes, in a context of their own. */
@@ -45,13 +46,13 @@ export async function agentRoutes(app: FastifyInstance, options: AgentRoutesOpti
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit: limits.apiBodyBytesMax }, (request, body, done) => {
     const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
-    received.set(request, { bytes, digest: createHash('sha256').update(bytes).digest('hex') });
+    received.set(request, { bytes, digest: hash('sha256', bytes) });
     done(null, undefined);
   });
   const route = (method: 'GET' | 'POST', url: string, access: Access, reply: TSchema | undefined, handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>, long = false): void => {
-    app.route({ method, url, config: { access }, ...(long ? { handlerTimeout: longPollTimeoutMs } : {}), ...(reply === undefined ? {} : { schema: { response: { 200: reply } } }), handler });
+    app.route({ method, url, config: { access, long }, ...(reply === undefined ? {} : { schema: { response: { 200: reply } } }), handler });
   };
-  const member = (request: FastifyRequest): string => proven(request, received.get(request) ?? nothing, options);
+  const member = async (request: FastifyRequest): Promise<string> => await proven(request, received.get(request) ?? nothing, options);
 
   route('POST', '/agent/v1/enrol/challenge', 'enrolment', ChallengeReplySchema, async (request) => {
     options.authenticator.admit(request.ip);
@@ -67,16 +68,22 @@ export async function agentRoutes(app: FastifyInstance, options: AgentRoutesOpti
       throw error;
     }
   });
-  route('POST', '/agent/v1/sync', 'member', SyncReplySchema, async (request, reply) => {
-    const id = member(request);
+  const answers = new SyncAnswers();
+  route('POST', '/agent/v1/sync', 'member', undefined, async (request, reply) => {
     const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
-    return await fleet.sync(id, bodies.read(request, syncForm), { signal: gone.signal });
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) gone.abort(hungUp);
+    });
+    const id = await member(request);
+    const answer = await fleet.sync(id, bodies.read(request, syncForm), { signal: gone.signal });
+    const { bytes, encoding } = await answers.encode(answer, request.headers['accept-encoding']);
+    if (encoding !== undefined) void reply.header('content-encoding', encoding);
+    return await reply.type('application/json; charset=utf-8').send(bytes);
   }, true);
-  route('POST', '/agent/v1/reports', 'member', ReportsReplySchema, async (request) => await fleet.report(member(request), decodeReports(bodies.read(request, reportsForm))));
-  route('POST', '/agent/v1/revisions', 'member', HandOverReplySchema, async (request) => await fleet.handOver(member(request), bodies.read(request, handOverForm)));
+  route('POST', '/agent/v1/reports', 'member', ReportsReplySchema, async (request) => await fleet.report(await member(request), decodeReports(bodies.read(request, reportsForm))));
+  route('POST', '/agent/v1/revisions', 'member', HandOverReplySchema, async (request) => await fleet.handOver(await member(request), bodies.read(request, handOverForm)));
   route('GET', '/agent/v1/revisions/:revision', 'member', undefined, async (request, reply) => {
-    const id = member(request);
+    const id = await member(request);
     const { revision } = revisionOf(request);
     const bytes = fleet.manifest(id, isDigest(revision) ? cidOf(revision, 'dag-cbor') : revision);
     if (bytes === undefined) throw new ControlError('NOT_FOUND', `there is no revision ${revision} for this member`);
@@ -95,10 +102,11 @@ function revisionOf(request: FastifyRequest) {
 }
 
 /** The member that a request is proven to come from. @throws {ControlError} UNAUTHENTICATED, TOO_MANY_REQUESTS. */
-function proven(request: FastifyRequest, { digest }: Received, { verifier, authenticator }: AgentRoutesOptions): string {
+async function proven(request: FastifyRequest, { digest }: Received, { verifier, authenticator }: AgentRoutesOptions): Promise<string> {
   authenticator.admit(request.ip);
   try {
-    return verifier.verify(request.headers.authorization, { method: request.method, path: request.url, body: digest }).member;
+    const { member } = await verifier.verify(request.headers.authorization, { method: request.method, path: request.url, body: digest });
+    return member;
   } catch (error) {
     if (error instanceof ControlError && error.code === 'UNAUTHENTICATED') authenticator.failed(request.ip, 'member');
     throw error;

@@ -43,7 +43,7 @@ export async function eventRoutes(app: FastifyInstance, options: EventsOptions):
     url: operation.path,
     sse: 'manual',
     handlerTimeout: streamTimeoutMs,
-    config: { access: 'scope' },
+    config: { access: 'scope', long: true },
     schema: { operationId: 'streamEvents', summary: operation.summary, tags: ['events'], querystring: operation.query, produces: ['text/event-stream'], response: { 200: { description: 'text/event-stream' } } },
     ...accessHooks(operation, options),
     handler: async (request, reply) => {

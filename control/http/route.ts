@@ -22,6 +22,8 @@ export type Access = 'everybody' | 'scope' | 'member' | 'enrolment' | 'metrics';
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** A poll or a stream: how long it takes says nothing. */
+    long?: boolean;
   }
 }
 
@@ -49,6 +51,9 @@ export interface RouteOptions {
   readonly random: RandomBytes;
 }
 
+/** How long a handler may take, in milliseconds. Members' routes have none of it: it costs each request a timer and two signals, and their connections end when they rest. */
+export const handlerTimeoutMs = 30_000;
+
 const Parameter = Type.String({ minLength: 1, maxLength: 128 });
 
 /** Refuses, while booting, every route that does not say who may use it. */
@@ -65,6 +70,7 @@ export function operationRoute<Id extends OperationId>(app: FastifyInstance, id:
   app.route({
     method: operation.method,
     url: urlOf(operation.path),
+    handlerTimeout: handlerTimeoutMs,
     config: { access: operation.scope === 'none' ? 'everybody' : 'scope' },
     schema: schemaOf(id, operation),
     ...accessHooks(operation, options),
@@ -219,5 +225,5 @@ export function plainRoute(
   { method, url, access }: { readonly method: 'GET' | 'POST'; readonly url: string; readonly access: Access },
   handler: RouteHandlerMethod,
 ): void {
-  app.route({ method, url, config: { access }, handler });
+  app.route({ method, url, handlerTimeout: handlerTimeoutMs, config: { access }, handler });
 }

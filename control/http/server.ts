@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import { ControlError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { RandomBytes } from '../random.ts';
 import { agentRoutes, type AgentRoutesOptions } from './agent-routes.ts';
 import type { ApiOptions, Handlers } from './api.ts';
 import { governanceHandlers } from './api-governance.ts';
@@ -58,7 +59,6 @@ export interface ServerOptions
 export const serverLimits = {
   requestTimeout: 30_000,
   headersTimeout: 15_000,
-  handlerTimeout: 30_000,
   connectionTimeout: limits.syncWaitMs + 15_000,
   keepAliveTimeout: 72_000,
   maxRequestsPerSocket: 1_000,
@@ -74,11 +74,11 @@ export interface RegisteredRoute {
 
 /** The server with all its routes, not yet listening, and the table of what it serves. */
 export async function createServer(options: ServerOptions): Promise<{ readonly app: FastifyInstance; readonly routes: readonly RegisteredRoute[] }> {
+  const ids = requestIds(options.random);
   const app = Fastify({
     logger: false,
     bodyLimit: limits.apiBodyBytesMax,
     requestTimeout: serverLimits.requestTimeout,
-    handlerTimeout: serverLimits.handlerTimeout,
     connectionTimeout: serverLimits.connectionTimeout,
     keepAliveTimeout: serverLimits.keepAliveTimeout,
     maxRequestsPerSocket: serverLimits.maxRequestsPerSocket,
@@ -90,7 +90,7 @@ export async function createServer(options: ServerOptions): Promise<{ readonly a
     forceCloseConnections: 'idle',
     // Said in our own words, by the first hook.
     return503OnClosing: false,
-    genReqId: () => Buffer.from(options.random(8)).toString('hex'),
+    genReqId: ids,
     clientErrorHandler: (error, socket) => refuseConnection(error, socket),
     frameworkErrors: (error, _request, reply) => {
       void sendProblem(reply, problemOf('INVALID_REQUEST', { detail: error.message.toLowerCase() }));
@@ -119,6 +119,16 @@ export async function createServer(options: ServerOptions): Promise<{ readonly a
   plainRoute(app, { method: 'GET', url: '/v1/openapi.json', access: 'everybody' }, async () => app.swagger());
   await app.ready();
   return { app, routes };
+}
+
+/** For people who look for one request: this process's mark, then its number. To draw each at random would cost thousands of calls of the system a second. */
+function requestIds(random: RandomBytes): () => string {
+  const mark = Buffer.from(random(4)).toString('hex');
+  let count = 0;
+  return () => {
+    count += 1;
+    return mark + count.toString(16).padStart(8, '0');
+  };
 }
 
 /** Every operation of the table but the stream, which is events.ts. */
@@ -173,7 +183,7 @@ function observe(app: FastifyInstance, { metrics, clock, log, signal }: ServerOp
     const route = request.routeOptions.url ?? 'unknown';
     const ms = clock.monotonic() - (started.get(request) ?? clock.monotonic());
     const code = String(reply.statusCode);
-    if (request.routeOptions.handlerTimeout <= serverLimits.handlerTimeout) metrics.requestDuration.observe({ method: request.method, route, code }, ms / 1000);
+    if (request.routeOptions.config.long !== true) metrics.requestDuration.observe({ method: request.method, route, code }, ms / 1000);
     log.debug({ request: request.id, method: request.method, route, code: reply.statusCode, ms: Math.round(ms) }, 'answered');
   });
 }

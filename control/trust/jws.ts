@@ -13,16 +13,36 @@ export function signCompact(kind: StatementKind, payload: object, key: SigningKe
   return `${signed}.${key.sign(Buffer.from(signed)).toString('base64url')}`;
 }
 
+/** A statement taken apart, its signature not yet verified. */
+export interface ReadCompact {
+  /** What is signed. */
+  readonly signed: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly key: KeyObject;
+  /** Of no worth before the signature has been verified; its form is not checked. */
+  readonly payload: unknown;
+}
+
+/** What is said of a statement whose signature is not its key's. */
+export const notVerified = 'has a signature that does not verify';
+
 /**
  * The payload of a statement of exactly this kind, signed by the key that `keyFor` gives for its key id (and for what it claims,
  * not yet verified); otherwise a string that says what is wrong. The payload's form is not checked.
  */
-export function openCompact(
+export function openCompact(...statement: Parameters<typeof readCompact>): { readonly payload: unknown } | string {
+  const read = readCompact(...statement);
+  if (typeof read === 'string') return read;
+  return verify(null, read.signed, read.key, read.signature) ? { payload: read.payload } : notVerified;
+}
+
+/** The same up to the signature, for who verifies it elsewhere (verify-soon.ts). */
+export function readCompact(
   kind: StatementKind,
   compact: string,
   bytesMax: number,
   keyFor: (kid: string, unverified: Readonly<Record<string, unknown>>) => KeyObject | undefined,
-): { readonly payload: unknown } | string {
+): ReadCompact | string {
   if (compact.length > bytesMax) return `is ${compact.length} bytes long, at most ${bytesMax} are allowed`;
   const [header, payload, signature, ...rest] = compact.split('.');
   if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) return 'does not have the three parts of a compact JWS';
@@ -39,8 +59,7 @@ export function openCompact(
   const bytes = Buffer.from(signature, 'base64url');
   // The last digit of base64url has bits to spare: without this one statement could be written in several ways.
   if (bytes.toString('base64url') !== signature) return 'has a signature that is not canonical base64url';
-  if (!verify(null, Buffer.from(`${header}.${payload}`), key, bytes)) return 'has a signature that does not verify';
-  return { payload: value };
+  return { signed: Buffer.from(`${header}.${payload}`, 'latin1'), signature: bytes, key, payload: value };
 }
 
 function encode(text: string): string {

@@ -7,8 +7,9 @@ import type { Digest } from '../../proto/cid.ts';
 import { limits } from '../../proto/limits.ts';
 import { MemberRequestSchema, type MemberRequest } from '../../proto/statement.ts';
 import { ControlError } from '../errors.ts';
-import { openCompact } from './jws.ts';
+import { notVerified, readCompact } from './jws.ts';
 import { keyIdOf, publicKeyOf } from './keys.ts';
+import { createVerifySoon, type VerifySoon } from './verify-soon.ts';
 
 /** What was really asked. */
 export interface ReceivedRequest {
@@ -21,7 +22,7 @@ export interface ReceivedRequest {
 
 export interface RequestVerifier {
   /** @throws {ControlError} UNAUTHENTICATED; TOO_MANY_REQUESTS when more nonces came in two minutes than are remembered. */
-  verify(authorization: string | undefined, request: ReceivedRequest): MemberRequest;
+  verify(authorization: string | undefined, request: ReceivedRequest): Promise<MemberRequest>;
 }
 
 export interface RequestVerifierOptions {
@@ -47,10 +48,11 @@ const form = Compile(MemberRequestSchema);
 export function createRequestVerifier(options: RequestVerifierOptions): RequestVerifier {
   const nonces = createNonceMemory(options.now);
   const keys = createKeyMemory();
+  const verifySoon = createVerifySoon();
   return {
-    verify: (authorization, request) => {
+    verify: async (authorization, request) => {
       if (authorization === undefined || !authorization.startsWith(scheme)) throw refused('expected an Authorization header with the scheme Starling');
-      const statement = open(authorization.slice(scheme.length), options, keys);
+      const statement = await open(authorization.slice(scheme.length), options, keys, verifySoon);
       if (statement.method !== request.method || statement.path !== request.path || statement.body !== request.body) {
         throw refused('the statement is for another request');
       }
@@ -64,16 +66,20 @@ export function createRequestVerifier(options: RequestVerifierOptions): RequestV
   };
 }
 
-function open(compact: string, options: RequestVerifierOptions, keys: (publicHex: string) => MemberKey): MemberRequest {
-  const opened = openCompact('request', compact, statementBytesMax, (kid, { member }) => {
+async function open(compact: string, options: RequestVerifierOptions, keys: (publicHex: string) => MemberKey, verifySoon: VerifySoon): Promise<MemberRequest> {
+  const read = readCompact('request', compact, statementBytesMax, (kid, { member }) => {
     if (typeof member !== 'string') return undefined;
     const publicHex = options.publicKeyOf(member);
     const known = publicHex === undefined ? undefined : keys(publicHex);
     return known !== undefined && kid === known.id ? known.key : undefined;
   });
-  if (typeof opened === 'string') throw refused(`the statement ${opened}`);
-  if (!form.Check(opened.payload)) throw refused('the statement does not have the form of a member request');
-  return opened.payload;
+  if (typeof read === 'string') throw refused(`the statement ${read}`);
+  const { key, signed, signature, payload } = read;
+  if (!(await verifySoon(key, signed, signature))) throw refused(`the statement ${notVerified}`);
+  if (!form.Check(payload)) throw refused('the statement does not have the form of a member request');
+  // Whoever was revoked meanwhile is no member any more.
+  if (options.publicKeyOf(payload.member) === undefined) throw refused('the statement names a key that is not known here');
+  return payload;
 }
 
 interface MemberKey {

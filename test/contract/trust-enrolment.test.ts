@@ -97,9 +97,23 @@ describe('a member request', () => {
   test('is proven once', async () => {
     const { identity, verifier, sign } = await conversation();
     const header = await sign(request);
-    expect(verifier.verify(header, request)).toMatchObject({ member: identity.member });
+    expect(await verifier.verify(header, request)).toMatchObject({ member: identity.member });
     expect(await codeOf(() => verifier.verify(header, request))).toBe('UNAUTHENTICATED');
-    expect(verifier.verify(await sign(request), request)).toMatchObject({ member: identity.member });
+    expect(await verifier.verify(await sign(request), request)).toMatchObject({ member: identity.member });
+  });
+
+  test('is proven once even when it comes twice at the same time', async () => {
+    const { verifier, sign } = await conversation();
+    const header = await sign(request);
+    const outcomes = await Promise.allSettled(Array.from({ length: 40 }, async () => await verifier.verify(header, request)));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(1);
+  });
+
+  test('of somebody revoked while it is being verified is refused', async () => {
+    const { members, verifier, sign } = await conversation();
+    const verified = verifier.verify(await sign(request), request);
+    members.clear();
+    await expect(verified).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   });
 
   test.each([
@@ -157,12 +171,12 @@ describe('a member request', () => {
   test('is remembered within bounds: too many of one member are refused, not forgotten', async () => {
     const { clock, verifier, sign } = await conversation();
     const first = await sign(request);
-    verifier.verify(first, request);
-    for (let count = 1; count < noncesPerMemberMax; count += 1) verifier.verify(await sign(request), request);
+    await verifier.verify(first, request);
+    for (let count = 1; count < noncesPerMemberMax; count += 1) await verifier.verify(await sign(request), request);
     expect(await codeOf(async () => verifier.verify(await sign(request), request))).toBe('TOO_MANY_REQUESTS');
     expect(await codeOf(() => verifier.verify(first, request))).toBe('UNAUTHENTICATED');
     clock.now += 121_000;
-    expect(verifier.verify(await sign(request), request).method).toBe('POST');
+    expect(await verifier.verify(await sign(request), request)).toMatchObject({ method: 'POST' });
     expect(await codeOf(() => verifier.verify(first, request))).toBe('UNAUTHENTICATED');
   });
 });

@@ -1,0 +1,64 @@
+// Answers to syncs as bytes. What ten thousand members are told alike is made and compressed once: a whole roster, which comes alone, a change of it, an order's text.
+
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { Compile } from 'typebox/compile';
+import { SyncReplySchema, type SyncReply } from '../../proto/fleet.ts';
+
+/** A body, and how it is encoded. */
+export interface EncodedAnswer {
+  readonly bytes: Uint8Array;
+  readonly encoding?: 'gzip';
+}
+
+/** Rosters and changes of it kept made: nearly everybody holds one of the last few. A roster of ten thousand is 3 MB, and 1 MB compressed. */
+const keptMax = 4;
+/** Shorter ones are not worth a try. */
+const compressedBytesMin = 16 * 1024;
+
+const form = Compile(SyncReplySchema);
+const compress = promisify(gzip);
+
+interface Kept {
+  readonly bytes: Uint8Array;
+  /** Undefined when that is no shorter. */
+  readonly compressed: Promise<Uint8Array> | undefined;
+}
+
+export class SyncAnswers {
+  /** By what tells one roster from another, the text or the change itself, oldest first. */
+  readonly #kept = new Map<unknown, Kept>();
+
+  /** `accepted` is the request's Accept-Encoding. */
+  async encode(answer: SyncReply, accepted: string | string[] | undefined): Promise<EncodedAnswer> {
+    const common = commonIn(answer);
+    if (common === undefined) return { bytes: encoded(answer) };
+    const { bytes, compressed } = this.#kept.get(common) ?? this.#keep(common, answer);
+    if (compressed === undefined || !/\bgzip\b/.test(String(accepted))) return { bytes };
+    return { bytes: await compressed, encoding: 'gzip' };
+  }
+
+  #keep(common: unknown, answer: SyncReply): Kept {
+    const bytes = encoded(answer);
+    const made: Kept = { bytes, compressed: bytes.length < compressedBytesMin ? undefined : compress(bytes) };
+    this.#kept.set(common, made);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= keptMax) break;
+      this.#kept.delete(oldest);
+    }
+    return made;
+  }
+}
+
+/** What everybody who is told it is told in the same bytes: a roster or a change of it with nothing else. */
+function commonIn({ roster, rosterChange, orders, metadata, certificate, pollAfterMs }: SyncReply): unknown {
+  if (orders.length > 0 || certificate !== undefined || pollAfterMs !== 0 || Object.keys(metadata).length > 0) return undefined;
+  return roster ?? rosterChange;
+}
+
+/** @throws when it does not fit its schema: that is our own mistake. */
+function encoded(answer: SyncReply): Uint8Array {
+  if (form.Check(answer)) return Buffer.from(JSON.stringify(answer));
+  const first = form.Errors(answer)[0];
+  throw new Error(`the answer to a sync does not fit its schema: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
+}
