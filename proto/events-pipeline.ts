@@ -107,7 +107,11 @@ export type PipelineEvent =
       readonly lifts?: readonly string[];
       /** Of overrides: for how long it counts once approved. */
       readonly countsForMs?: number;
+      /** Of overrides: whether their use is to be reviewed. */
+      readonly review?: true;
     }
+  /** Somebody who had no part in it looked at how an override was used. */
+  | { readonly kind: 'approval.reviewed'; readonly request: string; readonly by: string; readonly comment: string }
   | {
       readonly kind: 'approval.voted';
       readonly request: string;
@@ -178,6 +182,7 @@ const kinds: Readonly<Record<PipelineEvent['kind'], true>> = {
   'approval.voted': true,
   'approval.vote-revoked': true,
   'approval.settled': true,
+  'approval.reviewed': true,
   'workflow.started': true,
   'workflow.step': true,
   'workflow.measured': true,

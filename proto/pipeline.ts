@@ -113,11 +113,26 @@ export interface CompliancePolicy {
   readonly environments: readonly string[];
   readonly requires: readonly ComplianceRule[];
   /** Who may lift it for one promotion, and for how long that counts. Absent: nobody. */
-  readonly breakGlass?: { readonly group: string; readonly count: number; readonly expiresMs: number };
+  readonly breakGlass?: {
+    readonly group: string;
+    readonly count: number;
+    readonly expiresMs: number;
+    /** Each use is to be looked at afterwards by somebody who had no part in it. */
+    readonly requireReview?: true;
+  };
+}
+
+/** What every revision of an application needs of the machines that it runs on, beside what a revision says itself. */
+export interface AppRequirements {
+  readonly app: string;
+  readonly requires: readonly { readonly node: string; readonly version: string }[];
 }
 
 /** All of a pipeline. */
 export interface PipelineSpec {
+  /** For people and for lists; nothing is decided by them. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly requirements?: readonly AppRequirements[];
   /** `superseded`: the newest approved goes on, and older ones that wait give way; `queued`: each goes on, in order. */
   readonly executionMode: 'superseded' | 'queued';
   readonly stages: readonly StageSpec[];

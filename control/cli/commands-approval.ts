@@ -131,9 +131,39 @@ export function registerCompliance(program: Command, world: World): void {
           { title: 'MODE', cell: ({ mode }) => mode },
           { title: 'ENVIRONMENTS', cell: ({ environments }) => environments.join(', ') },
           { title: 'DEMANDS', cell: ({ requires }) => requires.map(({ rule }) => rule).join(', ') },
-          { title: 'BREAK GLASS', cell: ({ breakGlass }) => (breakGlass === undefined ? 'nobody' : `${breakGlass.count} of ${breakGlass.group}, for ${durationText(breakGlass.expiresMs)}`) },
+          { title: 'BREAK GLASS', cell: ({ breakGlass }) => (breakGlass === undefined ? 'nobody' : `${breakGlass.count} of ${breakGlass.group}, for ${durationText(breakGlass.expiresMs)}${breakGlass.requireReview === true ? ', reviewed afterwards' : ''}`) },
         ],
       });
+    });
+  compliance
+    .command('reviews')
+    .description('uses of break-glass that nobody has looked at yet')
+    .option('-e, --environment <name>', 'only those in an environment')
+    .action(async (flags: { readonly environment?: string }, self: Command) => {
+      const { api, terminal } = contextOf(world, self);
+      const client = await api();
+      const moments = momentsOf(world);
+      terminal.list(await listAll(async (page) => await client.call('listApprovals', { params: {}, query: { ...page, ...flags, review: 'due' } })), {
+        name: (one) => one.approval,
+        empty: 'every use of break-glass was reviewed',
+        columns: [
+          { title: 'OVERRIDE', cell: (one) => one.approval },
+          { title: 'LIFTED', cell: ({ lifts = [] }) => lifts.join(', ') },
+          { title: 'FOR', cell: ({ members, environment }) => `${setText(members)} to ${environment ?? '-'}` },
+          { title: 'USED BY', cell: ({ review }) => review?.deployment ?? '-' },
+          { title: 'SINCE', cell: ({ review }) => (review?.usedAt === undefined ? '-' : moments.relative(review.usedAt)) },
+          { title: 'ASKED BY', cell: ({ by, reason }) => `${by}${reason === undefined ? '' : `: ${reason}`}` },
+        ],
+      });
+    });
+  compliance
+    .command('review')
+    .description('say what you saw of a use of break-glass in which you had no part')
+    .argument('<override>', 'as `starling compliance reviews` shows it')
+    .requiredOption('--comment <text>', 'what you saw; it stays on record')
+    .action(async (id: string, { comment }: { readonly comment: string }, self: Command) => {
+      const context = contextOf(world, self);
+      show(context, await (await context.api()).call('reviewOverride', { params: { approval: id }, body: { comment } }));
     });
   compliance
     .command('evidence')
@@ -171,6 +201,7 @@ function approvalText(one: Approval, moments: Moments): string {
     `${approval}: ${purpose} of ${setText(members)}${environment === undefined ? '' : ` to ${environment}`} [${status}]${outcome === undefined ? '' : `: ${outcome}`}`,
     `  set ${set.slice(0, 16)}, asked ${moments.relative(openedAt)} by ${by}${reason === undefined ? '' : `: ${reason}`}`,
     ...(lifts === undefined ? [] : [`  lifts ${lifts.join(', ')}${one.countsForMs === undefined ? '' : ` for ${durationText(one.countsForMs)}`}`]),
+    ...reviewText(one, moments),
     ...(open ? [`  missing: ${rulesText(missing) || 'nothing; it takes effect at once'}${expiresAt === undefined ? '' : `; expires ${moments.text(expiresAt)}`}`] : []),
     ...votes.map((vote) => `  ${vote.by} ${vote.decision === 'approve' ? 'approved' : 'rejected'} ${moments.relative(vote.at)}${vote.groups.length === 0 ? '' : ` (${vote.groups.join(', ')})`}${vote.comment === undefined ? '' : `: ${vote.comment}`}${vote.revokedAt === undefined ? '' : `, taken back ${moments.relative(vote.revokedAt)}`}`),
     ...(excluded.length === 0 ? [] : [`  not counted, since they wrote or asked for it: ${excluded.join(', ')}`]),
@@ -178,6 +209,13 @@ function approvalText(one: Approval, moments: Moments): string {
     ...(changes.length > 20 ? [`  and ${changes.length - 20} more changes`] : []),
     ...(open ? [mine.may ? `  your word would count: starling approve ${approval}` : `  you cannot act: ${mine.why ?? 'others must'}`] : []),
   ].map(visible).join('\n');
+}
+
+function reviewText({ approval, review }: Approval, moments: Moments): readonly string[] {
+  if (review === undefined) return [];
+  if (review.by !== undefined) return [`  used by ${review.deployment ?? '-'}, reviewed by ${review.by}: ${review.comment ?? ''}`];
+  if (review.usedAt === undefined) return ['  once it is used, somebody who had no part in it reviews that'];
+  return [`  used by ${review.deployment ?? '-'} ${moments.relative(review.usedAt)}, and not reviewed yet: starling compliance review ${approval} --comment TEXT`];
 }
 
 function evidenceText({ promotion, environment, members, phase, started, decidedAt, asOf, policies, approvals, blockers, exemptions, reproduced, by, reason }: Evidence, moments: Moments): string {

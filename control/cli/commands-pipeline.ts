@@ -17,7 +17,8 @@ export function registerPipeline(program: Command, world: World): void {
     .command('list')
     .description('list pipelines')
     .option('--project <name>', 'only those of a project')
-    .action(async (flags: { readonly project?: string }, command: Command) => {
+    .option('-l, --label <selector>', 'only those with these labels, such as team=checkout')
+    .action(async (flags: { readonly project?: string; readonly label?: string }, command: Command) => {
       const { api, terminal } = contextOf(world, command);
       const client = await api();
       const pipelines = await listAll(async (query) => await client.call('listPipelines', { params: {}, query: { ...query, ...flags } }));

@@ -67,6 +67,8 @@ export type RequestApproval = { readonly kind: 'request-approval'; readonly requ
 export type RequestOverride = { readonly kind: 'request-override'; readonly request: string; readonly environment: string; readonly revision: string; readonly lifts: readonly string[]; readonly reason: string };
 /** The shell has verified who votes and which groups they are in. */
 export type VoteOn = { readonly kind: 'vote'; readonly request: string; readonly decision: 'approve' | 'reject'; readonly by: string; readonly groups: readonly string[]; readonly comment?: string };
+/** Of an override that was used: what somebody else saw of it afterwards. */
+export type ReviewOverride = { readonly kind: 'review-override'; readonly request: string; readonly by: string; readonly comment: string };
 export type RevokeVote = { readonly kind: 'revoke-vote'; readonly request: string; readonly by: string; readonly reason: string };
 export type SettleRequest = { readonly kind: 'settle-request'; readonly request: string; readonly status: Exclude<ApprovalStatus, 'open'>; readonly reason?: string };
 export type StartWorkflow = { readonly kind: 'start-workflow'; readonly run: string; readonly environment: string };
@@ -109,6 +111,7 @@ export type GovernanceCommand =
   | RequestOverride
   | VoteOn
   | RevokeVote
+  | ReviewOverride
   | SettleRequest
   | StartWorkflow
   | ReportStep
@@ -139,6 +142,7 @@ const kinds: Readonly<Record<GovernanceCommand['kind'], true>> = {
   'request-override': true,
   vote: true,
   'revoke-vote': true,
+  'review-override': true,
   'settle-request': true,
   'start-workflow': true,
   'report-step': true,

@@ -2,13 +2,13 @@
 // automation.ts. Workflow runs are work/commands.ts.
 
 import { accepted, refused } from './answer.ts';
-import type { RequestApproval, RequestOverride, RevokeVote, SettleRequest, VoteOn } from './command-governance.ts';
+import type { RequestApproval, RequestOverride, ReviewOverride, RevokeVote, SettleRequest, VoteOn } from './command-governance.ts';
 import type { Answer } from './command.ts';
 import { why } from './commands-pipeline.ts';
 import { asCounted, requestAbout } from './gates/approval.ts';
 import { demandsOf, liftPolicy } from './gates/lift-rules.ts';
 import type { State } from './model.ts';
-import { isAmong } from './people.ts';
+import { isAmong, personOf } from './people.ts';
 import { findSet } from './select.ts';
 import { approvalTransitions, mayBecome } from './transitions.ts';
 
@@ -43,6 +43,7 @@ export function requestOverride(state: State, { request, environment, revision, 
     reason,
     lifts,
     countsForMs,
+    ...(demands.some((demand) => demand?.review === true) ? { review: true } : {}),
   });
 }
 
@@ -56,6 +57,19 @@ export function vote(state: State, { kind: _kind, ...command }: VoteOn, now: num
   if (!fits) return refused('forbidden', `request '${command.request}' is for ${request.rules.map(({ group }) => `group '${group}'`).join(', ')}, which ${command.by} is not in`);
   if (command.decision === 'reject' && (command.comment ?? '').trim() === '') return refused('invalid', 'a rejection says why: add a comment');
   return accepted({ kind: 'approval.voted', ...command });
+}
+
+/** A review by whoever asked for it or said yes would be none. */
+export function reviewOverride(state: State, { request: id, by, comment }: ReviewOverride): Answer {
+  const request = state.requests.get(id);
+  if (request === undefined) return refused('not-found', `there is no request '${id}'`);
+  if (request.review !== true) return refused('conflict', `request '${id}' is of nothing whose use is to be reviewed`);
+  if (request.used === undefined) return refused('conflict', `override '${id}' was not used, so that there is nothing to review`);
+  if (request.reviewed !== undefined) return refused('conflict', `override '${id}' was reviewed by ${request.reviewed.by} already`);
+  if (comment.trim() === '') return refused('invalid', 'a review says what was seen: add a comment');
+  const involved = [personOf(state, request.openedBy), ...request.votes.filter((one) => one.decision === 'approve' && one.revokedAt === undefined).map((one) => one.by)];
+  if (isAmong(involved, by)) return refused('forbidden', `${by} had a part in override '${id}'; somebody else must review it`);
+  return accepted({ kind: 'approval.reviewed', request: id, by, comment });
 }
 
 export function revokeVote(state: State, { request: id, by, reason }: RevokeVote): Answer {

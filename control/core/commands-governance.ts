@@ -2,7 +2,7 @@
 
 import type { GovernanceCommand } from './command-governance.ts';
 import type { Answer } from './command.ts';
-import { requestApproval, requestOverride, revokeVote, settleRequest, vote } from './commands-approval.ts';
+import { requestApproval, requestOverride, reviewOverride, revokeVote, settleRequest, vote } from './commands-approval.ts';
 import { applyPipeline, deletePipeline, describeRevision, setAutomation, switchEdge, switchPipeline } from './commands-pipeline.ts';
 import { acquireLock, endFreeze, placePin, placeVeto, releaseHold, releaseLock, removePin, removeVeto, startFreeze } from './commands-restraints.ts';
 import type { State } from './model.ts';
@@ -47,6 +47,8 @@ export function govern(state: State, command: GovernanceCommand, now: number): A
       return requestOverride(state, command);
     case 'vote':
       return vote(state, command, now);
+    case 'review-override':
+      return reviewOverride(state, command);
     case 'revoke-vote':
       return revokeVote(state, command);
     case 'settle-request':

@@ -10,7 +10,7 @@ type Of<K extends PipelineEvent['kind']> = Extract<PipelineEvent, { readonly kin
 
 /** The facts that this file folds. */
 export type ApprovalEvent = Of<
-  'approval.requested' | 'approval.voted' | 'approval.vote-revoked' | 'approval.settled' | 'workflow.started' | 'workflow.step' | 'workflow.measured' | 'workflow.resumed' | 'workflow.notified' | 'workflow.finished'
+  'approval.requested' | 'approval.voted' | 'approval.vote-revoked' | 'approval.settled' | 'approval.reviewed' | 'workflow.started' | 'workflow.step' | 'workflow.measured' | 'workflow.resumed' | 'workflow.notified' | 'workflow.finished'
 >;
 
 /** Folds one fact about a request or a run. */
@@ -36,6 +36,12 @@ export function foldApproval(draft: Draft, event: ApprovalEvent, at: number, act
       draft.requests.set(event.request, { ...known, status: event.status, settledAt: at, ...(event.reason === undefined ? {} : { outcome: event.reason }) });
       return;
     }
+    case 'approval.reviewed': {
+      const { request, by, comment } = event;
+      const known = draft.requests.get(request);
+      if (known !== undefined && known.reviewed === undefined) draft.requests.set(request, { ...known, reviewed: { by, comment, at } });
+      return;
+    }
     case 'workflow.started': {
       if (draft.runs.get(event.run) !== undefined) return;
       const { kind: _kind, steps, ...run } = event;
@@ -59,6 +65,14 @@ export function foldApproval(draft: Draft, event: ApprovalEvent, at: number, act
       return foldRunEnd(draft, event, at);
     default:
       event satisfies never;
+  }
+}
+
+/** A deployment was let go by overrides: those that are to be reviewed remember the first. */
+export function foldUse(draft: Draft, deployment: string, refs: readonly (string | undefined)[], at: number): void {
+  for (const ref of refs) {
+    const known = draft.requests.get(ref ?? '');
+    if (known?.review === true && known.used === undefined) draft.requests.set(known.request, { ...known, used: { deployment, at } });
   }
 }
 

@@ -5,6 +5,7 @@ import type { Event } from '../../proto/events.ts';
 import type { Draft, Mutable } from './draft.ts';
 import type { Batch, Deployment, IssuedOrder, TargetDeployment } from './model.ts';
 import { isDone, isFinal, isFinished, isInFlight } from './phases.ts';
+import { foldUse } from './evolve-approval.ts';
 import { foldPause } from './evolve-pause.ts';
 import { foldPrefetch, foldPrefetchEnd } from './evolve-prefetch.ts';
 import { foldReport, settleBatches } from './evolve-report.ts';
@@ -88,6 +89,7 @@ function foldStarted(draft: Draft, event: Of<'deployment.started'>, at: number):
     progressedAt: at,
     cancels: [],
   });
+  foldUse(draft, event.deployment, (event.exemptions ?? []).map(({ ref }) => ref), at);
   environment.seq = event.seq;
   environment.activeDeployment = event.deployment;
   environment.newestDeployment = event.deployment;

@@ -38,6 +38,7 @@ export function foldPipeline(draft: Draft, event: PipelineEvent, at: number, act
       return foldRestraint(draft, event, at, actor);
     case 'approval.requested':
     case 'approval.voted':
+    case 'approval.reviewed':
     case 'approval.vote-revoked':
     case 'approval.settled':
     case 'workflow.started':

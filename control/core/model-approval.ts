@@ -31,6 +31,10 @@ export interface ApprovalRequest {
   readonly reason?: string;
   readonly lifts?: readonly string[];
   readonly countsForMs?: number;
+  /** Of overrides: whether their use is to be reviewed, the first deployment that used it, and the review. */
+  readonly review?: true;
+  readonly used?: { readonly deployment: string; readonly at: number };
+  readonly reviewed?: { readonly by: string; readonly comment: string; readonly at: number };
 }
 
 export interface StepRun {

@@ -124,7 +124,7 @@ function ofRequest(state: State, id: string, status: string, actor: string): Tol
   }[String(name)] ?? what;
   const votes = request.votes.filter((vote) => vote.revokedAt === undefined).map((vote) => `${vote.by}: ${vote.decision}${vote.comment === undefined ? '' : ` (${vote.comment})`}`);
   const reason = status === 'open' ? request.reason : votes.join('; ');
-  const advice = status === 'open' ? `\`starling approve ${id}\` or \`starling reject ${id}\`; asked by ${actor}` : undefined;
+  const advice = status === 'open' ? `\`starling approve ${id}\` or \`starling reject ${id}\`; asked by ${actor}` : override && request.review === true && status === 'approved' ? `once it was used somebody else reviews it: \`starling compliance review ${id} --comment TEXT\`` : undefined;
   return { name, pipelines: ofEnvironment(state, environment), subject: id, title, text: sentence(title, reason === '' ? undefined : reason, advice) };
 }
 

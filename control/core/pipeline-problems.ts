@@ -3,7 +3,9 @@
 
 import type { EdgeSpec, PipelineSpec, WorkflowSpec } from '../../proto/pipeline.ts';
 import { batchSpecs } from './batches.ts';
+import { labelProblems } from './config.ts';
 import type { State } from './model.ts';
+import { isRange } from './versions.ts';
 import { windowProblems } from './windows/problems.ts';
 import { scheduleProblems } from './windows/schedule.ts';
 import { readStep } from './work/settings.ts';
@@ -33,6 +35,8 @@ export function pipelineProblems(state: State, pipeline: string, spec: PipelineS
     ...circleProblems(spec.edges),
     ...spec.windows.flatMap(windowProblems),
     ...spec.workflows.flatMap(workflowProblems),
+    ...labelProblems(spec.labels ?? {}),
+    ...(spec.requirements ?? []).flatMap(({ app, requires }) => requires.filter(({ version }) => !isRange(version)).map(({ node, version }) => `application '${app}' requires ${node} '${version}', which is not a range of versions such as '>=22.3 <23'`)),
     ...spec.policies.flatMap((policy) => policy.requires.flatMap((rule) => (rule.rule === 'ticket' && !isPattern(rule.pattern) ? [`policy '${policy.policy}': '${rule.pattern}' is not a regular expression`] : []))),
   ];
 }

@@ -23,7 +23,6 @@ export function policyOf(written: PolicyText, path: Path, findings: Findings, en
   const requires = written.requires.flatMap((rule, index) => ruleOf(rule, [...path, 'requires', index], findings, environments) ?? []);
   const { breakGlass } = written;
   if (breakGlass !== undefined && breakGlass.allowed !== false && breakGlass.group === undefined) findings.problem([...path, 'breakGlass'], "'group' is missing: who may lift the policy");
-  if (breakGlass?.requireReview === true) findings.ignored([...path, 'breakGlass', 'requireReview'], 'the audit shows each use; nobody is reminded');
   return {
     policy: written.name,
     framework: written.framework ?? 'custom',
@@ -33,7 +32,7 @@ export function policyOf(written: PolicyText, path: Path, findings: Findings, en
     requires,
     ...(breakGlass?.group === undefined || breakGlass.allowed === false
       ? {}
-      : { breakGlass: { group: breakGlass.group, count: breakGlass.count ?? 1, expiresMs: durationMs(breakGlass.expires ?? breakGlassExpiryText) ?? 0 } }),
+      : { breakGlass: { group: breakGlass.group, count: breakGlass.count ?? 1, expiresMs: durationMs(breakGlass.expires ?? breakGlassExpiryText) ?? 0, ...(breakGlass.requireReview === true ? { requireReview: true } : {}) } }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { PipelineSpec } from '../../proto/pipeline.ts';
 import type { BuildWish, EnvironmentWish } from '../core/command-governance.ts';
 import { applyPipeline } from '../core/commands-pipeline.ts';
 import { environmentNameMax, labelProblems } from '../core/config.ts';
+import { isRange } from '../core/versions.ts';
 import { initialState } from '../core/evolve.ts';
 import { buildOf } from './compile-builds.ts';
 import { deploymentOf, plainDeployment, type CompiledDeployment } from './compile-deployments.ts';
@@ -65,13 +66,14 @@ export function compilePipeline(document: SourceDocument, { metadata, spec }: Pi
   spec.apps.forEach(({ name }, index) => {
     if (sound && !wishes.some((wish) => wish.apps.includes(name))) findings.problem(['spec', 'apps', index, 'name'], `application '${name}' goes nowhere; add a promotion such as {from: {app: ${name}}, to: ${environments[0] ?? 'NAME'}}`);
   });
-  warnOfApps({ metadata, spec }, findings);
+  warnOfApps({ spec }, findings);
+  const more = moreOf({ metadata, spec }, findings);
   const { notifications = [] } = spec;
   const file: PipelineFile = {
     pipeline: metadata.name,
     project: metadata.project ?? metadata.name,
     ...(spec.enabled === undefined ? {} : { enabled: spec.enabled }),
-    spec: { executionMode: spec.executionMode ?? 'superseded', stages, edges, windows, workflows, policies, ...(notifications.length === 0 ? {} : { notifications }) },
+    spec: { ...more, executionMode: spec.executionMode ?? 'superseded', stages, edges, windows, workflows, policies, ...(notifications.length === 0 ? {} : { notifications }) },
     apps: known.apps,
     environments: wishes,
     builds: spec.apps.flatMap((app, index) => buildOf(app, ['spec', 'apps', index], findings) ?? []),
@@ -121,12 +123,22 @@ function appsIn({ name, apps }: EnvironmentText, path: Path, carried: readonly s
   return apps;
 }
 
+/** What the applications need of their machines, and the pipeline's labels; what is left out says nothing. */
+function moreOf({ metadata: { labels = {} }, spec }: Pick<PipelineText, 'metadata' | 'spec'>, findings: Findings): Pick<PipelineSpec, 'labels' | 'requirements'> {
+  for (const problem of labelProblems(labels)) findings.problem(['metadata', 'labels'], problem);
+  const requirements = spec.apps.flatMap(({ name, requires = [] }, index) => {
+    requires.forEach(({ version }, nth) => {
+      if (!isRange(version)) findings.problem(['spec', 'apps', index, 'requires', nth, 'version'], `'${version}' is not a range of versions such as ">=22.3 <23"`);
+    });
+    return requires.length === 0 ? [] : [{ app: name, requires }];
+  });
+  return { ...(Object.keys(labels).length === 0 ? {} : { labels }), ...(requirements.length === 0 ? {} : { requirements }) };
+}
+
 /** What a file may say and this version keeps nowhere. */
-function warnOfApps({ metadata, spec }: Pick<PipelineText, 'metadata' | 'spec'>, findings: Findings): void {
-  if (metadata.labels !== undefined) findings.ignored(['metadata', 'labels']);
+function warnOfApps({ spec }: Pick<PipelineText, 'spec'>, findings: Findings): void {
   spec.apps.forEach((app, index) => {
     const at = ['spec', 'apps', index];
     if (app.deploySpec !== undefined && app.deploySpec !== 'deploy.yaml') findings.ignored([...at, 'deploySpec'], "it is always 'deploy.yaml' at the root of what is pushed");
-    if (app.requires !== undefined) findings.ignored([...at, 'requires'], 'requirements belong to revisions');
   });
 }

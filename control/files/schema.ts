@@ -197,7 +197,7 @@ export const PipelineSchema = Type.Object(
   {
     apiVersion: word('starling/v1'),
     kind: word('Pipeline'),
-    metadata: mapping({ name: NameText, project: Type.Optional(NameText), labels: Type.Optional(Type.Record(Type.String(), Type.String())) }, '{name: NAME, project: NAME}'),
+    metadata: mapping({ name: NameText, project: Type.Optional(NameText), labels: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'labels such as {team: checkout}' })) }, '{name: NAME, project: NAME}'),
     spec: mapping(
       {
         enabled: Type.Optional(Flag),

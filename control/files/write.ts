@@ -25,11 +25,11 @@ export function pipelineYaml({ pipeline, project, enabled, spec, apps, environme
   const document = new Document({
     apiVersion: 'starling/v1',
     kind: 'Pipeline',
-    metadata: { name: pipeline, project },
+    metadata: tidy({ name: pipeline, project, labels: spec.labels }),
     spec: tidy({
       enabled: enabled === false ? false : undefined,
       executionMode: spec.executionMode === 'superseded' ? undefined : spec.executionMode,
-      apps: apps.map((name) => ({ name, ...buildText(builds.find(({ app }) => app === name)) })),
+      apps: apps.map((name) => tidy({ name, ...buildText(builds.find(({ app }) => app === name)), requires: spec.requirements?.find(({ app }) => app === name)?.requires.map((one) => ({ ...one })) })),
       windows: full(spec.windows.map(windowText)),
       workflows: full(spec.workflows.map(workflowText)),
       deploymentConfigs: full([...configs.entries.values()]),
@@ -147,7 +147,7 @@ function policyText({ policy, framework, version, mode, environments, requires, 
     mode: mode === 'enforce' ? undefined : mode,
     appliesTo: { environments: [...environments] },
     requires: requires.map((rule) => ({ ...rule })),
-    breakGlass: breakGlass === undefined ? undefined : tidy({ group: breakGlass.group, count: breakGlass.count === 1 ? undefined : breakGlass.count, expires: breakGlass.expiresMs === durationMs(breakGlassExpiryText) ? undefined : durationText(breakGlass.expiresMs) }),
+    breakGlass: breakGlass === undefined ? undefined : tidy({ group: breakGlass.group, count: breakGlass.count === 1 ? undefined : breakGlass.count, expires: breakGlass.expiresMs === durationMs(breakGlassExpiryText) ? undefined : durationText(breakGlass.expiresMs), requireReview: breakGlass.requireReview }),
   });
 }
 

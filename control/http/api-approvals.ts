@@ -5,6 +5,7 @@ import type { approvalStatuses } from '../../proto/api/approvals.ts';
 import type { Command } from '../core/command.ts';
 import { asCounted } from '../core/gates/approval.ts';
 import { evaluateGates } from '../core/gates.ts';
+import { placeOf } from '../core/gates/place.ts';
 import type { Blocker } from '../core/gates.ts';
 import type { Promotion, State } from '../core/model.ts';
 import type { Observed } from '../core/select.ts';
@@ -14,19 +15,20 @@ import { ControlError } from '../errors.ts';
 import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
 import type { Caller } from './auth.ts';
 import { pageById } from './paging.ts';
-import { approvalView, mineOf } from './views-approvals.ts';
+import { approvalView, isReviewDue, mineOf } from './views-approvals.ts';
 
 const again: readonly (typeof approvalStatuses)[number][] = ['rejected', 'expired', 'revoked'];
 
-export function approvalHandlers({ facts, submit, clock }: ApiOptions): Handlers<'listApprovals' | 'getApproval' | 'approve' | 'reject' | 'revokeVote' | 'askAgain'> {
+export function approvalHandlers({ facts, submit, clock }: ApiOptions): Handlers<'listApprovals' | 'getApproval' | 'approve' | 'reject' | 'revokeVote' | 'reviewOverride' | 'askAgain'> {
   const view = (state: State, id: string, caller: Caller) => ({ body: approvalView(state, found(state.requests.get(id), 'request for approval', id), caller, clock.now()) });
   const say = async (id: string, caller: Caller, command: Command) => answered(await submit(caller.actor, command), (state) => view(state, id, caller));
   return {
-    listApprovals: async ({ query: { assignee, status, purpose, environment, ...query }, caller }) => {
+    listApprovals: async ({ query: { assignee, status, purpose, environment, review, ...query }, caller }) => {
       const state = facts.state();
       const newest = [...state.requests.values()].toReversed();
       const page = pageById(newest, ({ request }) => request, query, (one) =>
         (status === undefined || one.status === status) &&
+        (review === undefined || isReviewDue(one)) &&
         (purpose === undefined || one.subject.purpose === purpose) &&
         (environment === undefined || (one.subject.destination ?? one.subject.source) === environment) &&
         (assignee === undefined || (one.status === 'open' && mineOf(state, one, caller, clock.now()).may)));
@@ -38,6 +40,7 @@ export function approvalHandlers({ facts, submit, clock }: ApiOptions): Handlers
     reject: async ({ params: { approval }, body: { comment }, caller }) =>
       await say(approval, caller, { kind: 'vote', request: approval, decision: 'reject', by: caller.person, groups: caller.groups, comment }),
     revokeVote: async ({ params: { approval }, body: { reason }, caller }) => await say(approval, caller, { kind: 'revoke-vote', request: approval, by: caller.person, reason }),
+    reviewOverride: async ({ params: { approval }, body: { comment }, caller }) => await say(approval, caller, { kind: 'review-override', request: approval, by: caller.person, comment }),
     askAgain: async ({ params: { approval }, body: { reason }, caller, draw }) => {
       const state = facts.state();
       const request = newId('request', draw);
@@ -72,10 +75,18 @@ export function overrideHandlers({ facts, submit, observed, clock }: ApiOptions)
 /** What holds a promotion and may be lifted by somebody. @throws {ControlError} CONFLICT when there is nothing of that kind. */
 function liftable(state: State, promotion: Promotion, observed: Observed): readonly string[] {
   const { blockers } = evaluateGates(state, promotion, observed);
-  const lifts = blockers.flatMap((blocker) => liftOf(state, blocker));
+  const all = blockers.flatMap((blocker) => liftOf(state, blocker));
+  const lifts = onlyOneAllow(state, promotion.environment, all);
   if (lifts.length > 0) return [...new Set(lifts)];
   const held = blockers.map(({ type }) => type).join(', ');
   throw new ControlError('CONFLICT', `nothing that holds promotion '${promotion.promotion}' can be lifted${held === '' ? ': nothing holds it' : `: it waits for ${held}, and only windows, freezes and policies that name a group can be`}`);
+}
+
+/** Of several windows that allow, and none of which is open, one that is lifted is enough: nobody is asked for the others. */
+function onlyOneAllow(state: State, environment: string, lifts: readonly string[]): readonly string[] {
+  const windows = placeOf(state, environment)?.pipeline.spec.windows ?? [];
+  const allows = lifts.filter((lift) => windows.some(({ kind, window }) => kind === 'allow' && lift === `window:${window}`));
+  return lifts.filter((lift) => !allows.includes(lift) || lift === allows[0]);
 }
 
 function liftOf(state: State, { type, ref = '', actors = [] }: Blocker): readonly string[] {

@@ -7,6 +7,7 @@ import type { State } from '../core/model.ts';
 import { applied, configurationOf, planPipeline } from '../core/pipeline-plan.ts';
 import { answered, etagOf, found, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import type { NotificationOptions } from './api-notifications.ts';
+import { parseSelector } from './label-selector.ts';
 import { pageByKey } from './paging.ts';
 import { problemOf, refusalProblem } from './problems.ts';
 import { graphView, pipelineSummary, pipelineView, planView, unknownChannels } from './views-pipelines.ts';
@@ -23,7 +24,9 @@ export function pipelineHandlers({ facts, submit, observed, notifier }: ApiOptio
   return {
     listPipelines: async ({ query }) => {
       const state = facts.state();
-      const all = [...state.pipelines.values()].filter(({ project }) => query.project === undefined || project === query.project).toSorted((a, b) => (a.pipeline < b.pipeline ? -1 : 1));
+      const { label, project: wanted } = query;
+      const selects = label === undefined ? () => true : parseSelector(label);
+      const all = [...state.pipelines.values()].filter(({ project, spec }) => (wanted === undefined || project === wanted) && selects(spec.labels ?? {})).toSorted((a, b) => (a.pipeline < b.pipeline ? -1 : 1));
       const page = pageByKey(all, ({ pipeline }) => pipeline, query);
       return { body: { ...page, items: page.items.map((pipeline) => pipelineSummary(state, pipeline)) } };
     },

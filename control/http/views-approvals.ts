@@ -52,8 +52,20 @@ export function approvalView(state: State, one: ApprovalRequest, caller: Caller,
     ...(step === undefined ? {} : { step }),
     ...(lifts === undefined ? {} : { lifts: [...lifts] }),
     ...(countsForMs === undefined ? {} : { countsForMs }),
+    ...reviewView(request),
     mine: mineOf(state, one, caller, now),
   };
+}
+
+/** Whether an override was used and nobody has looked at that yet. */
+export function isReviewDue({ review, used, reviewed }: ApprovalRequest): boolean {
+  return review === true && used !== undefined && reviewed === undefined;
+}
+
+function reviewView(request: ApprovalRequest): Pick<Approval, 'review'> {
+  const { review, used, reviewed } = request;
+  if (review !== true) return {};
+  return { review: { due: isReviewDue(request), ...(used === undefined ? {} : { deployment: used.deployment, usedAt: used.at }), ...reviewed } };
 }
 
 /** Whether the caller's yes would count: the same check as of the vote itself, and whether it would fill a place that is empty. */

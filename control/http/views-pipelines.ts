@@ -18,8 +18,8 @@ import { evaluateWindows } from '../core/windows/evaluate.ts';
 import { blockerView } from './views-governance.ts';
 import { configView } from './views.ts';
 
-function headView({ pipeline, project, enabled, generation, switchedAt, switchedBy, switchReason }: pipelines.Pipeline) {
-  return { pipeline, project, enabled, generation, switchedAt, switchedBy, ...(switchReason === undefined ? {} : { switchReason }) };
+function headView({ pipeline, project, enabled, generation, switchedAt, switchedBy, switchReason, spec: { labels } }: pipelines.Pipeline) {
+  return { pipeline, project, enabled, generation, switchedAt, switchedBy, ...(switchReason === undefined ? {} : { switchReason }), ...(labels === undefined ? {} : { labels: { ...labels } }) };
 }
 
 export function pipelineSummary(state: State, pipeline: pipelines.Pipeline): PipelineSummary {

@@ -46,6 +46,8 @@ export const ApprovalSchema = Type.Object(
     /** Of overrides: `window:<name>`, `freeze:<id>`, `policy:<name>`, and for how long it counts once approved. */
     lifts: Type.Optional(Type.Array(Type.String())),
     countsForMs: Type.Optional(Count),
+    /** Of overrides that are to be reviewed once they were used: by which deployment, since when, and what was said. */
+    review: Type.Optional(Type.Object({ due: Type.Boolean(), deployment: Type.Optional(Id), usedAt: Type.Optional(Instant), by: Type.Optional(Type.String()), comment: Type.Optional(Type.String()), at: Type.Optional(Instant) }, strict)),
     /** Whether the caller could vote now; `why` says why not. */
     mine: Type.Object({ may: Type.Boolean(), why: Type.Optional(Type.String()) }, strict),
   },
@@ -55,7 +57,7 @@ export type Approval = Static<typeof ApprovalSchema>;
 
 /** `assignee=me`: open requests in which the caller's vote would count and is not given yet. */
 export const ApprovalsQuerySchema = Type.Object(
-  { ...pageQuery, assignee: Type.Optional(oneOf(['me'])), status: Type.Optional(oneOf(approvalStatuses)), purpose: Type.Optional(oneOf(approvalPurposes)), environment: Type.Optional(Name) },
+  { ...pageQuery, assignee: Type.Optional(oneOf(['me'])), status: Type.Optional(oneOf(approvalStatuses)), purpose: Type.Optional(oneOf(approvalPurposes)), environment: Type.Optional(Name), review: Type.Optional(oneOf(['due'])) },
   strict,
 );
 
@@ -79,7 +81,7 @@ export const CompliancePolicySchema = Type.Object(
     mode: oneOf(['enforce', 'observe']),
     environments: Type.Array(Name),
     requires: Type.Array(Rule),
-    breakGlass: Type.Optional(Type.Object({ group: Type.String(), count: Count, expiresMs: Count }, strict)),
+    breakGlass: Type.Optional(Type.Object({ group: Type.String(), count: Count, expiresMs: Count, requireReview: Type.Optional(Type.Literal(true)) }, strict)),
   },
   strict,
 );

@@ -58,6 +58,7 @@ export const governanceOperations = {
   approve: { method: 'POST', path: '/v1/approvals/{approval}/approve', summary: 'Say yes to a request', scope: approve, body: ApproveSchema, status: 200, reply: ApprovalSchema },
   reject: { method: 'POST', path: '/v1/approvals/{approval}/reject', summary: 'Say no to a request', scope: approve, body: RejectSchema, status: 200, reply: ApprovalSchema },
   revokeVote: { method: 'POST', path: '/v1/approvals/{approval}/revoke', summary: 'Take back what one said to a request', scope: approve, body: BecauseSchema, status: 200, reply: ApprovalSchema },
+  reviewOverride: { method: 'POST', path: '/v1/approvals/{approval}/review', summary: 'Say what was seen of a break-glass that was used, as somebody who had no part in it', scope: approve, body: RejectSchema, status: 200, reply: ApprovalSchema },
   askAgain: { method: 'POST', path: '/v1/approvals/{approval}/ask-again', summary: 'Ask once more what was rejected, expired or revoked', scope: promoteSubject, body: BecauseSchema, status: 201, reply: ApprovalSchema },
   createOverride: { method: 'POST', path: '/v1/promotions/{promotion}/override', summary: 'Ask to lift what holds a promotion: windows, freezes, compliance policies', scope: promoteEnvironment, body: CreateOverrideSchema, status: 201, reply: ApprovalSchema },
 

@@ -90,7 +90,7 @@ const Policy = Type.Object(
     mode: oneOf(['enforce', 'observe']),
     environments: Names,
     requires: Type.Array(ComplianceRule, { maxItems: itemsMax }),
-    breakGlass: Type.Optional(Type.Object({ group: Group, count: Type.Integer({ minimum: 1 }), expiresMs: Milliseconds }, strict)),
+    breakGlass: Type.Optional(Type.Object({ group: Group, count: Type.Integer({ minimum: 1 }), expiresMs: Milliseconds, requireReview: Type.Optional(Type.Literal(true)) }, strict)),
   },
   strict,
 );
@@ -110,6 +110,8 @@ const EnvironmentPlace = Type.Object(
 export const PipelineSpecSchema = Type.Unsafe<PipelineSpec>(
   Type.Object(
     {
+      labels: Type.Optional(LabelsSchema),
+      requirements: Type.Optional(Type.Array(Type.Object({ app: Name, requires: Type.Array(Type.Object({ node: Name, version: Type.String({ minLength: 1, maxLength: 128 }) }, strict), { maxItems: itemsMax }) }, strict), { maxItems: itemsMax })),
       executionMode: oneOf(['superseded', 'queued']),
       stages: Type.Array(Type.Object({ stage: Name, environments: Type.Array(EnvironmentPlace, { maxItems: itemsMax }) }, strict), { maxItems: itemsMax }),
       edges: Type.Array(Edge, { maxItems: itemsMax }),
@@ -176,6 +178,7 @@ const summary = {
   switchedAt: Instant,
   switchedBy: Type.String(),
   switchReason: Type.Optional(Type.String()),
+  labels: Type.Optional(LabelsSchema),
 };
 export const PipelineSummarySchema = Type.Object({ ...summary, apps: Names, stages: Type.Array(Type.Object({ stage: Name, environments: Names }, strict)) }, strict);
 export type PipelineSummary = Static<typeof PipelineSummarySchema>;
@@ -184,7 +187,7 @@ export type PipelineSummary = Static<typeof PipelineSummarySchema>;
 export const PipelineSchema = Type.Object({ ...summary, spec: PipelineSpecSchema, apps: Names, environments: Type.Array(PipelineEnvironmentSchema), builds: Type.Array(Build) }, strict);
 export type Pipeline = Static<typeof PipelineSchema>;
 
-export const PipelinesQuerySchema = Type.Object({ ...pageQuery, project: Type.Optional(Name) }, strict);
+export const PipelinesQuerySchema = Type.Object({ ...pageQuery, project: Type.Optional(Name), label: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, description: 'a label selector, as of targets' })) }, strict);
 export const SwitchPipelineSchema = Type.Object({ reason: Type.Optional(Reason) }, strict);
 export const DeletePipelineQuerySchema = Type.Object({ reason: Type.Optional(Reason) }, strict);
 

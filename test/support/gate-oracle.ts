@@ -121,9 +121,17 @@ function closedBy(one: GateCase, edges: readonly CaseEdge[], minute: number): re
   const asked = edges.length === 0 ? [[]] : edges.map((edge) => edge.windows);
   const closed = one.placed && asked.some((names) => {
     const windows = one.windows.filter(({ window }) => names.includes(window.window) || one.environmentWindows.includes(window.window));
-    return !isOpen(one, windows, minute) && !isOpen(one, windows.filter(({ window }) => !lifted.has(`window:${window.window}`)), minute);
+    return !isOpen(one, windows, minute) && !isOpenLifted(one, windows, lifted, minute);
   });
   return [...(frozen ? ['freeze'] : []), ...(closed ? ['window'] : [])];
+}
+
+/** A window that is lifted denies nothing; one that allows, and is lifted, allows. */
+function isOpenLifted(one: GateCase, windows: readonly KnownWindow[], lifted: ReadonlySet<string>, minute: number): boolean {
+  const isLifted = ({ window }: KnownWindow): boolean => lifted.has(`window:${window.window}`);
+  const denies = windows.filter((known) => known.window.kind === 'deny' && !isLifted(known));
+  const allows = windows.filter((known) => known.window.kind === 'allow');
+  return isOpen(one, allows.some(isLifted) ? denies : [...denies, ...allows], minute);
 }
 
 function isOpen(one: GateCase, windows: readonly KnownWindow[], minute: number): boolean {

@@ -65,11 +65,18 @@ export function someMayChange({ state, environment, members, candidate }: GateCo
   return holds({ type: 'min-healthy', reason, since: candidate.createdAt, ref: environment.environment, actors: [`admin:env/${environment.environment}`] });
 }
 
+type Requires = { readonly requires?: readonly { readonly node: string; readonly version: string }[] } | undefined;
+
+/** What the revision says that it needs, and what its application always needs. */
+function requirementsOf(revision: Requires, app: Requires) {
+  return [...(revision?.requires ?? []), ...(app?.requires ?? [])];
+}
+
 /** Platform software that a revision needs must be on every target, in a version that fits (U-1). Targets say it as `platform.<node>`. */
-export function platformReady({ state, environment, members, candidate }: GateContext): GateAnswer {
+export function platformReady({ state, environment, place, members, candidate }: GateContext): GateAnswer {
   const targets = targetsOf(state, environment);
   const blockers = Object.entries(members).flatMap(([app, revision]): readonly Blocker[] =>
-    (state.descriptions.get(revisionKey(app, revision))?.requires ?? []).flatMap(({ node, version }): readonly Blocker[] => {
+    requirementsOf(state.descriptions.get(revisionKey(app, revision)), place?.pipeline.spec.requirements?.find((one) => one.app === app)).flatMap(({ node, version }): readonly Blocker[] => {
       const lacking = targets.filter((member) => !isInRange(member.attributes[`platform.${node}`], version));
       if (lacking.length === 0) return [];
       const names = lacking.slice(0, 5).map((member) => member.name).join(', ') + (lacking.length > 5 ? ', …' : '');

@@ -9,6 +9,8 @@ import { edgeOf, placeOf, windowsOf } from './place.ts';
 export interface Demand {
   readonly rule: ApprovalRule;
   readonly forMs: number;
+  /** Whether its use is to be reviewed. */
+  readonly review?: true;
 }
 
 /** An override of a window or a freeze counts for this long after it was approved. */
@@ -39,5 +41,5 @@ function demandOf(state: State, environment: string, app: string, what: string):
     return rule === undefined ? undefined : { rule, forMs: overrideForMs };
   }
   const glass = kind === 'policy' ? place.pipeline.spec.policies.find((policy) => policy.policy === name)?.breakGlass : undefined;
-  return glass === undefined ? undefined : { rule: { group: glass.group, count: glass.count }, forMs: glass.expiresMs };
+  return glass === undefined ? undefined : { rule: { group: glass.group, count: glass.count }, forMs: glass.expiresMs, ...(glass.requireReview === undefined ? {} : { review: glass.requireReview }) };
 }

@@ -11,7 +11,7 @@ export interface WindowUse {
   readonly environment: string;
   /** When the promotions that count against `maxDeploysPerOccurrence` started here; milliseconds since 1970, any order. */
   readonly starts: readonly number[];
-  /** Windows that an override lifts, by name. */
+  /** Windows that an override lifts, by name. Of several that allow, one is enough. */
   readonly lifted: ReadonlySet<string>;
 }
 
@@ -52,7 +52,7 @@ const stretchesMax = 12;
 
 /** The windows' verdict at `now`. */
 export function evaluateWindows(windows: readonly TimeWindow[], use: WindowUse, now: number): WindowVerdict {
-  const asked = windows.filter((window) => !use.lifted.has(window.window));
+  const asked = stillAsked(windows, use.lifted);
   if (asked.length === 0) return { open: true, holds: [] };
   const near = new Timetable(asked, use, now, now + stretchMs);
   const open = near.isOpen(now);
@@ -63,7 +63,13 @@ export function evaluateWindows(windows: readonly TimeWindow[], use: WindowUse, 
 
 /** Whether the windows are open at an instant: the same answer as {@link evaluateWindows}, without looking ahead. */
 export function isOpenAt(windows: readonly TimeWindow[], use: WindowUse, at: number): boolean {
-  return new Timetable(windows.filter((window) => !use.lifted.has(window.window)), use, at, at + 1).isOpen(at);
+  return new Timetable(stillAsked(windows, use.lifted), use, at, at + 1).isOpen(at);
+}
+
+/** Windows that have a say beside those that are lifted: a deny window that is lifted denies nothing, an allow window that is lifted is as good as open, and one is enough. */
+function stillAsked(windows: readonly TimeWindow[], lifted: ReadonlySet<string>): readonly TimeWindow[] {
+  const allowed = windows.some(({ kind, window }) => kind === 'allow' && lifted.has(window));
+  return windows.filter(({ kind, window }) => !lifted.has(window) && !(allowed && kind === 'allow'));
 }
 
 type Question = (table: Timetable, at: number) => boolean;

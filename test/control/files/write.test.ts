@@ -68,7 +68,7 @@ const select = fc.oneof(fc.constantFrom('latest', 'matchDestination'), fc.consta
 const policy = fields({
   framework: may(fc.constantFrom('SOX', 'PCI', 'custom')), version: may(fc.integer({ min: 1, max: 9 })), mode: may(fc.constantFrom('enforce', 'observe')),
   requires: fc.subarray([{ rule: 'approvals', group: 'security', count: 2 }, { rule: 'separationOfDuties' }, { rule: 'signedArtifacts', keys: ['release-key'] }, { rule: 'testedIn', environment: 'env-0' }, { rule: 'ticket', pattern: 'CHG-[0-9]+' }]),
-  breakGlass: may(fields({ group: fc.constant('commanders'), count: may(fc.constant(2)), expires: may(duration) })),
+  breakGlass: may(fields({ group: fc.constant('commanders'), count: may(fc.constant(2)), expires: may(duration), requireReview: flag })),
 });
 
 /** Deployment configurations, whose batches without a name are looked at where there are workflows. */
@@ -91,9 +91,9 @@ const document = fc
     const { name, ...rest } = edge;
     const later = environments.slice(1).map((_, index) => ({ from: { environment: `env-${index}` }, to: `env-${index + 1}`, ...rest, ...(typeof name === 'string' ? { name: `${name}-${index}` } : {}), ...(index > 1 ? { after: ['env-0'], apps: ['app-0'] } : {}) }));
     return {
-      apiVersion: 'starling/v1', kind: 'Pipeline', metadata: { name: 'p', project: 'q' },
+      apiVersion: 'starling/v1', kind: 'Pipeline', metadata: { name: 'p', project: 'q', ...(apps > 1 ? { labels: { team: 'checkout', tier: '1' } } : {}) },
       spec: {
-        ...head, apps: Array.from({ length: apps }, (_, index) => ({ name: `app-${index}`, ...(index === 1 ? build : {}) })), windows, workflows, deploymentConfigs: configs, policies: policies.map((one) => ({ ...one, appliesTo: { environments: ['env-0'] } })), notifications,
+        ...head, apps: Array.from({ length: apps }, (_, index) => ({ name: `app-${index}`, ...(index === 1 ? build : { requires: [{ node: 'node-runtime', version: '>=22.3 <23' }].slice(0, places - 1) }) })), windows, workflows, deploymentConfigs: configs, policies: policies.map((one) => ({ ...one, appliesTo: { environments: ['env-0'] } })), notifications,
         stages: together ? [{ name: 'all', environments }] : environments.map((one, index) => ({ name: `stage-${index}`, environments: [one] })),
         promotions: [...Array.from({ length: apps }, (_, index) => ({ from: { app: `app-${index}` }, to: 'env-0', auto: true })), ...later],
       },
