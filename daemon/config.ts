@@ -30,6 +30,11 @@ export const defaults = Object.freeze({
   upload: Object.freeze({ host: '0.0.0.0', port: 7403 }),
   /** Whether the built-in supervisor stops the applications when the daemon is stopped: `leave` lets a daemon be upgraded under them. */
   supervisor: Object.freeze({ onStop: 'leave' }),
+  /**
+   * Files of installed releases that somebody changed. `repair` puts them back (what was there is kept in `.state/drifted` under the application's root), `report`
+   * tells only, `off` does not look. Fewer minutes notice sooner and read more: at most a mebibyte a second.
+   */
+  drift: Object.freeze({ use: 'repair', minutes: 60 }),
   log: Object.freeze({ level: 'info' }),
   zone: 'default',
 });
@@ -54,6 +59,7 @@ export const ConfigSchema = Type.Object(
       ),
     ),
     supervisor: Type.Optional(Type.Object({ onStop: Type.Optional(Type.Union([Type.Literal('stop'), Type.Literal('leave')])) }, strict)),
+    drift: Type.Optional(Type.Object({ use: Type.Optional(Type.Union([Type.Literal('repair'), Type.Literal('report'), Type.Literal('off')])), minutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_080 })) }, strict)),
     log: Type.Optional(Type.Object({ level: Type.Optional(Type.Union(logLevels.map((level) => Type.Literal(level)))) }, strict)),
     zone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     /** Unlimited where it says nothing. */
@@ -83,6 +89,7 @@ export interface Config {
   readonly upload: { readonly host: string; readonly port: number; readonly url: string | undefined };
   readonly apps: Readonly<Record<string, AppConfig>>;
   readonly supervisor: { readonly onStop: 'stop' | 'leave' };
+  readonly drift: { readonly use: 'repair' | 'report' | 'off'; readonly minutes: number };
   readonly log: { readonly level: string };
   readonly zone: string;
   readonly rates: RatesConfig;
@@ -115,6 +122,7 @@ export function readConfig({ file, environment, flags, hostname }: ConfigSources
     upload: { ...defaults.upload, url: undefined, ...written.upload },
     apps: Object.fromEntries(Object.entries(written.apps ?? {}).map(([app, { root, host, port }]) => [app, { root, host: host ?? '127.0.0.1', port }])),
     supervisor: { ...defaults.supervisor, onStop: written.supervisor?.onStop ?? 'leave' },
+    drift: { use: written.drift?.use ?? 'repair', minutes: written.drift?.minutes ?? defaults.drift.minutes },
     log: { level: said.logLevel ?? written.log?.level ?? defaults.log.level },
     zone: written.zone ?? defaults.zone,
     rates: ratesOf(written.rates),

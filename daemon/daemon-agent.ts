@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Digest } from '../proto/cid.ts';
 import type { Order } from '../proto/statement.ts';
+import { drift as onDisk } from './content/drift.ts';
 import { createInstalledTrees } from './content/installed.ts';
 import { materialize } from './content/materialize.ts';
 import type { RoleDeps } from './daemon-seed.ts';
@@ -13,6 +14,7 @@ import { createInstaller } from './install/releases.ts';
 import { createBuilder } from './run/build.ts';
 import type { DeltaShelf } from './run/delta-shelf.ts';
 import { createDeltaUse } from './run/delta-use.ts';
+import { createDriftWatch, type DriftWatch } from './run/drift.ts';
 import { createOrders, type Finished, type Orders } from './run/orders.ts';
 import { createReporter } from './run/reports.ts';
 import type { DeltaSource } from './swarm/swarm.ts';
@@ -23,6 +25,7 @@ import { readBytes, replaceFile } from './trust/durable.ts';
 export interface AgentRole extends AsyncDisposable {
   readonly installer: Installer;
   readonly orders: Orders;
+  readonly drift: DriftWatch;
 }
 
 /** What an agent needs besides. */
@@ -53,7 +56,11 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
     }),
   );
   await installer.recover({ signal: stop });
-  const installed = createInstalledTrees((path) => log.warn({ path }, 'an installed file is not what was installed; it is no longer shared'));
+  let drift: DriftWatch | undefined;
+  const installed = createInstalledTrees((path) => {
+    log.warn({ path }, 'an installed file is not what was installed; it is no longer shared');
+    drift?.suspect();
+  });
   const deltas = createDeltaUse({
     shelf: deps.deltas.shelf, swarm: deps.swarm, manifests, base: installed, clock, metrics, log,
     bases: async (app) => basesOf(await installer.status(), app),
@@ -68,10 +75,13 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   const reporter = createReporter({ installer, link, clock, random: () => random.unit(), metrics, log });
   const reporting = reporter.run(stop);
   stack.defer(async () => await reporting);
+  drift = createDriftWatch({ drift: onDisk, installer, installed, manifests, library, config: config.drift, clock, metrics, log: log.child({ component: 'drift' }) });
+  const watching = config.drift.use === 'off' ? Promise.resolve() : drift.run(stop);
+  stack.defer(async () => await watching);
   const orders = createOrders({ installer, trust, builder, finished: await openFinished(join(config.dataDir, 'orders-finished.json')), metrics, log, onReport: () => reporter.wake() });
   stack.defer(async () => await orders.close());
   const owned = stack.move();
-  return { installer, orders, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+  return { installer, orders, drift, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
 }
 
 /** With what came from neighbours. */

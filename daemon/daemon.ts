@@ -103,6 +103,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
       addresses: swarm.addresses(),
       neighbours: swarm.neighbours(),
       apps: (await agent?.installer.status()) ?? [],
+      drifted: agent?.drift.drifted() ?? [],
       uploadUrl: seed?.uploadUrl,
     }),
   });
@@ -174,8 +175,12 @@ async function requireMembership(dataDir: string, pinned: boolean): Promise<Memb
 
 async function running(agent: AgentRole | undefined): Promise<Running[]> {
   const apps = (await agent?.installer.status()) ?? [];
-  return apps.flatMap(({ app, current }) =>
-    current === undefined ? [] : [{ app, environment: current.environment, revision: current.revision, revisionNumber: current.revisionNumber, healthy: current.healthy }]);
+  return apps.flatMap(({ app, current }) => {
+    if (current === undefined) return [];
+    const { environment, revision, revisionNumber, healthy, directory } = current;
+    const drifted = agent?.drift.count(directory) ?? 0;
+    return [{ app, environment, revision, revisionNumber, healthy, ...(drifted === 0 ? {} : { drifted }) }];
+  });
 }
 
 interface FirstCertificateDeps {

@@ -26,6 +26,9 @@ export interface DaemonMetrics {
   readonly storeBytes: Gauge;
   readonly storeChunks: Gauge;
   readonly storeDamagedChunks: Counter;
+  readonly driftedFiles: Gauge;
+  readonly driftFound: Counter;
+  readonly driftRepaired: Counter;
   readonly manifestFailures: Counter<'reason'>;
   readonly activations: Counter<'result'>;
   readonly rollbacks: Counter;
@@ -79,6 +82,9 @@ export function createMetrics(registry: Registry, build: { readonly version: str
     storeBytes: gauge('store_bytes', 'Bytes of chunks in the store of a seed or proxy.'),
     storeChunks: gauge('store_chunks', 'Chunks in the store of a seed or proxy.'),
     storeDamagedChunks: counter('store_damaged_chunks_total', 'Chunks of the store of a seed or proxy that were damaged on its disk: they are not served, and brought again from whoever has them. Any more than one means a bad disk.'),
+    driftedFiles: gauge('drifted_files', 'Things in installed releases that are not what was installed and were not put back: above 0 for long, this machine does not run what it says; the log names them.'),
+    driftFound: counter('drift_found_total', 'Things in installed releases that were found changed; any means that somebody works in a release by hand, or a bad disk.'),
+    driftRepaired: counter('drift_repaired_total', 'Of those, how many were put back as they were installed.'),
     manifestFailures: counter('manifest_verify_failures_total', 'Metadata and statements that were refused; any may be an attack.', ['reason']),
     activations: counter('activations_total', 'Activations by how they ended.', ['result']),
     rollbacks: counter('rollbacks_total', 'Releases that were put back after a failed activation.'),

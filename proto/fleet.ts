@@ -127,7 +127,7 @@ export const ReportsRequestSchema = Type.Object({ reports: Type.Array(ReportSche
 
 /** What runs on a target for one application. */
 export const RunningSchema = Type.Object(
-  { environment: Name, app: Name, revision: DigestText, revisionNumber: Type.Integer({ minimum: 1 }), healthy: Type.Boolean() },
+  { environment: Name, app: Name, revision: DigestText, revisionNumber: Type.Integer({ minimum: 1 }), healthy: Type.Boolean(), /** Things in the release that are not what was installed; left out when there are none. */ drifted: Type.Optional(Type.Integer({ minimum: 1 })) },
   strict,
 );
 export type Running = Static<typeof RunningSchema>;

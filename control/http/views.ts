@@ -95,7 +95,7 @@ export function promotionView(state: model.State, promotion: model.Promotion): P
 export function targetView(member: model.Member, presence: Presence): Target {
   const heard = presence.of(member.member);
   const lastSeenAt = presence.seenAt(member.member);
-  const health = new Map(heard?.running.map(({ app, revision, healthy }) => [`${app} ${revision}`, healthy]));
+  const said = new Map(heard?.running.map((running) => [`${running.app} ${running.revision}`, running]));
   return {
     member: member.member,
     name: member.name,
@@ -110,8 +110,8 @@ export function targetView(member: model.Member, presence: Presence): Target {
     ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
     ...(heard === undefined ? {} : { version: heard.version }),
     running: Object.entries(member.running).map(([app, { revision, number, since }]) => {
-      const healthy = health.get(`${app} ${revision}`);
-      return { app, revision, number, since, ...(healthy === undefined ? {} : { healthy }) };
+      const { healthy, drifted } = said.get(`${app} ${revision}`) ?? {};
+      return { app, revision, number, since, ...(healthy === undefined ? {} : { healthy }), ...(drifted === undefined ? {} : { drifted }) };
     }),
     work: Object.entries(member.work).map(([app, { environment, deployment, revision, phase, settled }]) => ({ app, environment, deployment, revision, phase, settled })),
     fetching: (heard?.progress ?? []).map(({ deployment, haveBytes, totalBytes }) => ({ deployment, haveBytes, totalBytes })),

@@ -57,7 +57,8 @@ export async function audit(directory: string, tree: Tree, files: Seals, spend: 
   if (names !== tree.entryCount) throw new DaemonError('STORAGE_FAILED', `${directory} holds ${names} names, the tree ${tree.entryCount}: something else works in that directory`);
 }
 
-function differs(path: string, entry: Entry, stats: Stats | undefined): string | undefined {
+/** How what lies at `path` is not the entry, to complete a sentence; bytes are not looked at. @throws system errors. */
+export function differs(path: string, entry: Entry, stats: Stats | undefined): string | undefined {
   if (stats === undefined) return 'is gone';
   switch (entry.kind) {
     case 'directory':

@@ -47,6 +47,9 @@ export function createInstalledTrees(onDrift: (path: string) => void): Installed
     remove(directory) {
       trees.delete(directory);
     },
+    mended(directory, position) {
+      trees.get(directory)?.drifted.delete(position);
+    },
     has: async (ids) => await Promise.resolve(ids.map((id) => find(id) !== undefined)),
     async get(id, { signal, into }) {
       // Each round either returns or rules one file out, so this ends.

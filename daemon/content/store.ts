@@ -6,6 +6,7 @@ import type { Stats } from 'node:fs';
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { Tree } from '../../proto/tree.ts';
+import type { Spend } from './slices.ts';
 
 /** How a chunk is read. */
 export interface ReadOptions {
@@ -66,6 +67,29 @@ export interface InstalledTrees extends ChunkSource {
   /** With `seals`, files that this process wrote are not hashed again as long as nothing has touched them. */
   add(tree: Tree, directory: string, options?: { readonly except?: readonly string[]; readonly seals?: Seals | undefined }): Promise<void>;
   remove(directory: string): void;
+  /** The file at a position of the tree is as it was installed again. */
+  mended(directory: string, position: number): void;
+}
+
+/** What putting one entry of an installed tree back needs. */
+export interface RestoreOptions {
+  /** Two paths on the file system of the release: one to make things under, and one for what was in the place, which is kept. Nothing may be there. */
+  readonly scratch: string;
+  readonly aside: string;
+  /** Writes each of these chunks of the tree, verified. @throws {DaemonError} when one cannot be had. */
+  readonly bring: (ordinals: readonly number[], write: (ordinal: number, bytes: Uint8Array) => void) => Promise<void>;
+  readonly spend: Spend;
+}
+
+/** Whether an installed tree still is what was installed. Implementation: drift.ts. */
+export interface Drift {
+  /** Positions of what is not as the tree says, ascending: its kind, size, mode, target, or a byte of it. Reads every file whole, at the pace of `spend`. */
+  find(on: TreeOnDisk, spend: Spend): AsyncIterable<number>;
+  /**
+   * Puts one entry back, in one step and synced. Gives whether what was there is at `aside` now.
+   * @throws {DaemonError} what `bring` throws; STORAGE_FAILED, NO_SPACE, CORRUPT_CHUNK; then the place is as it was.
+   */
+  restore(on: TreeOnDisk, position: number, options: RestoreOptions): Promise<boolean>;
 }
 
 /** A release under construction. Disposing leaves what was written, to be taken up again, except after {@link abandon} or a full disk. */

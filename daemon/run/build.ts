@@ -156,7 +156,7 @@ async function previousRelease(deps: BuilderDeps, order: Order): Promise<TreeOnD
 }
 
 /** Paths that the installer puts links to shared files and directories in place of. */
-function replacedPaths({ revision }: Manifest): readonly string[] {
+export function replacedPaths({ revision }: Manifest): readonly string[] {
   const { shared } = revision.spec.install;
   return [...(shared?.directories ?? []), ...(shared?.files ?? [])];
 }

@@ -25,7 +25,7 @@ export const TargetSchema = Type.Object(
     version: Type.Optional(Type.String()),
     /** What it last reported to have committed. */
     running: Type.Array(
-      Type.Object({ app: Name, revision: DigestText, number: Type.Integer({ minimum: 1 }), since: Instant, healthy: Type.Optional(Type.Boolean()) }, strict),
+      Type.Object({ app: Name, revision: DigestText, number: Type.Integer({ minimum: 1 }), since: Instant, healthy: Type.Optional(Type.Boolean()), drifted: Type.Optional(Type.Integer({ minimum: 1, description: 'things in the release on its disk that are not what was installed and were not put back' })) }, strict),
     ),
     /** The newest change that it was ordered to make, by application. */
     work: Type.Array(
