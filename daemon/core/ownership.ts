@@ -44,7 +44,7 @@ function divide(state: SwarmState, topic: TopicState, fetch: Fetch): (block: num
     return largeFleetOwner(state, index, seed, blockCount(topic));
   }
   const members = candidates(state, topic, index.all.members);
-  fetch.importers = inOwnZone(state, members);
+  fetch.importers = inOwnZone(state, index.all.members);
   const owners = besideOrigins(state, members);
   const own = owners.indexOf(member);
   const hashes = owners.map((owner) => hash32(owner));

@@ -4,6 +4,7 @@ import { swarmBounds } from './swarm-bounds.ts';
 import { isBarred, isLarge, recordOf, type Peer, type Request, type SwarmState, type TopicState } from './swarm-state.ts';
 import type { PeerInfo } from './swarm-events.ts';
 import { releaseChunk } from './fetching.ts';
+import { isForeign } from './zones.ts';
 
 /** A neighbour that was just admitted, of which nothing is known. */
 export function createPeer(info: PeerInfo, connection: number, now: number): Peer {
@@ -41,7 +42,12 @@ export function rateOf(peer: Peer): number {
  * delivered anything, it is not late with its first answer. Who says that it holds everything and sends nothing would else keep all from the origin.
  */
 export function isReliable(state: SwarmState, peer: Peer, revision: string): boolean {
-  return !peer.dawdles && !isDoubtful(peer) && state.now >= peer.quarantinedUntil && !isBarred(state, peer.info.member, revision);
+  return !peer.dawdles && isTrusted(state, peer, revision);
+}
+
+/** The same, late with its first answer or not: what a border or a long line holds up comes all the same. */
+export function isTrusted(state: SwarmState, peer: Peer, revision: string): boolean {
+  return !isDoubtful(peer) && state.now >= peer.quarantinedUntil && !isBarred(state, peer.info.member, revision);
 }
 
 /** One overstayed request is slowness in a neighbour that has delivered before; in one that never has, it is all that is known of it. */
@@ -165,13 +171,19 @@ export function dropRequests(state: SwarmState, peer: Peer, which: (request: Req
 /** Learns how long the first answer took. Of all neighbours together: when everything is slow, nobody is to blame. */
 export function learnLatency(state: SwarmState, peer: Peer, ms: number): void {
   peer.roundTripMs = peer.roundTripMs === 0 ? ms : Math.min(peer.roundTripMs, ms);
-  state.latencyMs = state.latencyMs === undefined ? ms : state.latencyMs * 0.8 + ms * 0.2;
+  if (isForeign(state, peer.info.member)) state.foreignLatencyMs = smoothed(state.foreignLatencyMs, ms);
+  else state.latencyMs = smoothed(state.latencyMs, ms);
+}
+
+function smoothed(known: number | undefined, ms: number): number {
+  return known === undefined ? ms : known * 0.8 + ms * 0.2;
 }
 
 /** How long a request may take on top of what its bytes need, in the manner of TCP's retransmission timer. */
-export function graceMs(state: SwarmState): number {
-  if (state.latencyMs === undefined) return swarmBounds.timeoutUnknownMs;
-  return Math.min(swarmBounds.timeoutMsMax, Math.max(swarmBounds.timeoutMs, 4 * state.latencyMs));
+export function graceMs(state: SwarmState, peer: Peer): number {
+  const latencyMs = isForeign(state, peer.info.member) ? state.foreignLatencyMs : state.latencyMs;
+  if (latencyMs === undefined) return swarmBounds.timeoutUnknownMs;
+  return Math.min(swarmBounds.timeoutMsMax, Math.max(swarmBounds.timeoutMs, 4 * latencyMs));
 }
 
 /** Learns from a request that was answered in full. */

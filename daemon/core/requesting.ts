@@ -9,7 +9,7 @@ import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 import { rangesOf } from './topics.ts';
-import { isForeign, mayImport } from './zones.ts';
+import { hasForeignRoom, isForeign, mayImport } from './zones.ts';
 
 /** Why a request is made; `desperate` asks the origin for what another was to fetch, `duplicate` asks again for what is asked for. */
 type Purpose = 'normal' | 'desperate' | 'duplicate';
@@ -125,7 +125,8 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piec
   const byRule = isSpared(state, peer);
   if (byRule && state.now < piece.originAfter) return [];
   const spared = byRule && purpose === 'normal';
-  const foreign = !peer.info.origin && !state.self.origin && isForeign(state, peer.info.member);
+  const foreign = !state.self.origin && isForeign(state, peer.info.member);
+  if (foreign && !hasForeignRoom(state, fetch.table.pieceBytes)) return [];
   const found: number[] = [];
   let ranges = 0;
   for (const ordinal of piece.ordinals) {
@@ -170,7 +171,7 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, view: View, ord
     issuedAt: state.now,
     expectedMs: expected,
     answered: false,
-    deadline: state.now + graceMs(state) + 4 * expected,
+    deadline: state.now + graceMs(state, peer) + 4 * expected,
     late: false,
     dawdles: false,
     desperate: purpose === 'desperate',

@@ -64,6 +64,8 @@ export const swarmBounds = {
   starvedMsMax: 10_000,
   /** An importer that is not seen is waited for this long, then its backup, once half is there (swarm.md, section 2.4). */
   importMs: 500,
+  /** One that is seen and silent, this many times what our own requests across the border take. */
+  importLatencies: 8,
   /** Who is sent to members that it does not see waits for this part of tau. */
   unseenPart: 4,
 

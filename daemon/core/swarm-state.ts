@@ -195,6 +195,8 @@ export interface SwarmState {
   unstoredBytes: number;
   /** From a request to its first answer, smoothed over all neighbours. */
   latencyMs: number | undefined;
+  /** The same of neighbours in other zones; those are not in the other. */
+  foreignLatencyMs: number | undefined;
   now: number;
   /** Effects of the step under way. */
   effects: Effect[];
@@ -222,6 +224,7 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     serving: { msEach: 0, since: 0 },
     unstoredBytes: 0,
     latencyMs: undefined,
+    foreignLatencyMs: undefined,
     now: 0,
     effects: [],
   };

@@ -2,7 +2,8 @@
 // of ordinals one member of a zone is its importer, another one the backup; nobody is told, everybody works it out from the roster.
 
 import { mix32 } from './hash.ts';
-import { isReliable } from './peers.ts';
+import { isTrusted } from './peers.ts';
+import { swarmBounds } from './swarm-bounds.ts';
 import { type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
 
 /** Whether a member is known to be in another zone than we. */
@@ -35,23 +36,39 @@ export function besideOrigins(state: SwarmState, members: readonly string[]): re
 }
 
 /**
- * Whether we may ask a member of another zone for a chunk: nobody in our own holds it, and we are its importer, or its backup while the importer is not at
- * work, or neither of them is.
+ * Whether we may ask a member of another zone for a chunk: nobody in our own holds it, and we are its importer, or the first after it of whom all before are
+ * not at work. Everybody goes through the same members in the same order, so that two import a chunk only while they differ about who is at work.
  */
 export function mayImport(state: SwarmState, topic: TopicState, fetch: Fetch, ordinal: number, block: number): boolean {
   for (const [member, view] of topic.views) {
     if (view.held?.has(ordinal) !== true || isForeign(state, member)) continue;
     // What the origin of our own zone holds comes from it: one of us has it or is about to.
-    if (view.peer.info.origin ? !fetch.isStarving : isReliable(state, view.peer, topic.info.revision)) return false;
+    if (view.peer.info.origin ? !fetch.isStarving : isTrusted(state, view.peer, topic.info.revision)) return false;
   }
   const { importers } = fetch;
+  // Of those that we do not see we know nothing: we wait for two of them.
+  const ranks = fetch.seesAll ? importers.length : Math.min(2, importers.length);
   const first = mix32(block + 1) % Math.max(1, importers.length);
-  for (let rank = 0; rank < Math.min(2, importers.length); rank += 1) {
+  for (let rank = 0; rank < ranks; rank += 1) {
     const importer = importers[(first + rank) % importers.length];
     if (importer === undefined || importer === state.self.member) return true;
     if (isAtWork(state, topic, fetch, importer, rank)) return false;
   }
   return true;
+}
+
+/** Room for `bytes` more from other zones: a border is narrow, and who asks for all that is there at once only waits longer for each. */
+export function hasForeignRoom(state: SwarmState, bytes: number): boolean {
+  let owedBytes = 0;
+  let owedRequests = 0;
+  let window = 0;
+  for (const peer of state.peers.values()) {
+    if (!isForeign(state, peer.info.member)) continue;
+    owedBytes += peer.owedBytes;
+    owedRequests += peer.owedRequests;
+    window += 2 * peer.rate * (peer.roundTripMs + swarmBounds.windowSlackMs);
+  }
+  return owedRequests < swarmBounds.windowRequestsMin || owedBytes + bytes <= window;
 }
 
 /** One that we do not see, in a fleet too large to know everybody, is believed to be, until we have had nothing left to ask for. */
@@ -60,5 +77,7 @@ function isAtWork(state: SwarmState, topic: TopicState, fetch: Fetch, member: st
   if (peer === undefined) return !fetch.seesAll && !fetch.isStarving && fetch.bordersOpen <= rank;
   const view = topic.views.get(member);
   if (view?.held === undefined) return state.now < fetch.expectedUntil;
-  return !view.isSilent && isReliable(state, peer, topic.info.revision);
+  // At a narrow border an importer has long nothing to say.
+  const patienceMs = swarmBounds.importLatencies * (state.foreignLatencyMs ?? 0);
+  return (!view.isSilent || state.now - view.newsAt < patienceMs) && isTrusted(state, peer, topic.info.revision);
 }
