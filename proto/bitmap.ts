@@ -1,4 +1,4 @@
-// Which ordinals of a blob are held: one bit each, least significant first. In memory and on the wire it is the same bytes.
+// Which ordinals of a blob are held: one bit each, least significant first: bytes on the wire, words of 32 in memory.
 // Who tells whom about it is in exchange.ts.
 
 import { ProtocolError } from './errors.ts';
@@ -22,6 +22,10 @@ export interface Bitmap {
   ranges(rangesMax?: number): OrdinalRange[];
   /** The ordinals not held, likewise. */
   missing(rangesMax?: number): OrdinalRange[];
+  /** Whether at least `count` ordinals are held that `other`, of the same size, does not hold. */
+  exceeds(other: Bitmap, count: number): boolean;
+  /** The ordinals from `32 * index` on as one bit each, the lowest for the first. */
+  word(index: number): number;
   /** A copy of the wire form; `bitmapBytes(size)` bytes. */
   toBytes(): Uint8Array;
 }
@@ -33,12 +37,12 @@ export function bitmapBytes(size: number): number {
 
 /** An empty set of ordinals below `size`. */
 export function createBitmap(size: number): Bitmap {
-  return bitmapOver(new Uint8Array(bitmapBytes(size)), size, 0);
+  return new WordBitmap(size);
 }
 
 /** Every ordinal below `size`. */
 export function fullBitmap(size: number): Bitmap {
-  const bitmap = createBitmap(size);
+  const bitmap = new WordBitmap(size);
   bitmap.setRange(0, size);
   return bitmap;
 }
@@ -53,100 +57,117 @@ export function decodeBitmap(bytes: Uint8Array, size: number): Bitmap {
     throw new ProtocolError('MALFORMED', `a bitmap of ${size} ordinals has ${bitmapBytes(size)} bytes, not ${bytes.length}`);
   }
   const spare = size % 8;
-  if (spare !== 0 && byteAt(bytes, bytes.length - 1) >>> spare !== 0) {
+  if (spare !== 0 && (bytes.at(-1) ?? 0) >>> spare !== 0) {
     throw new ProtocolError('NOT_CANONICAL', `a bitmap of ${size} ordinals has bits set past its end`);
   }
-  let count = 0;
-  for (const byte of bytes) count += onesIn(byte);
-  return bitmapOver(bytes.slice(), size, count);
+  return new WordBitmap(size, bytes);
 }
 
-function bitmapOver(bits: Uint8Array, size: number, initialCount: number): Bitmap {
-  let count = initialCount;
-  const check = (ordinal: number): void => {
-    if (!(ordinal >= 0 && ordinal < size && Number.isInteger(ordinal))) {
-      throw new RangeError(`ordinal ${ordinal} is not one of 0 to ${size - 1}`);
-    }
-  };
-  const hasBit = (ordinal: number): boolean => ((byteAt(bits, ordinal >>> 3) >>> (ordinal & 7)) & 1) === 1;
-  const set = (ordinal: number): boolean => {
-    check(ordinal);
-    if (hasBit(ordinal)) return false;
-    bits[ordinal >>> 3] = byteAt(bits, ordinal >>> 3) | (1 << (ordinal & 7));
-    count += 1;
+/** A class: an agent keeps one for each neighbour of each topic, and asks them a hundred thousand times a second. */
+class WordBitmap implements Bitmap {
+  readonly size: number;
+  count = 0;
+  readonly #words: Int32Array;
+
+  constructor(size: number, bytes?: Uint8Array) {
+    this.size = size;
+    this.#words = new Int32Array(Math.ceil(size / 32));
+    if (bytes === undefined) return;
+    for (const [index, byte] of bytes.entries()) this.#words[index >>> 2] = this.word(index >>> 2) | (byte << (8 * (index & 3)));
+    for (const word of this.#words) this.count += onesIn(word);
+  }
+
+  get isFull(): boolean {
+    return this.count === this.size;
+  }
+
+  has(ordinal: number): boolean {
+    this.#check(ordinal);
+    return ((this.word(ordinal >>> 5) >>> (ordinal & 31)) & 1) === 1;
+  }
+
+  set(ordinal: number): boolean {
+    if (this.has(ordinal)) return false;
+    this.#words[ordinal >>> 5] = this.word(ordinal >>> 5) | (1 << (ordinal & 31));
+    this.count += 1;
     return true;
-  };
-  return {
-    size,
-    get count() {
-      return count;
-    },
-    get isFull() {
-      return count === size;
-    },
-    has(ordinal) {
-      check(ordinal);
-      return hasBit(ordinal);
-    },
-    set,
-    clear(ordinal) {
-      check(ordinal);
-      if (!hasBit(ordinal)) return false;
-      bits[ordinal >>> 3] = byteAt(bits, ordinal >>> 3) & ~(1 << (ordinal & 7));
-      count -= 1;
-      return true;
-    },
-    setRange(from, to) {
-      if (from >= to) return;
-      check(from);
-      check(to - 1);
-      let ordinal = from;
-      while (ordinal < to && (ordinal & 7) !== 0) set(ordinal++);
-      for (; ordinal + 8 <= to; ordinal += 8) {
-        count += 8 - onesIn(byteAt(bits, ordinal >>> 3));
-        bits[ordinal >>> 3] = 0xff;
-      }
-      while (ordinal < to) set(ordinal++);
-    },
-    ranges: (rangesMax) => runs(bits, size, 1, rangesMax),
-    missing: (rangesMax) => runs(bits, size, 0, rangesMax),
-    toBytes: () => bits.slice(),
-  };
-}
-
-/** Runs of ordinals whose bit is `wanted`, ascending. */
-function runs(bits: Uint8Array, size: number, wanted: 0 | 1, rangesMax = Number.POSITIVE_INFINITY): OrdinalRange[] {
-  const found: OrdinalRange[] = [];
-  let position = 0;
-  while (found.length < rangesMax) {
-    const from = nextBit(bits, size, position, wanted);
-    if (from >= size) break;
-    position = nextBit(bits, size, from, wanted === 1 ? 0 : 1);
-    found.push({ from, to: position });
   }
-  return found;
-}
 
-/** The first ordinal from `start` on whose bit is `wanted`, or `size`. Skips bytes that hold none. */
-function nextBit(bits: Uint8Array, size: number, start: number, wanted: 0 | 1): number {
-  const skip = wanted === 1 ? 0x00 : 0xff;
-  let ordinal = start;
-  while (ordinal < size) {
-    const byte = byteAt(bits, ordinal >>> 3);
-    if ((ordinal & 7) === 0 && byte === skip) ordinal += 8;
-    else if (((byte >>> (ordinal & 7)) & 1) === wanted) return ordinal;
-    else ordinal += 1;
+  clear(ordinal: number): boolean {
+    if (!this.has(ordinal)) return false;
+    this.#words[ordinal >>> 5] = this.word(ordinal >>> 5) & ~(1 << (ordinal & 31));
+    this.count -= 1;
+    return true;
   }
-  return size;
+
+  setRange(from: number, to: number): void {
+    if (from >= to) return;
+    this.#check(from);
+    this.#check(to - 1);
+    let ordinal = from;
+    while (ordinal < to && (ordinal & 31) !== 0) this.set(ordinal++);
+    for (; ordinal + 32 <= to; ordinal += 32) {
+      this.count += 32 - onesIn(this.word(ordinal >>> 5));
+      this.#words[ordinal >>> 5] = -1;
+    }
+    while (ordinal < to) this.set(ordinal++);
+  }
+
+  ranges(rangesMax?: number): OrdinalRange[] {
+    return this.#runs(1, rangesMax);
+  }
+
+  missing(rangesMax?: number): OrdinalRange[] {
+    return this.#runs(0, rangesMax);
+  }
+
+  exceeds(other: Bitmap, count: number): boolean {
+    let left = count;
+    for (let index = 0; index < this.#words.length && left > 0; index += 1) left -= onesIn(this.word(index) & ~other.word(index));
+    return left <= 0;
+  }
+
+  word(index: number): number {
+    return this.#words[index] ?? 0;
+  }
+
+  toBytes(): Uint8Array {
+    const bytes = new Uint8Array(bitmapBytes(this.size));
+    for (const index of bytes.keys()) bytes[index] = this.word(index >>> 2) >>> (8 * (index & 3));
+    return bytes;
+  }
+
+  #check(ordinal: number): void {
+    if (!(ordinal >= 0 && ordinal < this.size && Number.isInteger(ordinal))) throw new RangeError(`ordinal ${ordinal} is not one of 0 to ${this.size - 1}`);
+  }
+
+  /** Runs of ordinals whose bit is `wanted`, ascending. */
+  #runs(wanted: 0 | 1, rangesMax = Number.POSITIVE_INFINITY): OrdinalRange[] {
+    const found: OrdinalRange[] = [];
+    let position = 0;
+    while (found.length < rangesMax) {
+      const from = this.#next(position, wanted);
+      if (from >= this.size) break;
+      position = this.#next(from, wanted === 1 ? 0 : 1);
+      found.push({ from, to: position });
+    }
+    return found;
+  }
+
+  /** The first ordinal from `start` on whose bit is `wanted`, or `size`. Skips words that hold none. */
+  #next(start: number, wanted: 0 | 1): number {
+    const flip = wanted === 1 ? 0 : -1;
+    for (let ordinal = start; ordinal < this.size; ordinal = (ordinal | 31) + 1) {
+      const word = (this.word(ordinal >>> 5) ^ flip) & (-1 << (ordinal & 31));
+      if (word !== 0) return Math.min(this.size, (ordinal & ~31) + 31 - Math.clz32(word & -word));
+    }
+    return this.size;
+  }
 }
 
-function onesIn(byte: number): number {
-  let rest = byte;
-  let ones = 0;
-  for (; rest !== 0; ones += 1) rest &= rest - 1;
-  return ones;
-}
-
-function byteAt(bytes: Uint8Array, index: number): number {
-  return bytes[index] ?? 0;
+/** Bits of a word that are set. */
+function onesIn(word: number): number {
+  let ones = word - ((word >>> 1) & 0x55555555);
+  ones = (ones & 0x33333333) + ((ones >>> 2) & 0x33333333);
+  return Math.imul((ones + (ones >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
