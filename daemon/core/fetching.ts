@@ -11,7 +11,7 @@ const noPieces = createPieceSet(0);
 
 /** A view of a neighbour that has said nothing yet. */
 export function createView(peer: Peer): View {
-  return { peer, opened: false, told: 0, newsAt: 0, isSilent: false, counts: none, offers: noPieces, dry: false, asked: new Set(), given: 0, redirectedAt: Number.NEGATIVE_INFINITY };
+  return { peer, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, counts: none, offers: noPieces, dry: false, asked: new Set(), given: 0, redirectedAt: Number.NEGATIVE_INFINITY };
 }
 
 /** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */

@@ -9,7 +9,7 @@ import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 import { rangesOf } from './topics.ts';
-import { hasForeignRoom, isForeign, mayImport } from './zones.ts';
+import { hasForeignRoom, isAbroad, isForeign, mayImport } from './zones.ts';
 
 /** Why a request is made; `desperate` asks the origin for what another was to fetch, `duplicate` asks again for what is asked for. */
 type Purpose = 'normal' | 'desperate' | 'duplicate';
@@ -65,7 +65,10 @@ export function tauMs(state: SwarmState, fetch: Fetch): number {
   let rate = 0;
   for (const peer of state.peers.values()) rate = Math.max(rate, peer.rate);
   const pieces = rate === 0 ? 0 : (swarmBounds.starvedPieces * fetch.table.pieceBytes) / rate;
-  return Math.min(swarmBounds.starvedMsMax, Math.max(swarmBounds.starvedMs, pieces)) * (1 + fetch.jitter / 2);
+  const near = Math.min(swarmBounds.starvedMsMax, Math.max(swarmBounds.starvedMs, pieces));
+  // What has to cross a border takes as long as what we had across it ourselves, and waits its turn.
+  const far = state.foreignLatencyMs === undefined || !isAbroad(state) ? 0 : Math.min(swarmBounds.importMsMax, swarmBounds.importLatencies * state.foreignLatencyMs);
+  return Math.max(near, far) * (1 + fetch.jitter / 2);
 }
 
 function fill(state: SwarmState, topic: TopicState, fetch: Fetch, purpose: 'normal' | 'desperate'): void {

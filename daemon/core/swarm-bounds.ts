@@ -64,8 +64,9 @@ export const swarmBounds = {
   starvedMsMax: 10_000,
   /** An importer that is not seen is waited for this long, then its backup, once half is there (swarm.md, section 2.4). */
   importMs: 500,
-  /** One that is seen and silent, this many times what our own requests across the border take. */
+  /** One that is seen and silent, this many times what our own requests across the border take, within the second. */
   importLatencies: 8,
+  importMsMax: 60_000,
   /** Who is sent to members that it does not see waits for this part of tau. */
   unseenPart: 4,
 
@@ -75,6 +76,11 @@ export const swarmBounds = {
   earlyPieces: 16,
   haveMsMin: 2,
   havePieces: 8,
+  /** Whoever lacks this many pieces that we have told it of has enough to choose from, and is told this often; so are origins, who only point others to it. */
+  aheadPieces: 16,
+  aheadMs: 200,
+  /** And whoever is in another zone: an announcement crosses the border like a chunk does. */
+  haveForeignMs: 500,
   /** How often deadlines are looked at while something is being fetched. */
   tickMs: 50,
 

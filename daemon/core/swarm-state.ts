@@ -43,6 +43,8 @@ export interface View {
   opened: boolean;
   /** How much of the topic's log it has been told. */
   told: number;
+  /** And when that was. */
+  toldAt: number;
   /** When it last said that it holds something. */
   newsAt: number;
   /** It lacks something and has said nothing for too long: it is stuck, or keeps what it gets to itself. */

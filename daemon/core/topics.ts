@@ -12,7 +12,8 @@ import { createView, endFetch, setViewHeld, viewGains } from './fetching.ts';
 import { dropRequests, maySee, strikeProtocol } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { TopicInfo } from './swarm-events.ts';
-import { isBarred, topicKey, type Peer, type SwarmState, type TopicState } from './swarm-state.ts';
+import { isBarred, topicKey, type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
+import { isForeign } from './zones.ts';
 
 /** Takes part in a topic from now on. */
 export function shareTopic(state: SwarmState, id: number, info: TopicInfo, held: Bitmap): void {
@@ -138,7 +139,7 @@ export function gain(state: SwarmState, topic: TopicState, ordinals: Iterable<nu
   for (const ordinal of ordinals) {
     if (topic.held.set(ordinal)) topic.log.push(ordinal);
   }
-  topic.flushAt ??= state.now + haveDelayMs(state, topic);
+  topic.flushAt = Math.min(topic.flushAt ?? Number.POSITIVE_INFINITY, state.now + haveDelayMs(state, topic));
 }
 
 function haveDelayMs(state: SwarmState, topic: TopicState): number {
@@ -157,15 +158,31 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
   topic.flushedPieces = topic.fetch?.piecesDone ?? 0;
   for (const [member, view] of topic.views) {
     if (!view.opened || view.theirTopic === undefined || view.told === topic.log.length) continue;
+    const dueAt = topic.fetch === undefined ? 0 : dueAtOf(state, topic, topic.fetch, view);
+    if (dueAt > state.now) {
+      topic.flushAt = Math.min(topic.flushAt ?? Number.POSITIVE_INFINITY, dueAt);
+      continue;
+    }
     const news: number[] = [];
     for (let index = view.told; index < topic.log.length; index += 1) {
       const ordinal = topic.log[index] ?? -1;
       if (view.held?.has(ordinal) !== true) news.push(ordinal);
     }
     view.told = topic.log.length;
+    view.toldAt = state.now;
     if (news.length === 0) continue;
     for (const ranges of framesOf(rangesOf(news))) state.effects.push({ kind: 'send', member, message: { kind: 'have', topic: topic.id, ranges } });
   }
+}
+
+/** When a neighbour is to have news of ours: at once, or with all others that can wait, at moments that are our own. */
+function dueAtOf(state: SwarmState, { held }: TopicState, { piecesDone, missing, table, jitter }: Fetch, view: View): number {
+  if (piecesDone < swarmBounds.earlyPieces) return 0;
+  const isFar = isForeign(state, view.peer.info.member);
+  const canWait = isFar || view.held === undefined || view.peer.info.origin || held.exceeds(view.held, Math.ceil((swarmBounds.aheadPieces * missing) / table.pieces.length));
+  if (!canWait) return 0;
+  const everyMs = isFar ? swarmBounds.haveForeignMs : swarmBounds.aheadMs;
+  return (Math.floor(view.toldAt / everyMs + jitter) + 1 - jitter) * everyMs;
 }
 
 /** Ascending ranges that cover exactly these ordinals. */

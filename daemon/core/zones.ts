@@ -13,6 +13,17 @@ export function isForeign(state: SwarmState, member: string): boolean {
   return ours !== undefined && theirs !== undefined && ours !== theirs;
 }
 
+/** Whether all origins that are here are in other zones. */
+export function isAbroad(state: SwarmState): boolean {
+  let isOne = false;
+  for (const { info } of state.peers.values()) {
+    if (!info.origin) continue;
+    if (!isForeign(state, info.member)) return false;
+    isOne = true;
+  }
+  return isOne;
+}
+
 /** Those of `members` that are in our own zone. */
 export function inOwnZone(state: SwarmState, members: readonly string[]): readonly string[] {
   return members.filter((member) => !isForeign(state, member));
@@ -68,7 +79,7 @@ export function hasForeignRoom(state: SwarmState, bytes: number): boolean {
     owedRequests += peer.owedRequests;
     window += 2 * peer.rate * (peer.roundTripMs + swarmBounds.windowSlackMs);
   }
-  return owedRequests < swarmBounds.windowRequestsMin || owedBytes + bytes <= window;
+  return owedRequests === 0 || owedBytes + bytes <= window;
 }
 
 /** One that we do not see, in a fleet too large to know everybody, is believed to be, until we have had nothing left to ask for. */
@@ -78,6 +89,6 @@ function isAtWork(state: SwarmState, topic: TopicState, fetch: Fetch, member: st
   const view = topic.views.get(member);
   if (view?.held === undefined) return state.now < fetch.expectedUntil;
   // At a narrow border an importer has long nothing to say.
-  const patienceMs = swarmBounds.importLatencies * (state.foreignLatencyMs ?? 0);
+  const patienceMs = Math.min(swarmBounds.importMsMax, swarmBounds.importLatencies * (state.foreignLatencyMs ?? 0));
   return (!view.isSilent || state.now - view.newsAt < patienceMs) && isTrusted(state, peer, topic.info.revision);
 }
