@@ -16,8 +16,7 @@ type Stored = Extract<ScheduleEvent, { kind: 'stored' }>;
 export function expectedTopic(state: SwarmState, member: string, theirTopic: number, id: number, ordinal: number): number | undefined {
   const request = state.peers.get(member)?.requests.get(id);
   if (request?.remaining.has(ordinal) !== true) return undefined;
-  const view = state.topics.get(request.topic)?.views.get(member);
-  return view?.theirTopic === theirTopic ? request.topic : undefined;
+  return request.view.theirTopic === theirTopic ? request.topic : undefined;
 }
 
 /** A chunk has come, compared with its id. */
@@ -75,15 +74,14 @@ function takeIn(state: SwarmState, peer: Peer, topic: TopicState, event: Chunk):
 
 /** Nobody else needs to send it; a request of which nothing is left is cancelled. */
 function unask(state: SwarmState, topic: TopicState, ordinal: number): void {
-  for (const [member, view] of topic.views) {
-    if (!view.asked.has(ordinal)) continue;
-    const peer = state.peers.get(member);
-    for (const request of peer?.requests.values() ?? []) {
-      if (peer === undefined || request.topic !== topic.id || !request.remaining.has(ordinal)) continue;
+  for (const { asked, peer } of topic.viewList) {
+    if (!asked.has(ordinal)) continue;
+    for (const request of peer.requests.values()) {
+      if (request.topic !== topic.id || !request.remaining.has(ordinal)) continue;
       settleOrdinal(state, peer, request, ordinal, topic.info.lengthOf(ordinal));
       if (request.remaining.size > 0) continue;
       closeRequest(state, peer, request);
-      state.effects.push({ kind: 'send', member, message: { kind: 'cancel', request: request.id } });
+      state.effects.push({ kind: 'send', member: peer.info.member, message: { kind: 'cancel', request: request.id } });
     }
   }
 }
@@ -120,14 +118,13 @@ export function onBusy(state: SwarmState, peer: Peer, message: BusyMessage): voi
 export function onAbsent(state: SwarmState, peer: Peer, message: AbsentMessage): void {
   const request = peer.requests.get(message.request);
   const topic = request === undefined ? undefined : state.topics.get(request.topic);
-  const view = topic?.views.get(peer.info.member);
-  if (request === undefined || topic === undefined || view === undefined) return;
+  if (request === undefined || topic === undefined) return;
   const within = (ordinal: number, ranges: readonly OrdinalRange[]): boolean => ranges.some(({ from, to }) => ordinal >= from && ordinal < to);
   for (const ordinal of request.remaining) {
     if (!within(ordinal, message.ranges)) continue;
     settleOrdinal(state, peer, request, ordinal, topic.info.lengthOf(ordinal));
     giveBack(topic, request, ordinal);
-    viewLoses(topic, view, ordinal);
+    viewLoses(topic, request.view, ordinal);
   }
   if (request.remaining.size === 0) closeRequest(state, peer, request);
 }

@@ -10,8 +10,27 @@ const none = new Int32Array(0);
 const noPieces = createPieceSet(0);
 
 /** A view of a neighbour that has said nothing yet. */
-export function createView(peer: Peer): View {
-  return { peer, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, counts: none, offers: noPieces, dry: false, asked: new Set(), given: 0, redirectedAt: Number.NEGATIVE_INFINITY };
+function createView(peer: Peer, topic: TopicState): View {
+  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, counts: none, offers: noPieces, dry: false, asked: new Set(), given: 0, redirectedAt: Number.NEGATIVE_INFINITY };
+}
+
+/** The view of a neighbour on a topic, made when needed. */
+export function viewOf(topic: TopicState, peer: Peer): View {
+  const { member, origin } = peer.info;
+  let view = topic.views.get(member);
+  if (view !== undefined) return view;
+  view = createView(peer, topic);
+  topic.views.set(member, view);
+  topic.viewList.push(view);
+  if (origin) topic.originViews.push(view);
+  return view;
+}
+
+/** Forgets it. */
+export function dropView(topic: TopicState, view: View): void {
+  topic.views.delete(view.peer.info.member);
+  topic.viewList.splice(topic.viewList.indexOf(view), 1);
+  if (view.peer.info.origin) topic.originViews.splice(topic.originViews.indexOf(view), 1);
 }
 
 /** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */
@@ -46,13 +65,13 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     bordersOpen: 0,
     seesAll: false,
   };
-  for (const view of topic.views.values()) countView(topic, view);
+  for (const view of topic.viewList) countView(topic, view);
 }
 
 /** Forgets the fetch; requests must have been dropped before. */
 export function endFetch(topic: TopicState): void {
   delete topic.fetch;
-  for (const view of topic.views.values()) {
+  for (const view of topic.viewList) {
     view.counts = none;
     view.offers = noPieces;
     view.dry = false;
@@ -100,14 +119,14 @@ export function releaseChunk(topic: TopicState, fetch: Fetch, ordinal: number): 
   if (claims > 1 || fetch.table.state[ordinal] !== chunkState.taken) return;
   fetch.table.state[ordinal] = chunkState.missing;
   changeOpen(fetch, ordinal, 1);
-  for (const view of topic.views.values()) view.dry = false;
+  for (const view of topic.viewList) view.dry = false;
 }
 
 /** Whether a chunk that just came is wanted; it then counts as arrived, and nobody needs to be asked for it. */
 export function arriveChunk(topic: TopicState, fetch: Fetch, ordinal: number): boolean {
   if (!isMissing(fetch, ordinal)) return false;
   if (fetch.table.state[ordinal] === chunkState.missing) changeOpen(fetch, ordinal, -1);
-  for (const view of topic.views.values()) {
+  for (const view of topic.viewList) {
     if (view.held?.has(ordinal) === true) countChange(topic, view, ordinal, -1);
   }
   fetch.table.state[ordinal] = chunkState.arrived;

@@ -26,7 +26,7 @@ export function refreshOwners(state: SwarmState, topic: TopicState): void {
   fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => (isOwner(block) ? 1 : 0));
   fetch.ownPieces.fill(0);
   fetch.table.pieces.forEach(({ ordinals }, piece) => putPiece(fetch.ownPieces, piece, ordinals.some((ordinal) => isOwn(topic, fetch, ordinal))));
-  for (const view of topic.views.values()) view.dry = false;
+  for (const view of topic.viewList) view.dry = false;
 }
 
 /** Whether a block is ours, among those who take part now. */
@@ -68,7 +68,7 @@ function largeFleetOwner(state: SwarmState, index: RosterIndex, seed: number, bl
 
 /** Notices agents that have long gained nothing although they lack something: what is theirs falls to the others. */
 export function watchForSilence(state: SwarmState, topic: TopicState, fetch: Fetch, afterMs: number): void {
-  for (const view of topic.views.values()) {
+  for (const view of topic.viewList) {
     const isSilent = view.held !== undefined && !view.held.isFull && state.now - view.newsAt >= afterMs;
     if (isSilent === view.isSilent) continue;
     view.isSilent = isSilent;

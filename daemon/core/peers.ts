@@ -4,10 +4,9 @@ import { swarmBounds } from './swarm-bounds.ts';
 import { isBarred, isLarge, recordOf, type Peer, type Request, type SwarmState, type TopicState } from './swarm-state.ts';
 import type { PeerInfo } from './swarm-events.ts';
 import { releaseChunk } from './fetching.ts';
-import { isForeign } from './zones.ts';
 
 /** A neighbour that was just admitted, of which nothing is known. */
-export function createPeer(info: PeerInfo, connection: number, now: number): Peer {
+export function createPeer(info: PeerInfo, connection: number, now: number, isForeign: boolean): Peer {
   return {
     info,
     connection,
@@ -24,6 +23,9 @@ export function createPeer(info: PeerInfo, connection: number, now: number): Pee
     busyTimes: 0,
     dawdles: false,
     theirTopics: new Map(),
+    theirViews: new Map(),
+    isForeign,
+    serving: 0,
   };
 }
 
@@ -116,6 +118,7 @@ export function expectedMs(peer: Peer, bytes: number): number {
 export function openRequest(state: SwarmState, peer: Peer, request: Request): void {
   if (peer.owedRequests === 0) peer.busySince = state.now;
   peer.requests.set(request.id, request);
+  state.requests.set(request.id, request);
   peer.owedBytes += request.remainingBytes;
   peer.owedRequests += 1;
   state.owedBytes += request.remainingBytes;
@@ -124,7 +127,7 @@ export function openRequest(state: SwarmState, peer: Peer, request: Request): vo
 /** Takes one answered ordinal off a request. */
 export function settleOrdinal(state: SwarmState, peer: Peer, request: Request, ordinal: number, bytes: number): void {
   if (!request.remaining.delete(ordinal)) return;
-  state.topics.get(request.topic)?.views.get(peer.info.member)?.asked.delete(ordinal);
+  request.view.asked.delete(ordinal);
   request.remainingBytes -= bytes;
   if (request.late) return;
   peer.owedBytes -= bytes;
@@ -135,11 +138,10 @@ export function settleOrdinal(state: SwarmState, peer: Peer, request: Request, o
 /** Ends a request, however it went; what is unanswered of it is free again. */
 export function closeRequest(state: SwarmState, peer: Peer, request: Request): void {
   if (!peer.requests.delete(request.id)) return;
-  const topic = state.topics.get(request.topic);
-  const view = topic?.views.get(peer.info.member);
+  state.requests.delete(request.id);
   if (!request.late) forgiveRequest(state, peer, request);
-  for (const ordinal of request.remaining) view?.asked.delete(ordinal);
-  if (view !== undefined) view.dry = false;
+  for (const ordinal of request.remaining) request.view.asked.delete(ordinal);
+  request.view.dry = false;
 }
 
 /** A request overstayed: its chunks are free for others, its bytes no longer count; data that still comes is welcome. */
@@ -171,7 +173,7 @@ export function dropRequests(state: SwarmState, peer: Peer, which: (request: Req
 /** Learns how long the first answer took. Of all neighbours together: when everything is slow, nobody is to blame. */
 export function learnLatency(state: SwarmState, peer: Peer, ms: number): void {
   peer.roundTripMs = peer.roundTripMs === 0 ? ms : Math.min(peer.roundTripMs, ms);
-  if (isForeign(state, peer.info.member)) state.foreignLatencyMs = smoothed(state.foreignLatencyMs, ms);
+  if (peer.isForeign) state.foreignLatencyMs = smoothed(state.foreignLatencyMs, ms);
   else state.latencyMs = smoothed(state.latencyMs, ms);
 }
 
@@ -181,7 +183,7 @@ function smoothed(known: number | undefined, ms: number): number {
 
 /** How long a request may take on top of what its bytes need, in the manner of TCP's retransmission timer. */
 export function graceMs(state: SwarmState, peer: Peer): number {
-  const latencyMs = isForeign(state, peer.info.member) ? state.foreignLatencyMs : state.latencyMs;
+  const latencyMs = peer.isForeign ? state.foreignLatencyMs : state.latencyMs;
   if (latencyMs === undefined) return swarmBounds.timeoutUnknownMs;
   return Math.min(swarmBounds.timeoutMsMax, Math.max(swarmBounds.timeoutMs, 4 * latencyMs));
 }

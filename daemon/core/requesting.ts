@@ -9,7 +9,7 @@ import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 import { rangesOf } from './topics.ts';
-import { hasForeignRoom, isAbroad, isForeign, mayImport } from './zones.ts';
+import { hasForeignRoom, isAbroad, mayImport } from './zones.ts';
 
 /** Why a request is made; `desperate` asks the origin for what another was to fetch, `duplicate` asks again for what is asked for. */
 type Purpose = 'normal' | 'desperate' | 'duplicate';
@@ -33,23 +33,19 @@ function urgentFirst(state: SwarmState): Iterable<TopicState> {
 /** Time in which we did not run is nobody else's fault. */
 export function forgive(state: SwarmState, pausedMs: number): void {
   if (pausedMs < swarmBounds.pauseMs) return;
-  for (const peer of state.peers.values()) {
-    for (const request of peer.requests.values()) {
-      request.deadline += pausedMs;
-      request.issuedAt += pausedMs;
-    }
+  for (const request of state.requests.values()) {
+    request.deadline += pausedMs;
+    request.issuedAt += pausedMs;
   }
 }
 
 /** Looks at the deadlines: requests that overstay, neighbours to be left alone, fetches without a holder, the last pieces. */
 export function tick(state: SwarmState): void {
-  for (const peer of state.peers.values()) expire(state, peer);
+  expire(state);
   for (const topic of state.topics.values()) {
     if (topic.fetch === undefined) continue;
     // What an origin refused, or an importer was to bring, is asked for again by time alone.
-    for (const [member, view] of topic.views) {
-      if (view.peer.info.origin || isForeign(state, member)) view.dry = false;
-    }
+    for (const view of topic.viewList) if (view.peer.info.origin || view.peer.isForeign) view.dry = false;
     if (topic.fetch.expectedUntil !== 0 && state.now >= topic.fetch.expectedUntil) {
       topic.fetch.expectedUntil = 0;
       topic.fetch.ownersStale = true;
@@ -89,11 +85,10 @@ function soonest(state: SwarmState, topic: TopicState, fetch: Fetch, spent: Read
   let best: View | undefined;
   let bestMs = Number.POSITIVE_INFINITY;
   const isSated = !fetch.seesAll && hasEnough(state, pieceBytes);
-  for (const view of topic.views.values()) {
+  // What is ours to bring from the origin nobody else has: however much is under way and however long its line, it is asked for.
+  for (const view of isSated || spent !== undefined ? topic.originViews : topic.viewList) {
     const { origin } = view.peer.info;
-    if (spent === undefined ? view.dry : !origin || spent.has(view)) continue;
-    // What is ours to bring from the origin nobody else has: however much is under way and however long its line, it is asked for.
-    if (isSated && !origin) continue;
+    if (spent === undefined ? view.dry : spent.has(view)) continue;
     if (view.held === undefined || view.theirTopic === undefined || !mayAsk(state, topic, view.peer, pieceBytes)) continue;
     const ms = origin && !fetch.seesAll ? -1 : expectedMs(view.peer, pieceBytes);
     if (ms >= bestMs) continue;
@@ -128,7 +123,7 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piec
   const byRule = isSpared(state, peer);
   if (byRule && state.now < piece.originAfter) return [];
   const spared = byRule && purpose === 'normal';
-  const foreign = !state.self.origin && isForeign(state, peer.info.member);
+  const foreign = !state.self.origin && peer.isForeign;
   if (foreign && !hasForeignRoom(state, fetch.table.pieceBytes)) return [];
   const found: number[] = [];
   let ranges = 0;
@@ -146,7 +141,7 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piec
 
 /** Whether a neighbour that is not an origin and can be relied on says that it holds the chunk. */
 function peerHolds(state: SwarmState, topic: TopicState, ordinal: number): boolean {
-  for (const view of topic.views.values()) {
+  for (const view of topic.viewList) {
     if (!view.peer.info.origin && view.held?.has(ordinal) === true && isReliable(state, view.peer, topic.info.revision)) return true;
   }
   return false;
@@ -167,6 +162,8 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, view: View, ord
   openRequest(state, peer, {
     id,
     member: peer.info.member,
+    peer,
+    view,
     topic: topic.id,
     remaining: new Set(ordinals),
     bytes,
@@ -184,9 +181,10 @@ function ask(state: SwarmState, topic: TopicState, fetch: Fetch, view: View, ord
 }
 
 /** Gives up on requests past their deadline, and on a neighbour that keeps letting them pass. */
-function expire(state: SwarmState, peer: Peer): void {
-  let overstayed = false;
-  for (const request of peer.requests.values()) {
+function expire(state: SwarmState): void {
+  const overstayed = new Set<Peer>();
+  for (const request of state.requests.values()) {
+    const { peer } = request;
     letDawdle(state, peer, request);
     if (state.now < request.deadline) continue;
     if (request.late) {
@@ -196,10 +194,15 @@ function expire(state: SwarmState, peer: Peer): void {
     }
     makeLate(state, peer, request);
     request.deadline = state.now + swarmBounds.lateMs;
-    overstayed = true;
+    overstayed.add(peer);
   }
+  for (const peer of overstayed) blame(state, peer);
+}
+
+/** A neighbour let requests pass. */
+function blame(state: SwarmState, peer: Peer): void {
   // One pause of a neighbour lets all of its requests overstay; that is once.
-  if (overstayed && state.now - peer.timeoutAt >= swarmBounds.timeoutMs) {
+  if (state.now - peer.timeoutAt >= swarmBounds.timeoutMs) {
     peer.timeouts += 1;
     peer.timeoutAt = state.now;
   }
@@ -233,10 +236,8 @@ function watchForStarvation(state: SwarmState, topic: TopicState, fetch: Fetch):
 }
 
 function hasNormalRequest(state: SwarmState, topic: TopicState): boolean {
-  for (const peer of state.peers.values()) {
-    for (const request of peer.requests.values()) {
-      if (request.topic === topic.id && !request.late && !request.desperate) return true;
-    }
+  for (const request of state.requests.values()) {
+    if (request.topic === topic.id && !request.late && !request.desperate) return true;
   }
   return false;
 }
@@ -246,12 +247,10 @@ function finishOff(state: SwarmState, topic: TopicState, fetch: Fetch): void {
   if (fetch.open > 0) return;
   const slow: Request[] = [];
   let unfinished = 0;
-  for (const peer of state.peers.values()) {
-    for (const request of peer.requests.values()) {
-      if (request.topic !== topic.id || request.late) continue;
-      unfinished += 1;
-      if (!request.duplicate && state.now - request.issuedAt > Math.max(swarmBounds.endgameMs, 2 * request.expectedMs)) slow.push(request);
-    }
+  for (const request of state.requests.values()) {
+    if (request.topic !== topic.id || request.late) continue;
+    unfinished += 1;
+    if (!request.duplicate && state.now - request.issuedAt > Math.max(swarmBounds.endgameMs, 2 * request.expectedMs)) slow.push(request);
   }
   if (unfinished > swarmBounds.endgamePieces) return;
   for (const request of slow) duplicate(state, topic, fetch, request);
@@ -259,10 +258,10 @@ function finishOff(state: SwarmState, topic: TopicState, fetch: Fetch): void {
 
 function duplicate(state: SwarmState, topic: TopicState, fetch: Fetch, request: Request): void {
   const free: View[] = [];
-  for (const [member, view] of topic.views) {
+  for (const view of topic.viewList) {
     const { peer } = view;
     // The origin is no second holder: it answers when all others fail, by the deadline.
-    if (peer.info.origin || isForeign(state, member) || member === request.member || !mayAsk(state, topic, peer, request.remainingBytes)) continue;
+    if (peer.info.origin || peer.isForeign || peer === request.peer || !mayAsk(state, topic, peer, request.remainingBytes)) continue;
     free.push(view);
   }
   free.sort((a, b) => a.peer.owedRequests - b.peer.owedRequests || expectedMs(a.peer, 1) - expectedMs(b.peer, 1));

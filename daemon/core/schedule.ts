@@ -15,6 +15,7 @@ import type { RateGate } from './rate.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent } from './swarm-events.ts';
 import { createSwarmState, type Peer, type SwarmState, type TopicState } from './swarm-state.ts';
+import { isForeign } from './zones.ts';
 import { flushHave, forgetPeer, gain, onClose, onHave, onOpen, openTopic, shareTopic, unshareTopic } from './topics.ts';
 
 export interface Schedule {
@@ -63,7 +64,7 @@ export function createSchedule({ self, random, receive }: ScheduleOptions): Sche
     fetchMoment(id) {
       const topic = state.topics.get(id);
       let inFlight = 0;
-      for (const peer of state.peers.values()) for (const request of peer.requests.values()) if (request.topic === id && !request.late) inFlight += 1;
+      for (const request of state.requests.values()) if (request.topic === id && !request.late) inFlight += 1;
       return { inFlight, throttled: topic?.fetch !== undefined && isThrottled(state, topic, topic.fetch.table.pieceBytes) };
     },
     requestsInFlight() {
@@ -86,6 +87,7 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
     case 'roster':
       state.agents = event.agents;
       state.zones = event.zones ?? new Map();
+      for (const peer of state.peers.values()) peer.isForeign = isForeign(state, peer.info.member);
       return staleOwners(state);
     case 'share':
       return shareTopic(state, event.topic, event.info, event.held);
@@ -155,7 +157,7 @@ function joined(state: SwarmState, info: PeerInfo): void {
   }
   gone(state, info.member);
   state.lastConnection += 1;
-  const peer = createPeer(info, state.lastConnection, state.now);
+  const peer = createPeer(info, state.lastConnection, state.now, isForeign(state, info.member));
   state.peers.set(info.member, peer);
   state.connections.set(peer.connection, info.member);
   for (const topic of state.topics.values()) {

@@ -21,9 +21,13 @@ const busyManyMs = 1_000;
 /** A neighbour asks. `topic` is our number for it. */
 export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage): void {
   const { member } = peer.info;
-  const mine = state.uploads.filter((upload) => upload.member === member);
-  if (mine.some(({ request }) => request === message.request)) return strikeProtocol(state, member, `request ${message.request} is made twice`);
-  if (mine.length >= limits.exchangeRequestsMax) return busy(state, member, message.request, busyManyMs);
+  let mine = 0;
+  for (const upload of state.uploads) {
+    if (upload.member !== member) continue;
+    mine += 1;
+    if (upload.request === message.request) return strikeProtocol(state, member, `request ${message.request} is made twice`);
+  }
+  if (mine >= limits.exchangeRequestsMax) return busy(state, member, message.request, busyManyMs);
   const topic = state.topics.get(message.topic);
   // What is absent and what is not for this neighbour must not be told apart (trust.md, section 8).
   if (topic === undefined || !maySee(peer.info, topic.info.environments)) return absent(state, member, message.request, message.ranges);
@@ -39,7 +43,7 @@ export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage
     if (held.length > 0) elsewhere(state, member, message.request, given.holders);
     return;
   }
-  const isFull = state.uploads.length >= queueMax(state) || (mine.length >= swarmBounds.queueOfOneMax && 2 * state.uploads.length >= queueMax(state));
+  const isFull = state.uploads.length >= queueMax(state) || (mine >= swarmBounds.queueOfOneMax && 2 * state.uploads.length >= queueMax(state));
   if (isFull) return busy(state, member, message.request, comeAgainMs(state) * (1 + state.random()));
   remember(state, topic, peer, given.ordinals);
   state.lastUpload += 1;

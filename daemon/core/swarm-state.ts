@@ -11,6 +11,9 @@ import type { Effect, PeerInfo, TopicInfo } from './swarm-events.ts';
 export interface Request {
   readonly id: number;
   readonly member: string;
+  readonly peer: Peer;
+  /** Of its topic, as the neighbour has it. */
+  readonly view: View;
   readonly topic: number;
   readonly remaining: Set<number>;
   readonly bytes: number;
@@ -35,6 +38,7 @@ export interface Request {
 export interface View {
   /** Whose it is, as it is connected now. */
   readonly peer: Peer;
+  readonly topic: TopicState;
   /** Its number for the topic, once it has opened it. */
   theirTopic?: number;
   /** What it says that it holds. */
@@ -107,6 +111,9 @@ export interface TopicState {
   /** Ordinals in the order in which they were gained since the topic was shared. */
   readonly log: number[];
   readonly views: Map<string, View>;
+  /** The same in a row, and those of origins. */
+  readonly viewList: View[];
+  readonly originViews: View[];
   fetch?: Fetch;
   /** How urgent what we ask for of it is; only our own caps look at that. */
   traffic: TrafficClass;
@@ -117,6 +124,8 @@ export interface TopicState {
   given?: Int32Array;
   /** And when. */
   givenAt?: Float64Array;
+  /** At an origin: for each chunk the connection numbers of the last agents that announced it, `announcersMax` of them, the next in place of the oldest. */
+  announcers?: Int32Array;
 }
 
 export interface Peer {
@@ -143,6 +152,12 @@ export interface Peer {
   dawdles: boolean;
   /** Its topics by its number: which blob. Those that we share have a view beside. */
   readonly theirTopics: Map<number, string>;
+  /** Those views by the same numbers. */
+  readonly theirViews: Map<number, View>;
+  /** Whether it is in another zone than we. */
+  isForeign: boolean;
+  /** Requests of it that are being served, and all that it has in line. */
+  serving: number;
 }
 
 /** What is remembered of a member across connections. */
@@ -173,6 +188,8 @@ export interface SwarmState {
   /** What may be asked for now; absent: as much as the windows allow. */
   readonly receive: RateGate | undefined;
   readonly peers: Map<string, Peer>;
+  /** Ours to all neighbours, late ones too. */
+  readonly requests: Map<number, Request>;
   readonly topics: Map<number, TopicState>;
   /** Our topic by {@link topicKey}. */
   readonly byKey: Map<string, TopicState>;
@@ -210,6 +227,7 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     random,
     receive,
     peers: new Map(),
+    requests: new Map(),
     topics: new Map(),
     byKey: new Map(),
     records: new Map(),

@@ -8,16 +8,15 @@ import { decodeBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import { ProtocolError } from '../../proto/errors.ts';
 import type { HaveMessage, OpenMessage, OrdinalRange } from '../../proto/exchange.ts';
 import { limits } from '../../proto/limits.ts';
-import { createView, endFetch, setViewHeld, viewGains } from './fetching.ts';
+import { dropView, endFetch, setViewHeld, viewGains, viewOf } from './fetching.ts';
 import { dropRequests, maySee, strikeProtocol } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { TopicInfo } from './swarm-events.ts';
 import { isBarred, topicKey, type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
-import { isForeign } from './zones.ts';
 
 /** Takes part in a topic from now on. */
 export function shareTopic(state: SwarmState, id: number, info: TopicInfo, held: Bitmap): void {
-  const topic: TopicState = { id, info, held, log: [], traffic: 'rollout', views: new Map(), flushAt: undefined, flushedPieces: 0 };
+  const topic: TopicState = { id, info, held, log: [], traffic: 'rollout', views: new Map(), viewList: [], originViews: [], flushAt: undefined, flushedPieces: 0 };
   state.topics.set(id, topic);
   state.byKey.set(topicKey(info), topic);
   const key = topicKey(info);
@@ -34,6 +33,7 @@ export function unshareTopic(state: SwarmState, topic: TopicState): void {
     if (view.opened) state.effects.push({ kind: 'send', member, message: { kind: 'close', topic: topic.id } });
   }
   endFetch(topic);
+  for (const { peer, theirTopic } of topic.viewList) if (theirTopic !== undefined) peer.theirViews.delete(theirTopic);
   state.topics.delete(topic.id);
   state.byKey.delete(topicKey(topic.info));
 }
@@ -42,9 +42,8 @@ export function unshareTopic(state: SwarmState, topic: TopicState): void {
 export function openTopic(state: SwarmState, topic: TopicState, peer: Peer): void {
   if (!maySee(peer.info, topic.info.environments)) return;
   const { member } = peer.info;
-  const view = topic.views.get(member) ?? createView(peer);
-  if (!view.opened && !makeRoom(state, member)) return;
-  topic.views.set(member, view);
+  if (topic.views.get(member)?.opened !== true && !makeRoom(state, member)) return;
+  const view = viewOf(topic, peer);
   view.opened = true;
   view.told = topic.log.length;
   const held = topic.held.count === 0 ? new Uint8Array(0) : topic.held.toBytes();
@@ -88,8 +87,8 @@ export function onOpen(state: SwarmState, peer: Peer, message: OpenMessage): voi
     if (!(error instanceof ProtocolError)) throw error;
     return strikeProtocol(state, member, error.message);
   }
-  const view = topic.views.get(member) ?? createView(peer);
-  topic.views.set(member, view);
+  const view = viewOf(topic, peer);
+  peer.theirViews.set(message.topic, view);
   const isFirst = view.theirTopic === undefined;
   view.theirTopic = message.topic;
   setViewHeld(state, topic, view, isBarred(state, member, topic.info.revision) ? undefined : held);
@@ -98,12 +97,11 @@ export function onOpen(state: SwarmState, peer: Peer, message: OpenMessage): voi
 
 /** A neighbour takes part no longer. */
 export function onClose(state: SwarmState, peer: Peer, theirTopic: number): void {
-  const key = peer.theirTopics.get(theirTopic);
-  if (key === undefined) return;
+  const view = peer.theirViews.get(theirTopic);
   peer.theirTopics.delete(theirTopic);
-  const topic = state.byKey.get(key);
-  const view = topic?.views.get(peer.info.member);
-  if (topic === undefined || view === undefined || view.theirTopic !== theirTopic) return;
+  peer.theirViews.delete(theirTopic);
+  if (view?.theirTopic !== theirTopic) return;
+  const { topic } = view;
   dropRequests(state, peer, (request) => request.topic === topic.id, false);
   setViewHeld(state, topic, view, undefined);
   delete view.theirTopic;
@@ -111,10 +109,9 @@ export function onClose(state: SwarmState, peer: Peer, theirTopic: number): void
 
 /** A neighbour holds more than before. Of a topic that is none of ours it means nothing. */
 export function onHave(state: SwarmState, peer: Peer, message: HaveMessage): void {
-  const key = peer.theirTopics.get(message.topic);
-  const topic = key === undefined ? undefined : state.byKey.get(key);
-  const view = topic?.views.get(peer.info.member);
-  if (topic === undefined || view?.held === undefined) return;
+  const view = peer.theirViews.get(message.topic);
+  if (view?.held === undefined) return;
+  const { topic } = view;
   for (const { from, to } of message.ranges) {
     if (to > topic.info.chunkCount) return strikeProtocol(state, peer.info.member, `ordinal ${to - 1} of a blob of ${topic.info.chunkCount} chunks`);
     for (let ordinal = from; ordinal < to; ordinal += 1) viewGains(state, topic, view, ordinal);
@@ -128,7 +125,7 @@ export function forgetPeer(state: SwarmState, peer: Peer): void {
     const view = topic.views.get(peer.info.member);
     if (view === undefined) continue;
     setViewHeld(state, topic, view, undefined);
-    topic.views.delete(peer.info.member);
+    dropView(topic, view);
   }
   state.peers.delete(peer.info.member);
   state.connections.delete(peer.connection);
@@ -156,9 +153,9 @@ function haveDelayMs(state: SwarmState, topic: TopicState): number {
 export function flushHave(state: SwarmState, topic: TopicState): void {
   topic.flushAt = undefined;
   topic.flushedPieces = topic.fetch?.piecesDone ?? 0;
-  for (const [member, view] of topic.views) {
+  for (const view of topic.viewList) {
     if (!view.opened || view.theirTopic === undefined || view.told === topic.log.length) continue;
-    const dueAt = topic.fetch === undefined ? 0 : dueAtOf(state, topic, topic.fetch, view);
+    const dueAt = topic.fetch === undefined ? 0 : dueAtOf(topic, topic.fetch, view, state.now);
     if (dueAt > state.now) {
       topic.flushAt = Math.min(topic.flushAt ?? Number.POSITIVE_INFINITY, dueAt);
       continue;
@@ -171,18 +168,19 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
     view.told = topic.log.length;
     view.toldAt = state.now;
     if (news.length === 0) continue;
-    for (const ranges of framesOf(rangesOf(news))) state.effects.push({ kind: 'send', member, message: { kind: 'have', topic: topic.id, ranges } });
+    for (const ranges of framesOf(rangesOf(news))) state.effects.push({ kind: 'send', member: view.peer.info.member, message: { kind: 'have', topic: topic.id, ranges } });
   }
 }
 
 /** When a neighbour is to have news of ours: at once, or with all others that can wait, at moments that are our own. */
-function dueAtOf(state: SwarmState, { held }: TopicState, { piecesDone, missing, table, jitter }: Fetch, view: View): number {
+function dueAtOf({ held }: TopicState, { piecesDone, missing, table, jitter }: Fetch, view: View, now: number): number {
   if (piecesDone < swarmBounds.earlyPieces) return 0;
-  const isFar = isForeign(state, view.peer.info.member);
-  const canWait = isFar || view.held === undefined || view.peer.info.origin || held.exceeds(view.held, Math.ceil((swarmBounds.aheadPieces * missing) / table.pieces.length));
-  if (!canWait) return 0;
-  const everyMs = isFar ? swarmBounds.haveForeignMs : swarmBounds.aheadMs;
-  return (Math.floor(view.toldAt / everyMs + jitter) + 1 - jitter) * everyMs;
+  const { isForeign } = view.peer;
+  const everyMs = isForeign ? swarmBounds.haveForeignMs : swarmBounds.aheadMs;
+  const dueAt = (Math.floor(view.toldAt / everyMs + jitter) + 1 - jitter) * everyMs;
+  if (dueAt <= now) return dueAt;
+  const canWait = isForeign || view.held === undefined || view.peer.info.origin || held.exceeds(view.held, Math.ceil((swarmBounds.aheadPieces * missing) / table.pieces.length));
+  return canWait ? dueAt : 0;
 }
 
 /** Ascending ranges that cover exactly these ordinals. */

@@ -16,9 +16,9 @@ export function isForeign(state: SwarmState, member: string): boolean {
 /** Whether all origins that are here are in other zones. */
 export function isAbroad(state: SwarmState): boolean {
   let isOne = false;
-  for (const { info } of state.peers.values()) {
-    if (!info.origin) continue;
-    if (!isForeign(state, info.member)) return false;
+  for (const peer of state.peers.values()) {
+    if (!peer.info.origin) continue;
+    if (!peer.isForeign) return false;
     isOne = true;
   }
   return isOne;
@@ -51,8 +51,8 @@ export function besideOrigins(state: SwarmState, members: readonly string[]): re
  * not at work. Everybody goes through the same members in the same order, so that two import a chunk only while they differ about who is at work.
  */
 export function mayImport(state: SwarmState, topic: TopicState, fetch: Fetch, ordinal: number, block: number): boolean {
-  for (const [member, view] of topic.views) {
-    if (view.held?.has(ordinal) !== true || isForeign(state, member)) continue;
+  for (const view of topic.viewList) {
+    if (view.peer.isForeign || view.held?.has(ordinal) !== true) continue;
     // What the origin of our own zone holds comes from it: one of us has it or is about to.
     if (view.peer.info.origin ? !fetch.isStarving : isTrusted(state, view.peer, topic.info.revision)) return false;
   }
@@ -74,7 +74,7 @@ export function hasForeignRoom(state: SwarmState, bytes: number): boolean {
   let owedRequests = 0;
   let window = 0;
   for (const peer of state.peers.values()) {
-    if (!isForeign(state, peer.info.member)) continue;
+    if (!peer.isForeign) continue;
     owedBytes += peer.owedBytes;
     owedRequests += peer.owedRequests;
     window += 2 * peer.rate * (peer.roundTripMs + swarmBounds.windowSlackMs);
