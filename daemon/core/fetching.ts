@@ -83,7 +83,10 @@ export function setViewHeld(state: SwarmState, topic: TopicState, view: View, he
   view.newsAt = state.now;
   uncountView(topic, view);
   if (held === undefined) delete view.held;
-  else view.held = held;
+  else {
+    view.held = held;
+    if (!view.peer.info.origin) for (const { from, to } of topic.announced === undefined ? [] : held.ranges()) topic.announced?.setRange(from, to);
+  }
   countView(topic, view);
   // In a large fleet the roster decides who owns what, and which origins are here.
   if (topic.fetch !== undefined && (topic.fetch.seesAll || view.peer.info.origin)) topic.fetch.ownersStale = true;
@@ -95,6 +98,7 @@ export function viewGains(state: SwarmState, topic: TopicState, view: View, ordi
   if (isMissing(topic.fetch, ordinal)) countChange(topic, view, ordinal, 1);
   view.newsAt = state.now;
   view.dry = false;
+  if (!view.peer.info.origin) topic.announced?.set(ordinal);
 }
 
 /** An ordinal that a neighbour turned out not to hold. */

@@ -50,6 +50,8 @@ export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage
   state.uploads.push({
     id: state.lastUpload,
     member,
+    peer,
+    view: topic.views.get(member),
     request: message.request,
     topic: topic.id,
     ordinals: given.ordinals,
@@ -73,7 +75,7 @@ export function onCancel(state: SwarmState, member: string, request: number): vo
 export function onServed(state: SwarmState, id: number, missing: readonly number[]): void {
   const upload = state.uploads.find((candidate) => candidate.id === id);
   if (upload === undefined) return;
-  state.uploads.splice(state.uploads.indexOf(upload), 1);
+  remove(state, upload);
   measureServing(state);
   const topic = state.topics.get(upload.topic);
   for (const ordinal of missing) topic?.held.clear(ordinal);
@@ -88,8 +90,15 @@ export function forgetUploads(state: SwarmState, member: string): void {
   serveNext(state);
 }
 
-function drop(state: SwarmState, upload: Upload): void {
+function remove(state: SwarmState, upload: Upload): void {
   state.uploads.splice(state.uploads.indexOf(upload), 1);
+  if (!upload.active) return;
+  state.activeUploads -= 1;
+  upload.peer.serving -= 1;
+}
+
+function drop(state: SwarmState, upload: Upload): void {
+  remove(state, upload);
   if (upload.active) {
     state.effects.push({ kind: 'stop-serving', upload: upload.id });
     return;
@@ -106,29 +115,21 @@ function drop(state: SwarmState, upload: Upload): void {
  */
 function serveNext(state: SwarmState): void {
   const max = state.self.origin ? swarmBounds.servingOriginMax : swarmBounds.servingMax;
-  const active = new Map<string, number>();
-  let total = 0;
-  for (const upload of state.uploads) {
-    if (!upload.active) continue;
-    active.set(upload.member, (active.get(upload.member) ?? 0) + 1);
-    total += 1;
-  }
-  if (total === 0) state.serving.since = state.now;
-  while (total < max) {
-    const next = neediest(state, active);
+  if (state.activeUploads === 0) state.serving.since = state.now;
+  while (state.activeUploads < max) {
+    const next = neediest(state);
     if (next === undefined) return;
     start(state, next);
-    active.set(next.member, (active.get(next.member) ?? 0) + 1);
-    total += 1;
   }
 }
 
 /** Who waits and is served next; at an origin who was given least, so that nobody keeps it from the others. */
-function neediest(state: SwarmState, active: ReadonlyMap<string, number>): Upload | undefined {
+function neediest(state: SwarmState): Upload | undefined {
+  if (state.activeUploads === state.uploads.length) return undefined;
   let best: Upload | undefined;
   let bestLead = Number.POSITIVE_INFINITY;
   for (const upload of state.uploads) {
-    if (upload.active || (active.get(upload.member) ?? 0) >= swarmBounds.servingOfOneMax) continue;
+    if (upload.active || upload.peer.serving >= swarmBounds.servingOfOneMax) continue;
     const lead = leadOf(state, upload);
     if (lead >= bestLead) continue;
     best = upload;
@@ -138,9 +139,7 @@ function neediest(state: SwarmState, active: ReadonlyMap<string, number>): Uploa
 }
 
 /** How far ahead the asker is: the share that it holds, less what it has waited for; at an origin what it was given. */
-function leadOf(state: SwarmState, { topic: id, member, since }: Upload): number {
-  const topic = state.topics.get(id);
-  const view = topic?.views.get(member);
+function leadOf(state: SwarmState, { view, since }: Upload): number {
   if (state.self.origin) return view?.given ?? 0;
   const held = view?.held;
   return (held === undefined ? 0 : held.count / Math.max(1, held.size)) - (state.now - since) / swarmBounds.leadMs;
@@ -148,8 +147,9 @@ function leadOf(state: SwarmState, { topic: id, member, since }: Upload): number
 
 function start(state: SwarmState, upload: Upload): void {
   upload.active = true;
-  const view = state.topics.get(upload.topic)?.views.get(upload.member);
-  if (view !== undefined) view.given += upload.ordinals.length;
+  state.activeUploads += 1;
+  upload.peer.serving += 1;
+  if (upload.view !== undefined) upload.view.given += upload.ordinals.length;
   state.effects.push({ kind: 'serve', upload: upload.id, member: upload.member, topic: upload.topic, request: upload.request, ordinals: upload.ordinals });
 }
 
@@ -225,6 +225,8 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
     if (!wasRedirected || isUnderWay) found.push(given);
   }
   if (wasRedirected) return found;
+  // What ten thousand ask for at the beginning nobody has; those that announced something are many to go through.
+  if (topic.announced?.has(ordinal) === false) return found;
   for (const [other, { held, peer: holder }] of topic.views) {
     if (found.length >= holdersMax) break;
     if (other !== member && held?.has(ordinal) === true && !fromOrigin(state, other) && !found.includes(other) && mayMeet(peer, holder, topic)) found.push(other);

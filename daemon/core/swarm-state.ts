@@ -124,8 +124,8 @@ export interface TopicState {
   given?: Int32Array;
   /** And when. */
   givenAt?: Float64Array;
-  /** At an origin: for each chunk the connection numbers of the last agents that announced it, `announcersMax` of them, the next in place of the oldest. */
-  announcers?: Int32Array;
+  /** At an origin: what agents have ever said that they hold. */
+  readonly announced?: Bitmap;
 }
 
 export interface Peer {
@@ -156,7 +156,7 @@ export interface Peer {
   readonly theirViews: Map<number, View>;
   /** Whether it is in another zone than we. */
   isForeign: boolean;
-  /** Requests of it that are being served, and all that it has in line. */
+  /** Requests of it that are being served. */
   serving: number;
 }
 
@@ -171,6 +171,8 @@ export interface Record {
 export interface Upload {
   readonly id: number;
   readonly member: string;
+  readonly peer: Peer;
+  readonly view: View | undefined;
   readonly request: number;
   readonly topic: number;
   readonly ordinals: readonly number[];
@@ -198,6 +200,8 @@ export interface SwarmState {
   /** Zone of each member of the roster. */
   zones: ReadonlyMap<string, string>;
   readonly uploads: Upload[];
+  /** How many of them are being served. */
+  activeUploads: number;
   /** Connection numbers of present peers. */
   readonly connections: Map<number, string>;
   lastRequest: number;
@@ -234,6 +238,7 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     agents: [],
     zones: new Map(),
     uploads: [],
+    activeUploads: 0,
     connections: new Map(),
     lastRequest: 0,
     lastUpload: 0,
