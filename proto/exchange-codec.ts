@@ -7,6 +7,7 @@
 //   data           ordinal u32, bytes                close, cancel  nothing
 //   want-delta, delta: exchange-delta.ts
 //   busy           milliseconds u32                  bulk           port u16, and the token unless the port is 0
+//   mark, taken    number u64
 
 import { digestBytes, digestFromBytes, digestToBytes } from './cid.ts';
 import { ProtocolError } from './errors.ts';
@@ -19,6 +20,7 @@ import {
   holderLengthMax,
   bulkPortBytes,
   bulkTokenBytes,
+  numberBytes,
   ordinalBytes,
   rangeBytes,
   viewOf,
@@ -63,6 +65,9 @@ export function encodeMessage(message: ExchangeMessage): readonly Uint8Array[] {
       return encodeFrame('want-delta', 0, 0, message.request, encodeWantDelta(message));
     case 'delta':
       return encodeFrame('delta', 0, 0, message.request, encodeDeltaHead(message), message.descriptor);
+    case 'mark':
+    case 'taken':
+      return encodeFrame(message.kind, 0, 0, 0, encodeNumber(message.number));
     case 'bulk':
       checkInvitation(message.port, message.token);
       return encodeFrame('bulk', 0, 0, 0, Uint8Array.of(message.port >> 8, message.port & 0xff, ...message.token));
@@ -191,6 +196,9 @@ function decodePayload(header: FrameHeader, payload: Uint8Array): ExchangeMessag
       return decodeWantDelta(request, payload);
     case 'delta':
       return decodeDelta(request, payload);
+    case 'mark':
+    case 'taken':
+      return { kind, number: decodeNumber(payload) };
     case 'bulk': {
       const port = viewOf(payload).getUint16(0);
       const token = payload.subarray(bulkPortBytes);
@@ -199,6 +207,18 @@ function decodePayload(header: FrameHeader, payload: Uint8Array): ExchangeMessag
     }
   }
   kind satisfies never;
+}
+
+function encodeNumber(number: number): Uint8Array {
+  const bytes = new Uint8Array(numberBytes);
+  viewOf(bytes).setBigUint64(0, BigInt(number));
+  return bytes;
+}
+
+function decodeNumber(payload: Uint8Array): number {
+  const number = Number(viewOf(payload).getBigUint64(0));
+  if (!Number.isSafeInteger(number)) throw new ProtocolError('MALFORMED', `${number} is no number of messages`);
+  return number;
 }
 
 function encodeRanges(ranges: readonly OrdinalRange[]): Uint8Array {

@@ -43,6 +43,8 @@ export const holderLengthMax = 128;
 export const deltaHeadBytes = 6;
 /** Bytes of the token that opens a bulk channel. */
 export const bulkTokenBytes = 16;
+/** Bytes of a number of messages. */
+export const numberBytes = 8;
 /** Bytes of the port before it. */
 export const bulkPortBytes = 2;
 const u32Max = 0xffffffff;
@@ -61,6 +63,8 @@ const frameTypes: Readonly<Record<ExchangeMessage['kind'], FrameType>> = {
   manifest: { code: 11, topic: false, request: true, flagsMax: 0, payloadBytesMin: 0, payloadBytesMax: limits.revisionBytesMax },
   'want-delta': { code: 17, topic: false, request: true, flagsMax: 0, payloadBytesMin: 2 * digestBytes, payloadBytesMax: (1 + limits.deltaBasesMax) * digestBytes },
   delta: { code: 18, topic: false, request: true, flagsMax: 0, payloadBytesMin: deltaHeadBytes, payloadBytesMax: deltaHeadBytes + limits.deltaStatementBytesMax + limits.deltaDescriptorBytesMax },
+  mark: { code: 19, topic: false, request: false, flagsMax: 0, payloadBytesMin: numberBytes, payloadBytesMax: numberBytes },
+  taken: { code: 20, topic: false, request: false, flagsMax: 0, payloadBytesMin: numberBytes, payloadBytesMax: numberBytes },
   bulk: { code: 16, topic: false, request: false, flagsMax: 0, payloadBytesMin: bulkPortBytes, payloadBytesMax: bulkPortBytes + bulkTokenBytes },
 };
 
@@ -74,7 +78,7 @@ export function chunkBytesOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { length }) => sum + length, -(limits.exchangeHeaderBytes + ordinalBytes));
 }
 
-/** Whether an encoded frame that begins with these bytes is an answer: what a bulk channel carries, and nothing else. */
+/** Whether an encoded frame that begins with these bytes is an answer. */
 export function isAnswerFrame(head: Uint8Array): boolean {
   return answerCodes.has(head[0] ?? 0);
 }

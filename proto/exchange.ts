@@ -130,6 +130,25 @@ export interface BulkMessage {
   readonly token: Uint8Array;
 }
 
+/**
+ * "What follows here and is no answer is numbered from this on." Every message but answers and the network's own words has a number on each side of an exchange:
+ * from 0, in the order of sending, whichever way it travels. On the stream they begin with 0; a bulk channel begins with a mark.
+ */
+export interface MarkMessage {
+  readonly kind: 'mark';
+  /** Below 2^53. */
+  readonly number: number;
+}
+
+/** "I have all of yours before this number": what a bulk channel carried need not be kept in case that it ends. */
+export interface TakenMessage {
+  readonly kind: 'taken';
+  readonly number: number;
+}
+
+/** What members say to one another about how they are connected: it ends in daemon/swarm. */
+export type NetworkMessage = BulkMessage | MarkMessage | TakenMessage;
+
 export type ExchangeMessage =
   | OpenMessage
   | CloseMessage
@@ -144,7 +163,7 @@ export type ExchangeMessage =
   | ManifestMessage
   | WantDeltaMessage
   | DeltaMessage
-  | BulkMessage;
+  | NetworkMessage;
 
 /** The libp2p protocol of the exchange. */
 export const exchangeProtocol = '/starling/exchange/1';

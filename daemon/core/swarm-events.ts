@@ -2,7 +2,7 @@
 
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
-import type { BulkMessage, DataMessage, DeltaMessage, ExchangeMessage, ManifestMessage, TopicKind, WantDeltaMessage, WantManifestMessage } from '../../proto/exchange.ts';
+import type { DataMessage, DeltaMessage, ExchangeMessage, ManifestMessage, NetworkMessage, TopicKind, WantDeltaMessage, WantManifestMessage } from '../../proto/exchange.ts';
 import type { TrafficClass } from './rate.ts';
 
 /** A topic as the scheduler needs it. */
@@ -24,7 +24,7 @@ export interface PeerInfo {
 }
 
 /** Messages that the scheduler decides on; chunk bytes and manifests stay in the shell. */
-export type ScheduledMessage = Exclude<ExchangeMessage, DataMessage | WantManifestMessage | ManifestMessage | WantDeltaMessage | DeltaMessage | BulkMessage>;
+export type ScheduledMessage = Exclude<ExchangeMessage, DataMessage | WantManifestMessage | ManifestMessage | WantDeltaMessage | DeltaMessage | NetworkMessage>;
 
 export type ScheduleEvent =
   | { readonly kind: 'joined'; readonly peer: PeerInfo }

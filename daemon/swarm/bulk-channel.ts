@@ -1,19 +1,21 @@
-// One open bulk channel: answers of the exchange over a TLS socket whose other end has been proven to be the neighbour. How it comes to be open is
-// bulk-port.ts's, which answers take it is bulk-link.ts's.
+// One open bulk channel: the exchange over a TLS socket whose other end has been proven to be the neighbour. Words go before answers that wait, so that
+// what is to be asked for next is not held up by chunks. How a channel comes to be open is bulk-port.ts's, what takes it is bulk-link.ts's.
 
 import type { TLSSocket } from 'node:tls';
 import { ProtocolError } from '../../proto/errors.ts';
 import { createFrameReader } from '../../proto/exchange-codec.ts';
-import { isAnswer } from '../../proto/exchange-frame.ts';
 import type { ExchangeMessage } from '../../proto/exchange.ts';
 import type { Buffers } from './buffers.ts';
 import type { Inlet } from './bulk-inlet.ts';
+import { createBulkQueue } from './bulk-queue.ts';
 
 /** Whoever is at the end of a channel. */
 export interface ChannelListener {
   onMessage(message: ExchangeMessage): void;
   /** Bytes have left; the backlog is smaller now. */
   onSent(): void;
+  /** Nothing has come or gone for a while. Whether the other side should have said something. */
+  onQuiet(): boolean;
   /** Once, also when we closed it. `protocol`: what came is not what a channel carries. */
   onEnd(reason: 'closed' | 'stuck' | 'protocol', detail: string): void;
 }
@@ -25,8 +27,10 @@ export interface BulkChannel {
   readonly backlogBytes: number;
   /** To be called once, in the turn in which the channel was given: what has come already follows. */
   start(listener: ChannelListener): void;
-  /** Queues one frame whose parts must not change until `onTaken`, which is not called for what could not be sent. After the end it does nothing. */
+  /** Queues one answer whose parts must not change until `onTaken`, which is not called for what could not be sent. After the end it does nothing. */
   send(parts: readonly Uint8Array[], onTaken?: () => void): void;
+  /** Sends one word with all others of this turn, before any answer that waits. Its parts must not change. */
+  say(parts: readonly Uint8Array[]): void;
   close(): void;
 }
 
@@ -37,21 +41,27 @@ const keepAliveMs = 60_000;
 
 /** Over a socket whose preface is done with. */
 export function createBulkChannel(socket: TLSSocket, inlet: Inlet, buffers: Buffers, opened: boolean): BulkChannel {
-  let backlog = 0;
   let listener: ChannelListener | undefined;
   let ended = false;
+  /** The other side was to say something when it was last quiet. */
+  let isOwed = false;
+  const queue = createBulkQueue(socket, () => listener?.onSent());
 
   const end = (reason: 'closed' | 'stuck' | 'protocol', detail: string): void => {
     if (ended) return;
     ended = true;
-    backlog = 0;
+    queue.close();
     socket.destroy();
     listener?.onEnd(reason, detail);
   };
   socket.setNoDelay(true);
   socket.setKeepAlive(true, keepAliveMs);
   socket.setTimeout(stuckMs, () => {
-    if (backlog > 0) end('stuck', `${backlog} bytes were not taken for ${stuckMs} ms`);
+    if (queue.bytes > 0) return end('stuck', `${queue.bytes} bytes were not taken for ${stuckMs} ms`);
+    const wasOwed = isOwed;
+    isOwed = listener?.onQuiet() === true;
+    if (isOwed && wasOwed) return end('stuck', `words were not confirmed for ${2 * stuckMs} ms`);
+    if (isOwed) socket.setTimeout(stuckMs);
   });
   socket.on('error', (error) => end('closed', error.message));
   socket.on('close', () => end('closed', 'the connection was closed'));
@@ -60,7 +70,7 @@ export function createBulkChannel(socket: TLSSocket, inlet: Inlet, buffers: Buff
   return {
     opened,
     get backlogBytes() {
-      return backlog;
+      return queue.bytes;
     },
     start(to) {
       listener = to;
@@ -68,37 +78,17 @@ export function createBulkChannel(socket: TLSSocket, inlet: Inlet, buffers: Buff
       const reader = createFrameReader((length) => buffers.take(length), true);
       inlet.start((bytes) => {
         if (ended) return;
+        isOwed = false;
         try {
-          for (const message of reader.push(bytes)) {
-            if (!isAnswer(message)) return end('protocol', `a '${message.kind}' frame on a bulk channel`);
-            to.onMessage(message);
-          }
+          for (const message of reader.push(bytes)) to.onMessage(message);
         } catch (error) {
           if (!(error instanceof ProtocolError)) throw error;
           end('protocol', error.message);
         }
       });
     },
-    send(parts, onTaken) {
-      if (ended) return;
-      let bytes = 0;
-      for (const part of parts) bytes += part.length;
-      backlog += bytes;
-      const sent = (error?: Error | null): void => {
-        if (error === undefined || error === null) onTaken?.();
-        if (ended) return;
-        backlog -= bytes;
-        listener?.onSent();
-      };
-      const last = parts.length - 1;
-      // Several parts in one write are put together in new memory first.
-      if (last > 0) socket.cork();
-      for (const [at, part] of parts.entries()) {
-        if (at < last) socket.write(part);
-        else socket.write(part, sent);
-      }
-      if (last > 0) socket.uncork();
-    },
+    send: (parts, onTaken) => queue.send(parts, onTaken),
+    say: (parts) => queue.say(parts),
     close: () => end('closed', 'we closed it'),
   };
 }

@@ -1,11 +1,10 @@
-// The bulk channel of one neighbour: who invites whom, what happens when it cannot be opened or ends, and which frames take it. It is an optimisation:
-// without it everything travels on the libp2p stream. The socket is bulk-channel.ts's, the port bulk-port.ts's.
+// The bulk channel of one neighbour: who invites whom, and what happens when it cannot be opened or ends. It is an optimisation: without it everything
+// travels on the libp2p stream. What is said there of the channel itself stays there. The socket is bulk-channel.ts's, the port bulk-port.ts's.
 //
 // The side that was dialled over libp2p invites first, since the way to it is known to be open. A side that could not follow an invitation invites in its
 // turn, at once the first time, then after longer and longer pauses; so a firewall before either of them costs a few attempts, no more.
 
 import type { BulkMessage, ExchangeMessage } from '../../proto/exchange.ts';
-import { isAnswerFrame } from '../../proto/exchange-frame.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { BulkChannel } from './bulk-channel.ts';
@@ -27,16 +26,22 @@ export interface BulkLinkOptions {
   readonly onMessage: (message: ExchangeMessage) => void;
   /** The backlog has become smaller. */
   readonly onSent: () => void;
-  /** Answers that were on their way may be lost. */
-  readonly onInterrupted: () => void;
+  /** There is a channel from now on. */
+  readonly onOpened: () => void;
+  /** Nothing has passed over it for a while. Whether the neighbour should have said something. */
+  readonly onQuiet: () => boolean;
+  /** There is none any more. What was on its way may be lost. */
+  readonly onEnded: () => void;
   /** What came over the channel broke the protocol. */
   readonly onMisbehaviour: (detail: string) => void;
 }
 
 export interface BulkLink {
   readonly backlogBytes: number;
-  /** Takes a frame as a channel does, or says that it has to go over the stream. */
+  /** Takes an answer as a channel does, or says that it has to go over the stream. */
   send(parts: readonly Uint8Array[], onTaken?: () => void): boolean;
+  /** The same of a word. */
+  say(parts: readonly Uint8Array[]): boolean;
   hear(message: BulkMessage): void;
   close(): void;
 }
@@ -81,10 +86,13 @@ class Link implements BulkLink {
   }
 
   send(parts: readonly Uint8Array[], onTaken?: () => void): boolean {
-    const [head] = parts;
-    if (this.#channel === undefined || head === undefined || !isAnswerFrame(head)) return false;
-    this.#channel.send(parts, onTaken);
-    return true;
+    this.#channel?.send(parts, onTaken);
+    return this.#channel !== undefined;
+  }
+
+  say(parts: readonly Uint8Array[]): boolean {
+    this.#channel?.say(parts);
+    return this.#channel !== undefined;
   }
 
   hear({ port, token }: BulkMessage): void {
@@ -163,11 +171,13 @@ class Link implements BulkLink {
     this.#invitation = undefined;
     metrics.bulkChannels(1);
     log.info({ member, opened: channel.opened }, 'a bulk channel is open');
+    this.#options.onOpened();
     channel.start({
       onMessage: (message) => {
         if (this.#channel === channel) this.#options.onMessage(message);
       },
       onSent: () => this.#options.onSent(),
+      onQuiet: () => this.#channel === channel && this.#options.onQuiet(),
       onEnd: (reason, detail) => {
         if (this.#channel !== channel) return;
         this.#ended(`${reason}: ${detail}`);
@@ -187,12 +197,12 @@ class Link implements BulkLink {
   }
 
   #ended(why: string): void {
-    const { member, clock, metrics, log, onInterrupted, onSent } = this.#options;
+    const { member, clock, metrics, log, onEnded, onSent } = this.#options;
     this.#channel = undefined;
     if (clock.monotonic() - this.#openSince >= soundMs) this.#invited = 0;
     metrics.bulkChannels(-1);
     log.info({ member, why }, 'a bulk channel ended; chunks go over the libp2p connection');
-    onInterrupted();
+    onEnded();
     onSent();
   }
 }

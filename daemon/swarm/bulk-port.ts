@@ -56,7 +56,8 @@ const pendingMax = 256;
 const pendingOfHostMax = { agent: 8, origin: 64 } as const;
 /** One for each neighbour and a few that are being renewed. */
 const invitationsMax = 8_192;
-const protocol = 'starling-bulk/1';
+/** The first had answers only; members that speak of different ones stay with the stream. */
+const protocol = 'starling-bulk/2';
 const readyByte = 1;
 /** A TLS record has 16 KiB at most, and comes by itself. */
 const readBytes = 64 * 1024;

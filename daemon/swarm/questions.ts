@@ -1,6 +1,6 @@
 // Questions between neighbours that are answered once, beside the topics: manifests and delta sets. Chunks are the scheduler's.
 
-import type { ExchangeMessage } from '../../proto/exchange.ts';
+import type { ExchangeMessage, NetworkMessage } from '../../proto/exchange.ts';
 import type { ScheduledMessage } from '../core/swarm-events.ts';
 import { createDeltaExchange, type DeltaExchange, type DeltaExchangeDeps } from './deltas.ts';
 import { createManifestExchange, type ManifestExchange, type ManifestExchangeDeps } from './manifests.ts';
@@ -31,7 +31,7 @@ export function createQuestions(deps: QuestionsDeps): Questions {
       else if (message.kind === 'manifest') manifests.onManifest(neighbour, message);
       else if (message.kind === 'want-delta') deltas.onWant(neighbour, message);
       else if (message.kind === 'delta') deltas.onDelta(neighbour, message);
-      else if (message.kind !== 'bulk' && message.kind !== 'data') return message;
+      else if (!isNetworks(message) && message.kind !== 'data') return message;
       return undefined;
     },
     onGone(member) {
@@ -39,4 +39,8 @@ export function createQuestions(deps: QuestionsDeps): Questions {
       deltas.onGone(member);
     },
   };
+}
+
+function isNetworks(message: ExchangeMessage): message is NetworkMessage {
+  return message.kind === 'bulk' || message.kind === 'mark' || message.kind === 'taken';
 }

@@ -1,5 +1,5 @@
-// A neighbour over one libp2p stream, and a bulk channel beside it when there is one: frames in and out with bounded buffers. Who becomes one is decided
-// in libp2p.ts, what takes the channel in bulk-link.ts.
+// A neighbour over one libp2p stream, and a bulk channel beside it when there is one, which then carries everything: frames in and out with bounded
+// buffers. Who becomes one is decided in libp2p.ts, when there is a channel in bulk-link.ts, what keeps words in their order in word-order.ts.
 //
 // Traps of the stream's interface that this file goes round: `onDrain()` answers from a promise that is never renewed, `drain` is announced to all
 // streams of a connection whether or not theirs went out, and the async iterator queues without bound (swarm.md, section 3.4).
@@ -7,13 +7,14 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { ProtocolError } from '../../proto/errors.ts';
 import { createFrameReader, encodeMessage } from '../../proto/exchange-codec.ts';
-import { chunkBytesOf, isAnswerFrame } from '../../proto/exchange-frame.ts';
+import { chunkBytesOf, isAnswer, isAnswerFrame } from '../../proto/exchange-frame.ts';
 import type { BulkMessage, ExchangeMessage } from '../../proto/exchange.ts';
 import type { Certificate } from '../../proto/statement.ts';
 import { DaemonError } from '../errors.ts';
 import type { BulkLink, BulkLinkOptions } from './bulk-link.ts';
 import { backlogBytesMax, backlogLowBytes, type CloseReason, type Neighbour } from './network.ts';
 import type { SwarmMetrics } from './swarm.ts';
+import { createWordOrder, type Way, type WordOrder } from './word-order.ts';
 
 /** Messages kept for a receiver that is not there yet: it is set in the same turn, so more is a programmer's mistake. */
 const keptMessagesMax = 256;
@@ -28,7 +29,7 @@ export interface StreamNeighbourOptions {
   readonly onMisbehaviour: (reason: 'protocol' | 'stalled', detail: string) => void;
   readonly metrics: SwarmMetrics;
   /** Makes the bulk channel's side of it; absent when it is turned off here. */
-  readonly bulk?: (ends: Pick<BulkLinkOptions, 'say' | 'onMessage' | 'onSent' | 'onInterrupted' | 'onMisbehaviour'>) => BulkLink;
+  readonly bulk?: (ends: Pick<BulkLinkOptions, 'say' | 'onMessage' | 'onSent' | 'onOpened' | 'onQuiet' | 'onEnded' | 'onMisbehaviour'>) => BulkLink;
 }
 
 /** Listens from the call on. */
@@ -46,6 +47,7 @@ class StreamNeighbour implements Neighbour {
   /** Who waits for the backlog to become smaller. */
   readonly #waiting = new Set<() => void>();
   readonly #bulk: BulkLink | undefined;
+  readonly #words: WordOrder;
   /** Parts of messages for the stream that wait for the end of the turn. */
   readonly #unsent: Uint8Array[] = [];
   /** Told when they are copied. */
@@ -60,11 +62,21 @@ class StreamNeighbour implements Neighbour {
     this.#options = options;
     this.member = connection.remotePeer.toString();
     this.certificate = certificate;
+    this.#words = createWordOrder({
+      send: (way, parts) => this.#sendWord(way, parts),
+      deliver: (message) => this.#deliver(message),
+      onMisbehaviour: (reason, detail) => this.#misbehave(reason, detail),
+    });
     this.#bulk = options.bulk?.({
       say: (message) => this.#say(message),
-      onMessage: (message) => this.#deliver(message, 'bulk'),
+      onMessage: (message) => this.#onMessage(message, 'bulk'),
       onSent: () => this.#sent(),
-      onInterrupted: () => this.#interrupted?.(),
+      onOpened: () => this.#words.opened(),
+      onQuiet: () => this.#words.quiet(),
+      onEnded: () => {
+        this.#words.ended();
+        this.#interrupted?.();
+      },
       onMisbehaviour: (detail) => this.#misbehave('protocol', detail),
     });
     stream.addEventListener('message', ({ data }) => this.#read(data));
@@ -85,9 +97,11 @@ class StreamNeighbour implements Neighbour {
   send(parts: readonly Uint8Array[], onTaken?: () => void): void {
     const [head] = parts;
     if (this.#closed !== undefined || head === undefined) return;
-    const byBulk = this.#bulk?.send(parts, onTaken) === true;
-    if (!byBulk && !this.#sendByStream(parts, onTaken)) return;
-    if (isAnswerFrame(head)) this.#options.metrics.carried(byBulk ? 'bulk' : 'stream', 'sent', chunkBytesOf(parts));
+    if (isAnswerFrame(head)) {
+      const byBulk = this.#bulk?.send(parts, onTaken) === true;
+      if (!byBulk && !this.#sendByStream(parts, onTaken)) return;
+      this.#options.metrics.carried(byBulk ? 'bulk' : 'stream', 'sent', chunkBytesOf(parts));
+    } else this.#words.say(parts);
     const { backlogBytes } = this;
     if (backlogBytes > backlogBytesMax) this.#misbehave('stalled', `${backlogBytes} bytes wait to be read`);
   }
@@ -140,6 +154,12 @@ class StreamNeighbour implements Neighbour {
     if (this.#closed === undefined) this.#sendByStream(encodeMessage(message));
   }
 
+  #sendWord(way: Way, parts: readonly Uint8Array[]): void {
+    if (this.#closed !== undefined) return;
+    if (way === 'stream') this.#sendByStream(parts);
+    else this.#bulk?.say(parts);
+  }
+
   /** What is said in one turn goes out as one frame: most messages are of some twenty bytes, and a frame costs as much as a kilobyte. */
   #sendByStream(parts: readonly Uint8Array[], onTaken?: () => void): boolean {
     if (onTaken !== undefined) this.#takers.push(onTaken);
@@ -183,7 +203,7 @@ class StreamNeighbour implements Neighbour {
     try {
       for (const part of data instanceof Uint8Array ? [data] : data) {
         if (this.#closed !== undefined) return;
-        for (const message of this.#reader.push(part)) this.#deliver(message, 'stream');
+        for (const message of this.#reader.push(part)) this.#onMessage(message, 'stream');
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -191,10 +211,19 @@ class StreamNeighbour implements Neighbour {
     }
   }
 
-  #deliver(message: ExchangeMessage, path: 'bulk' | 'stream'): void {
+  #onMessage(message: ExchangeMessage, way: Way): void {
     if (this.#closed !== undefined) return;
-    if (message.kind === 'bulk') return this.#bulk?.hear(message);
-    if (message.kind === 'data') this.#options.metrics.carried(path, 'received', message.bytes.length);
+    if (message.kind === 'bulk') {
+      if (way === 'bulk') return this.#misbehave('protocol', 'an invitation to a bulk channel on a bulk channel');
+      return this.#bulk?.hear(message);
+    }
+    if (message.kind === 'data') this.#options.metrics.carried(way, 'received', message.bytes.length);
+    if (isAnswer(message)) this.#deliver(message);
+    else this.#words.hear(message, way);
+  }
+
+  #deliver(message: ExchangeMessage): void {
+    if (this.#closed !== undefined) return;
     if (this.#receive !== undefined) this.#receive(message);
     else if (this.#kept.length < keptMessagesMax) this.#kept.push(message);
     else this.#misbehave('protocol', `more than ${keptMessagesMax} messages before anybody listens`);

@@ -29,6 +29,7 @@ const message: fc.Arbitrary<ExchangeMessage> = fc.oneof(
   fc.record({ kind: fc.constant('delta'), request: u32, etaMs: u32, statement: fc.stringMatching(/^[A-Za-z0-9_.-]{1,60}$/), descriptor: blob(1) }),
   fc.record({ kind: fc.constant('delta'), request: u32, etaMs: u32, statement: fc.constant(''), descriptor: fc.constant(new Uint8Array(0)) }),
   fc.record({ kind: fc.constant('bulk'), port: fc.integer({ min: 1, max: 0xffff }), token: fc.uint8Array({ minLength: 16, maxLength: 16 }) }),
+  fc.record({ kind: fc.constantFrom('mark', 'taken'), number: fc.maxSafeNat() }),
 );
 
 const frameOf = (one: ExchangeMessage): Uint8Array => Uint8Array.from(Buffer.concat(encodeMessage(one)));

@@ -111,6 +111,8 @@ export const everyMessage: readonly ExchangeMessage[] = [
   { kind: 'delta', request: 14, etaMs: 1500, statement: '', descriptor: new Uint8Array(0) },
   { kind: 'bulk', port: 7404, token: Uint8Array.from({ length: 16 }, (_, at) => at) },
   { kind: 'bulk', port: 0, token: new Uint8Array(0) },
+  { kind: 'mark', number: 3 },
+  { kind: 'taken', number: 2 ** 40 + 1 },
 ];
 
 /** What `decode` gives, or its ProtocolError's code. Any other error goes through and fails the test. */

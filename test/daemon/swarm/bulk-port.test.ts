@@ -49,7 +49,7 @@ async function opened(name: string, options: { readonly clock?: Clock; readonly 
 /** What comes over a channel, and its end. */
 function listen(channel: BulkChannel) {
   const heard = { messages: [] as ExchangeMessage[], ended: undefined as string | undefined };
-  channel.start({ onMessage: (message) => heard.messages.push(message), onSent: () => undefined, onEnd: (reason) => (heard.ended = reason) });
+  channel.start({ onMessage: (message) => heard.messages.push(message), onSent: () => undefined, onQuiet: () => false, onEnd: (reason) => (heard.ended = reason) });
   return heard;
 }
 
@@ -107,19 +107,32 @@ describe('a bulk channel', () => {
     await until(() => heard.messages.length === 10, 'all have come');
   });
 
-  test('ends when something else than an answer comes over it, or no frame at all', async () => {
-    for (const bytes of [Buffer.concat(encodeMessage({ kind: 'cancel', request: 1 })), Buffer.alloc(64, 0xee)]) {
-      const [a, b] = [await opened('a'), await opened('b')];
-      const { channels, to } = invited(b.bulk, a.member);
-      const own = await a.bulk.open(b.member, to, { signal });
-      listen(own);
-      await until(() => channels.length === 1, 'it is accepted');
-      const heard = channels.map(listen);
-      own.send([bytes]);
-      await until(() => heard[0]?.ended !== undefined, 'it is ended');
-      expect(heard[0]?.ended).toBe('protocol');
-      expect(heard[0]?.messages).toEqual([]);
-    }
+  test('ends when what comes over it is no frame', async () => {
+    const [a, b] = [await opened('a'), await opened('b')];
+    const { channels, to } = invited(b.bulk, a.member);
+    const own = await a.bulk.open(b.member, to, { signal });
+    listen(own);
+    await until(() => channels.length === 1, 'it is accepted');
+    const heard = channels.map(listen);
+    own.send([Buffer.alloc(64, 0xee)]);
+    await until(() => heard[0]?.ended !== undefined, 'it is ended');
+    expect(heard[0]).toEqual({ ended: 'protocol', messages: [] });
+  });
+
+  test('carries what is said in one turn in order, and before answers that wait', async () => {
+    const [a, b] = [await opened('a'), await opened('b')];
+    const { channels, to } = invited(b.bulk, a.member);
+    const own = await a.bulk.open(b.member, to, { signal });
+    listen(own);
+    await until(() => channels.length === 1, 'it is accepted');
+    const [heard] = channels.map(listen);
+    for (let at = 0; at < 20; at += 1) own.send(encodeMessage(data(at, randomBytes(100_000))));
+    for (let request = 1; request <= 10; request += 1) own.say(encodeMessage({ kind: 'cancel', request }));
+    await until(() => heard?.messages.length === 30, 'everything has come');
+    expect(heard?.messages.flatMap((message) => (message.kind === 'data' ? [message.ordinal] : []))).toEqual(Array.from({ length: 20 }, (_, at) => at));
+    expect(heard?.messages.flatMap((message) => (message.kind === 'cancel' ? [message.request] : []))).toEqual(Array.from({ length: 10 }, (_, at) => at + 1));
+    expect(heard?.messages.at(-1)?.kind).toBe('data');
+    await until(() => own.backlogBytes === 0, 'and the books say so');
   });
 });
 
