@@ -49,6 +49,9 @@ export interface TestFigures {
   readonly passed: number;
   readonly total: number;
   readonly score?: number;
+  /** Of a step: those that were left out, which are not in the total, and names of some that failed. */
+  readonly skipped?: number;
+  readonly failed?: readonly string[];
 }
 export type StepPhase = 'pending' | 'running' | 'waiting-for-approval' | 'succeeded' | 'failed' | 'errored' | 'timed-out' | 'skipped' | 'aborted';
 

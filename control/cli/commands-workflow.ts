@@ -129,13 +129,14 @@ export function describe({ run, workflow, environment, set, phase, outcome, step
     `${run}  ${workflow} for ${what} in ${where}  ${phase}${outcome === undefined ? '' : `: ${firstLine(outcome)}`}`,
     ...steps.flatMap((step) => [
       `  ${step.step.padEnd(width)}  ${step.phase}${step.attempt > 1 ? ` (attempt ${step.attempt})` : ''}${figures(step)}${step.detail === undefined ? '' : `: ${firstLine(step.detail)}`}`,
+      ...(step.tests?.failed ?? []).map((name) => `  ${''.padEnd(width)}    failed: ${name}`),
       ...step.tries.map((one) => `  ${''.padEnd(width)}    attempt ${one.attempt} ${one.end}${one.detail === undefined ? '' : `: ${firstLine(one.detail)}`}`),
     ]),
   ].map(visible).join('\n');
 }
 
 function figures({ tests, measurements }: StepRunView): string {
-  if (tests !== undefined) return `  ${tests.passed} of ${tests.total} passed`;
+  if (tests !== undefined) return `  ${tests.passed} of ${tests.total} passed${tests.skipped === undefined ? '' : `, ${tests.skipped} skipped`}`;
   const last = measurements.at(-1);
   return last === undefined ? '' : `  ${measurements.length} measured, last ${last.value ?? last.verdict}`;
 }

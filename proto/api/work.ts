@@ -74,7 +74,10 @@ export const RenewReplySchema = Type.Object({ leaseMs: Count }, strict);
 export const WorkLogSchema = Type.Object({ offset: Count, text: Type.String({ maxLength: 256 * 1024 }) }, strict);
 export const WorkLogReplySchema = Type.Object({ bytes: Count }, strict);
 
-export const TestFiguresSchema = Type.Object({ passed: Count, total: Count, score: Type.Optional(Type.Number()) }, strict);
+export const TestFiguresSchema = Type.Object(
+  { passed: Count, total: Count, score: Type.Optional(Type.Number()), skipped: Type.Optional(Count), failed: Type.Optional(Type.Unsafe<readonly string[]>(Type.Array(Type.String({ maxLength: 200 }), { maxItems: 50, description: 'names of tests that failed, the first of them' }))) },
+  strict,
+);
 
 /** `revision`: what a build pushed. `failed` is of what was tested; `errored` of the machinery, and tried again. */
 export const WorkReportSchema = Type.Object(

@@ -1,14 +1,14 @@
 // One piece of work from its lease to its report: the command runs in a directory of its own, its log is sent, the lease is prolonged,
 // and how it ended is said once. When the lease is lost the work is dropped, since somebody else may have it.
 
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Compile } from 'typebox/compile';
 import type { StepAssignment, WorkReport } from '../../../proto/api/work.ts';
-import { TestFiguresSchema } from '../../../proto/api/work.ts';
+import type { TestFigures } from '../../../proto/events-pipeline.ts';
 import { ControlError } from '../../errors.ts';
 import type { Api } from '../api.ts';
 import type { World } from '../world.ts';
+import { failedText, figuresIn } from './figures.ts';
 import { createLogSender } from './log-sender.ts';
 import { runCommand, type Ended } from './process.ts';
 
@@ -22,9 +22,6 @@ export interface WorkerContext {
   readonly say: (text: string) => void;
 }
 
-const figures = Compile(TestFiguresSchema);
-/** A test's own figures; a longer file is something else. */
-const reportBytesMax = 64 * 1024;
 /** What a worker knows of the control plane is nothing for what it runs. */
 const withheld = new Set(['STARLING_TOKEN', 'STARLING_TOKEN_FILE', 'STARLING_URL', 'STARLING_CONTEXT']);
 
@@ -38,7 +35,7 @@ export async function carryOutStep(context: WorkerContext, work: StepAssignment)
       const { command, timeoutMs } = work;
       const ended = await runCommand({ command, timeoutMs, directory, environment: { ...inherited(world.environment), ...about(work) }, onOutput, signal, clock: world.clock, kill: world.kill });
       const tests = await figuresIn(directory, say);
-      return { ...outcomeOf(ended, timeoutMs), ...(tests === undefined ? {} : { tests }) };
+      return withTests(outcomeOf(ended, timeoutMs), tests);
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
@@ -129,6 +126,14 @@ export function outcomeOf(ended: Ended, timeoutMs: number): WorkReport {
   }
 }
 
+/** What failed is said where a person looks first. How the command ended decides. */
+function withTests(report: WorkReport, tests: TestFigures | undefined): WorkReport {
+  if (tests === undefined) return report;
+  const failed = failedText(tests);
+  const detail = [...(report.detail === undefined ? [] : [report.detail]), ...(failed === '' ? [] : [failed])].join('; ');
+  return { ...report, ...(detail === '' ? {} : { detail: sentence(detail) }), tests };
+}
+
 /** What the command is told about what it tests. */
 function about({ run, step, attempt, environment, set, batch }: StepAssignment): Readonly<Record<string, string>> {
   const revisions = set.map(({ app, number }) => [`STARLING_REVISION_${app.toUpperCase().replaceAll('-', '_')}`, String(number)]);
@@ -146,20 +151,6 @@ function about({ run, step, attempt, environment, set, batch }: StepAssignment):
 /** The worker's own environment, but for what it knows of the control plane. */
 export function inherited(environment: World['environment']): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(environment).flatMap(([name, value]) => (value === undefined || withheld.has(name) ? [] : [[name, value]])));
-}
-
-/** The figures that a step left in report.json; a file that is something else is not its fault. */
-async function figuresIn(directory: string, say: (text: string) => void): Promise<WorkReport['tests']> {
-  const text = await readFile(join(directory, 'report.json'), 'utf8').catch(() => undefined);
-  if (text === undefined || text.length > reportBytesMax) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (figures.Check(value)) return value;
-  } catch {
-    // Said below.
-  }
-  say('report.json is not {"passed", "total", "score"?}; it was not read');
-  return undefined;
 }
 
 /** As much of a text as a report holds. */

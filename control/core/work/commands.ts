@@ -122,7 +122,8 @@ function isTriedAgain(step: StepRun, spec: StepSpec, end: TryEnd): boolean {
 }
 
 /** Figures of tests belong to the revisions that were tested: selection asks for them. A set of several is not one revision's merit. */
-function described(state: State, { run }: Found, tests: NonNullable<EndStep['tests']>): readonly Event[] {
+function described(state: State, { run }: Found, { passed, total, score }: NonNullable<EndStep['tests']>): readonly Event[] {
+  const tests = { passed, total, ...(score === undefined ? {} : { score }) };
   return Object.entries(run.members).flatMap(([app, revision]): readonly Event[] => (state.apps.has(app) ? [{ kind: 'revision.described', app, revision, description: { tests } }] : []));
 }
 

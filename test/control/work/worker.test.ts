@@ -35,11 +35,11 @@ describe('CDS-8 starling worker', { timeout }, () => {
 
   test('a step that fails ends the run with its last words; too long is killed with all that it started', async () => {
     const slow = step('slow', { timeoutMs: 700, with: { run: 'sh -c "echo $$ > pid; cp pid $FROM; exec sleep 600" & wait' }, allowFailure: true });
-    await using control = await WorkControl.start(arrived([slow, step('unit', { needs: ['slow'], with: { run: 'echo the database is not there >&2; exit 3' } })]));
+    await using control = await WorkControl.start(arrived([slow, step('unit', { needs: ['slow'], with: { run: 'echo "<testsuite><testcase name=\\"adds\\"/><testcase classname=\\"cart\\" name=\\"pays\\"><failure/></testcase></testsuite>" > junit.xml; echo the database is not there >&2; exit 3' } })]));
     await control.worker();
     const run = await control.until(({ phase }) => phase !== 'running');
     expect(run).toMatchObject({ phase: 'failed', outcome: expect.stringContaining('the database is not there') });
-    expect(run.steps).toMatchObject([{ phase: 'timed-out' }, { phase: 'failed', detail: expect.stringContaining('exit code 3') }]);
+    expect(run.steps).toMatchObject([{ phase: 'timed-out' }, { phase: 'failed', detail: expect.stringContaining('exit code 3; 1 of 2 tests failed: cart > pays'), tests: { passed: 1, total: 2, failed: ['cart > pays'] } }]);
     expect(await processesWith('sleep 600')).toEqual([]);
   });
 
