@@ -9,7 +9,7 @@ import { environmentColumns } from './commands-status.ts';
 import { registerEnvironmentHistory } from './commands-environment-history.ts';
 import { contextOf } from './context.ts';
 import type { Column } from './table.ts';
-import { bytesText, parseDuration, parseLabels } from './text.ts';
+import { bytesText, countText, parseDuration, parseLabels } from './text.ts';
 import type { World } from './world.ts';
 
 interface EnvironmentFlags {
@@ -43,6 +43,16 @@ export function registerApp(program: Command, world: World): void {
       const client = await api();
       const apps = await listAll(async (query) => await client.call('listApps', { params: {}, query }));
       terminal.list(apps, { columns: appColumns, name: appName, empty: 'no application yet: `starling app create NAME` makes one' });
+    });
+  app
+    .command('get')
+    .description('one application, and its newest revision')
+    .argument('<name>')
+    .action(async (name: string, _flags: object, command: Command) => {
+      const { api, terminal } = contextOf(world, command);
+      const found = await (await api()).call('getApp', { params: { app: name } });
+      const newest = found.latest === undefined ? 'nothing was pushed yet' : `newest ${found.app}@${found.latest.number}${found.latest.alias === undefined ? '' : ` (${found.latest.alias})`}`;
+      terminal.object(found, { text: ({ app: id, project, revisions }) => `${id} of project ${project}: ${countText(revisions, 'revision')}, ${newest}`, name: appName });
     });
   app
     .command('revisions')

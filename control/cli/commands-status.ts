@@ -11,7 +11,7 @@ import { contextOf, type Context } from './context.ts';
 import { visible } from './escape.ts';
 import { renderTable, type Column } from './table.ts';
 import type { ListLook } from './terminal.ts';
-import { countText, durationText } from './text.ts';
+import { countText, durationText, labelsText } from './text.ts';
 import type { World } from './world.ts';
 
 /** Between two looks of --watch. */
@@ -147,8 +147,4 @@ function targetLook(now: number): ListLook<Target> {
       { title: 'LABELS', cell: ({ labels }) => labelsText(labels) },
     ],
   };
-}
-
-function labelsText(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(',') || '-';
 }

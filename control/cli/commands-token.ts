@@ -99,6 +99,42 @@ export function registerLogin(program: Command, world: World): void {
     });
 }
 
+export function registerContext(program: Command, world: World): void {
+  const contexts = program.command('context').description('the control planes that `starling login` remembered');
+  contexts
+    .command('list')
+    .description('list them; the one in use is marked')
+    .action(async (_flags: object, command: Command) => {
+      const { terminal } = contextOf(world, command);
+      const { current, contexts: known = {} } = await readClientConfig(world);
+      const items = Object.entries(known).map(([context, { url, tokenFile }]) => ({ context, url, ...(tokenFile === undefined ? {} : { tokenFile }), current: context === current }));
+      terminal.list(items, {
+        name: ({ context }) => context,
+        empty: 'none yet: `starling login URL --token-file FILE` remembers one',
+        columns: [
+          { title: 'CONTEXT', cell: ({ context, current: used }) => `${context}${used ? ' *' : ''}` },
+          { title: 'URL', cell: ({ url }) => url },
+          { title: 'TOKEN FILE', cell: ({ tokenFile }) => tokenFile ?? '-' },
+        ],
+      });
+    });
+  contexts
+    .command('use')
+    .description('talk to this one from now on')
+    .argument('<name>')
+    .action(async (name: string, _flags: object, command: Command) => {
+      const { terminal } = contextOf(world, command);
+      const config = await readClientConfig(world);
+      const chosen = config.contexts?.[name];
+      if (chosen === undefined) {
+        const known = Object.keys(config.contexts ?? {});
+        throw new ControlError('CONFIG_INVALID', `there is no context '${name}'; ${known.length === 0 ? '`starling login URL --token-file FILE` adds one' : `there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`}`);
+      }
+      await writeClientConfig(world, { ...config, current: name });
+      terminal.object({ context: name, url: chosen.url }, { text: ({ url }) => `${url} is what starling talks to from now on ('${name}')`, name: ({ context }) => context });
+    });
+}
+
 function bodyOf(flags: CreateFlags): CreateToken {
   if ((flags.join ?? false) === (flags.api ?? false)) throw new ControlError('CONFIG_INVALID', 'say which token it is to be: --join for a machine, --api for a person or a program');
   const ttl = flags.ttl === undefined ? {} : { ttlMs: parseDuration(flags.ttl, '--ttl') };

@@ -62,3 +62,8 @@ export function parseLabels(text: string, what: string): Record<string, string> 
     }),
   );
 }
+
+/** `site=berlin,tier=web`; `-` for none. */
+export function labelsText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(',') || '-';
+}

@@ -185,6 +185,9 @@ describe('data', () => {
   test('of a login is remembered', async () => {
     await expectCode(0, 'login', control.url, '--token-file', join(home, 'control/admin.token'), '--name', 'here');
     expect(await run(['status', '-o', 'name'], { environment: {}, home })).toMatchObject({ code: 0, out: 'starling\n' });
+    expect((await run(['context', 'list'], { environment: {}, home })).out).toMatch(/here \* +http:/);
+    expect(await run(['context', 'use', 'there'], { environment: {}, home })).toMatchObject({ code: 2, err: expect.stringContaining("there is no context 'there'; there is here") });
+    expect(await run(['context', 'use', 'here', '-o', 'name'], { environment: {}, home })).toMatchObject({ code: 0, out: 'here\n' });
     expect(await run(['login', control.url, '--token-file', 'nowhere'], { environment: {}, home, directory: home })).toMatchObject({ code: 2, err: expect.stringContaining('there is no such file') });
   });
 

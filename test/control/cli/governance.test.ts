@@ -126,3 +126,17 @@ test('CDS-10 CDS-17 a promotion waits, explain says why, until when and who can 
   expect(evidence.out).toContain('stored data gives the same decision');
   expect(evidence.out).toContain(`past window by override [${override.approval}]`);
 });
+
+test('CDS-20 promotion list, get and abort; target get; app get', async () => {
+  const { promotion } = await data('olga', 'promote', '--to', 'prod', '--revision', 'web@2', '--reason', 'CHG-2');
+  const listed = (await starling('olga', 'promotion', 'list', '-e', 'prod', '--phase', 'waiting')).out;
+  expect(listed).toMatch(new RegExp(`${promotion} +web@2 +prod +waiting +by hand +just now +CHG-2`));
+  expect(await data('olga', 'promotion', 'get', promotion)).toEqual((await system.control.get(`/v1/promotions/${promotion}`)).body);
+  expect((await starling('olga', 'promotion', 'get', promotion)).out).toContain(`what holds it: starling explain ${promotion}`);
+  expect((await starling('olga', 'promotion', 'abort', promotion, '--reason', 'not today')).out).toContain('aborted: not today');
+  expect(await starling('olga', 'promotion', 'get', 'nothing')).toMatchObject({ code: 3 });
+  expect(await starling('olga', 'promotion', 'list', '--phase', 'stuck')).toMatchObject({ code: 2, err: expect.stringContaining("'stuck' is none of waiting, deploying") });
+  expect((await starling('olga', 'target', 'get', 'prod-1')).out).toMatch(/^prod-1 {2}agent {2}offline\n {2}member prod-1, joined/);
+  expect(await starling('olga', 'target', 'revoke', 'prod-1', '--reason', 'stolen')).toMatchObject({ code: 4 });
+  expect((await starling('olga', 'app', 'get', 'web')).out).toBe('web of project shop: 2 revisions, newest web@2\n');
+});
