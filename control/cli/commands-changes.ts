@@ -72,7 +72,7 @@ async function changesOf(api: Api, { limit, since, author, app, all, pipeline }:
 function headColumns(moments: Moments): readonly Column<ChangeProgress>[] {
   return [
     { title: 'WHEN', cell: ({ at }) => moments.relative(at) },
-    { title: 'CHANGE', cell: ({ app, number, commit }) => (commit === undefined ? `${app}@${number}` : `${commit.slice(0, commitCharacters)} (${app}@${number})`) },
+    { title: 'CHANGE', cell: (item) => (item.commit === undefined ? `${item.app}@${item.number}` : `${item.commit.slice(0, commitCharacters)} (${partsOf(item).map(({ app, number }) => `${app}@${number}`).join(', ')})`) },
     { title: 'AUTHOR', cell: ({ author }) => author.replace(/\s*<[^>]*>\s*$/, '') },
     { title: 'WHAT', cell: ({ message }) => firstLine(message) },
   ];
@@ -84,20 +84,32 @@ function firstLine(message: string): string {
 }
 
 type Cell = ChangeProgress['cells'][number];
+type Part = Pick<ChangeProgress, 'app' | 'number' | 'cells'>;
+
+/** A commit in each application that it changed. */
+function partsOf(item: ChangeProgress): readonly Part[] {
+  return [item, ...(item.also ?? [])];
+}
 
 function cellColumn(environment: string, moments: Moments): Column<ChangeProgress> {
-  const cellOf = ({ cells }: ChangeProgress): Cell | undefined => cells.find((cell) => cell.environment === environment);
+  const placed = (item: ChangeProgress): readonly { readonly app: string; readonly cell: Cell }[] =>
+    partsOf(item).flatMap(({ app, cells }) => cells.filter((cell) => cell.environment === environment).map((cell) => ({ app, cell })));
   return {
     title: environment.toUpperCase(),
-    cell: (item) => cellText(cellOf(item), moments),
-    colour: (item) => colours[cellOf(item)?.state ?? 'absent'],
+    cell: (item) => {
+      const texts = placed(item).map(({ app, cell }) => ({ app, text: cellText(cell, moments) }));
+      const same = new Set(texts.map(({ text }) => text)).size < 2;
+      return same ? (texts[0]?.text ?? '') : texts.map(({ app, text }) => `${app} ${text}`).join('; ');
+    },
+    // The one that is least far: that is what somebody waits for.
+    colour: (item) => colours[placed(item).map(({ cell }) => cell.state).toSorted((a, b) => order.indexOf(a) - order.indexOf(b))[0] ?? 'absent'],
   };
 }
 
+const order: readonly Cell['state'][] = ['failed', 'rolled-back', 'waiting', 'deploying', 'absent', 'there'];
 const colours: Readonly<Record<Cell['state'], Colour>> = { absent: 'dim', waiting: 'yellow', deploying: 'cyan', there: 'green', failed: 'red', 'rolled-back': 'red' };
 
-function cellText(cell: Cell | undefined, moments: Moments): string {
-  if (cell === undefined) return '';
+function cellText(cell: Cell, moments: Moments): string {
   const since = cell.since === undefined ? '' : ` ${moments.relative(cell.since)}`;
   if (cell.state === 'absent') return '-';
   if (cell.state === 'there') return `there, since${since}`;
@@ -106,9 +118,15 @@ function cellText(cell: Cell | undefined, moments: Moments): string {
 }
 
 /** Below the table: what each change waits for, and why it failed. */
-function reasonsOf({ app, number, commit, cells }: ChangeProgress, moments: Moments): readonly string[] {
-  const told = cells.filter(({ reason }) => reason !== undefined);
-  if (told.length === 0) return [];
-  const name = commit === undefined ? `${app}@${number}` : commit.slice(0, commitCharacters);
-  return ['', `${name}:`, ...told.map(({ environment, reason, until, number: by }) => `  ${environment}${by === undefined || by === number ? '' : ` (with ${app}@${by})`}: ${reason ?? ''}${until === undefined ? '' : `; until ${moments.text(until)}`}`)].map(visible);
+function reasonsOf(item: ChangeProgress, moments: Moments): readonly string[] {
+  const { app: first, number: of, commit } = item;
+  const lines = partsOf(item).flatMap(({ app, number, cells }) => {
+    const told = cells.filter(({ reason }) => reason !== undefined);
+    return told.map(({ environment, reason, until, number: by }) => {
+      const what = by === undefined || by === number ? (item.also === undefined ? '' : ` (${app}@${number})`) : ` (with ${app}@${by})`;
+      return `  ${environment}${what}: ${reason ?? ''}${until === undefined ? '' : `; until ${moments.text(until)}`}`;
+    });
+  });
+  if (lines.length === 0) return [];
+  return ['', `${commit === undefined ? `${first}@${of}` : commit.slice(0, commitCharacters)}:`, ...lines].map(visible);
 }

@@ -1,7 +1,7 @@
 // Handlers of what happened and what would: how far changes are, and the way of one of them. What that means is core/history; the audit is api-audit.ts.
 
 import type { Changes, ChangesQuery } from '../../proto/api/history.ts';
-import { appsOf, checkInsOf, columnsOf, placeKey, progressOf, type CheckIn } from '../core/history/changes.ts';
+import { appsOf, byCommit, checkInsOf, columnsOf, placeKey, progressOf, type CheckIn } from '../core/history/changes.ts';
 import { compared, historyOf } from '../core/history/environment.ts';
 import { machinesOf, namedBy, traceOf } from '../core/history/trace.ts';
 import type { Pipeline } from '../core/model-pipeline.ts';
@@ -20,10 +20,11 @@ export function historyHandlers({ facts, observed }: ApiOptions): Handlers<'list
     const progress = progressOf(state, observed(), columns);
     const apps = appsOf(state, pipeline).filter((one) => app === undefined || one === app);
     if (app !== undefined) found(state.apps.get(app), 'application', app);
-    const wanted = checkInsOf(state, apps).filter((one) => one.at >= since && (author === undefined || isPerson(one.author, author)) && (!inFlight || progress.inFlight(one)));
-    const page = pageByKey(wanted, placeKey, { ...(limit === undefined ? {} : { limit }), ...(cursor === undefined ? {} : { cursor }) });
+    const wanted = checkInsOf(state, apps).filter((one) => one.at >= since && (author === undefined || isPerson(one.author, author)));
+    const rows = byCommit(wanted).filter((row) => !inFlight || row.some(progress.inFlight));
+    const page = pageByKey(rows, ([first]) => placeKey(first), { ...(limit === undefined ? {} : { limit }), ...(cursor === undefined ? {} : { cursor }) });
     const shown = columns.filter((column) => app === undefined || column.apps.includes(app));
-    return { columns: shown.map(({ apps: _apps, ...column }) => column), ...page, items: page.items.map((one) => progressView(progress.cells(one))) };
+    return { columns: shown.map(({ apps: _apps, ...column }) => column), ...page, items: page.items.map(([first, ...others]) => progressView(progress.cells(first), others.map(progress.cells))) };
   };
   return {
     listChanges: async ({ query }) => ({ body: changes(undefined, query) }),

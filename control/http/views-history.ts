@@ -12,8 +12,10 @@ import { descriptionOf } from '../core/revisions.ts';
 import { deploymentProgress, revisionOf } from '../core/select.ts';
 import { zoneOf } from '../core/zones.ts';
 
-export function progressView(progress: Progress): ChangeProgress {
-  return { ...progress, cells: progress.cells.map((cell) => ({ ...cell })) };
+/** One check-in, and those of the same commit in other applications. */
+export function progressView(progress: Progress, others: readonly Progress[] = []): ChangeProgress {
+  const also = others.map(({ app, number, revision, alias, inFlight, cells }) => ({ app, number, revision, ...(alias === undefined ? {} : { alias }), inFlight, cells: cells.map((cell) => ({ ...cell })) }));
+  return { ...progress, inFlight: [progress, ...others].some((one) => one.inFlight), cells: progress.cells.map((cell) => ({ ...cell })), ...(also.length === 0 ? {} : { also }) };
 }
 
 export function traceView(state: State, { checkIn, record, environments }: core.Trace): Trace {

@@ -27,7 +27,7 @@ export const CellSchema = Type.Object(
   strict,
 );
 
-/** One check-in of one application. A commit that changed two applications is a check-in of each. */
+/** One check-in. A commit that changed several applications is there once, with the others in `also`: each travels on its own. */
 export const ChangeProgressSchema = Type.Object(
   {
     app: Name,
@@ -41,10 +41,12 @@ export const ChangeProgressSchema = Type.Object(
     author: Type.String(),
     message: Type.String(),
     at: Instant,
-    /** Whether an environment still lacks it. */
+    /** Whether an environment still lacks it, or another application of the same commit. */
     inFlight: Type.Boolean(),
     /** One for each environment that runs the application, in the order of `columns`. */
     cells: Type.Array(CellSchema),
+    /** The same commit in other applications. */
+    also: Type.Optional(Type.Array(Type.Object({ app: Name, number: Type.Integer({ minimum: 1 }), revision: DigestText, alias: Type.Optional(Type.String()), inFlight: Type.Boolean(), cells: Type.Array(CellSchema) }, strict))),
   },
   strict,
 );

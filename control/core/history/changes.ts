@@ -13,7 +13,7 @@ import type { Course } from './course.ts';
 import { prospectsOf } from './prospects.ts';
 import type { Prospects, Waiting } from './prospects.ts';
 
-/** One check-in of one application. A commit that changed two applications is a check-in of each: they travel on their own. */
+/** One check-in of one application. A commit that changed two applications is a check-in of each, since they travel on their own; people see them together ({@link byCommit}). */
 export interface CheckIn {
   readonly app: string;
   /** The first revision that has it: whatever runs a newer one has it too. */
@@ -88,6 +88,18 @@ export function checkInsOf(state: State, apps: readonly string[]): readonly Chec
     .flatMap((app) => checkInsOfApp(state, app).map((checkIn) => ({ checkIn, key: placeKey(checkIn) })))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1))
     .map(({ checkIn }) => checkIn);
+}
+
+/** Check-ins of one commit together, each commit once, where its newest check-in is; what has no commit is alone. In the order given. */
+export function byCommit(checkIns: readonly CheckIn[]): readonly (readonly [CheckIn, ...CheckIn[]])[] {
+  const groups = new Map<string, [CheckIn, ...CheckIn[]]>();
+  for (const one of checkIns) {
+    const key = one.commit ?? `${one.app}@${one.number}`;
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, [one]);
+    else known.push(one);
+  }
+  return [...groups.values()];
 }
 
 function checkInsOfApp(state: State, app: string): readonly CheckIn[] {

@@ -1,7 +1,7 @@
 // The commands about what happened, against a control plane that runs over a pipeline with a past.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hourMs } from '../../support/pipeline-world.ts';
+import { config, hourMs } from '../../support/pipeline-world.ts';
 import { governed, monday, type Governed } from '../http/governed.ts';
 import { run, type Ran } from './world.ts';
 
@@ -63,4 +63,15 @@ test('CDS-13 env compare tells what differs, with the changes between', async ()
   expect((await starling('env', 'compare', 'alpha', 'alpha')).out).toContain('alpha and alpha run the same');
   expect((await starling('env', 'compare', 'alpha', 'nowhere')).code).toBe(3);
   expect((await starling('env', 'history', 'prod')).err).toContain('nothing was deployed here yet');
+});
+
+test('CDS-16 a commit that changed two applications is one row, with how far each of them is', async () => {
+  const revision = { kind: 'revision.created', app: 'api', number: 1, revision: 'b'.repeat(64), cid: 'cidapi', manifest: 'AA==', manifestBytes: 1, entries: 1, bytes: 1, chunks: 1, uploadedBytes: 1, proxy: 'proxy' } as const;
+  await using both = await governed({ pushed: 2, inAlpha: 2, more: [{ kind: 'app.created', app: 'api', project: 'shop' }, { kind: 'environment.created', environment: 'api-live', app: 'api', selector: { env: 'api' }, config }, revision] });
+  const changes = [{ commit: 'dddd4444', author: 'Ada', message: 'both', checkedInAt: monday - hourMs }];
+  for (const [app, number] of [['web', 2], ['api', 1]] as const) await both.control.post(`/v1/apps/${app}/revisions/${number}/describe`, { changes });
+  const { items } = (await both.control.get('/v1/changes?since=1')).body;
+  expect(items.map(({ app, commit, also = [] }: { readonly app: string; readonly commit?: string; readonly also?: readonly { readonly app: string }[] }) => [commit, app, ...also.map((one) => one.app)])).toEqual([[undefined, 'web'], ['dddd4444', 'web', 'api']]);
+  const { out } = await run(['changes'], { environment: { STARLING_URL: both.control.url, STARLING_TOKEN: both.control.admin, TZ: 'UTC' }, clock: both.clock });
+  expect(out.split('\n').filter((line) => line.includes('dddd4444')).map((line) => line.replace(/ {2,}/g, '  '))).toEqual([expect.stringMatching(/dddd4444 \(web@2, api@1\) {2}Ada {2}both {2}there, since just now {2}waiting {2}-$/), 'dddd4444:']);
 });
