@@ -12,8 +12,11 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const program = (floor: string): string => fileURLToPath(new URL(`../../${floor}/main.ts`, import.meta.url));
+const sources: Programs = (floor) => fileURLToPath(new URL(`../../${floor}/main.ts`, import.meta.url));
 const startMsMax = 60_000;
+
+/** Where the program of a floor is: that of this checkout, or another that was made of it. */
+export type Programs = (floor: 'control' | 'daemon') => string;
 
 /** How a program ended. */
 export interface Ended {
@@ -41,19 +44,21 @@ export class Fleet implements AsyncDisposable {
   readonly url: string;
   readonly servicePorts: readonly number[];
   readonly #places: readonly Place[];
+  readonly #program: Programs;
   readonly #members = new Map<string, Member>();
 
-  private constructor(directory: string, places: readonly Place[], ports: readonly number[]) {
+  private constructor(directory: string, places: readonly Place[], ports: readonly number[], programs: Programs) {
     this.directory = directory;
     this.url = `http://127.0.0.1:${ports[0]}`;
     this.servicePorts = ports.slice(1);
     this.#places = places;
+    this.#program = programs;
   }
 
   /** Starts everything, with one environment; resolves when all members are online. `config` is the environment's deployment config. */
-  static async start(agents: number, config: object): Promise<Fleet> {
+  static async start(agents: number, config: object, programs: Programs = sources): Promise<Fleet> {
     const places = Array.from({ length: agents }, (_, at) => ({ name: `agent-${at + 1}`, environment: fleetNames.environment }));
-    return await Fleet.#started(places, async (fleet) => {
+    return await Fleet.#started(places, programs, async (fleet) => {
       await fleet.api('POST', '/v1/apps', { app: fleetNames.app });
       const { status, body } = await fleet.api('POST', '/v1/environments', { environment: fleetNames.environment, app: fleetNames.app, selector: { env: fleetNames.environment }, config });
       if (status !== 201) throw new Error(`the environment was refused: ${JSON.stringify(body)}`);
@@ -62,12 +67,12 @@ export class Fleet implements AsyncDisposable {
 
   /** The same with agents in several environments, which the test makes itself by `prepare`. */
   static async spread(places: readonly Place[], prepare: (fleet: Fleet) => Promise<void>): Promise<Fleet> {
-    return await Fleet.#started(places, prepare);
+    return await Fleet.#started(places, sources, prepare);
   }
 
-  static async #started(places: readonly Place[], prepare: (fleet: Fleet) => Promise<void>): Promise<Fleet> {
+  static async #started(places: readonly Place[], programs: Programs, prepare: (fleet: Fleet) => Promise<void>): Promise<Fleet> {
     const directory = await realpath(await mkdtemp(join(tmpdir(), 'starling-fleet-')));
-    const fleet = new Fleet(directory, places, await freePorts(places.length + 1));
+    const fleet = new Fleet(directory, places, await freePorts(places.length + 1), programs);
     try {
       await fleet.#launch(prepare);
       return fleet;
@@ -123,7 +128,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Runs `starling`. */
   async starling(...args: readonly string[]): Promise<Ended> {
-    return await this.#run([program('control'), ...args]);
+    return await this.#run([this.#program('control'), ...args]);
   }
 
   /** Runs any program as the fleet's administrator would, in `directory`, with more in its environment. */
@@ -163,11 +168,11 @@ export class Fleet implements AsyncDisposable {
 
   /** Starts another program of `starling` that stays, such as a worker. */
   add(name: string, ...args: readonly string[]): void {
-    this.#add(name, [program('control'), ...args]);
+    this.#add(name, [this.#program('control'), ...args]);
   }
 
   async #launch(prepare: (fleet: Fleet) => Promise<void>): Promise<void> {
-    this.#add('control', [program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', new URL(this.url).host]);
+    this.#add('control', [this.#program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', new URL(this.url).host]);
     await this.until('the control plane answers', async () => ((await fetch(`${this.url}/readyz`)).ok ? true : undefined));
     await prepare(this);
     await Promise.all([this.#join('seed', ['seed', 'proxy']), ...this.#places.map(async ({ name, environment }, at) => await this.#join(name, ['agent'], environment, this.servicePorts[at]))]);
@@ -190,9 +195,9 @@ export class Fleet implements AsyncDisposable {
     if (typeof body !== 'object' || body === null || !('text' in body) || typeof body.text !== 'string') throw new Error(`no token: ${JSON.stringify(body)}`);
     const tokenFile = join(this.directory, `${name}.token`);
     await writeFile(tokenFile, body.text);
-    const joined = await this.#run([program('daemon'), 'join', this.url, '--token-file', tokenFile, '--config', config]);
+    const joined = await this.#run([this.#program('daemon'), 'join', this.url, '--token-file', tokenFile, '--config', config]);
     if (joined.code !== 0) throw new Error(`${name} did not join: ${joined.err}`);
-    this.#add(name, [program('daemon'), 'run', '--config', config]);
+    this.#add(name, [this.#program('daemon'), 'run', '--config', config]);
   }
 
   #add(name: string, args: readonly string[]): void {

@@ -1,0 +1,69 @@
+// The programs as a machine gets them: made into a directory of their own, and run from there alone.
+
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { packageInto } from '../../package/package.ts';
+import { Fleet, fleetNames } from '../support/fleet.ts';
+
+const timeout = 120_000;
+const config = { batches: ['100%'], maxParallel: '100%', minHealthy: 0, bakeMs: 0, autoRollback: true };
+const spec = `apiVersion: starling/v1
+kind: DeploySpec
+install: { layout: releases }
+service: { manager: process, command: [node, server.mjs], stopTimeoutSeconds: 5 }
+health:
+  - { kind: http, url: 'http://127.0.0.1:\${PORT}/', intervalSeconds: 0.1, successes: 1, timeoutSeconds: 20 }
+`;
+
+let scratch: string;
+let fleet: Fleet;
+beforeAll(async () => {
+  scratch = await realpath(await mkdtemp(join(tmpdir(), 'starling-package-')));
+  await packageInto(join(scratch, 'programs'));
+  fleet = await Fleet.start(1, config, (floor) => join(scratch, 'programs', floor, 'main.mjs'));
+}, timeout);
+afterAll(async () => {
+  await fleet[Symbol.asyncDispose]();
+  await rm(scratch, { recursive: true, force: true });
+}, timeout);
+
+async function deploy(word: string): Promise<void> {
+  const tree = join(scratch, 'app');
+  await mkdir(tree, { recursive: true });
+  await writeFile(join(tree, 'deploy.yaml'), spec);
+  // Enough beside it that a change of it travels as a delta, which a thread makes.
+  await writeFile(join(tree, 'words.txt'), Array.from({ length: 20_000 }, (_, at) => `${(at * 7_919) % 100_003} ${at % 50 === 0 ? word : ''}\n`).join(''));
+  await writeFile(join(tree, 'server.mjs'), `import { createServer } from 'node:http';\ncreateServer((_, reply) => reply.end('${word}')).listen(Number(process.env.PORT), '127.0.0.1');\n`);
+  for (const args of [['push', tree, '--app', fleetNames.app], ['promote', '--to', fleetNames.environment, '--revision', 'latest', '--wait', '1m']]) {
+    const { code, err } = await fleet.starling(...args);
+    expect(code, err).toBe(0);
+  }
+}
+
+test('the packaged programs join, deploy a service behind its front, and deploy it again', { timeout }, async () => {
+  for (const word of ['first', 'second']) {
+    await deploy(word);
+    const answer = await fetch(`http://127.0.0.1:${fleet.servicePorts[0]}/`, { headers: { connection: 'close' } });
+    expect(await answer.text()).toBe(word);
+  }
+});
+
+test('a packaged origin has the thread that encodes deltas', { timeout }, async () => {
+  const url = (await readFile(join(fleet.directory, 'seed', 'http.url'), 'utf8')).trim();
+  const made = await fleet.until('a delta set is made', async () => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return [...text.matchAll(/^starling_agent_deltas_made_total\{[^}]*\} ([1-9]\d*)$/gm)].length > 0 ? true : undefined;
+  });
+  expect(made).toBe(true);
+});
+
+test('a packaged control plane has the user interface in it', { timeout }, async () => {
+  const page = await (await fetch(`${fleet.url}/`)).text();
+  const main = /src="(\/assets\/main-[^"]+)"/.exec(page)?.[1];
+  expect(main).toBeDefined();
+  const script = await fetch(`${fleet.url}${main}`);
+  expect(script.status).toBe(200);
+  expect(script.headers.get('content-type')).toContain('text/javascript');
+});
