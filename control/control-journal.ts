@@ -27,6 +27,14 @@ export function measured(journal: Journal, metrics: Metrics, clock: Clock): Jour
       return result;
     },
     read: async (after, limit) => await timed('read', async () => await journal.read(after, limit)),
+    async *scan(after) {
+      try {
+        yield* journal.scan(after);
+      } catch (error) {
+        metrics.storageErrors.inc({ backend, operation: 'read' });
+        throw error;
+      }
+    },
     follow: (listener) => journal.follow(listener),
     close: async () => await journal.close(),
     [Symbol.asyncDispose]: async () => await journal.close(),

@@ -1,10 +1,8 @@
-// What every journal needs: numbering entries, their form on disk, and telling followers.
+// What every journal needs: numbering entries, their place in the chain, and telling followers.
 
 import { hash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import { chained, genesisHash, type Chained } from '../../proto/audit-chain.ts';
 import type { JournalEntry } from '../../proto/events.ts';
-import { ControlError } from '../errors.ts';
 import type { Append } from './journal.ts';
 
 /** The end of a journal: what the next entry comes after. */
@@ -42,42 +40,6 @@ export function keyOf(seq: number): Uint8Array {
   const key = Buffer.alloc(8);
   key.writeBigUInt64BE(BigInt(seq));
   return key;
-}
-
-/** The entry's number in a key. */
-export function seqOf(key: Uint8Array): number {
-  return Number(Buffer.from(key.buffer, key.byteOffset, key.length).readBigUInt64BE());
-}
-
-const checksumBytes = 4;
-
-/** CRC-32 of the rest, big-endian, then the entry as JSON: LevelDB does not check its blocks on every read. `text`: the JSON, where it is known. */
-export function encodeEntry(entry: JournalEntry, text: string = JSON.stringify(entry)): Uint8Array {
-  const json = Buffer.from(text, 'utf8');
-  const value = Buffer.alloc(checksumBytes + json.length);
-  value.writeUInt32BE(crc32(json));
-  json.copy(value, checksumBytes);
-  return value;
-}
-
-/** Whether a value is whole. */
-export function isWhole(value: Uint8Array): boolean {
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
-  return bytes.length > checksumBytes && bytes.readUInt32BE() === crc32(bytes.subarray(checksumBytes));
-}
-
-/** @throws {ControlError} STORAGE_FAILED when the value is not what was written as entry `seq`. */
-export function decodeEntry(seq: number, value: Uint8Array): JournalEntry {
-  if (!isWhole(value)) throw unreadable(seq);
-  const json = Buffer.from(value.buffer, value.byteOffset + checksumBytes, value.length - checksumBytes).toString('utf8');
-  const entry: JournalEntry = JSON.parse(json);
-  if (entry.seq !== seq) throw unreadable(seq);
-  return entry;
-}
-
-/** The error of an entry that is there and damaged. */
-export function unreadable(seq: number): ControlError {
-  return new ControlError('STORAGE_FAILED', `entry ${seq} of the journal is damaged: its checksum does not match; restore the data directory from a backup`);
 }
 
 type Listener = (entries: readonly JournalEntry[]) => void;

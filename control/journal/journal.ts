@@ -26,6 +26,11 @@ export interface Journal extends AsyncDisposable {
   append(batch: Append, expected: number): Promise<AppendResult>;
   /** Entries with `seq > after` in order, at most `limit`. */
   read(after: number, limit: number): Promise<readonly JournalEntry[]>;
+  /**
+   * Entries with `seq > after` up to the head as it is now, in order, in portions of some thousands, each on its way while the one before it is looked at.
+   * @throws {ControlError} STORAGE_FAILED when one is missing or damaged.
+   */
+  scan(after: number): AsyncIterable<readonly JournalEntry[]>;
   /** Calls `listener` with each durable batch, in order, after the append that made it; returns how to stop. */
   follow(listener: (entries: readonly JournalEntry[]) => void): () => void;
   close(): Promise<void>;

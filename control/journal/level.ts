@@ -1,19 +1,21 @@
 // The journal on LevelDB, by `level`: one process, synced group commits. Appends that wait while the disk is busy go
-// into one synced batch together. After a failed write LevelDB refuses every other until it is opened anew: we do that.
+// into one synced batch together, in records whose keys are their last entries' numbers. After a failed write LevelDB refuses every other until it is opened anew: we do that.
 
 import { mkdir } from 'node:fs/promises';
 import { Level } from 'level';
 import type { Chained } from '../../proto/audit-chain.ts';
 import type { JournalEntry } from '../../proto/events.ts';
 import { ControlError } from '../errors.ts';
-import { decodeEntry, emptyEnd, encodeEntry, endOf, Followers, isWhole, keyOf, numbered, seqOf, unreadable } from './entries.ts';
+import { emptyEnd, endOf, Followers, keyOf, numbered } from './entries.ts';
 import type { JournalEnd } from './entries.ts';
 import type { Append, AppendResult, Journal } from './journal.ts';
+import { portions } from './reading.ts';
+import { entriesIn, openRecord, recordsOf } from './records.ts';
 
 type Operation = { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array } | { readonly type: 'del'; readonly key: Uint8Array };
 
 /** What the journal needs of LevelDB. */
-export interface Database extends Pick<Level<Uint8Array, Uint8Array>, 'close' | 'iterator' | 'keys'> {
+export interface Database extends Pick<Level<Uint8Array, Uint8Array>, 'close' | 'keys' | 'values'> {
   open(): Promise<void>;
   batch(operations: Operation[], options: { readonly sync: true }): Promise<void>;
 }
@@ -27,8 +29,6 @@ export interface LevelJournalOptions {
 const waitingMax = 4096;
 /** Appends in one synced batch: more would make the first ones wait for the encoding of the last ones. */
 const groupMax = 512;
-/** Entries that opening looks at in one go. */
-const scanStep = 1000;
 
 interface Waiting {
   readonly batch: Append;
@@ -38,15 +38,15 @@ interface Waiting {
 }
 
 /**
- * Opens the journal in `directory`, makes it when there is none, and checks every entry.
+ * Opens the journal in `directory`, and makes it when there is none. Each entry is checked when it is read.
  * @throws {ControlError} DATA_DIRECTORY_IN_USE when another process has it open.
- * @throws {ControlError} STORAGE_FAILED when an entry is missing or damaged, or the directory cannot be used.
+ * @throws {ControlError} STORAGE_FAILED when its last entry is damaged, or the directory cannot be used.
  */
 export async function openLevelJournal(directory: string, options: LevelJournalOptions = {}): Promise<Journal> {
   const make = options.database ?? ((path: string) => new Level<Uint8Array, Uint8Array>(path, { keyEncoding: 'view', valueEncoding: 'view' }));
   const database = await opened(directory, make);
   try {
-    return new LevelJournal(directory, make, database, await checkedEnd(database, directory));
+    return new LevelJournal(directory, make, database, await endIn(database, directory));
   } catch (error) {
     await database.close();
     throw error;
@@ -76,30 +76,16 @@ function reasonOf(error: unknown): string {
   return causes(error).at(-1)?.message ?? String(error);
 }
 
-/** Checks that every entry is there and whole. That none was rewritten is for audits to say (proto/audit-chain.ts): hashing all of them would double a start. */
-async function checkedEnd(database: Database, directory: string): Promise<JournalEnd> {
-  const iterator = database.iterator();
-  let head = 0;
-  let last: JournalEntry | undefined;
+/** The newest entry. Whether every other is there and whole is found out when they are read, which a start does with all of them: to look twice would double it. */
+async function endIn(database: Database, directory: string): Promise<JournalEnd> {
   try {
-    for (let entries = await iterator.nextv(scanStep); entries.length > 0; entries = await iterator.nextv(scanStep)) {
-      for (const [key, value] of entries) {
-        const seq = seqOf(key);
-        if (seq !== head + 1) {
-          throw new ControlError('STORAGE_FAILED', `entry ${head + 1} is missing from the journal in '${directory}', which goes on with ${seq}; restore it from a backup`);
-        }
-        if (!isWhole(value)) throw unreadable(seq);
-        head = seq;
-      }
-      const [, newest] = entries.at(-1) ?? [];
-      if (newest !== undefined) last = decodeEntry(head, newest);
-    }
-    return last === undefined ? emptyEnd : endOf([last], emptyEnd);
+    const [newest] = await database.values({ reverse: true, limit: 1 }).all();
+    if (newest === undefined) return emptyEnd;
+    const record = openRecord(newest);
+    return endOf(entriesIn(record, record.first - 1, Infinity), emptyEnd);
   } catch (cause) {
     if (cause instanceof ControlError) throw cause;
-    throw new ControlError('STORAGE_FAILED', `the journal in '${directory}' cannot be read after entry ${head}: ${reasonOf(cause)}`, { cause });
-  } finally {
-    await iterator.close();
+    throw new ControlError('STORAGE_FAILED', `the end of the journal in '${directory}' cannot be read: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -138,18 +124,24 @@ class LevelJournal implements Journal {
   }
 
   async read(after: number, limit: number): Promise<readonly JournalEntry[]> {
-    // What is above the head was never acknowledged, whatever the disk says.
-    const last = Math.min(this.#end.seq, after + limit);
+    const found: JournalEntry[] = [];
+    for await (const entries of this.#entries(after, Math.min(this.#end.seq, after + limit))) found.push(...entries);
+    return found;
+  }
+
+  scan(after: number): AsyncIterable<readonly JournalEntry[]> {
+    return this.#entries(after, this.#end.seq);
+  }
+
+  async *#entries(after: number, to: number): AsyncGenerator<readonly JournalEntry[]> {
     if (this.#closed) throw new ControlError('STORAGE_FAILED', 'the journal is closed');
-    if (last <= after) return [];
     const database = this.#database;
     if (database === undefined) throw new ControlError('STORAGE_FAILED', `the journal in '${this.#directory}' is not open after a failed write; free some space`);
     try {
-      const found = await database.iterator({ gt: keyOf(after), lte: keyOf(last) }).all();
-      return found.map(([key, value]) => decodeEntry(seqOf(key), value));
+      yield* portions(database, { after, to, end: this.#end.seq });
     } catch (cause) {
       if (cause instanceof ControlError) throw cause;
-      throw new ControlError('STORAGE_FAILED', `entries ${after + 1} to ${last} of the journal could not be read: ${reasonOf(cause)}`, { cause });
+      throw new ControlError('STORAGE_FAILED', `entries ${after + 1} to ${to} of the journal could not be read: ${reasonOf(cause)}`, { cause });
     }
   }
 
@@ -208,7 +200,7 @@ class LevelJournal implements Journal {
     if (all.length === 0) return;
     const database = this.#suspect || this.#database === undefined ? await this.#reopen() : this.#database;
     try {
-      await database.batch(all.map(({ entry, text }) => ({ type: 'put', key: keyOf(entry.seq), value: encodeEntry(entry, text) })), { sync: true });
+      await database.batch(recordsOf(all).map(({ last, value }) => ({ type: 'put', key: keyOf(last), value })), { sync: true });
     } catch (error) {
       this.#suspect = true;
       throw error;

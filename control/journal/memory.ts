@@ -5,6 +5,9 @@ import { ControlError } from '../errors.ts';
 import { emptyEnd, endOf, Followers, numbered } from './entries.ts';
 import type { Append, AppendResult, Journal } from './journal.ts';
 
+/** Entries in a portion of a scan. */
+const scanEntries = 1000;
+
 /** A journal whose entries last as long as the object. */
 export class MemoryJournal implements Journal {
   readonly #entries: JournalEntry[] = [];
@@ -28,6 +31,12 @@ export class MemoryJournal implements Journal {
   async read(after: number, limit: number): Promise<readonly JournalEntry[]> {
     this.#assertOpen();
     return this.#entries.slice(after, after + limit);
+  }
+
+  async *scan(after: number): AsyncGenerator<readonly JournalEntry[]> {
+    this.#assertOpen();
+    const end = this.head();
+    for (let from = after; from < end; from += scanEntries) yield this.#entries.slice(from, Math.min(from + scanEntries, end));
   }
 
   follow(listener: (entries: readonly JournalEntry[]) => void): () => void {

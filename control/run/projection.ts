@@ -9,7 +9,9 @@ import type { State } from '../core/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 
-/** Entries read at once while the state is folded at the start. */
+/** Entries folded at once at a start: each time copies what they change. */
+const foldEntries = 20_000;
+/** Entries read at once after a conflict. */
 const pageEntries = 10_000;
 /** Decisions that wait for their turn: above it the control plane is asked more than its disk can take. */
 const waitingMax = 20_000;
@@ -70,7 +72,16 @@ interface Ahead {
 /** Folds the journal from its beginning and follows it. `now` is milliseconds since 1970. */
 export async function openProjection(journal: Journal, now: () => number): Promise<Projection> {
   let state = initialState();
-  while (state.head < journal.head()) state = evolveAll(state, await journal.read(state.head, pageEntries));
+  while (state.head < journal.head()) {
+    let gathered: readonly JournalEntry[] = [];
+    for await (const entries of journal.scan(state.head)) {
+      gathered = [...gathered, ...entries];
+      if (gathered.length < foldEntries) continue;
+      state = evolveAll(state, gathered);
+      gathered = [];
+    }
+    state = evolveAll(state, gathered);
+  }
   return new JournalProjection(journal, now, state);
 }
 

@@ -19,6 +19,13 @@ export function names(entries: readonly JournalEntry[]): readonly string[] {
   return entries.map((entry) => (entry.event.kind === 'app.created' ? entry.event.app : entry.event.kind));
 }
 
+/** Names of all applications that a scan finds. */
+async function scanned(journal: Journal, after: number): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const entries of journal.scan(after)) found.push(...names(entries));
+  return found;
+}
+
 /** Runs the contract; `open` gives an empty journal, closed by the test that asked for it. */
 export function journalContract(open: () => Promise<Journal>): void {
   it('is empty at first', async () => {
@@ -86,6 +93,40 @@ export function journalContract(open: () => Promise<Journal>): void {
     expect(await journal.read(3, 0)).toEqual([]);
   });
 
+  it('scans everything above a position in order, in portions, up to the head as it was when it was asked', async () => {
+    await using journal = await open();
+    const all = Array.from({ length: 3_000 }, (_, index) => `n${index}`);
+    // As appends come: many entries at once, and one after the other.
+    await journal.append(batch(...all.slice(0, 2_900)), 0);
+    for (const [index, name] of all.slice(2_900).entries()) await journal.append(batch(name), 2_900 + index);
+    expect(await scanned(journal, 0)).toEqual(all);
+    for (const after of [1, 63, 64, 65, 2_899, 2_900, 2_901, 2_999, 3_000, 9_999]) expect(await scanned(journal, after)).toEqual(all.slice(after));
+    const scan = journal.scan(2_998)[Symbol.asyncIterator]();
+    const first = scan.next();
+    await journal.append(batch('later'), 3_000);
+    expect(names((await first).value ?? [])).toEqual(['n2998', 'n2999']);
+    expect(await scan.next()).toMatchObject({ done: true });
+  });
+
+  it('can be left amid a scan', async () => {
+    await using journal = await open();
+    for (let from = 0; from < 12_000; from += 3_000) await journal.append(batch(...Array.from({ length: 3_000 }, (_, index) => `n${from + index}`)), from);
+    for await (const entries of journal.scan(0)) {
+      expect(entries[0]?.seq).toBe(1);
+      break;
+    }
+    expect(await journal.append(batch('after'), 12_000)).toEqual({ kind: 'appended', head: 12_001 });
+  });
+
+  it('reads the same entries whatever was appended with them', async () => {
+    await using journal = await open();
+    const all = Array.from({ length: 400 }, (_, index) => `n${index}`);
+    for (let from = 0, size = 1; from < all.length; from += size, size = (size * 7) % 151) await journal.append(batch(...all.slice(from, from + size)), from);
+    for (let after = 0; after < 400; after += 7) {
+      for (const limit of [1, 2, 64, 200]) expect(names(await journal.read(after, limit))).toEqual(all.slice(after, after + limit));
+    }
+  });
+
   it('tells followers of each durable batch in order, once it can be read, until they stop', async () => {
     await using journal = await open();
     const seen: string[] = [];
@@ -115,6 +156,7 @@ export function journalContract(open: () => Promise<Journal>): void {
     await journal.append(batch('a'), 0);
     await journal.close();
     await expect(journal.append(batch('b'), 1)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    await expect(scanned(journal, 0)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
     await expect(journal.read(0, 1)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
     await journal.close();
   });

@@ -165,6 +165,7 @@ export class HistoryNode {
         await this.#turn();
         return await journal.read(after, limit);
       },
+      scan: (after) => journal.scan(after),
       follow: (listener) => journal.follow((entries: readonly JournalEntry[]) => {
         if (this.#alive) listener(entries);
       }),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Level } from 'level';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../../proto/api/audit.ts';
-import { decodeEntry, encodeEntry, keyOf } from '../../../control/journal/entries.ts';
+import { entriesIn, openRecord, recordsOf } from '../../../control/journal/records.ts';
 import { run, type Ran } from '../cli/world.ts';
 import { TestControl } from './harness.ts';
 
@@ -99,9 +99,12 @@ describe('O-1 verify', () => {
     await other.post('/v1/apps', { app: 'web', project: 'shop' });
     await other.stop();
     const database = new Level<Uint8Array, Uint8Array>(join(other.dataDir, 'journal'), { keyEncoding: 'view', valueEncoding: 'view' });
-    const value = await database.get(keyOf(1));
-    if (value === undefined) throw new Error('no entry');
-    await database.put(keyOf(1), encodeEntry({ ...decodeEntry(1, value), actor: 'token:somebody-else' }));
+    const [found] = await database.iterator({ limit: 1 }).all();
+    if (found === undefined) throw new Error('no entry');
+    const [first, ...others] = entriesIn(openRecord(found[1]), 0, Infinity);
+    if (first === undefined) throw new Error('no entry');
+    const [edited] = recordsOf([{ ...first, actor: 'token:somebody-else' }, ...others].map((entry) => ({ entry })));
+    if (edited !== undefined) await database.put(found[0], edited.value);
     await database.close();
     await other.start();
     expect((await other.get('/v1/audit/verify')).body).toMatchObject({ whole: false, breach: { seq: 1, kind: 'edited' } });

@@ -68,6 +68,7 @@ describe('a POST with a key', () => {
       return {
         head: () => journal.head(),
         read: async (after, limit) => await journal.read(after, limit),
+        scan: (after) => journal.scan(after),
         follow: (listener) => journal.follow(listener),
         close: async () => await journal.close(),
         [Symbol.asyncDispose]: async () => await journal.close(),

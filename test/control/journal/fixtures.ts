@@ -37,7 +37,7 @@ export class FailingDisk {
     return {
       open: async () => await real.open(),
       close: async () => await real.close(),
-      iterator: real.iterator.bind(real),
+      values: real.values.bind(real),
       keys: real.keys.bind(real),
       batch: async (operations, options) => {
         const failure = this.#planned.shift();

@@ -1,10 +1,13 @@
 // Both journals against their contract, and what only one on a disk can do: survive, refuse, recover.
 
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { keyOf } from '../../../control/journal/entries.ts';
+import type { Journal } from '../../../control/journal/journal.ts';
 import { openLevelJournal } from '../../../control/journal/level.ts';
 import { MemoryJournal } from '../../../control/journal/memory.ts';
+import type { JournalEntry } from '../../../proto/events.ts';
 import { batch, journalContract, names } from '../../contract/journal-contract.ts';
 import { FailingDisk, plainDatabase, temporaryDirectory } from './fixtures.ts';
 import type { Failure } from './fixtures.ts';
@@ -93,13 +96,16 @@ describe('level on its disk', () => {
     expect(journal.head()).toBe(4096);
   });
 
-  it('refuses to open with an entry missing, and says which', async () => {
+  it('refuses to be read with an entry missing, and says which', async () => {
     const directory = await filled();
     await changed(directory, async (database) => await database.del(keyOf(2)));
-    await expect(openLevelJournal(directory)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('entry 2 is missing') });
+    await expect(readAll(directory)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('entry 2 is missing') });
+    await using journal = await openLevelJournal(directory);
+    await expect(journal.read(1, 1)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('entry 2 is missing') });
+    expect(names(await journal.read(2, 1))).toEqual(['c']);
   });
 
-  it('refuses to open with any bit of an entry flipped, and says which', async () => {
+  it('refuses to be read with any bit of an entry flipped, and says which', async () => {
     const directory = await filled();
     let value: Uint8Array = new Uint8Array();
     await changed(directory, async (database) => {
@@ -109,11 +115,46 @@ describe('level on its disk', () => {
       const damaged = Uint8Array.from(value);
       damaged[index] = (damaged[index] ?? 0) ^ (1 << (index % 8));
       await changed(directory, async (database) => await database.put(keyOf(2), damaged));
-      await expect(openLevelJournal(directory)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('entry 2 ') });
+      await expect(readAll(directory)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('entry 2 ') });
     }
     await changed(directory, async (database) => await database.put(keyOf(2), value));
     await using journal = await openLevelJournal(directory);
     expect(journal.head()).toBe(3);
+  });
+
+  it('refuses to open when its last entry is damaged', async () => {
+    const directory = await filled();
+    await changed(directory, async (database) => await database.put(keyOf(3), new Uint8Array(9)));
+    await expect(openLevelJournal(directory)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('last entry') });
+  });
+
+  it('reads a journal that has each entry by itself, as it was written once, and goes on with it', async () => {
+    const directory = await temporaryDirectory();
+    await changed(directory, async (database) => {
+      for (const [index, event] of batch('a', 'b').events.entries()) {
+        const json = Buffer.from(JSON.stringify({ seq: index + 1, at: 1, actor: 'system', event }));
+        const checksum = Buffer.alloc(4);
+        checksum.writeUInt32BE(crc32(json));
+        await database.put(keyOf(index + 1), Buffer.concat([checksum, json]));
+      }
+    });
+    await using journal = await openLevelJournal(directory);
+    expect(await journal.append(batch('c', 'd'), 2)).toEqual({ kind: 'appended', head: 4 });
+    expect(names(await readAll(journal))).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('puts entries that wait for the disk together into few records, none of them large', async () => {
+    const directory = await temporaryDirectory();
+    {
+      await using journal = await openLevelJournal(directory);
+      await Promise.all(Array.from({ length: 200 }, (_, index) => journal.append(batch(`n${index}`), index)));
+      const large = 'x'.repeat(40_000);
+      await journal.append(batch(large, large, large), 200);
+    }
+    await changed(directory, async (database) => {
+      const keys = await database.keys().all();
+      expect(keys.map((key) => Number(Buffer.from(key).readBigUInt64BE()))).toEqual([64, 128, 192, 200, 202, 203]);
+    });
   });
 
   it('refuses a place that is not a directory', async () => {
@@ -132,8 +173,19 @@ describe('level on its disk', () => {
 async function filled(): Promise<string> {
   const directory = await temporaryDirectory();
   await using journal = await openLevelJournal(directory);
-  await journal.append(batch('a', 'b', 'c'), 0);
+  for (const [index, name] of ['a', 'b', 'c'].entries()) await journal.append(batch(name), index);
   return directory;
+}
+
+/** Every entry, of a journal or of that in a directory. */
+async function readAll(from: string | Journal): Promise<readonly JournalEntry[]> {
+  if (typeof from !== 'string') {
+    const found: JournalEntry[] = [];
+    for await (const entries of from.scan(0)) found.push(...entries);
+    return found;
+  }
+  await using journal = await openLevelJournal(from);
+  return await readAll(journal);
 }
 
 async function changed(directory: string, change: (database: ReturnType<typeof plainDatabase>) => Promise<void>): Promise<void> {

@@ -72,6 +72,7 @@ describe('transact()', () => {
     const journal: Journal = Object.assign(Object.create(inner) as Journal, {
       head: () => inner.head(),
       read: async (after: number, limit: number) => await inner.read(after, limit),
+      scan: (after: number) => inner.scan(after),
       follow: (listener: Parameters<Journal['follow']>[0]) => inner.follow(listener),
       append: async (batch: Append, expected: number) => {
         await disk;
