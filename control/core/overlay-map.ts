@@ -67,9 +67,8 @@ class OverlayMap<V> implements EditableMap<V> {
 
   *entries(): MapIterator<[string, V]> {
     const { flat, changes } = this;
-    // Asked anew for each, since whoever goes through it may put entries meanwhile.
-    for (const key of flat.keys()) {
-      const value = this.get(key);
+    for (const [key, kept] of flat) {
+      const value = this.#newest(flat, key, kept);
       if (value !== undefined) yield [key, value];
     }
     for (const [key, value] of changes) if (value !== undefined && !flat.has(key)) yield [key, value];
@@ -80,14 +79,19 @@ class OverlayMap<V> implements EditableMap<V> {
   }
 
   *values(): MapIterator<V> {
-    for (const [, value] of this.entries()) yield value;
+    const { flat, changes } = this;
+    for (const [key, kept] of flat) {
+      const value = this.#newest(flat, key, kept);
+      if (value !== undefined) yield value;
+    }
+    for (const [key, value] of changes) if (value !== undefined && !flat.has(key)) yield value;
   }
 
   forEach(callback: (value: V, key: string, map: ReadonlyMap<string, V>) => void): void {
     const { flat, changes } = this;
     // Without a generator, which costs more than looking.
-    flat.forEach((_kept, key) => {
-      const value = this.get(key);
+    flat.forEach((kept, key) => {
+      const value = this.#newest(flat, key, kept);
       if (value !== undefined) callback(value, key, this);
     });
     for (const [key, value] of changes) if (value !== undefined && !flat.has(key)) callback(value, key, this);
@@ -95,5 +99,11 @@ class OverlayMap<V> implements EditableMap<V> {
 
   [Symbol.iterator](): MapIterator<[string, V]> {
     return this.entries();
+  }
+
+  /** An entry as it is now, which was `kept` when `flat` was made: whoever goes through the map may put entries meanwhile. */
+  #newest(flat: ReadonlyMap<string, V>, key: string, kept: V): V | undefined {
+    if (this.flat !== flat) return this.get(key);
+    return this.changes.has(key) ? this.changes.get(key) : kept;
   }
 }

@@ -25,28 +25,55 @@ interface Kept {
   readonly compressed: Promise<Uint8Array> | undefined;
 }
 
+/** Orders kept made, the newest: one names up to five hundred targets, each of which is told all of it, and a deployment has so many under way. */
+const ordersMax = 64;
+
 export class SyncAnswers {
   /** By what tells one roster from another, the text or the change itself, oldest first. */
   readonly #kept = new Map<unknown, Kept>();
+  readonly #orders = new Map<string, Uint8Array>();
 
   /** `accepted` is the request's Accept-Encoding. */
   async encode(answer: SyncReply, accepted: string | string[] | undefined): Promise<EncodedAnswer> {
     const common = commonIn(answer);
-    if (common === undefined) return { bytes: encoded(answer) };
+    if (common === undefined) return { bytes: answer.orders.length === 0 ? encoded(answer) : this.#withOrders(answer) };
     const { bytes, compressed } = this.#kept.get(common) ?? this.#keep(common, answer);
     if (compressed === undefined || !/\bgzip\b/.test(String(accepted))) return { bytes };
     return { bytes: await compressed, encoding: 'gzip' };
+  }
+
+  #withOrders({ orders, ...others }: SyncReply): Uint8Array {
+    const rest = encoded({ orders: [], ...others });
+    // `{"orders":[` and what follows, with the orders in between.
+    const parts = orders.flatMap((order, index) => [index === 0 ? beforeOrders : comma, this.#orderBytes(order)]);
+    return Buffer.concat([...parts, rest.subarray(beforeOrders.length)]);
+  }
+
+  #orderBytes(order: string): Uint8Array {
+    const known = this.#orders.get(order);
+    if (known !== undefined) return known;
+    const made = Buffer.from(JSON.stringify(order));
+    this.#orders.set(order, made);
+    dropOldest(this.#orders, ordersMax);
+    return made;
   }
 
   #keep(common: unknown, answer: SyncReply): Kept {
     const bytes = encoded(answer);
     const made: Kept = { bytes, compressed: bytes.length < compressedBytesMin ? undefined : compress(bytes) };
     this.#kept.set(common, made);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= keptMax) break;
-      this.#kept.delete(oldest);
-    }
+    dropOldest(this.#kept, keptMax);
     return made;
+  }
+}
+
+const beforeOrders = Buffer.from('{"orders":[');
+const comma = Buffer.from(',');
+
+function dropOldest(map: Map<unknown, unknown>, max: number): void {
+  for (const oldest of map.keys()) {
+    if (map.size <= max) return;
+    map.delete(oldest);
   }
 }
 

@@ -15,8 +15,8 @@ const foldEntries = 20_000;
 const pageEntries = 10_000;
 /** Decisions that wait for their turn: above it the control plane is asked more than its disk can take. */
 const waitingMax = 20_000;
-/** Decisions whose events share one synced write. */
-const groupMax = 256;
+/** Decisions in one go, whose events share one synced write: some milliseconds, in which nobody else is answered. */
+const groupMax = 64;
 /** Times that a decision is made again because its append met a conflict or a failed neighbour. */
 const attemptsMax = 16;
 

@@ -43,14 +43,25 @@ const checkEveryMs = 60_000;
 /** Rounds without rest: each takes one step of each environment, so that more than this is a decision that never comes to rest. */
 const roundsMax = 10_000;
 
+/**
+ * A decision over ten thousand targets takes milliseconds, and each of their reports asks for one: before the next there is a pause of so many times the last
+ * one's, so that deciding leaves most of the thread to those who report. With hundreds of targets there is none.
+ */
+const pauseTimes = 4;
+const pauseMsMin = 8;
+const pauseMsMax = 250;
+
 /** The loop, not yet running. */
 export function createReconciler(options: ReconcileOptions): Reconciler {
   const { projection, clock, log, metrics, signal } = options;
+  let lastMs = 0;
   const settle = async (): Promise<number> => {
     for (let round = 0; round < roundsMax && !signal.aborted; round += 1) {
       const startedAt = clock.monotonic();
       const { result, state } = await projection.transact('system', (before) => {
+        const decidingAt = clock.monotonic();
         const decision = decide(before, options.observed());
+        lastMs = clock.monotonic() - decidingAt;
         return { events: decision.events, result: decision };
       });
       count(metrics, result);
@@ -65,7 +76,16 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     return clock.now() + retryAfterMs;
   };
 
-  const loop = createLoop({ once: async () => (await settle()) - clock.now(), failed: 'deciding failed', restMsMax: checkEveryMs, clock, log, signal });
+  const pause = async (): Promise<void> => {
+    const ms = Math.min(lastMs * pauseTimes, pauseMsMax);
+    // When the control plane stops, the round that follows ends at once.
+    if (ms >= pauseMsMin) await clock.wait(ms, { signal }).catch(() => undefined);
+  };
+  const once = async (): Promise<number> => {
+    await pause();
+    return (await settle()) - clock.now();
+  };
+  const loop = createLoop({ once, failed: 'deciding failed', restMsMax: checkEveryMs, clock, log, signal });
   return {
     wake: loop.wake,
     settle,

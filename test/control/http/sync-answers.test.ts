@@ -32,9 +32,11 @@ test('a change that everybody is told is made once; another one is another', asy
 test('what is for one member alone is never anybody else\'s', async () => {
   const answers = new SyncAnswers();
   await answers.encode(answer({ roster: long }), 'gzip');
-  for (const more of [{ orders: ['a.b.c'] }, { certificate: 'd.e.f' }, { metadata: { 'timestamp.json': '{}' } }, { pollAfterMs: 250 }]) {
+  for (const more of [{ orders: ['a.b.c'] }, { orders: ['a.b.c', 'not "an" order', 'ä.b.c'], certificate: 'd.e.f' }, { certificate: 'd.e.f' }, { metadata: { 'timestamp.json': '{}' } }, { pollAfterMs: 250 }]) {
     const { bytes, encoding } = await answers.encode(answer({ roster: long, ...more }), 'gzip');
     expect(encoding).toBeUndefined();
     expect(JSON.parse(Buffer.from(bytes).toString())).toEqual(answer({ roster: long, ...more }));
+    const again = await answers.encode(answer({ roster: long, ...more }), undefined);
+    expect(again.bytes).toEqual(bytes);
   }
 });

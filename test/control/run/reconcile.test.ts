@@ -169,6 +169,30 @@ describe('the loop', () => {
   });
 });
 
+test.each([
+  ['a decision that takes long is followed by a pause of four times that before the next, a quarter of a second at most', [25, 120], [100, 250]],
+  ['one that takes a moment is not', [1, 1], []],
+])('%s', async (_what, [first, then], pauses) => {
+  const waits: number[] = [];
+  let now = 0;
+  let stepMs = first;
+  const clock: Clock = {
+    now: () => systemClock.now(),
+    // Passes between two looks only: between the beginning of a decision and its end.
+    monotonic: () => (now += stepMs ?? 0),
+    wait: async (ms, options) => {
+      if (ms > 250) return await systemClock.wait(ms, options);
+      waits.push(ms);
+      stepMs = then;
+    },
+  };
+  await using world = await open({ clock, running: true });
+  await populate(world);
+  await promote(world);
+  await until(async () => ((await world.kinds('order.issued')) > 0 ? true : undefined));
+  expect([...new Set(waits)].slice(0, 2)).toEqual(pauses);
+});
+
 test('R-1 an order is not issued as it was decided when its deployment has ended or changed meanwhile', async () => {
   await using world = await open({ spoil: (repository) => ({ ...repository, signOrder: () => { throw new ControlError('SIGNING_FAILED', 'later'); } }) });
   await populate(world);
