@@ -123,17 +123,15 @@ export interface FleetFilter {
   readonly revoked?: boolean;
 }
 
-/** Members that pass the filter, by name. */
+/** Members that pass the filter, in no order. */
 export function fleet(state: State, filter: FleetFilter): readonly Member[] {
-  return [...state.members.values()]
-    .filter(
-      (member) =>
-        (filter.revoked === true || !member.revoked) &&
-        (filter.role === undefined || member.roles.includes(filter.role)) &&
-        (filter.environment === undefined || member.environments.includes(filter.environment)) &&
-        matches(member.labels, filter.labels ?? {}),
-    )
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return [...state.members.values()].filter(
+    (member) =>
+      (filter.revoked === true || !member.revoked) &&
+      (filter.role === undefined || member.roles.includes(filter.role)) &&
+      (filter.environment === undefined || member.environments.includes(filter.environment)) &&
+      matches(member.labels, filter.labels ?? {}),
+  );
 }
 
 /** How far a deployment is. The counts by phase add up to `total`. */

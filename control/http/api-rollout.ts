@@ -1,11 +1,11 @@
 // Handlers of promotions, deployments and targets.
 
-import type { State } from '../core/model.ts';
+import type { Member, State } from '../core/model.ts';
 import { explain } from '../core/explain.ts';
 import { fleet } from '../core/select.ts';
 import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
 import { parseSelector } from './label-selector.ts';
-import { pageById, pageByKey } from './paging.ts';
+import { pageById, pageByKey, pageOf } from './paging.ts';
 import { promotionView, targetView } from './views.ts';
 import { deploymentSummary, deploymentTargetView, deploymentView, explanationView, targetsInOrder } from './views-deployments.ts';
 
@@ -74,9 +74,9 @@ export function targetHandlers({ facts, submit, presence }: ApiOptions): Handler
         ...(environment === undefined ? {} : { environment }),
         ...(revoked === undefined ? {} : { revoked }),
       };
+      const isWanted = (one: Member): boolean => selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity);
       // Names of revoked members may come again: the id makes the key unique.
-      const wanted = fleet(facts.state(), filter).filter((one) => selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity));
-      const page = pageByKey(wanted.toSorted(byKey), keyOf, cursorQuery(query));
+      const page = pageOf(fleet(facts.state(), filter).filter(isWanted), ({ name, member }) => `${name} ${member}`, cursorQuery(query));
       return { body: { ...page, items: page.items.map((member) => targetView(member, presence)) } };
     },
     getTarget: async ({ params: { target } }) => ({ body: targetView(memberOf(facts.state(), target), presence) }),
@@ -90,14 +90,6 @@ export function targetHandlers({ facts, submit, presence }: ApiOptions): Handler
 /** By member id, or by the name that a member has now. */
 function memberOf(state: State, text: string) {
   return found(state.members.get(text) ?? [...state.members.values()].find(({ name, revoked }) => name === text && !revoked), 'target', text);
-}
-
-function keyOf({ name, member }: { readonly name: string; readonly member: string }): string {
-  return `${name} ${member}`;
-}
-
-function byKey(a: { readonly name: string; readonly member: string }, b: { readonly name: string; readonly member: string }): number {
-  return keyOf(a) < keyOf(b) ? -1 : 1;
 }
 
 function cursorQuery({ limit, cursor }: { readonly limit?: number; readonly cursor?: string }) {

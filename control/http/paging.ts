@@ -17,6 +17,32 @@ export function pageByKey<Item>(items: readonly Item[], keyOf: (item: Item) => s
   return cut(items, keyOf, from < 0 ? items.length : from, query.limit);
 }
 
+/** The same of items in any order: finds those of the page without putting the others in order, which for ten thousand takes longer than all the rest. */
+export function pageOf<Item>(items: Iterable<Item>, keyOf: (item: Item) => string, { cursor, limit = pageItemsDefault }: PageQuery): Page<Item> {
+  const after = cursor === undefined ? undefined : decode(cursor);
+  // One more than the page, so as to know whether there is another; in order.
+  const first: { readonly key: string; readonly item: Item }[] = [];
+  for (const item of items) {
+    const key = keyOf(item);
+    const last = first.length > limit ? first.at(-1) : undefined;
+    if ((after !== undefined && key <= after) || (last !== undefined && key > last.key)) continue;
+    first.splice(placeOf(key, first), 0, { key, item });
+    if (first.length > limit + 1) first.pop();
+  }
+  return cut(first.map(({ item }) => item), keyOf, 0, limit);
+}
+
+/** Where a key belongs among keys in ascending order. */
+function placeOf(key: string, among: readonly { readonly key: string }[]): number {
+  let [from, to] = [0, among.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((among[middle]?.key ?? '') < key) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
 /** A page of the `wanted` items of a list with an order of its own, from which no item ever goes away. */
 export function pageById<Item>(items: readonly Item[], idOf: (item: Item) => string, query: PageQuery, wanted: (item: Item) => boolean = () => true): Page<Item> {
   const after = query.cursor === undefined ? undefined : decode(query.cursor);
