@@ -6,10 +6,10 @@ import { canonicalize } from 'json-canonicalize';
 import { statementTypes, type StatementKind } from '../../proto/statement.ts';
 import type { SigningKey } from './keys.ts';
 
-/** Signs a payload as a statement of this kind. The same payload and key give the same text. */
-export function signCompact(kind: StatementKind, payload: object, key: SigningKey): string {
+/** Signs a payload as a statement of this kind. The same payload and key give the same text. `text`: the payload in canonical JSON, where it is known. */
+export function signCompact(kind: StatementKind, payload: object, key: SigningKey, text = canonicalize(payload)): string {
   const header = canonicalize({ alg: 'EdDSA', kid: key.id, typ: statementTypes[kind] });
-  const signed = `${encode(header)}.${encode(canonicalize(payload))}`;
+  const signed = `${encode(header)}.${encode(text)}`;
   return `${signed}.${key.sign(Buffer.from(signed)).toString('base64url')}`;
 }
 

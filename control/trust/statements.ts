@@ -41,7 +41,7 @@ export function createStatements(keys: { readonly orders: SigningKey; readonly m
     signOrder: (order) => signed('order', order, keys.orders),
     signCertificate: (certificate) => signed('certificate', certificate, keys.membership),
     signGrant: (grant) => signed('grant', grant, keys.orders),
-    signRoster: (roster) => signed('roster', roster, keys.membership),
+    signRoster: (roster) => signed('roster', roster, keys.membership, rosterText(roster)),
     verifyGrant: (compact) => {
       const opened = openCompact('grant', compact, bytesMax.grant, (kid) => (kid === keys.orders.id ? keys.orders.publicKey : undefined));
       if (typeof opened === 'string') throw new ControlError('UNAUTHENTICATED', `the grant ${opened}: ask for a new one`);
@@ -57,13 +57,22 @@ export function createStatements(keys: { readonly orders: SigningKey; readonly m
   };
 }
 
-function signed(kind: SignedKind, payload: object, key: SigningKey): string {
+/**
+ * A roster in canonical JSON (RFC 8785): it has texts and whole numbers only, so that what JSON.stringify makes is canonical when keys come in order. The general way
+ * takes ten times as long, which at ten thousand members is a tenth of a second in which nobody else is answered.
+ */
+function rosterText({ epoch, members, revoked }: Roster): string {
+  const inOrder = members.map(({ addresses, environments, member, roles, zone }) => ({ addresses, environments, member, roles, zone }));
+  return JSON.stringify({ epoch, members: inOrder, revoked });
+}
+
+function signed(kind: SignedKind, payload: object, key: SigningKey, text?: string): string {
   const validator: Validator<{}, TSchema> = schemas[kind];
   if (!validator.Check(payload)) {
     const first = validator.Errors(payload)[0];
     throw new ControlError('SIGNING_FAILED', `refused to sign a malformed ${kind}: ${first?.instancePath ?? ''} ${first?.message ?? 'is not what the schema says'}`);
   }
-  const compact = signCompact(kind, payload, key);
+  const compact = signCompact(kind, payload, key, text);
   if (compact.length > bytesMax[kind]) {
     throw new ControlError('SIGNING_FAILED', `refused to sign a ${kind} of ${compact.length} bytes: members accept at most ${bytesMax[kind]}`);
   }

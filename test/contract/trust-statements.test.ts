@@ -2,12 +2,14 @@
 
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { canonicalize } from 'json-canonicalize';
 import { describe, expect, test } from 'vitest';
 import { signCompact } from '../../control/trust/jws.ts';
 import { openKeyring, type SigningKey } from '../../control/trust/keys.ts';
 import { openTrust } from '../../daemon/trust/file-trust.ts';
 import { createIdentity } from '../../daemon/trust/identity.ts';
 import { limits } from '../../proto/limits.ts';
+import { RosterMemberSchema, RosterSchema } from '../../proto/statement.ts';
 import { newKey } from '../daemon/trust/forge.ts';
 import { codeOf, createStage, hourMs, revisionOf, type Stage } from './trust-fixture.ts';
 
@@ -222,6 +224,16 @@ describe('a roster', () => {
     await writeFile(path, (await readFile(path, 'utf8')).replace('.', '.A'));
     await stage.reopenTrust();
     expect(stage.trust.roster()).toBeUndefined();
+  });
+
+  test('is signed in canonical JSON, as members make it of a change: every field, whatever is in it', async () => {
+    const stage = await createStage();
+    const member = { zone: 'zü\u2028"\\', roles: ['seed' as const, 'proxy' as const], member: '\u0001m/', environments: ['b', 'a'], addresses: ['/dns4/ä/tcp/1', ''] };
+    expect(Object.keys(member).toSorted()).toEqual(Object.keys(RosterMemberSchema.properties).toSorted());
+    const roster = { revoked: ['z', '\ud83d\ude00'], members: [member, { ...member, member: 'n' }], epoch: 7 };
+    expect(Object.keys(roster).toSorted()).toEqual(Object.keys(RosterSchema.properties).toSorted());
+    const [, payload = ''] = stage.repository.signRoster(roster).split('.');
+    expect(Buffer.from(payload, 'base64url').toString('utf8')).toBe(canonicalize(roster));
   });
 
   test('of as many members as it can name is signed, verified and within its bounds', { timeout: 30_000 }, async () => {
