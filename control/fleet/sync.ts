@@ -100,7 +100,7 @@ export class Conversations {
   }
 
   /**
-   * The answer that carries news. A whole roster comes alone, after what else is new: so it is the same text for everybody, made once (sync-answer.ts). For a
+   * The answer that carries news. A whole roster comes alone, after what else is new: so it is the same text for everybody, made once (control/http/sync-answers.ts). For a
    * member that comes again with just what it held before, everything comes together: something of it may be what it cannot take.
    */
   #answer(id: string, request: SyncRequest, news: News): SyncReply {
