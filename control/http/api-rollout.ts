@@ -5,7 +5,7 @@ import { explain } from '../core/explain.ts';
 import { fleet } from '../core/select.ts';
 import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
 import { parseSelector } from './label-selector.ts';
-import { pageById, pageByKey, pageOf } from './paging.ts';
+import { pageById, pageOf } from './paging.ts';
 import { promotionView, targetView } from './views.ts';
 import { deploymentSummary, deploymentTargetView, deploymentView, explanationView, targetsInOrder } from './views-deployments.ts';
 
