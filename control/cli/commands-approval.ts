@@ -131,6 +131,7 @@ export function registerCompliance(program: Command, world: World): void {
           { title: 'MODE', cell: ({ mode }) => mode },
           { title: 'ENVIRONMENTS', cell: ({ environments }) => environments.join(', ') },
           { title: 'DEMANDS', cell: ({ requires }) => requires.map(({ rule }) => rule).join(', ') },
+          { title: 'LACKS', cell: ({ lacks }) => lacks.map(({ rule }) => rule).join(', ') || '-' },
           { title: 'BREAK GLASS', cell: ({ breakGlass }) => (breakGlass === undefined ? 'nobody' : `${breakGlass.count} of ${breakGlass.group}, for ${durationText(breakGlass.expiresMs)}${breakGlass.requireReview === true ? ', reviewed afterwards' : ''}`) },
         ],
       });
@@ -224,7 +225,7 @@ function evidenceText({ promotion, environment, members, phase, started, decided
     started ? `  let go ${moments.text(decidedAt)}, entry ${asOf + 1} of the journal; ${reproduced ? 'stored data gives the same decision' : 'STORED DATA GIVES ANOTHER DECISION'}` : '  not let go yet; this is what holds it now',
     ...policies.flatMap(({ policy, framework, version, mode, met, lifted, rules }) => [
       `  ${framework} policy ${policy} v${version}, ${mode}: ${met ? 'met' : lifted === undefined ? 'not met' : `not met, lifted by ${lifted}`}`,
-      ...rules.filter((rule) => !rule.met).map(({ missing }) => `    ${missing.join('; ')}`),
+      ...rules.filter((rule) => !rule.met).map(({ missing, clause }) => `    ${missing.join('; ')}${clause === undefined ? '' : ` (${clause})`}`),
     ]),
     ...approvals.map(({ approval, purpose, status, votes }) => `  ${approval} (${purpose}) ${status}: ${votes.map((vote) => `${vote.by} ${vote.decision}d`.replace('rejectd', 'rejected')).join(', ') || 'nobody spoke'}`),
     ...exemptions.map(({ gate, why, ref }) => `  past ${gate} by ${why}${ref === undefined ? '' : ` [${ref}]`}`),

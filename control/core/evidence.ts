@@ -1,6 +1,7 @@
 // Evidence of a decision: which policies were asked, what of each was met and by what. Everything comes from the state as it was when
 // it was decided, so that whoever has the journal can find it again (C-2). Folding the journal up to then is the shell's.
 
+import { clauseOf } from './frameworks.ts';
 import { evaluateGates, contextOf } from './gates.ts';
 import type { Blocker, BlockerType } from './gates.ts';
 import type { Exemption } from './gates/blocker.ts';
@@ -10,7 +11,7 @@ import { liftedBy } from './gates/override.ts';
 import type { ApprovalRequest, WorkflowRun } from './model-approval.ts';
 import type { Promotion, State } from './model.ts';
 import { canonicalText, isSameSet, pick } from './sets.ts';
-import type { CompliancePolicy, SetMembers } from '../../proto/pipeline.ts';
+import type { CompliancePolicy, ComplianceRule, SetMembers } from '../../proto/pipeline.ts';
 
 /** One policy and what of it was met. */
 export interface Finding {
@@ -18,7 +19,7 @@ export interface Finding {
   readonly met: boolean;
   /** The request by which it was lifted. */
   readonly lifted?: string;
-  readonly rules: readonly { readonly rule: string; readonly missing: readonly string[] }[];
+  readonly rules: readonly { readonly rule: string; readonly clause?: string; readonly missing: readonly string[] }[];
 }
 
 export interface Evidence {
@@ -41,7 +42,11 @@ export function evidenceOf(state: State, promotion: Promotion, now: number): Evi
   const context = contextOf(state, environment, promotion, observed);
   const lifted = liftedBy(context, 'policy');
   const findings = policiesOf(context).map((policy): Finding => {
-    const rules = policy.requires.map((rule) => ({ rule: canonicalText(rule), missing: unmetRule(context, policy, rule).map(({ what }) => what) }));
+    const clause = (rule: ComplianceRule): { readonly clause?: string } => {
+      const found = clauseOf(policy.framework, rule.rule);
+      return found === undefined ? {} : { clause: found };
+    };
+    const rules = policy.requires.map((rule) => ({ rule: canonicalText(rule), ...clause(rule), missing: unmetRule(context, policy, rule).map(({ what }) => what) }));
     const request = lifted.get(policy.policy);
     return { policy, rules, met: rules.every(({ missing }) => missing.length === 0), ...(request === undefined ? {} : { lifted: request }) };
   });

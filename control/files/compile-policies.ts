@@ -1,6 +1,7 @@
 // Compliance policies of a file as policies of the model.
 
 import type { CompliancePolicy, ComplianceRule } from '../../proto/pipeline.ts';
+import { lackingOf } from '../core/frameworks.ts';
 import type { Findings } from './findings.ts';
 import type { PolicyText } from './schema.ts';
 import type { Path } from './source.ts';
@@ -21,11 +22,13 @@ const keysOfRule: Readonly<Record<RuleText['rule'], readonly (keyof RuleText)[]>
 export function policyOf(written: PolicyText, path: Path, findings: Findings, environments: readonly string[]): CompliancePolicy {
   findings.references([...path, 'appliesTo', 'environments'], 'environment', written.appliesTo.environments, environments);
   const requires = written.requires.flatMap((rule, index) => ruleOf(rule, [...path, 'requires', index], findings, environments) ?? []);
+  const framework = written.framework ?? 'custom';
+  for (const { rule, clause } of lackingOf({ framework, requires })) findings.warn([...path, 'requires'], `${framework} expects rule '${rule}' too, which this policy does not demand (${clause})`);
   const { breakGlass } = written;
   if (breakGlass !== undefined && breakGlass.allowed !== false && breakGlass.group === undefined) findings.problem([...path, 'breakGlass'], "'group' is missing: who may lift the policy");
   return {
     policy: written.name,
-    framework: written.framework ?? 'custom',
+    framework,
     version: written.version ?? 1,
     mode: written.mode ?? 'enforce',
     environments: written.appliesTo.environments,

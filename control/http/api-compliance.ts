@@ -4,6 +4,7 @@
 import type { CompliancePolicy, Evidence } from '../../proto/api/approvals.ts';
 import type { JournalEntry } from '../../proto/events.ts';
 import { evidenceOf, type Finding } from '../core/evidence.ts';
+import { lackingOf } from '../core/frameworks.ts';
 import type { Exemption } from '../core/gates/blocker.ts';
 import type { Promotion, State } from '../core/model.ts';
 import { personOf } from '../core/people.ts';
@@ -30,7 +31,7 @@ export function complianceHandlers({ facts, clock, past }: ApiOptions): Handlers
       const pipelines = [...facts.state().pipelines.values()].filter((one) => pipeline === undefined || one.pipeline === pipeline);
       const policies = pipelines.flatMap((one) => one.spec.policies.map((policy): CompliancePolicy => {
         const { breakGlass, environments, requires, ...rest } = policy;
-        return { pipeline: one.pipeline, ...rest, environments: [...environments], requires: [...requires], ...(breakGlass === undefined ? {} : { breakGlass: { ...breakGlass } }) };
+        return { pipeline: one.pipeline, ...rest, environments: [...environments], requires: [...requires], lacks: lackingOf(policy).map((one) => ({ ...one })), ...(breakGlass === undefined ? {} : { breakGlass: { ...breakGlass } }) };
       }));
       const wanted = policies.filter(({ environments }) => environment === undefined || environments.includes(environment));
       const keyOf = (one: CompliancePolicy): string => `${one.pipeline}/${one.policy}`;
@@ -90,7 +91,7 @@ function exemptionView({ gate, why, ref }: Pick<Exemption, 'ref'> & { readonly g
 
 function findingView({ policy, met, lifted, rules }: Finding): Evidence['policies'][number] {
   const { policy: name, framework, version, mode } = policy;
-  return { policy: name, framework, version, mode, met, ...(lifted === undefined ? {} : { lifted }), rules: rules.map(({ rule, missing }) => ({ rule, met: missing.length === 0, missing: [...missing] })) };
+  return { policy: name, framework, version, mode, met, ...(lifted === undefined ? {} : { lifted }), rules: rules.map(({ rule, clause, missing }) => ({ rule, ...(clause === undefined ? {} : { clause }), met: missing.length === 0, missing: [...missing] })) };
 }
 
 function revisionEvidence(state: State, app: string, revision: string): Evidence['revisions'][number] {

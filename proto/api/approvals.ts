@@ -82,6 +82,8 @@ export const CompliancePolicySchema = Type.Object(
     environments: Type.Array(Name),
     requires: Type.Array(Rule),
     breakGlass: Type.Optional(Type.Object({ group: Type.String(), count: Count, expiresMs: Count, requireReview: Type.Optional(Type.Literal(true)) }, strict)),
+    /** What its framework expects and it does not demand, each with the clause. */
+    lacks: Type.Array(Type.Object({ rule: Type.String(), clause: Type.String() }, strict)),
   },
   strict,
 );
@@ -98,7 +100,7 @@ const Finding = Type.Object(
     met: Type.Boolean(),
     /** The request by which it was lifted. */
     lifted: Type.Optional(Id),
-    rules: Type.Array(Type.Object({ rule: Type.String(), met: Type.Boolean(), missing: Type.Array(Type.String()) }, strict)),
+    rules: Type.Array(Type.Object({ rule: Type.String(), clause: Type.Optional(Type.String()), met: Type.Boolean(), missing: Type.Array(Type.String()) }, strict)),
   },
   strict,
 );

@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { problemText } from '../../../control/files/problem.ts';
+import { clauseOf, lackingOf } from '../../../control/core/frameworks.ts';
 import { readFileText } from '../../../control/files/read.ts';
 import { fileSchemas } from '../../../control/files/schemas.ts';
 
@@ -173,6 +174,13 @@ describe('a file that is right', () => {
     expect(built).toEqual([{ app: 'shop-api', settings: { repo: { url: 'https://git/x', branch: 'main', paths: ['src/**'] }, enabled: true, intervalMs: 60_000, coalesce: true, command: 'make', output: 'out', timeoutMs: 1_800_000, role: 'builder' } }]);
     expect(warningsOf(edited('{name: shop-api}]', '{name: shop-api, repo: {url: "https://git/x"}}]'))).toEqual(["5:45: 'repo' has no effect in this version: it is for 'autoBuild' with a 'command'"]);
     expect(warningsOf(edited('{name: shop-api}]', '{name: shop-api, autoBuild: {build: node}}]'))).toEqual(["5:45: 'autoBuild' has no effect in this version: without 'command' nothing is built: revisions come from `starling push`", "5:57: 'build' has no effect in this version: write 'command', and what it leaves as 'output'"]);
+  });
+
+  test('CDS-17 a policy of a framework is told what that expects beside, and evidence names the clauses', () => {
+    expect(warningsOf(storefront).filter((warning) => warning.includes('PCI expects'))).toEqual([]);
+    expect(warningsOf(edited('- {rule: ticket, pattern: "CHG-[0-9]+"}', '', storefront)).filter((warning) => warning.includes('PCI expects'))).toEqual(["103:7: PCI expects rule 'ticket' too, which this policy does not demand (PCI DSS 6.5.1: the change is documented)"]);
+    expect((['SOX', 'HIPAA', 'FISMA', 'custom'] as const).map((framework) => lackingOf({ framework, requires: [{ rule: 'separationOfDuties' }] }).map(({ rule }) => rule).join())).toEqual(['approvals,ticket', 'approvals,signedArtifacts', 'approvals,ticket,testedIn,signedArtifacts', '']);
+    expect(clauseOf('PCI', 'ticket')).toBe('PCI DSS 6.5.1: the change is documented');
   });
 
   test('words that older readers took for truth values are words, and anchors are understood', () => {
