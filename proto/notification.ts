@@ -13,6 +13,7 @@ export const noticeNames = [
   'deployment.succeeded',
   'deployment.failed',
   'deployment.rolledback',
+  'deployment.paused',
   'pipeline.enabled',
   'pipeline.disabled',
   'pipeline.deleted',

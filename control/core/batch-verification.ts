@@ -60,12 +60,13 @@ export function batchVerdict(state: State, deployment: Deployment, index: number
   // What began before the last target had come to an end has not seen it.
   const newest = last === undefined || hasSeen(last, deployment.batches[index]) ? last : undefined;
   if (newest?.phase === 'successful') return { kind: 'passed' };
-  if (newest?.phase === 'running' || newest?.phase === 'inconclusive') return { kind: 'waits', events: [], run: newest };
-  if (newest !== undefined && newest.phase !== 'invalidated') {
+  const workflow = workflowNamed(state, deployment.environment, name);
+  const open = newest?.phase === 'running' || newest?.phase === 'inconclusive';
+  if (open && workflow !== undefined) return { kind: 'waits', events: [], run: newest };
+  if (newest !== undefined && !open && newest.phase !== 'invalidated') {
     const reason = `workflow '${newest.workflow}' ended ${newest.phase} over ${batchText(deployment, index)}${newest.outcome === undefined ? '' : `: ${newest.outcome}`} (${newest.run})`;
     return { kind: 'failed', reason, cause: `verification-${newest.phase}` };
   }
-  const workflow = workflowNamed(state, deployment.environment, name);
   if (workflow !== undefined) return { kind: 'waits', events: [begun(state, deployment, index, count + 1, workflow, now)] };
   const reason = `${batchText(deployment, index)} is to be verified by workflow '${name}', which is no longer in the pipeline: put it back, or go on without it`;
   return { kind: 'waits', events: deployment.paused?.byHand === true ? [] : [{ kind: 'deployment.paused', deployment: deployment.deployment, reason, byHand: true }] };

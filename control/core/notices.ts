@@ -46,7 +46,7 @@ export function noticesOf(state: State, entry: JournalEntry): readonly Notice[] 
 }
 
 const toldKinds = [
-  'approval.requested', 'approval.settled', 'workflow.finished', 'deployment.started', 'deployment.finished', 'pipeline.enabled', 'pipeline.disabled', 'pipeline.deleted',
+  'approval.requested', 'approval.settled', 'workflow.finished', 'deployment.started', 'deployment.finished', 'deployment.paused', 'pipeline.enabled', 'pipeline.disabled', 'pipeline.deleted',
   'automation.changed', 'freeze.started', 'freeze.ended', 'veto.placed', 'hold.placed',
 ] as const;
 type ToldEvent = Extract<Event, { readonly kind: (typeof toldKinds)[number] }>;
@@ -72,6 +72,8 @@ function tell(state: State, { event, actor }: JournalEntry): Told | undefined {
     case 'deployment.started':
     case 'deployment.finished':
       return ofDeployment(state, event.deployment, event.kind === 'deployment.started' ? 'started' : event.phase);
+    case 'deployment.paused':
+      return ofPause(state, event, actor);
     case 'pipeline.enabled':
     case 'pipeline.disabled':
     case 'pipeline.deleted': {
@@ -136,6 +138,15 @@ function ofDeployment(state: State, id: string, phase: string): Told | undefined
   const { environment, app, number, reason } = deployment;
   const title = `${environment}: ${deployment.type === 'rollback' ? 'rollback to ' : ''}${app}@${number} ${phase === 'rolled-back' ? 'was rolled back' : phase === 'rollback-failed' ? 'could not be rolled back everywhere' : phase}`;
   return { name, pipelines: ofEnvironment(state, environment), subject: id, title, text: sentence(title, reason, `see \`starling explain ${environment}\``) };
+}
+
+/** A pause that only a person ends. One by a window ends by itself. */
+function ofPause(state: State, { deployment: id, reason, byHand }: Extract<Event, { readonly kind: 'deployment.paused' }>, actor: string): Told | undefined {
+  const deployment = state.deployments.get(id);
+  if (deployment === undefined || byHand !== true) return undefined;
+  const { environment, app, number } = deployment;
+  const title = `${environment}: ${app}@${number} is paused${actor === 'system' ? '' : ` by ${actor}`}`;
+  return { name: 'deployment.paused', pipelines: ofEnvironment(state, environment), subject: id, title, text: sentence(title, reason, `\`starling deployment resume ${id}\` lets it go on, \`starling rollback ${environment}\` takes it back`) };
 }
 
 function ofEnvironment(state: State, environment: string): readonly Pipeline[] {

@@ -124,6 +124,16 @@ describe('a batch that a workflow looks at', () => {
     expect(running(made)).toEqual([2, 2]);
   });
 
+  it('waits for a person when the whole pipeline is gone amid a run', () => {
+    const made = world();
+    made.ask({ kind: 'delete-pipeline', pipeline: 'shop' });
+    made.settle();
+    expect(deployment(made)?.paused).toMatchObject({ byHand: true });
+    made.ask({ kind: 'next-batch', deployment: 'prod-2' });
+    made.settle();
+    expect(running(made)).toEqual([2, 2]);
+  });
+
   it('takes its time out, and no longer', () => {
     const made = world({ autoRollback: { onHealth: true, onError: false, onVerification: ['timed-out'] } });
     made.wait(hourMs - 1);

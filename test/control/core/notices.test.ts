@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { noticesOf } from '../../../control/core/notices.ts';
 import type { NoticeName } from '../../../proto/notification.ts';
 import { noticeNames } from '../../../proto/notification.ts';
-import { pipeline, PipelineWorld } from '../../support/pipeline-world.ts';
+import { config, pipeline, PipelineWorld } from '../../support/pipeline-world.ts';
 
 function worldTelling(...events: readonly NoticeName[]): PipelineWorld {
   const world = new PipelineWorld(['alpha', 'prod']);
@@ -49,6 +49,16 @@ describe('CDS-14 people are told', () => {
     world.bad.add('2'.padStart(64, '0'));
     world.settle();
     expect(told(world)).toEqual([expect.stringMatching(/^hold\.placed: automatic promotion by shop\/web-alpha is on hold: .*starling hold release shop\/web-alpha/), expect.stringMatching(/^deployment\.rolledback: alpha: web@2 was rolled back: .*starling explain alpha/)]);
+  });
+
+  test('that a deployment waits for a person, and not that a window will let it go on', () => {
+    const world = worldTelling('deployment.paused');
+    world.ask({ kind: 'change-environment', environment: 'alpha', selector: { env: 'alpha' }, config: { ...config, batches: [{ size: 1, pause: true }, '100%'] } });
+    world.push(1);
+    world.settle();
+    expect(told(world)).toEqual(['deployment.paused: alpha: web@1 is paused: somebody is to look at batch 1 of 2 before the next; `starling deployment resume alpha-1` lets it go on, `starling rollback alpha` takes it back']);
+    world.append([{ kind: 'deployment.paused', deployment: 'alpha-1', reason: "window 'hours' closed" }], 'system');
+    expect(told(world)).toHaveLength(1);
   });
 
   test('that a workflow failed', () => {
