@@ -5,6 +5,8 @@ import type { Sabotage } from './sabotage.ts';
 const pipeline = 'test/control/core/pipeline.test.ts';
 const invariants = 'test/control/core/invariants.test.ts';
 const verification = 'test/control/core/verification.test.ts';
+const batchVerification = 'test/control/core/batch-verification.test.ts';
+const watch = 'test/control/core/watch.test.ts';
 const core = 'control/core/';
 /** A part of the simulation, since all of it takes long. */
 const rollout = { test: 'test/simulation/rollout.test.ts', name: 'seeds from (1|51|101|151)$' } as const;
@@ -35,6 +37,8 @@ export const rolloutSabotages: readonly Sabotage[] = [
   { id: 'R-1-stale-order', invariant: 'R-1', file: 'control/run/perform.ts', find: 'if (known === undefined || known !== decidedOver.deployments.get(deployment)) return false;', replace: 'if (known === undefined) return false;', test: 'test/control/run/reconcile.test.ts' },
   { id: 'R-2-max-parallel', invariant: 'R-2', file: `${core}arithmetic.ts`, find: 'if (room <= 0 ||', replace: 'if (', ...rollout },
   { id: 'R-3-baked', invariant: 'R-3', file: `${core}rollout.ts`, find: 'if (observed.now < until && batch.bakeSkipped !== true)', replace: 'if (false)', ...rollout },
+  { id: 'R-3-verified', invariant: 'R-3', file: `${core}rollout.ts`, find: "if (verdict.kind === 'waits' || missing", replace: 'if (missing', test: batchVerification },
+  { id: 'R-3-samples', invariant: 'R-3', file: `${core}rollout.ts`, find: '|| missing !== undefined) return nothing;', replace: ') return nothing;', test: watch },
   { id: 'R-4-threshold', invariant: 'R-4', file: `${core}rollout.ts`, find: 'if (failed.length >= limit) return stop(', replace: 'if (false) return stop(', ...rollout },
   { id: 'R-5-never-of-a-rollback', invariant: 'R-5', file: `${core}rollback.ts`, find: "if (!wanted || type === 'rollback' ||", replace: 'if (!wanted ||', test: invariants },
   { id: 'R-5-never-to-the-same', invariant: 'R-5', file: `${core}rollback.ts`, find: 'from === undefined || from === to)', replace: 'from === undefined)', ...rollout },
@@ -52,6 +56,9 @@ export const rolloutSabotages: readonly Sabotage[] = [
   { id: 'R-5-stable-early', invariant: 'R-5', file: `${core}step.ts`, find: "const unverified = phase === 'succeeded' &&", replace: 'const unverified = false &&', test: 'test/simulation/pipeline.test.ts' },
   { id: 'R-12-while-waiting', invariant: 'R-12', file: `${core}decide.ts`, find: 'environment.continuing === undefined ? catchUp(state, environment, observed) : nothing', replace: 'nothing', test: invariants },
   { id: 'S-4-not-displaced', invariant: 'S-4', file: `${core}gates/fleet.ts`, find: "if (promotion === undefined || (kind !== 'auto' && kind !== 'manual')) return passes;", replace: 'return passes;', test: verification },
+  { id: 'R-5-alarm', invariant: 'R-5', file: `${core}rollout.ts`, find: "if (alarms.kind === 'rollback') return stop(", replace: 'if (false) return stop(', test: watch },
+  { id: 'R-7-batch-verdict', invariant: 'R-7', file: `${core}batches.ts`, find: 'rule.onVerification.some((end) => cause === `verification-${end}`)', replace: 'true', test: batchVerification },
+  { id: 'R-7-alarm-unanswered', invariant: 'R-7', file: `${core}watch.ts`, find: "tried && reading.verdict === 'failure' && actionOf", replace: 'tried && actionOf', test: watch },
   { id: 'R-7-verdict', invariant: 'R-7', file: `${core}verification.ts`, find: 'if (!wanted.includes(phase) || ', replace: 'if (', test: verification },
   { id: 'P-5-asked-anew', invariant: 'P-5', file: `${core}rejection.ts`, find: 'return over && ', replace: 'return false && ', test: verification },
   { id: 'R-10-fetched-early', invariant: 'R-10', file: `${core}prefetch.ts`, find: 'blockers.length > 0 && blockers.every(({ type }) => bearable.has(type));', replace: 'true;', test: 'test/control/core/prefetch.test.ts' },
