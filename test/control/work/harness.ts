@@ -9,7 +9,7 @@ import type { Journal } from '../../../control/journal/journal.ts';
 import type { WorkflowRunView } from '../../../proto/api/workflows.ts';
 import type { Event } from '../../../proto/events.ts';
 import type { StepSpec, WorkflowSpec } from '../../../proto/pipeline.ts';
-import { hourMs, pipeline, PipelineWorld, place } from '../../support/pipeline-world.ts';
+import { config, edge, hourMs, pipeline, PipelineWorld, place } from '../../support/pipeline-world.ts';
 import { TestControl } from '../http/harness.ts';
 
 const main = fileURLToPath(new URL('../../../control/main.ts', import.meta.url));
@@ -28,6 +28,18 @@ export function arrived(steps: readonly StepSpec[], more: Partial<WorkflowSpec> 
     }),
   );
   world.push(1);
+  while (world.state.runs.size === 0) if (!world.step()) throw new Error('no run begins');
+  return world.journal.map(({ event }) => event);
+}
+
+/** Facts that lead to web@2 running on one of two targets of prod, and this step being asked about that batch. */
+export function baking(verifying: StepSpec): readonly Event[] {
+  const world = new PipelineWorld(['prod'], new Date().toISOString());
+  world.push(1);
+  world.apply(pipeline({ stages: [{ stage: 'prod', environments: [place('prod')] }], edges: [edge('web', 'prod')], workflows: [{ workflow: 'canary', lock: 'stage', timeoutMs: hourMs, steps: [verifying] }] }));
+  world.settle();
+  world.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...config, batches: [{ size: 1, verify: 'canary' }, '100%'] } });
+  world.push(2);
   while (world.state.runs.size === 0) if (!world.step()) throw new Error('no run begins');
   return world.journal.map(({ event }) => event);
 }

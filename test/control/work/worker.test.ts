@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run as starling } from '../cli/world.ts';
-import { arrived, eventually, step, WorkControl } from './harness.ts';
+import { arrived, baking, eventually, step, WorkControl } from './harness.ts';
 
 const timeout = 60_000;
 
@@ -31,6 +31,20 @@ describe('CDS-8 starling worker', { timeout }, () => {
     expect(await readdir(join(worker.directory, 'steps'))).toEqual([]);
     // Whoever may read events learns no lease.
     expect(JSON.stringify(await control.test.events())).not.toContain('lease-');
+  });
+
+  test('R-3 a step that looks at a batch is told which, and the next batch goes when it has succeeded', async () => {
+    await using control = await WorkControl.start(baking(step('probe', { with: { run: 'echo "batch $STARLING_BATCH of $STARLING_DEPLOYMENT"' } })));
+    await control.worker();
+    const { run, batch } = await control.until(({ phase }) => phase === 'successful');
+    expect([run, batch]).toEqual(['prod-2-batch-1', { deployment: 'prod-2', index: 0 }]);
+    expect((await control.test.get(`/v1/workflow-runs/${run}/steps/probe/log`)).body.text).toBe('batch 1 of prod-2\n');
+    const batches = await eventually(async () => {
+      const { body } = await control.test.get('/v1/deployments/prod-2');
+      return body.batches[1].phase === 'running' ? body.batches : undefined;
+    }, 10_000, async () => 'the next batch does not begin');
+    expect(batches[0]).toMatchObject({ phase: 'succeeded', verification: { run, workflow: 'canary', phase: 'successful' } });
+    expect((await control.test.call('POST', `/v1/workflow-runs/${run}/rerun`, { body: {} })).status).toBe(409);
   });
 
   test('a step that fails ends the run with its last words; too long is killed with all that it started', async () => {
