@@ -39,10 +39,10 @@ function describeLeg({ app, type, from, to, targets, batches, totalMs, timesFrom
   return [
     '',
     `${app}@${to.number} (${type}${whence}) on ${countText(targets, 'target')}, ${totalMs === undefined ? 'for how long nothing tells: nothing succeeded here yet' : `about ${durationText(totalMs)} without pauses, by ${timesFrom.join(', ')}`}`,
-    ...batches.map(({ name, canary, targets: count, first, activeMs, bakeMs, pause }, index) => {
+    ...batches.map(({ name, canary, targets: count, first, activeMs, bakeMs, pause, verify, samples }, index) => {
       const title = `batch ${index + 1} of ${last}${name === undefined ? '' : ` (${name})`}${canary === true ? ', canary' : ''}`;
       const names = `${first.slice(0, namesShown).join(', ')}${count > namesShown ? ', …' : ''}`;
-      return `  ${title}: ${countText(count, 'target')}${names === '' ? '' : ` (${names})`}${activeMs === undefined ? '' : `, about ${durationText(activeMs)}`}${bakeMs === 0 ? '' : `, then ${durationText(bakeMs)} of bake`}${pause === true ? ', then until somebody says so' : ''}`;
+      return `  ${title}: ${countText(count, 'target')}${names === '' ? '' : ` (${names})`}${activeMs === undefined ? '' : `, about ${durationText(activeMs)}`}${bakeMs === 0 ? '' : `, then ${durationText(bakeMs)} of bake`}${samples === undefined ? '' : `, until ${samples} samples were seen`}${verify === undefined ? '' : `, when workflow ${verify} is successful`}${pause === true ? ', then until somebody says so' : ''}`;
     }),
     `  bytes: ${bytesText(bytes.total)} in all${bytes.origin === undefined ? '' : `, of which ${bytesText(bytes.origin)} from seeds, by ${bytes.originFrom ?? ''}`}`,
     ...bytes.groups.map(({ from: running, targets: count, bytesEach, basis, evidence }) => `    ${countText(count, 'target')} with ${running === undefined ? 'nothing' : `${app}@${running}`}: ${bytesText(bytesEach)} each (${bases[basis]}${evidence === undefined ? '' : `, in ${evidence}`})`),

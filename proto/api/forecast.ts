@@ -20,6 +20,9 @@ const BatchForecastSchema = Type.Object(
     bakeMs: Milliseconds,
     /** A person must say that it goes on after it. */
     pause: Type.Optional(Type.Literal(true)),
+    /** The workflow that looks at it, and the samples that its bake must see: no time tells how long these take. */
+    verify: Type.Optional(Type.String()),
+    samples: Type.Optional(Count),
   },
   strict,
 );

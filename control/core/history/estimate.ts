@@ -3,6 +3,7 @@
 
 import type { Event } from '../../../proto/events.ts';
 import { maxParallelOf } from '../arithmetic.ts';
+import { verifyOf } from '../batch-verification.ts';
 import { bakeMsOf, specOf } from '../batches.ts';
 import type { Deployment, Environment, RevisionRecord, State } from '../model.ts';
 import { receiptOf } from '../receipt.ts';
@@ -124,6 +125,9 @@ export interface BatchForecast {
   readonly bakeMs: number;
   /** Whether a person must say that it goes on after it. */
   readonly pause?: true;
+  /** The workflow that looks at it, and the samples that its bake must see; for how long nobody knows. */
+  readonly verify?: string;
+  readonly samples?: number;
 }
 
 export interface TimesForecast {
@@ -140,7 +144,8 @@ export function timesOf(started: Extract<Event, { readonly kind: 'deployment.sta
   const most = Math.max(0, ...groups.map(({ bytesEach }) => bytesEach));
   const shape = { type, config, batches: started.batches.map((targets) => ({ targets, phase: 'pending' as const })) };
   const batches = started.batches.map((targets, index): BatchForecast => {
-    const { name, canary, pause } = specOf(shape, index);
+    const { name, canary, pause, minSamples } = specOf(shape, index);
+    const verify = verifyOf(shape, index);
     const fetchMs = index === 0 ? most * (fetchMsPerByte ?? 0) : 0;
     const activeMs = switchMs === undefined ? undefined : Math.round(fetchMs + switchMs * roundsOf(config, targets.length, total));
     return {
@@ -149,6 +154,8 @@ export function timesOf(started: Extract<Event, { readonly kind: 'deployment.sta
       ...(name === undefined ? {} : { name }),
       ...(canary === true ? { canary } : {}),
       ...(pause === true ? { pause } : {}),
+      ...(verify === undefined ? {} : { verify }),
+      ...(minSamples === undefined || type === 'rollback' ? {} : { samples: minSamples.count }),
       ...(activeMs === undefined ? {} : { activeMs }),
     };
   });

@@ -71,4 +71,11 @@ describe('a promotion that is only tried', () => {
     expect((await control.call('POST', '/v1/promotions/dry-run', { body: { environment: 'prod', revision: 'web@1' } })).status).toBe(409);
     expect((await fleet.starling('promote', '--to', 'prod', '--dry-run', '--wait')).code).toBe(2);
   });
+
+  test('says what looks at a batch before the next, since no time tells for how long', async () => {
+    const { headers, body } = await control.get('/v1/environments/prod');
+    const batches = [{ size: 1, verify: 'canary', minSamples: { prometheus: 'http://prom:9090', metric: 'requests', count: 1000 } }, '100%'];
+    await control.call('PUT', '/v1/environments/prod', { body: { selector: body.selector, config: { ...body.config, batches } }, headers: { 'if-match': headers.get('etag') ?? '' } });
+    expect((await fleet.starling('promote', '--to', 'prod', '-r', '2', '--dry-run')).out).toMatch(/batch 1 of 2: 1 target .*, until 1000 samples were seen, when workflow canary is successful\n/);
+  });
 });
