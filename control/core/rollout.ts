@@ -26,7 +26,8 @@ export function stepRollout(state: State, environment: Environment, deployment: 
   if (batch === undefined) return { events: finished(state, deployment, 'succeeded'), effects: [] };
   const alarms = alarmVerdict(deployment);
   if (alarms.kind === 'rollback') return stop(state, deployment, alarms.reason, 'alarm');
-  if (alarms.kind === 'pause' && deployment.paused?.byHand !== true) return pausedByHand(deployment, alarms.reason);
+  // Whoever paused it for another reason is told too, before resuming it: after that the alarm counts as known.
+  if (alarms.kind === 'pause' && (deployment.paused?.byHand !== true || deployment.paused.reason !== alarms.reason)) return pausedByHand(deployment, alarms.reason);
   const held = stepHeld(state, deployment, batch, targets, observed);
   if (held !== undefined) return held;
   if (batch.phase === 'baking') return stepBake(state, deployment, index, batch, observed);

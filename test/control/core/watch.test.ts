@@ -73,6 +73,14 @@ describe('an alarm', () => {
     expect(running(made)).toEqual([2, 2]);
   });
 
+  it('is said to who has paused it for another reason', () => {
+    const made = world({ alarms: [pages] });
+    measured(made, 'alarm:pages', 0);
+    made.ask({ kind: 'pause-deployment', deployment: deployment(made).deployment, reason: 'lunch' });
+    measured(made, 'alarm:pages', 1);
+    expect([deployment(made).paused, made.facts('deployment.paused').length]).toEqual([expect.objectContaining({ reason: "alarm 'pages' fires: 1 alerts are active", byHand: true }), 2]);
+  });
+
   it('pauses where deployments do not go back on alarms, and takes back where they do', () => {
     for (const [autoRollback, action, phase] of [[false, undefined, 'baking'], [{ onHealth: true, onError: false, onAlarm: false, onVerification: [] }, undefined, 'baking'], [{ onHealth: false, onError: false, onAlarm: true, onVerification: [] }, undefined, 'rolled-back'], [false, 'rollback', 'rolled-back']] as const) {
       const made = world({ alarms: [{ ...errors, ...(action === undefined ? {} : { action }) }], autoRollback });
