@@ -126,7 +126,7 @@ export function alarmVerdict(deployment: Deployment): AlarmVerdict {
 }
 
 function fires({ alarm, reading }: { readonly alarm: AlarmSpec; readonly reading: Reading }): string {
-  return `alarm '${alarm.alarm}' fires: ${alarm.webhook === undefined ? `${alarm.query} is ${reading.value ?? '?'}` : `${reading.value ?? '?'} alerts are active`}`;
+  return `alarm '${alarm.alarm}' fires: ${alarm.webhook === undefined ? `${alarm.query} is ${reading.value ?? '?'}` : (reading.value === '1' ? '1 alert is active' : `${reading.value ?? '?'} alerts are active`)}`;
 }
 
 function actionOf({ config }: Deployment, { action }: AlarmSpec): 'pause' | 'rollback' {

@@ -1,7 +1,7 @@
 // The commands about what holds things back and what people say to them, against a control plane that runs over a pipeline.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { hourMs, edge, pipeline, place } from '../../support/pipeline-world.ts';
+import { config, digestOf, hourMs, edge, pipeline, place } from '../../support/pipeline-world.ts';
 import { governed, monday, type Governed } from '../http/governed.ts';
 import { until } from '../http/harness.ts';
 import { run, type Ran } from './world.ts';
@@ -139,4 +139,23 @@ test('CDS-20 promotion list, get and abort; target get; app get', async () => {
   expect((await starling('olga', 'target', 'get', 'prod-1')).out).toMatch(/^prod-1 {2}agent {2}offline\n {2}member prod-1, joined/);
   expect(await starling('olga', 'target', 'revoke', 'prod-1', '--reason', 'stolen')).toMatchObject({ code: 4 });
   expect((await starling('olga', 'app', 'get', 'web')).out).toBe('web of project shop: 2 revisions, newest web@2\n');
+});
+
+test('CDS-17 compliance reviews and review: a use of break-glass is looked at by somebody who had no part in it; pipelines by label', async () => {
+  await using used = await governed({
+    spec: { ...spec, labels: { team: 'checkout' } },
+    more: [
+      { kind: 'approval.requested', request: 'over-1', subject: { purpose: 'override', source: 'prod', members: { web: digestOf(1) }, destination: 'prod', policy: '' }, rules: [{ group: 'leads', count: 1 }], excluded: [], reason: 'checkout is down', lifts: ['policy:pci'], countsForMs: hourMs, review: true },
+      { kind: 'approval.voted', request: 'over-1', decision: 'approve', by: 'lee', groups: ['leads'] },
+      { kind: 'approval.settled', request: 'over-1', status: 'approved' },
+      { kind: 'deployment.started', deployment: 'prod-1', promotion: 'made', environment: 'prod', app: 'web', type: 'promote', seq: 1, to: digestOf(1), number: 1, config, batches: [['prod-1']], exemptions: [{ gate: 'compliance', why: 'override', ref: 'over-1' }] },
+      { kind: 'deployment.finished', deployment: 'prod-1', phase: 'succeeded' },
+    ],
+  });
+  const as = async (person: string, ...args: readonly string[]) => await run(args, { environment: { STARLING_URL: used.control.url, STARLING_TOKEN: await used.person(person, ['leads']), TZ: 'UTC' }, clock: used.clock });
+  expect((await as('quinn', 'compliance', 'reviews')).out).toMatch(/over-1 +policy:pci +web@1 to prod +prod-1 +just now +system: checkout is down/);
+  expect(await as('lee', 'compliance', 'review', 'over-1', '--comment', 'fine')).toMatchObject({ code: 4, err: expect.stringContaining('lee had a part in override') });
+  expect((await as('quinn', 'compliance', 'review', 'over-1', '--comment', 'the key was lost')).out).toContain('used by prod-1, reviewed by quinn: the key was lost');
+  expect(await as('quinn', 'compliance', 'reviews')).toMatchObject({ code: 0, out: '', err: 'every use of break-glass was reviewed\n' });
+  expect([(await as('quinn', 'pipeline', 'list', '-l', 'team=checkout', '-o', 'name')).out, (await as('quinn', 'pipeline', 'list', '-l', 'team!=checkout', '-o', 'name')).out]).toEqual(['shop\n', '']);
 });

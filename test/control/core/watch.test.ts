@@ -78,7 +78,7 @@ describe('an alarm', () => {
     measured(made, 'alarm:pages', 0);
     made.ask({ kind: 'pause-deployment', deployment: deployment(made).deployment, reason: 'lunch' });
     measured(made, 'alarm:pages', 1);
-    expect([deployment(made).paused, made.facts('deployment.paused').length]).toEqual([expect.objectContaining({ reason: "alarm 'pages' fires: 1 alerts are active", byHand: true }), 2]);
+    expect([deployment(made).paused, made.facts('deployment.paused').length]).toEqual([expect.objectContaining({ reason: "alarm 'pages' fires: 1 alert is active", byHand: true }), 2]);
   });
 
   it('pauses where deployments do not go back on alarms, and takes back where they do', () => {
