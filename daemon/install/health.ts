@@ -64,6 +64,7 @@ async function checkHttp(check: HttpCheck, timeoutMs: number, { clock, status }:
   const successes = check.successes ?? defaults.successes;
   let inARow = 0;
   let last: string | undefined;
+  let soonMs: number = installLimits.healthSoonMs;
   for (;;) {
     const now = await status();
     if (now.restarts >= installLimits.healthCrashesMax) return unhealthy(`it ended ${now.restarts} times during its health checks`);
@@ -77,7 +78,10 @@ async function checkHttp(check: HttpCheck, timeoutMs: number, { clock, status }:
     inARow = answer.status === wanted ? inARow + 1 : 0;
     if (inARow >= successes) return { kind: 'healthy' };
     const interval = (check.intervalSeconds ?? defaults.intervalSeconds) * 1000;
-    await clock.wait(Math.max(1, Math.min(interval, deadline - clock.monotonic())), { signal });
+    // Nobody listens yet: asked again soon, then ever later, so that most services are found up a moment after they are.
+    const pause = answer.status === undefined ? Math.min(interval, soonMs) : interval;
+    soonMs *= 2;
+    await clock.wait(Math.max(1, Math.min(pause, deadline - clock.monotonic())), { signal });
   }
 }
 

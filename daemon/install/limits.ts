@@ -18,6 +18,8 @@ export const installLimits = {
   outputCloseMs: 1_000,
   /** Between two tries of a hook that asks to be tried again. */
   hookAgainMs: 1_000,
+  /** The first pause before a service that does not answer at all is asked again; doubled each time up to the check's interval. */
+  healthSoonMs: 50,
   /** Body of a health check's answer that is read before the connection is closed. */
   healthBodyBytesMax: 64 * 1024,
   /** One request of a health check; a hanging answer counts as a failed one. */

@@ -59,6 +59,20 @@ describe('an http check', () => {
     });
   });
 
+  it('asks a service that nobody hears yet again soon, then ever later, and one that answers at its interval', async () => {
+    const waits: number[] = [];
+    const clock = { ...systemClock, monotonic: () => waits.reduce((sum, ms) => sum + ms, 0), wait: async (ms: number) => { await Promise.resolve(waits.push(ms)); } };
+    const answers = [undefined, undefined, undefined, 503, 200, 200, 200];
+    await withServer((request, response) => {
+      const status = answers[waits.length];
+      if (status === undefined) request.socket.destroy();
+      else response.writeHead(status).end();
+    }, async (port) => {
+      expect(await checkHealth([{ ...check, intervalSeconds: 0.15, timeoutSeconds: 60 }], { ...tools({ port }), clock }, waiting)).toEqual({ kind: 'healthy' });
+    });
+    expect(waits).toEqual([50, 100, 150, 150, 150, 150]);
+  });
+
   it('takes the status of an endless body without reading it', async () => {
     await withServer((_request, response) => {
       const more = () => {
