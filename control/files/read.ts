@@ -36,7 +36,7 @@ function readDocument(document: SourceDocument): { readonly pipeline?: PipelineF
     const text = typeof kind === 'string' ? kind : '';
     return { problems: [{ file, ...document.at(['kind']), message: `${shown(kind)} is not a kind of file that is read here${hint(text, kinds)}` }], warnings: [] };
   }
-  const shaped = shapeOf(document, pipelineValidator);
+  const shaped = shapeOf(document, pipelineValidator());
   if (shaped.kind === 'differs') return { problems: shaped.problems, warnings: [] };
   const findings = new Findings(document);
   const pipeline = compilePipeline(document, shaped.value, findings);

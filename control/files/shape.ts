@@ -11,14 +11,15 @@ import type { Path, SourceDocument } from './source.ts';
 const problemsMax = 100;
 
 /** Tells all deviations, not the first few: a file is corrected once. What is read is bounded by source.ts. */
-const ajv = new Ajv({ allErrors: true, verbose: true, strict: false });
+const options = { allErrors: true, verbose: true, strict: false } as const;
 
 /** A document that has been checked against its schema. */
 export type Shaped<Value> = { readonly kind: 'fits'; readonly value: Value } | { readonly kind: 'differs'; readonly problems: readonly FileProblem[] };
 
-/** Compiles a schema, once for each process. */
-export function validatorOf<Schema extends TSchema>(schema: Schema): ValidateFunction<Static<Schema>> {
-  return ajv.compile<Static<Schema>>(schema);
+/** Compiles a schema when it is first asked for: that takes as long as all else at the start of a command, and few commands read such files. */
+export function validatorOf<Schema extends TSchema>(schema: Schema): () => ValidateFunction<Static<Schema>> {
+  let compiled: ValidateFunction<Static<Schema>> | undefined;
+  return () => (compiled ??= new Ajv(options).compile<Static<Schema>>(schema));
 }
 
 /** The document as its schema's type, or how it deviates. */
