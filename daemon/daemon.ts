@@ -7,9 +7,9 @@ import type { Running } from '../proto/fleet.ts';
 import type { Certificate } from '../proto/statement.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
-import { openAgent, type AgentDeps, type AgentRole } from './daemon-agent.ts';
+import type { AgentDeps, AgentRole } from './daemon-agent.ts';
 import { readMembership, writeMembership, type Membership } from './daemon-join.ts';
-import { openSeed, type RoleDeps, type SeedRole } from './daemon-seed.ts';
+import type { RoleDeps, SeedRole } from './daemon-seed.ts';
 import { openManifests } from './content/manifests.ts';
 import { DaemonError } from './errors.ts';
 import { createServer, listen, localRoutes } from './http/server.ts';
@@ -79,8 +79,9 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   stack.defer(() => shelf.close());
   const shared = { config, trust, identity, swarm, manifests, library, deltas: { desk, shelf }, link, metrics, clock, random, registry, stop: stop.signal, log };
 
-  const seed: SeedRole | undefined = isSeed(config) ? stack.use(await openSeed(shared)) : undefined;
-  const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath, kill: deps.kill })) : undefined;
+  // What a role is made of is read by those who have it: a database and the encoders by no agent.
+  const seed: SeedRole | undefined = isSeed(config) ? stack.use(await (await import('./daemon-seed.ts')).openSeed(shared)) : undefined;
+  const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await (await import('./daemon-agent.ts')).openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath, kill: deps.kill })) : undefined;
 
   const heard: Heard = { metadata: trust.roster() !== undefined };
   const loop = syncLoop(conversation({ ...shared, deps, member: identity.member, swarm, rates, seed, agent, certificate, heard, replaceMembership: async (compact) => {
