@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { packageInto } from '../package/package.ts';
 
 const startMsMax = 120_000;
 const pollMs = 50;
@@ -24,7 +25,9 @@ export function program(floor: 'control' | 'daemon'): string {
 
 export interface LocalFleetOptions {
   readonly agents: number;
-  /** Options of the runtime for agents, as the unit has them. */
+  /** Whether the programs are those of a package, as on a machine, and not this checkout's. */
+  readonly packaged?: boolean;
+  /** Options of the runtime for agents. */
   readonly runtime?: readonly string[];
   /** The same for the control plane. */
   readonly controlRuntime?: readonly string[];
@@ -33,6 +36,7 @@ export interface LocalFleetOptions {
 export class LocalFleet implements AsyncDisposable {
   readonly directory: string;
   readonly agents: readonly string[];
+  readonly #packaged: boolean;
   readonly #runtime: readonly string[];
   readonly #controlRuntime: readonly string[];
   readonly #children = new Map<string, ChildProcess>();
@@ -40,9 +44,10 @@ export class LocalFleet implements AsyncDisposable {
   readonly ports = new Map<string, number>();
   #url = '';
 
-  private constructor(directory: string, { agents, runtime, controlRuntime }: LocalFleetOptions) {
+  private constructor(directory: string, { agents, packaged, runtime, controlRuntime }: LocalFleetOptions) {
     this.directory = directory;
     this.agents = Array.from({ length: agents }, (_, at) => `a${at + 1}`);
+    this.#packaged = packaged ?? false;
     this.#runtime = runtime ?? [];
     this.#controlRuntime = controlRuntime ?? [];
   }
@@ -82,7 +87,7 @@ export class LocalFleet implements AsyncDisposable {
 
   /** One command of `starling`, to its end; its output. `url` instead of the control plane's own is a meter in between. */
   async starling(args: readonly string[], url = this.#url): Promise<string> {
-    const child = spawn(process.execPath, [program('control'), ...args], { cwd: this.directory, env: { ...this.#environment(), STARLING_URL: url, STARLING_TOKEN_FILE: this.tokenFile }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [this.#program('control'), ...args], { cwd: this.directory, env: { ...this.#environment(), STARLING_URL: url, STARLING_TOKEN_FILE: this.tokenFile }, stdio: ['ignore', 'pipe', 'pipe'] });
     return await outputOf(child, args.join(' '));
   }
 
@@ -99,10 +104,15 @@ export class LocalFleet implements AsyncDisposable {
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
+  #program(floor: 'control' | 'daemon'): string {
+    return this.#packaged ? join(this.directory, 'programs', floor, 'main.mjs') : program(floor);
+  }
+
   async #launch(): Promise<void> {
+    if (this.#packaged) await packageInto(join(this.directory, 'programs'));
     const port = await freePort();
     this.#url = `http://127.0.0.1:${port}`;
-    this.#start('control', [...this.#controlRuntime, program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', `127.0.0.1:${port}`]);
+    this.#start('control', [...this.#controlRuntime, this.#program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', `127.0.0.1:${port}`]);
     await until('the control plane answers', async () => ((await fetch(`${this.#url}/readyz`)).ok ? true : undefined));
     await this.api('POST', '/v1/apps', { app: localNames.app });
     const config = { batches: ['100%'], maxParallel: '100%', minHealthy: 0, bakeMs: 0, autoRollback: true };
@@ -132,8 +142,8 @@ export class LocalFleet implements AsyncDisposable {
     const token = (await this.api('POST', '/v1/tokens', { use: 'join', name, roles, usesMax: 1, ...(isAgent ? { environments: [localNames.environment], labels: { env: 'bench' } } : {}) })) as { readonly text: string };
     const tokenFile = join(this.directory, `${name}.token`);
     await writeFile(tokenFile, token.text);
-    await outputOf(spawn(process.execPath, [program('daemon'), 'join', this.#url, '--token-file', tokenFile, '--config', config], { cwd: this.directory, env: this.#environment(), stdio: ['ignore', 'pipe', 'pipe'] }), `join ${name}`);
-    this.#start(name, [...(isAgent ? this.#runtime : []), program('daemon'), 'run', '--config', config]);
+    await outputOf(spawn(process.execPath, [this.#program('daemon'), 'join', this.#url, '--token-file', tokenFile, '--config', config], { cwd: this.directory, env: this.#environment(), stdio: ['ignore', 'pipe', 'pipe'] }), `join ${name}`);
+    this.#start(name, [...(isAgent ? this.#runtime : []), this.#program('daemon'), 'run', '--config', config]);
   }
 
   #start(name: string, args: readonly string[]): void {

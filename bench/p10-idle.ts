@@ -13,12 +13,12 @@ import { median, printRow, skipped } from './rows.ts';
 
 const agents = 16;
 const [settleMs, spanMs] = [20_000, 60_000];
-/** Options of the runtime to try, as `STARLING_P10_RUNTIME="--max-semi-space-size=1"`. */
-const runtime = process.env['STARLING_P10_RUNTIME']?.split(' ') ?? [];
+/** Options of the runtime: those of the unit, or others to try, as `STARLING_P10_RUNTIME="--max-semi-space-size=1"`. */
+const runtime = (process.env['STARLING_P10_RUNTIME'] ?? '--max-semi-space-size=2').split(' ');
 const scratch = mkdtempSync(join(tmpdir(), 'starling-p10-'));
 const others: { readonly name: string; readonly pid: number; readonly end: () => Promise<void> }[] = [];
 try {
-  await using fleet = await LocalFleet.start({ agents, runtime });
+  await using fleet = await LocalFleet.start({ agents, packaged: true, runtime });
   for (const [name, command] of Object.entries(await idlePeers())) {
     if (!isInstalled(command[0] ?? '')) {
       skipped('P10', name, 'not installed');

@@ -25,7 +25,7 @@ try {
   writeFileSync(join(scratch, 'package.json'), '{"type":"module"}\n');
   const server = join(scratch, 'server.js');
   writeFileSync(server, `import { createServer } from 'node:http';\nconst version = '0';\ncreateServer((_, reply) => reply.end(version)).listen(Number(process.env.PORT), '127.0.0.1');\n`);
-  await using fleet = await LocalFleet.start({ agents: targets });
+  await using fleet = await LocalFleet.start({ agents: targets, packaged: true });
   await deploy(fleet, '0');
   const laps: Laps[] = [];
   for (let run = 1; run <= runs; run += 1) {
