@@ -3,7 +3,7 @@
 // what a daemon is made of is in daemon.ts.
 
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { enableCompileCache } from 'node:module';
 import { arch, homedir, hostname, platform, release } from 'node:os';
 import { join } from 'node:path';
@@ -61,16 +61,20 @@ command('join', 'enrol this machine with a control plane')
 
 command('run', 'run the daemon').action(async (options: CommonOptions) => {
   const config = await load(options);
-  const [{ default: pino }, { startDaemon }] = await Promise.all([import('pino'), import('./daemon.ts')]);
+  const [{ default: pino }, { startDaemon }, { createServiceManager }] = await Promise.all([import('pino'), import('./daemon.ts'), import('./daemon-notify.ts')]);
   const log = pino({ level: config.log.level, base: { name: config.name } }, pino.destination({ fd: 2, sync: false }));
   process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'an error was not handled; the daemon goes on'));
   const stop = interrupt();
   const daemon = await startDaemon(config, { clock: systemClock, random: { unit: Math.random, bytes: (length) => randomBytes(length) }, log, execPath: process.execPath, searchPath: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', kill: (pid, signal) => process.kill(pid, signal), version: '0.1.0', nodeVersion: process.version });
+  // The loop turned, and the disk answered.
+  using manager = createServiceManager({ environment: process.env, pid: process.pid, clock: systemClock, log, lives: async () => void (await stat(config.dataDir)) });
   log.info({ member: daemon.member, http: daemon.httpUrl, addresses: daemon.addresses }, 'the daemon runs');
+  await manager.ready();
   // A signal may have come while it was starting.
   if (!stop.signal.aborted) await new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
   log.info({}, 'the daemon stops');
   setTimeout(() => process.exit(exitCodes.failed), stopTimeoutMs).unref();
+  await manager.stopping();
   await daemon.close();
   log.info({}, 'the daemon has stopped');
 });
