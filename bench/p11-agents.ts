@@ -11,6 +11,7 @@ import { publicKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPublicKey } from '@libp2p/peer-id';
 import { cidOf } from '../proto/cid.ts';
 import type { Report, SyncReply } from '../proto/fleet.ts';
+import { limits } from '../proto/limits.ts';
 import type { Order } from '../proto/statement.ts';
 import { enrolmentProof, parseJoinToken } from '../daemon/trust/enrolment.ts';
 import { keyIdOf, type Identity } from '../daemon/trust/identity.ts';
@@ -18,7 +19,8 @@ import { createRequestSigner, type SignRequest } from '../daemon/trust/member-re
 
 const [url = '', tokenText = '', countText = '0'] = process.argv.slice(2);
 const count = Number(countText);
-const enrolTogether = 64;
+/** Machines do not come all at once. */
+const comeTogether = 64;
 const phases = { prefetch: ['downloading', 'verified'], activate: ['activating', 'health-checking', 'committed'], rollback: ['rolled-back'], cancel: [] } as const;
 
 const connections = new Connections({ keepAlive: true, maxSockets: count + 1 });
@@ -96,10 +98,19 @@ class LightAgent {
     if (status !== 200) throw new Error(`enrolment: ${status} ${text}`);
   }
 
+  /** Takes metadata and roster, until nothing is new. */
+  async settle(): Promise<void> {
+    for (;;) {
+      const reply = await this.#sync(0);
+      this.#news(reply);
+      if (Object.keys(reply.metadata).length === 0 && reply.roster === undefined && reply.rosterChange === undefined) return;
+    }
+  }
+
   async run(): Promise<void> {
     for (;;) {
       try {
-        const reply = await this.#sync();
+        const reply = await this.#sync(limits.syncWaitMs);
         for (const order of this.#news(reply)) await this.#obey(order);
         if (reply.pollAfterMs > 0) await new Promise((resolve) => setTimeout(resolve, reply.pollAfterMs));
       } catch (error) {
@@ -110,8 +121,8 @@ class LightAgent {
     }
   }
 
-  async #sync(): Promise<SyncReply> {
-    const body = { seqSeen: this.#seqSeen, metadata: this.#metadata, rosterEpoch: this.#rosterEpoch, addresses: [], running: [], progress: [], waitMs: 30_000, version: 'light' };
+  async #sync(waitMs: number): Promise<SyncReply> {
+    const body = { seqSeen: this.#seqSeen, metadata: this.#metadata, rosterEpoch: this.#rosterEpoch, addresses: [], running: [], progress: [], waitMs, version: 'light' };
     const reply: SyncReply = JSON.parse(await this.#call('POST', '/agent/v1/sync', JSON.stringify(body)));
     return reply;
   }
@@ -180,12 +191,17 @@ function epochOf(compact: string): number {
 
 const agents = Array.from({ length: count }, (_, index) => new LightAgent(index));
 const say = (stage: string, more: object = {}): void => void process.stdout.write(`${JSON.stringify({ stage, at: Date.now(), ...more })}\n`);
-const waiting = [...agents];
-await Promise.all(
-  Array.from({ length: enrolTogether }, async () => {
-    for (let agent = waiting.pop(); agent !== undefined; agent = waiting.pop()) await agent.enrol();
-  }),
-);
+/** Does it with everybody, so many at a time. */
+async function eachOf(step: (agent: LightAgent) => Promise<void>): Promise<void> {
+  const waiting = [...agents];
+  await Promise.all(
+    Array.from({ length: comeTogether }, async () => {
+      for (let agent = waiting.pop(); agent !== undefined; agent = waiting.pop()) await step(agent);
+    }),
+  );
+}
+await eachOf(async (agent) => await agent.enrol());
+await eachOf(async (agent) => await agent.settle());
 say('enrolled');
 for (const agent of agents) void agent.run();
 for await (const line of createInterface({ input: process.stdin })) {

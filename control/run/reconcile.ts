@@ -49,7 +49,7 @@ const roundsMax = 10_000;
  */
 const pauseTimes = 4;
 const pauseMsMin = 8;
-const pauseMsMax = 250;
+const pauseMsMax = 500;
 
 /** The loop, not yet running. */
 export function createReconciler(options: ReconcileOptions): Reconciler {

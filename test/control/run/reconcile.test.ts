@@ -170,7 +170,7 @@ describe('the loop', () => {
 });
 
 test.each([
-  ['a decision that takes long is followed by a pause of four times that before the next, a quarter of a second at most', [25, 120], [100, 250]],
+  ['a decision that takes long is followed by a pause of four times that before the next, half a second at most', [25, 200], [100, 500]],
   ['one that takes a moment is not', [1, 1], []],
 ])('%s', async (_what, [first, then], pauses) => {
   const waits: number[] = [];
@@ -181,7 +181,7 @@ test.each([
     // Passes between two looks only: between the beginning of a decision and its end.
     monotonic: () => (now += stepMs ?? 0),
     wait: async (ms, options) => {
-      if (ms > 250) return await systemClock.wait(ms, options);
+      if (ms > 500) return await systemClock.wait(ms, options);
       waits.push(ms);
       stepMs = then;
     },
