@@ -108,9 +108,15 @@ async function proven(request: FastifyRequest, { digest }: Received, { verifier,
     const { member } = await verifier.verify(request.headers.authorization, { method: request.method, path: request.url, body: digest });
     return member;
   } catch (error) {
-    if (error instanceof ControlError && error.code === 'UNAUTHENTICATED') authenticator.failed(request.ip, 'member');
+    if (isMistimed(error)) authenticator.mistimed();
+    else if (error instanceof ControlError && error.code === 'UNAUTHENTICATED') authenticator.failed(request.ip, 'member');
     throw error;
   }
+}
+
+/** Whether the member's key was right, and only the time was not. */
+function isMistimed(error: unknown): boolean {
+  return error instanceof ControlError && typeof error.cause === 'object' && error.cause !== null && 'provenMember' in error.cause;
 }
 
 interface Form<Value> {

@@ -78,6 +78,11 @@ export class Authenticator {
     this.#options.metrics.authFailures.inc({ reason: 'scope' });
   }
 
+  /** Counts a member whose key was right and whose clock was not: a site whose machines have lost the time must not be shut out together. */
+  mistimed(): void {
+    this.#options.metrics.authFailures.inc({ reason: 'member' });
+  }
+
   /** Counts a failed proof of another kind from there: of a member, or of an enrolment. */
   failed(address: string, reason: Reason): void {
     this.#options.metrics.authFailures.inc({ reason });

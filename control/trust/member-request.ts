@@ -58,7 +58,7 @@ export function createRequestVerifier(options: RequestVerifierOptions): RequestV
       }
       const now = options.now();
       if (Math.abs(now - statement.issuedAt * 1000) > requestSkewMs) {
-        throw refused(`it was made at ${instant(statement.issuedAt * 1000)}, here it is ${instant(now)}: set the member's clock`);
+        throw refused(`it was made at ${instant(statement.issuedAt * 1000)}, here it is ${instant(now)}: set the member's clock`, { provenMember: statement.member });
       }
       nonces.use(statement);
       return statement;
@@ -135,8 +135,9 @@ function createNonceMemory(now: () => number): NonceMemory {
   };
 }
 
-function refused(why: string): ControlError {
-  return new ControlError('UNAUTHENTICATED', `this request is not proven to come from a member: ${why}`);
+/** `cause` tells the routes when the key was the member's nevertheless: that is no guess, and not held against others at the same address. */
+function refused(why: string, cause?: { readonly provenMember: string }): ControlError {
+  return new ControlError('UNAUTHENTICATED', `this request is not proven to come from a member: ${why}`, cause === undefined ? {} : { cause });
 }
 
 function instant(ms: number): string {

@@ -1,5 +1,8 @@
 // Who may do what: every route against every kind of token, and what happens to those who guess.
 
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,7 +11,9 @@ import { operations } from '../../../proto/api/operations.ts';
 import { guarded } from '../../../control/http/route.ts';
 import { allows } from '../../../control/http/scopes.ts';
 import { failuresMax, windowMs } from '../../../control/http/throttle.ts';
-import { ManualClock, problemOf, TestControl } from './harness.ts';
+import { createIdentity, type Identity } from '../../../daemon/trust/identity.ts';
+import { createRequestSigner } from '../../../daemon/trust/member-request.ts';
+import { ask, ManualClock, problemOf, TestControl } from './harness.ts';
 
 const clock = new ManualClock();
 let control: TestControl;
@@ -135,6 +140,24 @@ test('after many guesses an address is refused for a while, whatever it then sho
   expect([refused.status, Number(refused.headers.get('retry-after')) > 50]).toEqual([429, true]);
   clock.pass(windowMs);
   expect((await control.get('/v1/apps')).status).toBe(200);
+});
+
+test('machines that have lost the time are refused, and nobody else at their address with them; guesses at a member\'s key shut it', async () => {
+  clock.pass(windowMs);
+  const member = await control.join('late', ['agent']);
+  const request = { method: 'GET', path: '/agent/v1/revisions/none', body: createHash('sha256').update('').digest('hex') } as const;
+  const statusesOf = async (identity: Identity, lateMs: number): Promise<readonly number[]> => {
+    const sign = createRequestSigner(identity, { now: () => control.now() - lateMs, random: (length) => randomBytes(length) });
+    const statuses: number[] = [];
+    for (let time = 0; time < failuresMax; time += 1) statuses.push((await ask(control.url, 'GET', request.path, { headers: { authorization: await sign(request) } })).status);
+    return statuses;
+  };
+  expect(new Set(await statusesOf(member.identity, 2 * 60_000))).toEqual(new Set([401]));
+  expect((await control.get('/v1/apps')).status).toBe(200);
+  const impostor = { ...(await createIdentity(await mkdtemp(join(control.dataDir, 'member-')))), member: member.id };
+  expect(new Set(await statusesOf(impostor, 0))).toEqual(new Set([401]));
+  expect((await control.get('/v1/apps')).status).toBe(429);
+  clock.pass(windowMs);
 });
 
 test('of several forms of a request only what is wrong with the one that was meant is told', async () => {
