@@ -35,6 +35,11 @@ export const defaults = Object.freeze({
    * tells only, `off` does not look. Fewer minutes notice sooner and read more: at most a mebibyte a second.
    */
   drift: Object.freeze({ use: 'repair', minutes: 60 }),
+  /**
+   * Revisions of each application that a seed or proxy keeps beyond those that environments name: an older one must be pushed again before it can be
+   * promoted. Unlimited when it is left out, so that whatever was ever pushed can be promoted.
+   */
+  keepRevisions: undefined,
   log: Object.freeze({ level: 'info' }),
   zone: 'default',
 });
@@ -60,6 +65,7 @@ export const ConfigSchema = Type.Object(
     ),
     supervisor: Type.Optional(Type.Object({ onStop: Type.Optional(Type.Union([Type.Literal('stop'), Type.Literal('leave')])) }, strict)),
     drift: Type.Optional(Type.Object({ use: Type.Optional(Type.Union([Type.Literal('repair'), Type.Literal('report'), Type.Literal('off')])), minutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_080 })) }, strict)),
+    keepRevisions: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
     log: Type.Optional(Type.Object({ level: Type.Optional(Type.Union(logLevels.map((level) => Type.Literal(level)))) }, strict)),
     zone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     /** Unlimited where it says nothing. */
@@ -90,6 +96,7 @@ export interface Config {
   readonly apps: Readonly<Record<string, AppConfig>>;
   readonly supervisor: { readonly onStop: 'stop' | 'leave' };
   readonly drift: { readonly use: 'repair' | 'report' | 'off'; readonly minutes: number };
+  readonly keepRevisions: number | undefined;
   readonly log: { readonly level: string };
   readonly zone: string;
   readonly rates: RatesConfig;
@@ -123,6 +130,7 @@ export function readConfig({ file, environment, flags, hostname }: ConfigSources
     apps: Object.fromEntries(Object.entries(written.apps ?? {}).map(([app, { root, host, port }]) => [app, { root, host: host ?? '127.0.0.1', port }])),
     supervisor: { ...defaults.supervisor, onStop: written.supervisor?.onStop ?? 'leave' },
     drift: { use: written.drift?.use ?? 'repair', minutes: written.drift?.minutes ?? defaults.drift.minutes },
+    keepRevisions: written.keepRevisions ?? defaults.keepRevisions,
     log: { level: said.logLevel ?? written.log?.level ?? defaults.log.level },
     zone: written.zone ?? defaults.zone,
     rates: ratesOf(written.rates),

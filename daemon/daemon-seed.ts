@@ -6,6 +6,7 @@ import type { Digest } from '../proto/cid.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Manifests } from './content/manifests.ts';
+import { createDigestSet } from './content/digest-set.ts';
 import { openPackStore } from './content/pack.ts';
 import { verified } from './content/verified.ts';
 import { createDeltaEncoder } from './delta/encode.ts';
@@ -17,12 +18,14 @@ import type { Random } from './random.ts';
 import type { Library } from './run/library.ts';
 import { createDeltaMaker, type DeltaMaker } from './run/delta-make.ts';
 import type { DeltaDesk, DeltaShelf } from './run/delta-shelf.ts';
+import { createCollector } from './run/collect.ts';
 import { createSeed, type Seed } from './run/seed.ts';
 import type { Swarm } from './swarm/swarm.ts';
 import { signDeltaStatement } from './trust/delta-statement.ts';
 import type { Identity } from './trust/identity.ts';
 import type { Trust } from './trust/trust.ts';
 import { uploadRoutes } from './upload/routes.ts';
+import type { Uploads } from './upload/upload.ts';
 import { createUploads } from './upload/sessions.ts';
 
 /** What the roles of one daemon share. */
@@ -62,11 +65,12 @@ export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
   const log = deps.log.child({ component: 'seed' });
   const packs = stack.use(await openPackStore(join(config.dataDir, 'store')));
   let seed: Seed | undefined;
-  const store = verified(packs, (chunk) => {
+  const onDamaged = (chunk: Digest): void => {
     metrics.storeDamagedChunks.inc();
     log.error({ chunk }, 'a chunk in the store was damaged on disk: it is no longer served, and is brought again from whoever has it; check the disk when there are more');
     seed?.lost(chunk);
-  });
+  };
+  const store = verified(packs, onDamaged);
   const encoders = { sets: stack.use(createDeltaEncoder({ threads: encodeThreads })), indexes: stack.use(createDeltaEncoder({ threads: 1 })) };
   const makeDeltas = (environmentsOf: (revision: Digest) => readonly string[]): DeltaMaker => {
     const maker = createDeltaMaker({
@@ -77,26 +81,35 @@ export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
     stack.defer(async () => await maker.idle());
     return maker;
   };
-  seed = createSeed({ store, manifests, library, trust, metrics, log, deltas: makeDeltas, signal: stop });
+  const seeding = createSeed({ store, manifests, library, trust, metrics, log, deltas: makeDeltas, signal: stop });
+  seed = seeding;
 
+  let uploads: Uploads | undefined;
   let uploadUrl: string | undefined;
   if (config.roles.includes('proxy')) {
-    const uploads = createUploads({
+    const opened = createUploads({
       store,
       ownership: packs.ownership,
       manifests,
       link: deps.link,
       clock: deps.clock,
       newId: () => Buffer.from(deps.random.bytes(sessionIdBytes)).toString('hex'),
-      onRevision: (manifest) => seed?.add(manifest),
+      onRevision: (manifest) => seeding.add(manifest),
       onReceived: (bytes) => metrics.uploadedBytes.inc(bytes),
     });
     const server = createServer(log);
     stack.defer(async () => await server.close());
-    uploadRoutes(server, { uploads, verifyGrant: async (compact) => await trust.verifyGrant(compact), signal: stop });
+    uploads = opened;
+    uploadRoutes(server, { uploads: opened, verifyGrant: async (compact) => await trust.verifyGrant(compact), signal: stop });
     const listening = await listen(server, config.upload, 'uploads');
     uploadUrl = config.upload.url ?? listening;
   }
+  const collector = createCollector({
+    store: packs, manifests, library, createSet: createDigestSet, chunksInUse: () => uploads?.chunksInUse() ?? [], environmentsOf: (revision) => seeding.environmentsOf(revision),
+    onDamaged, keepRevisions: config.keepRevisions, clock: deps.clock, metrics, log,
+  });
+  const collecting = collector.run(stop);
+  stack.defer(async () => await collecting);
   const owned = stack.move();
-  return { uploadUrl, refresh: () => seed?.refresh(), [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+  return { uploadUrl, refresh: () => seeding.refresh(), [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
 }

@@ -26,6 +26,7 @@ export interface DaemonMetrics {
   readonly storeBytes: Gauge;
   readonly storeChunks: Gauge;
   readonly storeDamagedChunks: Counter;
+  readonly collectedBytes: Counter;
   readonly driftedFiles: Gauge;
   readonly driftFound: Counter;
   readonly driftRepaired: Counter;
@@ -82,6 +83,7 @@ export function createMetrics(registry: Registry, build: { readonly version: str
     storeBytes: gauge('store_bytes', 'Bytes of chunks in the store of a seed or proxy.'),
     storeChunks: gauge('store_chunks', 'Chunks in the store of a seed or proxy.'),
     storeDamagedChunks: counter('store_damaged_chunks_total', 'Chunks of the store of a seed or proxy that were damaged on its disk: they are not served, and brought again from whoever has them. Any more than one means a bad disk.'),
+    collectedBytes: counter('store_collected_bytes_total', 'Bytes of chunks that a seed or proxy forgot because no revision that it keeps names them: of uploads that were given up, and of revisions beyond keepRevisions.'),
     driftedFiles: gauge('drifted_files', 'Things in installed releases that are not what was installed and were not put back: above 0 for long, this machine does not run what it says; the log names them.'),
     driftFound: counter('drift_found_total', 'Things in installed releases that were found changed; any means that somebody works in a release by hand, or a bad disk.'),
     driftRepaired: counter('drift_repaired_total', 'Of those, how many were put back as they were installed.'),

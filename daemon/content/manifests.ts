@@ -1,7 +1,7 @@
 // The manifests and tree indexes that this machine keeps: one pair of files for each revision, written atomically and synced.
 // The chunks themselves are in a store or in the installed trees; what a kept revision is for is its owner's business.
 
-import { open, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { open, mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { isDigest, type Digest } from '../../proto/cid.ts';
@@ -24,6 +24,8 @@ export interface Manifest {
 export interface Manifests {
   /** Digests of what is kept, in no order. */
   list(): Promise<readonly Digest[]>;
+  /** The same, the one that was kept first at the beginning. */
+  listByAge(): Promise<readonly Digest[]>;
   /** The kept manifest, verified anew against its digests; `undefined` when there is none or its files are damaged. */
   get(revision: Digest): Promise<Manifest | undefined>;
   /** Resolves when both files are synced. @throws {DaemonError} NO_SPACE or STORAGE_FAILED. */
@@ -51,11 +53,20 @@ function assemble(digest: Digest, bytes: Uint8Array, index: Uint8Array): Manifes
 export async function openManifests(directory: string): Promise<Manifests> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = (revision: Digest, kind: 'manifest' | 'index'): string => join(directory, `${revision}.${kind}`);
+  const list = async (): Promise<readonly Digest[]> => {
+    const names = await readdir(directory);
+    return names.filter((name) => name.endsWith('.manifest')).map((name) => name.slice(0, -'.manifest'.length)).filter(isDigest);
+  };
   return {
     assemble,
-    async list() {
-      const names = await readdir(directory);
-      return names.filter((name) => name.endsWith('.manifest')).map((name) => name.slice(0, -'.manifest'.length)).filter(isDigest);
+    list,
+    async listByAge() {
+      const found: { readonly revision: Digest; readonly at: number }[] = [];
+      for (const revision of await list()) {
+        const at = (await stat(file(revision, 'manifest')).catch(() => undefined))?.mtimeMs;
+        if (at !== undefined) found.push({ revision, at });
+      }
+      return found.toSorted((a, b) => a.at - b.at).map(({ revision }) => revision);
     },
     async get(revision) {
       try {

@@ -1,7 +1,7 @@
 // Pack files as files: their names, making one, writing to its end, and descriptors to read them by. What lies in them is pack-scan.ts's, where,
 // pack-index.ts's.
 
-import { open, readdir, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DaemonError } from '../errors.ts';
 
@@ -12,6 +12,8 @@ const openPacksMax = 64;
 export interface PackReaders {
   /** @throws system errors. */
   open(pack: number): Promise<FileHandle>;
+  /** Closes the pack's when reads under way have ended. */
+  forget(pack: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,11 @@ export function createPackReaders(directory: string): PackReaders {
       readers.set(pack, file);
       return file;
     },
+    async forget(pack) {
+      const file = readers.get(pack);
+      readers.delete(pack);
+      await file?.close();
+    },
     async close() {
       for (const file of readers.values()) await file.close();
       readers.clear();
@@ -61,13 +68,23 @@ export async function openPack(directory: string, pack: number): Promise<FileHan
     await created.close();
     return await open(packPath(directory, pack), 'r+');
   });
+  await syncPacks(directory);
+  return file;
+}
+
+/** Removes a pack, for good. */
+export async function removePack(directory: string, pack: number): Promise<void> {
+  await rm(packPath(directory, pack), { force: true });
+  await syncPacks(directory);
+}
+
+async function syncPacks(directory: string): Promise<void> {
   const folder = await open(join(directory, 'packs'), 'r');
   try {
     await folder.sync();
   } finally {
     await folder.close();
   }
-  return file;
 }
 
 /** Writes parts one after the other from `position` on. @throws {DaemonError} NO_SPACE when the disk takes no more; system errors. */

@@ -3,7 +3,7 @@
 
 import { statfs } from 'node:fs/promises';
 import { Level } from 'level';
-import { digestToBytes, type Digest } from '../../proto/cid.ts';
+import { digestFromBytes, digestToBytes, type Digest } from '../../proto/cid.ts';
 import { DaemonError } from '../errors.ts';
 
 /** Where a chunk lies. */
@@ -39,6 +39,11 @@ export interface PackIndex {
   record(added: readonly Placed[], extent: Extent | undefined): Promise<void>;
   /** Forgets chunks; otherwise as {@link record}. */
   forget(ids: readonly Digest[], extent: Extent): Promise<void>;
+  /** Every chunk that there was when it was asked, some at a time. */
+  all(): AsyncIterable<readonly Placed[]>;
+  /** Writes down that packs are no more, before they are removed. Resolves when synced. */
+  markGone(packs: readonly number[]): Promise<void>;
+  gone(): Promise<readonly number[]>;
   owns(project: string, ids: readonly Digest[]): Promise<readonly boolean[]>;
   addOwned(project: string, ids: readonly Digest[]): Promise<void>;
   close(): Promise<void>;
@@ -47,18 +52,34 @@ export interface PackIndex {
 const placeBytes = 12;
 /** Twice LevelDB's write buffer: what it may write while it opens. */
 const reopenBytesMin = 8 * 1024 * 1024;
+/** Entries that are looked at together when all are. */
+const batchMax = 1_000;
 const extentKey = Buffer.from('extent');
 
 function chunkKey(id: Digest): Uint8Array {
   return Buffer.concat([Buffer.from('c'), digestToBytes(id)]);
 }
 
+function goneKey(pack: number): Uint8Array {
+  const key = Buffer.from('g0000');
+  key.writeUInt32BE(pack, 1);
+  return key;
+}
+
 function ownedKey(project: string, id: Digest): Uint8Array {
   return Buffer.concat([Buffer.from(`o${project}\0`), digestToBytes(id)]);
 }
 
-/** @throws {DaemonError} DATA_DIRECTORY_IN_USE when another process has it open; STORAGE_FAILED. */
-export async function openPackIndex(directory: string): Promise<PackIndex> {
+/** A database that is opened anew after a failed write. */
+interface Handle {
+  /** @throws {DaemonError} STORAGE_FAILED. */
+  readonly read: <T>(action: (open: Database) => Promise<T>) => Promise<T>;
+  /** Resolves when synced. @throws {DaemonError} NO_SPACE, STORAGE_FAILED. */
+  readonly write: (operations: Operation[]) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+async function openHandle(directory: string): Promise<Handle> {
   let database = await openDatabase(directory);
   let healing: Promise<void> | undefined;
   /** After a failed write the handle reads on but refuses every write until it is opened anew, even when there is space again. */
@@ -101,6 +122,20 @@ export async function openPackIndex(directory: string): Promise<PackIndex> {
   };
 
   return {
+    read,
+    write,
+    async close() {
+      closed = true;
+      await healing?.catch(() => undefined);
+      await database.close();
+    },
+  };
+}
+
+/** @throws {DaemonError} DATA_DIRECTORY_IN_USE when another process has it open; STORAGE_FAILED. */
+export async function openPackIndex(directory: string): Promise<PackIndex> {
+  const { read, write, close } = await openHandle(directory);
+  return {
     async places(ids) {
       const values = await read(async (open) => await open.getMany(ids.map(chunkKey)));
       return values.map((value) => (value === undefined ? undefined : decodePlace(value)));
@@ -118,6 +153,22 @@ export async function openPackIndex(directory: string): Promise<PackIndex> {
     async forget(ids, extent) {
       await write([...ids.map((id) => ({ type: 'del' as const, key: chunkKey(id) })), { type: 'put' as const, key: extentKey, value: encodeExtent(extent) }]);
     },
+    async *all() {
+      const chunks = await read(async (open) => await Promise.resolve(open.iterator({ gte: Buffer.from('c'), lt: Buffer.from('d') })));
+      try {
+        for (let entries = await read(async () => await chunks.nextv(batchMax)); entries.length > 0; entries = await read(async () => await chunks.nextv(batchMax))) {
+          yield entries.map(([key, value]) => ({ id: digestFromBytes(key.subarray(1)), place: decodePlace(value) }));
+        }
+      } finally {
+        await chunks.close();
+      }
+    },
+    async markGone(packs) {
+      if (packs.length > 0) await write(packs.map((pack) => ({ type: 'put', key: goneKey(pack), value: new Uint8Array() })));
+    },
+    async gone() {
+      return await read(async (open) => (await open.keys({ gte: Buffer.from('g'), lt: Buffer.from('h') }).all()).map((key) => Buffer.from(key).readUInt32BE(1)));
+    },
     async owns(project, ids) {
       const values = await read(async (open) => await open.getMany(ids.map((id) => ownedKey(project, id))));
       return values.map((value) => value !== undefined);
@@ -125,11 +176,7 @@ export async function openPackIndex(directory: string): Promise<PackIndex> {
     async addOwned(project, ids) {
       await write(ids.map((id) => ({ type: 'put', key: ownedKey(project, id), value: new Uint8Array() })));
     },
-    async close() {
-      closed = true;
-      await healing?.catch(() => undefined);
-      await database.close();
-    },
+    close,
   };
 }
 

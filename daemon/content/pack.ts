@@ -8,17 +8,29 @@ import { join } from 'node:path';
 import { digestToBytes, type Digest } from '../../proto/cid.ts';
 import { DaemonError } from '../errors.ts';
 import { throwIfAborted } from './abort.ts';
-import { createPackReaders, listPacks, openPack, packPath, writeAll, type PackReaders } from './pack-files.ts';
-import { openPackIndex, storageFailure, type Extent, type PackIndex, type Place } from './pack-index.ts';
-import { headerBytes, scanPack } from './pack-scan.ts';
+import { collectPacks } from './pack-collect.ts';
+import { createPackReaders, listPacks, openPack, removePack, writeAll, type PackReaders } from './pack-files.ts';
+import { openPackIndex, storageFailure, type Extent, type PackIndex, type Place, type Placed } from './pack-index.ts';
+import { createPutQueue } from './pack-queue.ts';
+import { checkPacks, rebuild, removeGone } from './pack-recover.ts';
+import { headerBytes } from './pack-scan.ts';
 import { systemCode } from './problems.ts';
-import type { Chunk, ChunkStore, ReadOptions } from './store.ts';
+import type { Chunk, ChunkStore, Collect, Collected, CollectOptions, ReadOptions } from './store.ts';
 
-/** A pack is closed when it has grown past this: small enough to move about, large enough that a million chunks are few files. */
-const packBytesMax = 64 * 1024 * 1024;
-/** Bytes that one sync covers at most, and that may wait for theirs. Callers wait for their own, so more is a caller without bounds. */
-const groupBytesMax = 16 * 1024 * 1024;
-const waitingBytesMax = 256 * 1024 * 1024;
+/** For tests, which want many packs, and to look at the disk where a crash could leave it. */
+export interface PackOptions {
+  /** A pack is closed when it has grown past this: small enough to move about, large enough that a million chunks are few files. */
+  readonly packBytesMax: number;
+  /** Called before each change to the disk. */
+  readonly onStep: () => Promise<void>;
+}
+
+/** A bad sector takes its chunks with it, not the store; a pack that was written anew is gone, or its descriptor is. */
+const unreadCodes: ReadonlySet<string | undefined> = new Set(['EIO', 'ENOENT', 'EBADF']);
+/** Remembered of what is asked for while garbage is collected; beyond, nothing more is forgotten that time. */
+const touchedMax = 262_144;
+
+const defaults: PackOptions = { packBytesMax: 64 * 1024 * 1024, onStep: async () => await Promise.resolve() };
 
 /** What a project has proved to possess, in the same index. */
 export interface OwnershipIndex {
@@ -27,57 +39,30 @@ export interface OwnershipIndex {
 }
 
 /** A pack store with its ownership index. */
-export interface PackStore extends ChunkStore {
+export interface PackStore extends ChunkStore, Collect {
   readonly ownership: OwnershipIndex;
 }
 
 /** @throws {DaemonError} DATA_DIRECTORY_IN_USE, STORAGE_FAILED; CORRUPT_STATE when packs are not what the index says. */
-export async function openPackStore(directory: string): Promise<PackStore> {
+export async function openPackStore(directory: string, options: Partial<PackOptions> = {}): Promise<PackStore> {
   let index: PackIndex | undefined;
   try {
     await mkdir(join(directory, 'packs'), { recursive: true, mode: 0o700 });
     index = await openPackIndex(join(directory, 'index'));
     const packs = await listPacks(directory);
     const extent = (await index.extent()) ?? (await rebuild(directory, index, packs));
+    await removeGone(directory, index, packs, extent.pack);
     await using opening = new AsyncDisposableStack();
     const writer = await openPack(directory, extent.pack);
     opening.defer(async () => await writer.close());
-    checkPacks(directory, packs, extent, (await writer.stat()).size);
+    checkPacks(directory, { packs, gone: await index.gone() }, extent, (await writer.stat()).size);
     await writer.truncate(extent.end);
     opening.move();
-    return new Packs(directory, index, extent, writer);
+    return new Packs({ directory, index, extent, writer, ...defaults, ...options });
   } catch (cause) {
     await index?.close();
     throw cause instanceof DaemonError ? cause : storageFailure(`cannot open the packs in ${directory}`, cause);
   }
-}
-
-/** An index in which nothing was recorded, beside packs: it was lost. Counts only when the last batch is in, so a crash starts it over. */
-async function rebuild(directory: string, index: PackIndex, packs: readonly number[]): Promise<Extent> {
-  const known = new Set<Digest>();
-  let extent: Extent = { pack: 1, end: 0, chunks: 0, bytes: 0 };
-  for (const pack of packs) {
-    const { found, end } = await scanPack(packPath(directory, pack));
-    const added = found.filter(({ id }) => !known.has(id) && known.add(id)).map(({ id, offset, length }) => ({ id, place: { pack, offset, length } }));
-    extent = { pack, end, chunks: known.size, bytes: added.reduce((sum, { place }) => sum + place.length, extent.bytes) };
-    await index.record(added, undefined);
-  }
-  if (packs.length > 0) await index.record([], extent);
-  return extent;
-}
-
-function checkPacks(directory: string, packs: readonly number[], extent: Extent, size: number): void {
-  const mend = `move ${join(directory, 'index')} away and start again: what the packs still hold is found in them, the rest is asked for anew`;
-  const missing = Array.from({ length: extent.pack - 1 }, (_, at) => at + 1).find((pack) => !packs.includes(pack));
-  if (missing !== undefined) throw new DaemonError('CORRUPT_STATE', `${packPath(directory, missing)} is missing; ${mend}`);
-  if (size < extent.end) throw new DaemonError('CORRUPT_STATE', `${packPath(directory, extent.pack)} has ${size} bytes, the index knows ${extent.end}; ${mend}`);
-}
-
-interface Waiting {
-  readonly chunks: readonly Chunk[];
-  readonly bytes: number;
-  readonly resolve: () => void;
-  readonly reject: (cause: unknown) => void;
 }
 
 class Packs implements PackStore {
@@ -87,15 +72,19 @@ class Packs implements PackStore {
   #extent: Extent;
   #writer: FileHandle;
   readonly #readers: PackReaders;
-  #waiting: Waiting[] = [];
-  #waitingBytes = 0;
+  readonly #queue = createPutQueue(async (chunks) => await this.#alone(async () => await this.#append(chunks)));
   #closed = false;
   /** A sync of the newest pack failed: what the disk has of it is unknown, and a second sync would claim success. */
   #tainted = false;
-  #writing: Promise<void> | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  /** What was asked for since a collection began: somebody may count on it. */
+  #touched: Set<Digest> | undefined;
+  #forgetting: Promise<unknown> = Promise.resolve();
 
-  constructor(directory: string, index: PackIndex, extent: Extent, writer: FileHandle) {
+  readonly #options: PackOptions;
+
+  constructor({ directory, index, extent, writer, ...options }: PackOptions & { readonly directory: string; readonly index: PackIndex; readonly extent: Extent; readonly writer: FileHandle }) {
+    this.#options = options;
     this.#directory = directory;
     this.#index = index;
     this.#extent = extent;
@@ -108,27 +97,28 @@ class Packs implements PackStore {
   }
 
   async has(ids: readonly Digest[]): Promise<readonly boolean[]> {
+    await this.#touch(ids);
     return (await this.#index.places(ids)).map((place) => place !== undefined);
   }
 
   async get(id: Digest, { signal, into }: ReadOptions): Promise<Uint8Array | undefined> {
     throwIfAborted(signal, 'reading a chunk');
+    await this.#touch([id]);
     const [place] = await this.#index.places([id]);
-    return place === undefined ? undefined : await this.#read(id, place, into);
+    if (place === undefined) return undefined;
+    const bytes = await this.#read(id, place, into);
+    if (bytes !== undefined) return bytes;
+    // Its pack may just have been written anew, or its descriptor been closed for another's.
+    const [now] = await this.#index.places([id]);
+    return now === undefined ? undefined : await this.#read(id, now, into);
   }
 
   /** Calls that come while one is being synced share the next sync. */
   async put(chunks: readonly Chunk[], { signal }: { readonly signal: AbortSignal }): Promise<void> {
     throwIfAborted(signal, 'adding chunks');
-    const bytes = chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+    await this.#touch(chunks.map(({ id }) => id));
     if (this.#closed) throw new DaemonError('STORAGE_FAILED', `the store ${this.#directory} is closed`);
-    if (this.#waitingBytes + bytes > waitingBytesMax) {
-      throw new DaemonError('STORAGE_FAILED', `${this.#waitingBytes} bytes wait to be written to ${this.#directory}, more than its disk keeps up with; try again later`);
-    }
-    this.#waitingBytes += bytes;
-    const done = new Promise<void>((resolve, reject) => this.#waiting.push({ chunks, bytes, resolve, reject }));
-    this.#writing ??= this.#drain();
-    await done;
+    await this.#queue.put(chunks, this.#directory);
   }
 
   /** Between two appends, so that what one of them has just written anew is not forgotten. */
@@ -152,6 +142,15 @@ class Packs implements PackStore {
     });
   }
 
+  async collect(options: CollectOptions): Promise<Collected> {
+    this.#touched = new Set();
+    try {
+      return await collectPacks({ directory: this.#directory, index: this.#index, newest: () => this.#extent.pack, forget: async (chunks) => await this.#forget(chunks), move: async (chunks) => await this.#move(chunks), remove: async (pack) => await this.#remove(pack) }, options);
+    } finally {
+      this.#touched = undefined;
+    }
+  }
+
   usage(): { readonly chunks: number; readonly bytes: number } {
     return { chunks: this.#extent.chunks, bytes: this.#extent.bytes };
   }
@@ -159,7 +158,7 @@ class Packs implements PackStore {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#writing;
+    await this.#queue.idle();
     await this.#last;
     await this.#writer.close();
     await this.#readers.close();
@@ -168,6 +167,56 @@ class Packs implements PackStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Who asks while garbage is collected keeps what it asks for; what is being forgotten at this moment it does not find. */
+  async #touch(ids: readonly Digest[]): Promise<void> {
+    if (this.#touched === undefined) return;
+    for (const id of ids) if (this.#touched.size <= touchedMax) this.#touched.add(id);
+    await this.#forgetting;
+  }
+
+  async #forget(chunks: readonly Placed[]): Promise<readonly Placed[]> {
+    const work = this.#alone(async () => {
+      const places = await this.#index.places(chunks.map(({ id }) => id));
+      // Nobody can touch one between here and the end of the write without waiting for it.
+      const touched = this.#touched;
+      const forgotten = touched === undefined || touched.size > touchedMax ? [] : chunks.filter(({ id, place }, at) => isSame(places[at], place) && !touched.has(id));
+      if (forgotten.length === 0) return [];
+      const bytes = forgotten.reduce((sum, { place }) => sum + place.length, 0);
+      const extent = { ...this.#extent, chunks: this.#extent.chunks - forgotten.length, bytes: this.#extent.bytes - bytes };
+      await this.#options.onStep();
+      await this.#index.forget(forgotten.map(({ id }) => id), extent);
+      this.#extent = extent;
+      return forgotten;
+    });
+    this.#forgetting = work.catch(() => undefined);
+    return await work;
+  }
+
+  async #move(chunks: readonly Placed[]): Promise<readonly Digest[]> {
+    const damaged: Digest[] = [];
+    await this.#alone(async () => {
+      const places = await this.#index.places(chunks.map(({ id }) => id));
+      const moving: Chunk[] = [];
+      for (const { id, place } of chunks.filter((chunk, at) => isSame(places[at], chunk.place))) {
+        const bytes = await this.#read(id, place, undefined);
+        if (bytes !== undefined && hash('sha256', bytes) === id) moving.push({ id, bytes });
+        else damaged.push(id);
+      }
+      if (moving.length > 0) await this.#write(moving, { chunks: 0, bytes: 0 });
+    });
+    return damaged.length === 0 ? [] : await this.forgetDamaged(damaged, { signal: new AbortController().signal });
+  }
+
+  async #remove(pack: number): Promise<void> {
+    await this.#alone(async () => {
+      await this.#options.onStep();
+      await this.#index.markGone([pack]);
+      await this.#options.onStep();
+      await this.#readers.forget(pack);
+      await removePack(this.#directory, pack);
+    });
   }
 
   /** What changes the extent, one after the other. */
@@ -184,43 +233,23 @@ class Packs implements PackStore {
       const { bytesRead } = await file.read(bytes, 0, length, offset);
       return bytesRead === length ? bytes : undefined;
     } catch (cause) {
-      // A bad sector takes its chunks with it, not the store.
-      if (systemCode(cause) === 'EIO') return undefined;
+      if (unreadCodes.has(systemCode(cause))) return undefined;
       throw storageFailure(`cannot read chunk ${id}`, cause);
     }
-  }
-
-  async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const group = this.#nextGroup();
-      try {
-        await this.#alone(async () => await this.#append(group.flatMap(({ chunks }) => chunks)));
-        for (const { resolve } of group) resolve();
-      } catch (cause) {
-        for (const { reject } of group) reject(cause);
-      }
-    }
-    this.#writing = undefined;
-  }
-
-  /** At least one, in the order in which they came. */
-  #nextGroup(): Waiting[] {
-    let bytes = 0;
-    const end = this.#waiting.findIndex((waiting, at) => (bytes += waiting.bytes) > groupBytesMax && at > 0);
-    const group = this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
-    for (const waiting of group) this.#waitingBytes -= waiting.bytes;
-    return group;
   }
 
   async #append(chunks: readonly Chunk[]): Promise<void> {
     const distinct = [...new Map(chunks.map((chunk) => [chunk.id, chunk])).values()];
     const places = await this.#index.places(distinct.map(({ id }) => id));
     const added = distinct.filter((_, at) => places[at] === undefined);
-    if (added.length === 0) return;
-    if (this.#tainted || this.#extent.end >= packBytesMax) await this.#nextPack();
+    if (added.length > 0) await this.#write(added, { chunks: added.length, bytes: added.reduce((sum, chunk) => sum + chunk.bytes.length, 0) });
+  }
+
+  /** Writes chunks to the newest pack, also those that lie in another; `more` is what the store then holds more. */
+  async #write(added: readonly Chunk[], more: { readonly chunks: number; readonly bytes: number }): Promise<void> {
+    if (this.#tainted || this.#extent.end >= this.#options.packBytesMax) await this.#nextPack();
     const { pack, end } = this.#extent;
     let offset = end;
-    let bytes = 0;
     const parts: Uint8Array[] = [];
     const recorded = added.map((chunk): { id: Digest; place: Place } => {
       const header = Buffer.alloc(headerBytes);
@@ -229,13 +258,15 @@ class Packs implements PackStore {
       parts.push(header, chunk.bytes);
       const place = { pack, offset: offset + headerBytes, length: chunk.bytes.length };
       offset += headerBytes + chunk.bytes.length;
-      bytes += chunk.bytes.length;
       return { id: chunk.id, place };
     });
-    const extent = { pack, end: offset, chunks: this.#extent.chunks + added.length, bytes: this.#extent.bytes + bytes };
+    const extent = { pack, end: offset, chunks: this.#extent.chunks + more.chunks, bytes: this.#extent.bytes + more.bytes };
     try {
+      await this.#options.onStep();
       await writeAll(this.#writer, parts, end);
+      await this.#options.onStep();
       await this.#sync();
+      await this.#options.onStep();
       await this.#index.record(recorded, extent);
     } catch (cause) {
       // What was written past the end is nothing: give the space back, and let the next append go over it.
@@ -246,12 +277,10 @@ class Packs implements PackStore {
   }
 
   async #sync(): Promise<void> {
-    try {
-      await this.#writer.datasync();
-    } catch (cause) {
+    await this.#writer.datasync().catch((cause: unknown) => {
       this.#tainted = true;
       throw cause;
-    }
+    });
   }
 
   async #nextPack(): Promise<void> {
@@ -263,4 +292,8 @@ class Packs implements PackStore {
     this.#extent = { ...this.#extent, pack, end: 0 };
     this.#tainted = false;
   }
+}
+
+function isSame(a: Place | undefined, b: Place): boolean {
+  return a?.pack === b.pack && a.offset === b.offset;
 }

@@ -49,6 +49,41 @@ export interface ChunkStore extends ChunkSource, AsyncDisposable {
   close(): Promise<void>;
 }
 
+export interface CollectOptions {
+  /**
+   * Asked once at the beginning, when what is asked of the store from then on is spared already: says of each chunk whether somebody needs it. May say yes
+   * for one that nobody needs. What it throws ends the collection.
+   */
+  readonly names: () => Promise<(id: Digest) => boolean>;
+  readonly signal: AbortSignal;
+}
+
+/** What a collection did. */
+export interface Collected {
+  readonly forgottenChunks: number;
+  readonly forgottenBytes: number;
+  /** Bytes of chunks that were written anew. */
+  readonly movedBytes: number;
+  readonly removedPacks: number;
+  /** Found on the way; the store holds them no more. */
+  readonly damaged: readonly Digest[];
+}
+
+/** A store whose garbage can be collected. */
+export interface Collect {
+  /**
+   * Forgets chunks that nobody names and nobody asks for meanwhile, and gives their room back, some of it now and the rest next time. One at a time.
+   * @throws {DaemonError} ABORTED, NO_SPACE, STORAGE_FAILED; what was done stays done, and nothing that is named is lost.
+   */
+  collect(options: CollectOptions): Promise<Collected>;
+}
+
+/** Takes identifiers, in any order and as often as they come; afterwards it answers. Implementation: digest-set.ts. */
+export interface DigestSet {
+  add(id: Digest): void;
+  has(id: Digest): boolean;
+}
+
 /** A tree that lies in a directory. `except` are paths in it that hold something else by now, such as links to shared directories. */
 export interface TreeOnDisk {
   readonly tree: Tree;

@@ -18,6 +18,23 @@ export interface Protected {
   readonly inFlight?: readonly (ReleaseId | undefined)[];
 }
 
+/** A revision that a seed keeps; what is `named` some environment has, or had not long ago. */
+export interface KeepableRevision {
+  readonly revision: string;
+  readonly app: string;
+  readonly named: boolean;
+}
+
+/** Revisions that a seed lets go so that the newest `keep` of each application remain, and all that are named. `revisions`: the oldest first; so is the result. */
+export function expendableRevisions(revisions: readonly KeepableRevision[], keep: number): readonly string[] {
+  const newer = new Map<string, number>();
+  return revisions.toReversed().filter(({ app, named }) => {
+    const count = newer.get(app) ?? 0;
+    newer.set(app, count + 1);
+    return count >= keep && !named;
+  }).map(({ revision }) => revision).toReversed();
+}
+
 /** Releases to delete so that `keep` remain, newest revisions first; more remain when more are protected. Oldest first. */
 export function expendable(releases: readonly Keepable[], keep: number, protect: Protected): readonly ReleaseId[] {
   const safe = new Set<string | undefined>([protect.current, protect.previous, protect.stable, ...(protect.inFlight ?? [])]);

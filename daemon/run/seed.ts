@@ -36,6 +36,8 @@ export interface Seed {
   add(manifest: Manifest): void;
   /** A chunk of the store was damaged, and the store has forgotten it: it is brought again for whoever asks. */
   lost(id: Digest): void;
+  /** Environments that name a revision, or did since we started. */
+  environmentsOf(revision: Digest): readonly string[];
   /** What environments authorise may have changed, or we have just started: share and bring accordingly. Calls while one runs are one call after it. */
   refresh(): void;
 }
@@ -105,6 +107,7 @@ export function createSeed(deps: SeedDeps): Seed {
   const bringing = createBringing({ ...deps, isShared: (revision, sharing) => deps.library.sharing(revision) === sharing, onWhole: refreshSoon });
 
   return {
+    environmentsOf,
     lost(id) {
       forgotten.add(id);
       refreshSoon();

@@ -104,6 +104,10 @@ export function createUploads(deps: SessionsDeps): Uploads {
       for (const { ordinal } of chunks) session.missing.clear(ordinal);
     },
 
+    *chunksInUse() {
+      for (const session of sessions.values()) yield* chunksOf(session);
+    },
+
     async complete(bearer, id, { signal }) {
       const session = find(bearer, id);
       const manifest = await wholeManifest(deps, session);
@@ -123,6 +127,12 @@ export function createUploads(deps: SessionsDeps): Uploads {
       return { ...reply, receivedBytes: session.receivedBytes } satisfies CompleteReply;
     },
   };
+}
+
+function* chunksOf({ revision, manifest }: Session): Generator<Digest> {
+  for (const { id } of revision.indexChunks) yield id;
+  if (manifest === undefined) return;
+  for (let ordinal = 0; ordinal < manifest.tree.chunkCount; ordinal += 1) yield manifest.tree.chunk(ordinal).id;
 }
 
 function forget(sessions: Map<string, Session>, now: number): void {

@@ -29,6 +29,8 @@ export interface Uploads {
   frame(bearer: Bearer, session: string, compressed: Uint8Array, options: Waiting): Promise<void>;
   /** Verifies the whole, hands it over to the control plane, and forgets the session. */
   complete(bearer: Bearer, session: string, options: Waiting): Promise<CompleteReply>;
+  /** The chunks that sessions under way count on, repetitions included. */
+  chunksInUse(): Iterable<Digest>;
 }
 
 /** Which identifiers a project has proved to possess by sending their bytes. */
