@@ -19,11 +19,15 @@ export function measured(journal: Journal, metrics: Metrics, clock: Clock): Jour
       metrics.storageDuration.observe({ backend, operation }, (clock.monotonic() - startedAt) / 1000);
     }
   };
+  metrics.journalEntries.set(journal.head());
   return {
     head: () => journal.head(),
     append: async (batch, expected) => {
       const result = await timed('append', async () => await journal.append(batch, expected));
-      if (result.kind === 'appended') metrics.auditRecords.inc(batch.events.length);
+      if (result.kind === 'appended') {
+        metrics.auditRecords.inc(batch.events.length);
+        metrics.journalEntries.set(result.head);
+      }
       return result;
     },
     read: async (after, limit) => await timed('read', async () => await journal.read(after, limit)),

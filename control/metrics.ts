@@ -110,6 +110,7 @@ function storageMetrics(registry: Registry) {
   return {
     storageErrors: errors,
     storageDuration: new Histogram({ name: `${prefix}storage_operation_duration_seconds`, help: 'Time of one operation of the journal, waiting for its synced group included. Above 0.1: the disk is slow.', labelNames: ['backend', 'operation'], buckets: [0.001, 0.01, 0.1, 1], registers }),
+    journalEntries: new Gauge({ name: `${prefix}journal_entries`, help: 'Entries of the journal, which keeps everything and is read whole at a start: some 5 s and 130 MB for a million, of which nine in ten are reports.', registers }),
     auditRecords: new Counter({ name: `${prefix}audit_records_total`, help: 'Entries appended to the journal. None while people work: appends fail.', registers }),
   };
 }

@@ -15,6 +15,7 @@ export type AppendResult =
   | { readonly kind: 'appended'; readonly head: number }
   | { readonly kind: 'conflict'; readonly head: number };
 
+/** Keeps every entry for ever: nothing is ever taken out, and there is no archive. */
 export interface Journal extends AsyncDisposable {
   /** Sequence number of the newest durable entry; 0 when there is none. */
   head(): number;

@@ -8,6 +8,8 @@ import { entriesIn, openRecord } from './records.ts';
 
 /** Bytes that one trip to the disk brings: at 16 KiB, as it comes, a start waits for the disk more than it works. */
 const tripBytes = 1 << 20;
+/** Bytes that an entry takes, about: whoever wants few is not brought a megabyte. */
+const entryBytes = 512;
 /** Records that one trip brings at most. */
 const tripRecordsMax = 4096;
 
@@ -22,8 +24,8 @@ export interface Range {
 /** The entries, in portions of about {@link tripBytes}. @throws {ControlError} STORAGE_FAILED when one is missing or damaged. */
 export async function* portions(database: Pick<Level<Uint8Array, Uint8Array>, 'values'>, { after, to, end }: Range): AsyncGenerator<readonly JournalEntry[]> {
   if (to <= after) return;
-  const iterator = database.values({ gt: keyOf(after), lte: keyOf(end), highWaterMarkBytes: tripBytes, fillCache: false });
-  // Whoever wants few gets them in one trip.
+  const highWaterMarkBytes = Math.min(tripBytes, (to - after) * entryBytes);
+  const iterator = database.values({ gt: keyOf(after), lte: keyOf(end), highWaterMarkBytes, fillCache: false });
   const trip = async () => await iterator.nextv(Math.min(tripRecordsMax, to - after));
   let reached = after;
   let coming: Promise<Uint8Array[]> | undefined;

@@ -6,9 +6,6 @@ import { evolveAll, initialState } from '../core/evolve.ts';
 import type { State } from '../core/model.ts';
 import type { Journal } from '../journal/journal.ts';
 
-/** Entries folded before others have their turn: some milliseconds. */
-const pageEntries = 2_000;
-
 /** An entry and the state in which it was decided. */
 export interface Then {
   readonly state: State;
@@ -19,7 +16,7 @@ export interface Then {
 export type Past = (wanted: (entry: JournalEntry) => boolean) => Promise<Then | undefined>;
 
 /** The past of a journal. Questions wait for each other, so that memory is bounded. */
-export function createPast(journal: Pick<Journal, 'read' | 'head'>): Past {
+export function createPast(journal: Pick<Journal, 'scan'>): Past {
   let turn: Promise<unknown> = Promise.resolve();
   return async (wanted) => {
     const mine = turn.then(async () => await search(journal, wanted));
@@ -28,11 +25,10 @@ export function createPast(journal: Pick<Journal, 'read' | 'head'>): Past {
   };
 }
 
-async function search(journal: Pick<Journal, 'read' | 'head'>, wanted: (entry: JournalEntry) => boolean): Promise<Then | undefined> {
-  const end = journal.head();
+async function search(journal: Pick<Journal, 'scan'>, wanted: (entry: JournalEntry) => boolean): Promise<Then | undefined> {
   let state = initialState();
-  while (state.head < end) {
-    const entries = await journal.read(state.head, Math.min(pageEntries, end - state.head));
+  // Portions are small enough that others have their turn between them.
+  for await (const entries of journal.scan(0)) {
     const entry = entries.find(wanted);
     if (entry !== undefined) return { state: evolveAll(state, entries.slice(0, entries.indexOf(entry))), entry };
     state = evolveAll(state, entries);

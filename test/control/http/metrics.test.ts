@@ -45,7 +45,7 @@ test('names, types and help texts follow the rules', async () => {
   }
   const names = families.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
-  for (const expected of ['build_info', 'event_streams', 'agents', 'enrollments_total', 'decisions_total', 'decision_duration_seconds', 'decision_last_success_timestamp_seconds', 'manifests_signed_total', 'storage_errors_total', 'auth_failures_total', 'audit_records_total', 'rollbacks_total', 'promotions_active']) {
+  for (const expected of ['build_info', 'event_streams', 'agents', 'enrollments_total', 'decisions_total', 'decision_duration_seconds', 'decision_last_success_timestamp_seconds', 'manifests_signed_total', 'storage_errors_total', 'journal_entries', 'auth_failures_total', 'audit_records_total', 'rollbacks_total', 'promotions_active']) {
     expect(names).toContain(`starling_control_${expected}`);
   }
 });
