@@ -165,13 +165,19 @@ export class HistoryNode {
         await this.#turn();
         return await journal.read(after, limit);
       },
-      scan: (after) => journal.scan(after),
+      scan: (after) => this.#scan(journal, after),
       follow: (listener) => journal.follow((entries: readonly JournalEntry[]) => {
         if (this.#alive) listener(entries);
       }),
       close: async () => undefined,
       [Symbol.asyncDispose]: async () => undefined,
     };
+  }
+
+  /** One turn, as a read takes: others may append before what is there is looked at. */
+  async *#scan(journal: Journal, after: number): AsyncGenerator<readonly JournalEntry[]> {
+    await this.#turn();
+    yield* journal.scan(after);
   }
 }
 
