@@ -135,6 +135,7 @@ class LevelJournal implements Journal {
 
   async *#entries(after: number, to: number): AsyncGenerator<readonly JournalEntry[]> {
     if (this.#closed) throw new ControlError('STORAGE_FAILED', 'the journal is closed');
+    if (to <= after) return;
     const database = this.#database;
     if (database === undefined) throw new ControlError('STORAGE_FAILED', `the journal in '${this.#directory}' is not open after a failed write; free some space`);
     try {

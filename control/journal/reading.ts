@@ -13,7 +13,7 @@ const entryBytes = 512;
 /** Records that one trip brings at most. */
 const tripRecordsMax = 4096;
 
-/** Which entries: above `after`, up to `to`, which is not above the head. */
+/** Which entries: above `after`, up to `to`, which is above that and not above the head. */
 export interface Range {
   readonly after: number;
   readonly to: number;
@@ -23,7 +23,6 @@ export interface Range {
 
 /** The entries, in portions of about {@link tripBytes}. @throws {ControlError} STORAGE_FAILED when one is missing or damaged. */
 export async function* portions(database: Pick<Level<Uint8Array, Uint8Array>, 'values'>, { after, to, end }: Range): AsyncGenerator<readonly JournalEntry[]> {
-  if (to <= after) return;
   const highWaterMarkBytes = Math.min(tripBytes, (to - after) * entryBytes);
   const iterator = database.values({ gt: keyOf(after), lte: keyOf(end), highWaterMarkBytes, fillCache: false });
   const trip = async () => await iterator.nextv(Math.min(tripRecordsMax, to - after));
