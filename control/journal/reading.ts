@@ -34,6 +34,8 @@ export async function* portions(database: Pick<Level<Uint8Array, Uint8Array>, 'v
       if (values.length === 0) throw missing(reached + 1);
       // On its way while these are looked at; a record holds one entry at least.
       coming = to - after > tripRecordsMax ? trip() : undefined;
+      // It may fail before anybody waits for it, or when nobody does any more.
+      coming?.catch(() => undefined);
       const found: JournalEntry[] = [];
       for (const value of values) {
         const record = openRecord(value, reached + 1);
@@ -45,8 +47,6 @@ export async function* portions(database: Pick<Level<Uint8Array, Uint8Array>, 'v
       yield found;
     }
   } finally {
-    // It may fail when nobody waits for it any more.
-    await coming?.catch(() => undefined);
     await iterator.close();
   }
 }

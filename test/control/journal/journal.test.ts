@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { keyOf } from '../../../control/journal/entries.ts';
 import type { Journal } from '../../../control/journal/journal.ts';
-import { openLevelJournal } from '../../../control/journal/level.ts';
+import { openLevelJournal, type Database } from '../../../control/journal/level.ts';
 import { MemoryJournal } from '../../../control/journal/memory.ts';
 import type { JournalEntry } from '../../../proto/events.ts';
 import { batch, journalContract, names } from '../../contract/journal-contract.ts';
@@ -126,6 +126,32 @@ describe('level on its disk', () => {
     const directory = await filled();
     await changed(directory, async (database) => await database.put(keyOf(3), new Uint8Array(9)));
     await expect(openLevelJournal(directory)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('last entry') });
+  });
+
+  it('says so when the disk fails amid a scan, though nobody waits for it just then', async () => {
+    const directory = await temporaryDirectory();
+    const database = (path: string): Database => {
+      const real = plainDatabase(path);
+      const values = real.values.bind(real);
+      const failing = (options: object) => {
+        const iterator = values(options);
+        const nextv = iterator.nextv.bind(iterator);
+        let trips = 0;
+        const trip = async (size: number) => {
+          trips += 1;
+          if (trips > 1) throw new Error('IO error: the disk is gone');
+          return await nextv(size);
+        };
+        return Object.defineProperty(iterator, 'nextv', { value: trip });
+      };
+      return Object.defineProperty(real, 'values', { value: failing });
+    };
+    await using journal = await openLevelJournal(directory, { database });
+    await journal.append(batch(...Array.from({ length: 12_000 }, (_, index) => `n${index}`)), 0);
+    const scan = journal.scan(0)[Symbol.asyncIterator]();
+    expect((await scan.next()).value?.[0]?.seq).toBe(1);
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    await expect(scan.next()).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('the disk is gone') });
   });
 
   it('reads a journal that has each entry by itself, as it was written once, and goes on with it', async () => {
