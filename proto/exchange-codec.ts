@@ -23,6 +23,7 @@ import {
   numberBytes,
   ordinalBytes,
   rangeBytes,
+  u32At,
   viewOf,
 } from './exchange-frame.ts';
 import { decodeDelta, decodeWantDelta, encodeDeltaHead, encodeWantDelta } from './exchange-delta.ts';
@@ -177,11 +178,11 @@ function decodePayload(header: FrameHeader, payload: Uint8Array): ExchangeMessag
     case 'request':
       return { kind, topic, request, ranges: decodeRanges(payload) };
     case 'data': {
-      const ordinal = viewOf(payload).getUint32(0);
+      const ordinal = u32At(payload, 0);
       return { kind, topic, request, ordinal, compression: header.flags === 1 ? 'zstd' : 'none', bytes: payload.subarray(ordinalBytes) };
     }
     case 'busy':
-      return { kind, request, retryAfterMs: viewOf(payload).getUint32(0) };
+      return { kind, request, retryAfterMs: u32At(payload, 0) };
     case 'absent':
       return { kind, request, ranges: decodeRanges(payload) };
     case 'elsewhere':
@@ -236,10 +237,9 @@ function decodeRanges(payload: Uint8Array): OrdinalRange[] {
   if (payload.length % rangeBytes !== 0) {
     throw new ProtocolError('MALFORMED', `ranges take ${rangeBytes} bytes each; ${payload.length} bytes are no whole number of them`);
   }
-  const view = viewOf(payload);
   const ranges: OrdinalRange[] = [];
   for (let offset = 0; offset < payload.length; offset += rangeBytes) {
-    const range = { from: view.getUint32(offset), to: view.getUint32(offset + 4) };
+    const range = { from: u32At(payload, offset), to: u32At(payload, offset + 4) };
     checkRange(range.from, range.to);
     ranges.push(range);
   }

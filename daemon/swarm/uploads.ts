@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts';
 import type { Buffers } from './buffers.ts';
 import type { Neighbour } from './network.ts';
 import { createPace } from './pace.ts';
+import { createReaders } from './readers.ts';
 import type { ReadOptions } from '../content/store.ts';
 import type { Holdings, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
 
@@ -42,20 +43,18 @@ export interface UploadsDeps {
 const headBytes = limits.exchangeHeaderBytes + ordinalBytes;
 /** Queued for one neighbour before more is read: with the stream's window, what one that does not read can cost. */
 const backlogHighBytes = 256 * 1024;
-/** A neighbour must take 16 kB/s, measured over this, or it is cut (trust.md, section 7). */
-const progressMs = 10_000;
-const progressBytes = 16_000 * (progressMs / 1000);
-
 export function createUploads(deps: UploadsDeps): Uploads {
   const { buffers, metrics, log, served, rates } = deps;
   const pace = rates?.send === undefined ? undefined : createPace(rates.send, deps.clock, (ms) => rates.throttled('send', ms));
+  const stop = new AbortController();
+  const readers = createReaders({ ...deps, signal: stop.signal });
   const running = new Map<number, { readonly abort: AbortController; readonly done: Promise<void> }>();
 
   const send = async (effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour, { topic: { chunk }, holdings }: Shared, signal: AbortSignal): Promise<readonly number[]> => {
     const { topic, request } = effect;
     const absent: number[] = [];
     for (const ordinal of effect.ordinals) {
-      if (neighbour.backlogBytes > backlogHighBytes) await drained(deps, neighbour, signal);
+      if (neighbour.backlogBytes > backlogHighBytes) await readers.drained(neighbour, signal);
       signal.throwIfAborted();
       const buffer = buffers.take(headBytes + chunk(ordinal).length);
       const into = buffer.subarray(headBytes);
@@ -105,6 +104,7 @@ export function createUploads(deps: UploadsDeps): Uploads {
       running.get(upload)?.abort.abort();
     },
     async close() {
+      stop.abort();
       const all = [...running.values()];
       for (const { abort } of all) abort.abort();
       await Promise.all(all.map(({ done }) => done));
@@ -118,26 +118,6 @@ async function read({ log }: UploadsDeps, holdings: Holdings, ordinal: number, o
   } catch (error) {
     if (!options.signal.aborted) log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
     return undefined;
-  }
-}
-
-/** Waits for the neighbour to read; closes it when it does so too slowly. */
-async function drained({ clock, metrics, log }: UploadsDeps, neighbour: Neighbour, signal: AbortSignal): Promise<void> {
-  const done = new AbortController();
-  const watch = async (): Promise<void> => {
-    for (let before = neighbour.backlogBytes; ; before = neighbour.backlogBytes) {
-      await clock.wait(progressMs, { signal: AbortSignal.any([signal, done.signal]) });
-      if (before - neighbour.backlogBytes >= progressBytes) continue;
-      metrics.strike('stalled');
-      log.warn({ member: neighbour.member, name: neighbour.certificate.name, backlogBytes: neighbour.backlogBytes }, 'closed a neighbour that does not read what it asked for');
-      return neighbour.close('stalled');
-    }
-  };
-  watch().catch(() => undefined);
-  try {
-    await neighbour.drained({ signal });
-  } finally {
-    done.abort();
   }
 }
 
