@@ -44,7 +44,7 @@ type Deps = Pick<World, 'clock' | 'random' | 'signal' | 'version'>;
 const problem = Compile(ProblemSchema);
 
 /** Nothing is sent before the first call. */
-export function createApi({ url, token }: Endpoint, { clock, random, signal, version }: Deps): Api {
+export function createApi({ url, token }: Pick<Endpoint, 'url' | 'token'>, { clock, random, signal, version }: Deps): Api {
   const headers = { authorization: `Bearer ${token}`, accept: 'application/json', 'user-agent': `starling/${version}` };
   const callWithTag: Api['callWithTag'] = async (id, { params, query, body, ifMatch }) => {
     const { method } = operations[id];

@@ -26,6 +26,7 @@ import { registerStatus, registerTargets } from './commands-status.ts';
 import { registerSwarm } from './commands-swarm.ts';
 import { registerTarget } from './commands-target.ts';
 import { registerContext, registerLogin, registerToken } from './commands-token.ts';
+import { registerUi } from './commands-ui.ts';
 import { registerAutomation, registerEdge, registerWindow } from './commands-windows.ts';
 import { registerWorker } from './commands-worker.ts';
 import { registerWorkflow } from './commands-workflow.ts';
@@ -62,13 +63,14 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
     .addHelpText('after', () => exitCodesHelp())
     .exitOverride();
   registerControl(program, world);
+  registerUi(program, world);
   registerPush(program, world);
   registerPromote(program, world, setExit);
+  registerPromotion(program, world);
   registerRollback(program, world);
   registerStatus(program, world);
   registerTargets(program, world);
   registerTarget(program, world);
-  registerPromotion(program, world);
   registerDeployment(program, world);
   registerExplain(program, world, setExit);
   for (const register of governance) register(program, world);

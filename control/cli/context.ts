@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { createApi, type Api } from './api.ts';
-import { resolveEndpoint } from './settings.ts';
+import { resolveEndpoint, type Endpoint } from './settings.ts';
 import { createTerminal, parseFormat, type Terminal } from './terminal.ts';
 import type { World } from './world.ts';
 
@@ -32,15 +32,12 @@ export function contextOf(world: World, command: Command): Context {
   return {
     world,
     terminal,
-    api: async () =>
-      createApi(
-        await resolveEndpoint(world, {
-          ...(options.url === undefined ? {} : { url: options.url }),
-          ...(options.tokenFile === undefined ? {} : { tokenFile: options.tokenFile }),
-          ...(options.context === undefined ? {} : { context: options.context }),
-        }),
-        world,
-      ),
+    api: async () => createApi(await endpointOf(world, command), world),
   };
 }
 
+/** The control plane that a command is for. @throws {ControlError} CONFIG_INVALID, UNAUTHENTICATED */
+export async function endpointOf(world: World, command: Command): Promise<Endpoint> {
+  const { url, tokenFile, context } = command.optsWithGlobals<GlobalOptions>();
+  return await resolveEndpoint(world, { ...(url === undefined ? {} : { url }), ...(tokenFile === undefined ? {} : { tokenFile }), ...(context === undefined ? {} : { context }) });
+}

@@ -31,6 +31,8 @@ export interface Endpoint {
   /** Without a slash at its end. */
   readonly url: string;
   readonly token: string;
+  /** Where the token is: a file or a variable, as people name it. */
+  readonly tokenFrom: string;
 }
 
 export interface EndpointFlags {
@@ -83,16 +85,15 @@ export async function resolveEndpoint(world: Surroundings, flags: EndpointFlags)
   const url = checkUrl(flags.url ?? environment['STARLING_URL'] ?? context?.url ?? defaultUrl, flags.url === undefined ? 'STARLING_URL' : '--url');
   // A context's token is for its own control plane: it never goes to another one.
   const own = context !== undefined && checkUrl(context.url, name ?? '') === url ? context : undefined;
-  const token =
-    (flags.tokenFile === undefined ? undefined : await readToken(resolve(world.directory, flags.tokenFile))) ??
-    environment['STARLING_TOKEN'] ??
-    (environment['STARLING_TOKEN_FILE'] === undefined ? undefined : await readToken(resolve(world.directory, environment['STARLING_TOKEN_FILE']))) ??
-    (own?.tokenFile === undefined ? undefined : await readToken(own.tokenFile));
+  const variable = environment['STARLING_TOKEN'];
+  const file = flags.tokenFile ?? (variable === undefined ? environment['STARLING_TOKEN_FILE'] : undefined);
+  const path = file === undefined ? (variable === undefined ? own?.tokenFile : undefined) : resolve(world.directory, file);
+  const token = path === undefined ? variable : await readToken(path);
   if (token === undefined || token === '') {
     throw new ControlError('UNAUTHENTICATED', `no token for ${url}: set STARLING_TOKEN_FILE or STARLING_TOKEN, or run \`starling login ${url} --token-file FILE\`; \`starling control\` prints where the first token is`);
   }
   if (/[^\x21-\x7e]/.test(token)) throw new ControlError('UNAUTHENTICATED', 'the token holds spaces or control characters; a token is one word');
-  return { url, token };
+  return { url, token, tokenFrom: path ?? 'the variable STARLING_TOKEN' };
 }
 
 /** The one token in a file. @throws {ControlError} CONFIG_INVALID */

@@ -8,8 +8,13 @@ import { OverviewPage } from './pages/overview.tsx';
 import { LoginPage } from './pages/login.tsx';
 import { Theme } from './parts/theme.tsx';
 import { FreshnessBadge } from './parts/freshness.tsx';
+import { useQuery } from './query.ts';
 import { UiProvider, useUi, type Ui } from './ui.ts';
 
+const ApprovalsPage = lazy(async () => (await import('./pages/approvals.tsx')).ApprovalsPage);
+const DeploymentPage = lazy(async () => (await import('./pages/deployment.tsx')).DeploymentPage);
+const EnvironmentPage = lazy(async () => (await import('./pages/environment.tsx')).EnvironmentPage);
+const PromotionPage = lazy(async () => (await import('./pages/deployment.tsx')).PromotionPage);
 const PipelinePage = lazy(async () => (await import('./pages/pipeline.tsx')).PipelinePage);
 
 export function App({ ui }: { readonly ui: Ui }): JSX.Element {
@@ -46,6 +51,10 @@ function Frame(): JSX.Element {
           <Route path="/" component={OverviewPage} />
           <Route path="/pipelines" component={OverviewPage} />
           <Route path="/pipelines/:pipeline" component={PipelinePage} />
+          <Route path="/environments/:environment" component={EnvironmentPage} />
+          <Route path="/deployments/:deployment" component={DeploymentPage} />
+          <Route path="/promotions/:promotion" component={PromotionPage} />
+          <Route path="/approvals" component={ApprovalsPage} />
           <Route default component={Nowhere} />
         </Router>
       </main>
@@ -55,10 +64,12 @@ function Frame(): JSX.Element {
 
 function Navigation(): JSX.Element {
   const { path } = useLocation();
+  const waiting = useQuery('listApprovals', { params: {}, query: { assignee: 'me', limit: 100 } }).reply?.items.length ?? 0;
   const here = (begin: string, also?: string): 'page' | undefined => (path.startsWith(begin) || path === also ? 'page' : undefined);
   return (
     <nav aria-label="Screens">
       <a href="/pipelines" aria-current={here('/pipelines', '/')}>Pipelines</a>
+      <a href="/approvals" aria-current={here('/approvals')}>Approvals{waiting > 0 && <span class="count"> {waiting}<span class="unseen"> wait for you</span></span>}</a>
     </nav>
   );
 }

@@ -2,7 +2,7 @@
 // nothing is decided here: it is read off what the control plane says.
 
 import type { DeploymentSummary } from '../../proto/api/deployments.ts';
-import type { Graph } from '../../proto/api/pipelines.ts';
+import type { Graph, PipelineSummary } from '../../proto/api/pipelines.ts';
 import { blockerName } from './words.ts';
 
 /** From what cannot wait to what is well. */
@@ -42,13 +42,8 @@ export function environmentStanding({ activeDeployment, current, pinned, locks, 
   if (run?.phase === 'running') return { tone: 'busy', text: `${run.workflow} runs` };
   if (locks.length > 0) return { tone: 'blocked', text: 'locked' };
   if (pinned) return { tone: 'blocked', text: 'pinned' };
-  if (current.length === 0) return { tone: 'off', text: 'nothing yet' };
+  if (current.length === 0) return { tone: 'off', text: 'empty' };
   return { tone: 'well', text: 'in place' };
-}
-
-/** The first of its standings by the order of {@link tones}. */
-export function worst(standings: readonly Standing[]): Standing | undefined {
-  return standings.toSorted((a, b) => tones.indexOf(a.tone) - tones.indexOf(b.tone))[0];
 }
 
 /** How a pipeline stands as a whole. */
@@ -56,8 +51,9 @@ export function pipelineStanding(graph: Pick<Graph, 'enabled' | 'stages' | 'edge
   if (!graph.enabled) return { tone: 'off', text: 'disabled' };
   const environments = graph.stages.flatMap((stage) => stage.environments);
   const parts = [
-    ...environments.map((node) => ({ of: node.environment, ...environmentStanding(node, deployments.get(node.environment)) })),
+    // Of two that are alike, what waits to go is more pressing than what nobody wants to change.
     ...graph.edges.map((edge) => ({ of: edge.to, ...edgeStanding(edge) })),
+    ...environments.map((node) => ({ of: node.environment, ...environmentStanding(node, deployments.get(node.environment)) })),
   ].filter(({ tone }) => tone !== 'off');
   const first = parts.toSorted((a, b) => tones.indexOf(a.tone) - tones.indexOf(b.tone))[0];
   return first === undefined || first.tone === 'well' ? { tone: 'well', text: 'all in place' } : { tone: first.tone, text: `${first.of}: ${first.text}` };
@@ -67,4 +63,19 @@ export function pipelineStanding(graph: Pick<Graph, 'enabled' | 'stages' | 'edge
 export function byAttention<Item extends { readonly name: string; readonly standing: Standing | undefined }>(items: readonly Item[]): readonly Item[] {
   const rank = ({ standing }: Item): number => (standing === undefined ? tones.length : tones.indexOf(standing.tone));
   return items.toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
+}
+
+const deploymentTones: Readonly<Record<DeploymentSummary['phase'], Tone>> = {
+  distributing: 'busy', running: 'busy', baking: 'waiting', 'rolling-back': 'bad', succeeded: 'well', failed: 'bad', 'rolled-back': 'bad', 'rollback-failed': 'bad', aborted: 'off',
+};
+
+/** How a deployment stands. */
+export function deploymentStanding({ phase, paused }: Pick<DeploymentSummary, 'phase' | 'paused'>): Standing {
+  return paused === undefined ? { tone: deploymentTones[phase], text: phase.replaceAll('-', ' ') } : { tone: 'blocked', text: 'paused' };
+}
+
+/** Environments that no pipeline has, by name. */
+export function alone<Item extends { readonly environment: string }>(environments: readonly Item[], pipelines: readonly Pick<PipelineSummary, 'stages'>[]): readonly Item[] {
+  const placed = new Set(pipelines.flatMap(({ stages }) => stages.flatMap((stage) => stage.environments)));
+  return environments.filter(({ environment }) => !placed.has(environment)).toSorted((a, b) => (a.environment < b.environment ? -1 : 1));
 }

@@ -8,8 +8,12 @@ import { after, now, pause } from './browser.ts';
 /** How fresh what is shown is. */
 export type Freshness = { readonly kind: 'live' } | { readonly kind: 'connecting' } | { readonly kind: 'reconnecting' } | { readonly kind: 'stale'; readonly since: number };
 
-/** Events that come closer than this are one change: a fleet that reports must not make every screen ask a hundred times a second. */
-const quietMs = 800;
+/**
+ * Events that come closer than this are one change: a fleet that reports must not make every screen ask a hundred times a second. `slow` is for what
+ * asks many things at once, such as the list of all pipelines.
+ */
+const quietMs = { quick: 800, slow: 5_000 } as const;
+export type Pace = keyof typeof quietMs;
 /** The server sends a comment every 15 s; a stream that was silent for longer than two is dead. */
 const silentMs = 40_000;
 /** What time alone changes, such as a window that opens, is looked at this often. */
@@ -19,23 +23,35 @@ const retryMs = { first: 500, last: 10_000 } as const;
 export interface Live {
   readonly freshness: ReadonlySignal<Freshness>;
   /** Grows whenever what is shown may have changed. */
-  readonly changed: ReadonlySignal<number>;
-  /** Says that something was changed here: it is looked at without waiting for the stream. */
+  readonly changed: Readonly<Record<Pace, ReadonlySignal<number>>>;
+  /** Says that something may have changed: it is looked at in a moment. */
   readonly poke: () => void;
+  /** Has everything looked at now, since somebody has just done something and waits to see it. */
+  readonly refresh: () => void;
   /** Follows until it is aborted. A page that nobody sees holds no connection: a browser has six for all of its tabs. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 export function createLive(token: () => string | undefined): Live {
   const freshness = value<Freshness>({ kind: 'connecting' });
-  const changed = value(0);
+  const changed = { quick: value(0), slow: value(0) };
+  const due = new Set<Pace>();
   let heardAt = now();
-  let due: (() => void) | undefined;
-  const poke = (): void => {
-    due ??= after(quietMs, () => {
-      due = undefined;
-      changed.value += 1;
+  const rouse = (pace: Pace): void => {
+    if (due.has(pace)) return;
+    due.add(pace);
+    after(quietMs[pace], () => {
+      due.delete(pace);
+      changed[pace].value += 1;
     });
+  };
+  const poke = (): void => {
+    rouse('quick');
+    rouse('slow');
+  };
+  const refresh = (): void => {
+    changed.quick.value += 1;
+    changed.slow.value += 1;
   };
   const lost = (): void => {
     // Whoever opened the page a moment ago has seen nothing yet that could be old.
@@ -79,7 +95,7 @@ export function createLive(token: () => string | undefined): Live {
     }
     look();
   };
-  return { freshness, changed, poke, run };
+  return { freshness, changed, poke, refresh, run };
 }
 
 /** Pokes now and then while somebody looks. */

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { OperationId, ReplyOf } from '../../proto/api/operations.ts';
 import { after } from './browser.ts';
 import { ClientError, type CallOptions } from './client.ts';
+import type { Pace } from './live.ts';
 import { useUi } from './ui.ts';
 
 /** What is known so far. Both at once: the old answer, and why there is no newer one. */
@@ -20,37 +21,49 @@ interface Known<Reply> extends Answer<Reply> {
 /** A moment after the time that was named, so that the control plane has come to it too. */
 const afterwardsMs = 300;
 
-/** The answer of a GET. `options` undefined asks nothing; `wakes` names times at which the answer will be another. */
-export function useQuery<Id extends OperationId>(id: Id, options: Pick<CallOptions<Id>, 'params' | 'query'> | undefined, wakes?: (reply: ReplyOf<Id>) => readonly (number | undefined)[]): Answer<ReplyOf<Id>> {
+export interface QueryOptions<Reply> {
+  /** Times at which the answer will be another. */
+  readonly wakes?: (reply: Reply) => readonly (number | undefined)[];
+  /** How soon after a change it is asked again; `quick` when it is left out. */
+  readonly pace?: Pace;
+}
+
+/** What one key is being asked; another key is other work. */
+interface Work {
+  readonly stop: AbortController;
+  running: boolean;
+  again: boolean;
+}
+
+/** The answer of a GET, kept up to date. `options` undefined asks nothing. */
+export function useQuery<Id extends OperationId>(id: Id, options: Pick<CallOptions<Id>, 'params' | 'query'> | undefined, { wakes, pace = 'quick' }: QueryOptions<ReplyOf<Id>> = {}): Answer<ReplyOf<Id>> {
   const { client, live, now } = useUi();
   const key = JSON.stringify([id, options]);
   const [known, setKnown] = useState<Known<ReplyOf<Id>>>({ key, reply: undefined, problem: undefined });
-  const work = useRef({ key: '', running: false, again: false });
-  const changed = live.changed.value;
+  const work = useRef<Work>({ stop: new AbortController(), running: false, again: false });
+  const changed = live.changed[pace].value;
   useEffect(() => {
-    const stop = new AbortController();
-    work.current = { key, running: false, again: false };
-    return () => stop.abort();
+    const mine: Work = { stop: new AbortController(), running: false, again: false };
+    work.current = mine;
+    return () => mine.stop.abort();
   }, [key]);
   useEffect(() => {
     if (options === undefined) return;
     const mine = work.current;
-    // One at a time: a slow answer is waited for, not asked for twice.
-    if (mine.running) {
-      mine.again = true;
-      return;
-    }
+    const { signal } = mine.stop;
     const ask = async (): Promise<void> => {
       mine.running = true;
       do {
         mine.again = false;
-        const answer = await answerOf(async () => await client.call(id, options));
-        if (work.current !== mine) return;
+        const answer = await answerOf(async () => await client.call(id, { ...options, signal }));
+        if (signal.aborted) return;
         setKnown((before) => ({ key, reply: answer.reply ?? (before.key === key ? before.reply : undefined), problem: answer.problem }));
       } while (mine.again);
       mine.running = false;
     };
-    void ask();
+    // One at a time: a slow answer is waited for, not asked for twice.
+    if (mine.running) mine.again = true;
+    else void ask();
   }, [key, changed]);
   const current = known.key === key ? known : { reply: undefined, problem: undefined };
   const next = current.reply === undefined ? undefined : soonest(wakes?.(current.reply) ?? [], now());

@@ -88,6 +88,16 @@ export function blockerName({ type }: Pick<Blocker, 'type'>): string {
   return blockerNames[type] ?? type.replaceAll('-', ' ');
 }
 
+/** Who can end something, by a name, a group, or what a token must allow: `group qa`, `whoever may promote to prod`. */
+export function actorText(actor: string): string {
+  const [, group] = /^group:(.+)$/.exec(actor) ?? [];
+  if (group !== undefined) return group === '*' ? 'anybody who may approve' : `group ${group}`;
+  const [, verb, of, name] = /^(\w+):(?:(env|app)\/)?(.+)$/.exec(actor) ?? [];
+  if (verb === undefined || name === undefined) return actor;
+  if (verb === 'admin') return 'an administrator';
+  return name === '*' ? `whoever may ${verb}` : `whoever may ${verb} ${of === 'app' ? name : `to ${name}`}`;
+}
+
 /** Bytes in powers of a thousand, with three digits at most: `12.3 MB`. */
 export function bytesText(bytes: number): string {
   const steps = ['B', 'kB', 'MB', 'GB', 'TB'] as const;

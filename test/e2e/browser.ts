@@ -35,10 +35,11 @@ export interface Obstacle {
 
 const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
-/** What axe finds on a page, whose context must bypass the page's own policy to take it in. */
-export async function obstacles(page: Page): Promise<readonly Obstacle[]> {
+/** What axe finds on a page, whose context must bypass the page's own policy to take it in; by all of its rules or by some. */
+export async function obstacles(page: Page, only?: readonly string[]): Promise<readonly Obstacle[]> {
   await page.addScriptTag({ path: axePath });
+  const options = JSON.stringify({ resultTypes: ['violations'], ...(only === undefined ? {} : { runOnly: only }) });
   return await page.evaluate<readonly Obstacle[]>(
-    `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map((node) => node.html.slice(0, 200) + ' ' + (node.any[0]?.message ?? '')) })))`,
+    `axe.run(document, ${options}).then(({ violations }) => violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map((node) => node.html.slice(0, 200) + ' ' + (node.any[0]?.message ?? '')) })))`,
   );
 }

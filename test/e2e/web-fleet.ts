@@ -40,8 +40,10 @@ export interface WebFleet extends AsyncDisposable {
   push(text: string): Promise<void>;
   /** Lets the machines of an environment work until it runs web@`number`. */
   arrives(environment: string, number: number): Promise<void>;
-  /** One round of the machines of an environment. */
-  work(environment: string): Promise<void>;
+  /** Lets the machines of an environment work until the first of its batches bakes. */
+  worked(environment: string): Promise<void>;
+  /** A token for a person. */
+  person(name: string, groups: readonly string[], scopes: readonly string[]): Promise<string>;
 }
 
 const environments = ['alpha', 'beta', 'prod-na', 'prod-eu'] as const;
@@ -75,7 +77,11 @@ export async function webFleet(machines = 3): Promise<WebFleet> {
   return {
     control,
     agents: [...agents.values()].flat(),
-    work,
+    worked: async (environment) => {
+      const baking = async (): Promise<true | undefined> => ((await control.get(`/v1/deployments?environment=${environment}`)).body.items[0]?.phase === 'baking' ? true : undefined);
+      await until(baking, async () => await work(environment));
+    },
+    person: async (name, groups, scopes) => (await control.post('/v1/tokens', { use: 'api', name, groups, scopes })).body.text,
     push: async (text) => {
       const { body } = await control.post('/v1/apps/web/uploads');
       const built = buildRevision('web', { 'server.js': text });

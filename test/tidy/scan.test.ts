@@ -20,6 +20,8 @@ describe('blank()', () => {
     ['x = a / b / "c";', 'x = a / b / " ";'],
     ['x = (a) / 2; // "', 'x = (a) / 2;     '],
     ['x = a[0] / 2;', 'x = a[0] / 2;'],
+    ['<p>{now()}</p>; Date.now() /* " */', '<p>{now()}</p>; Date.now()        '],
+    ['<img src={a} />; b("c")', '<img src={a} />; b(" ")'],
     ['#!/bin/x "\ny', '          \ny'],
   ])('of %j is %j', (text, expected) => {
     expect(blank(text)).toBe(expected);

@@ -109,6 +109,8 @@ function beginsRegExp(out: readonly string[], at: number): boolean {
   while (last >= 0 && /\s/.test(out[last] ?? '')) last -= 1;
   if (last < 0) return true;
   const before = out[last] ?? '';
+  // The slash of `</p>` and of `<br />`: the markup of a .tsx file, and nothing that begins a regular expression elsewhere.
+  if (before === '<' || out[at + 1] === '>') return false;
   if (/[\w$]/.test(before)) return wordsBeforeRegExp.test(out.slice(Math.max(0, last - 12), last + 1).join(''));
   return !/[)\]'"`/]/.test(before);
 }

@@ -24,8 +24,9 @@ export function EnvironmentCard({ node, deployment, edges, selected, select }: C
   const next = edges.find(({ candidate }) => candidate !== undefined);
   return (
     <div class={`environment ${selected ? 'selected' : ''}`}>
-      <button type="button" class="whole" aria-expanded={selected} onClick={select}>{node.environment}</button>
-      <p class="top"><Mark {...environmentStanding(node, deployment)} /></p>
+      <p class="head">
+        <button type="button" class="whole" aria-expanded={selected} onClick={select}>{node.environment}</button> <Mark {...environmentStanding(node, deployment)} />
+      </p>
       <p class="runs">
         <strong>{setText(node.current)}</strong>
         {node.since !== undefined && <small> {agoText(node.since, now())}</small>}
@@ -34,7 +35,8 @@ export function EnvironmentCard({ node, deployment, edges, selected, select }: C
       <Restraints node={node} />
       {next?.candidate !== undefined && (
         <p class="next">
-          <span>next {setText(next.candidate)}</span> {held !== undefined && <Mark {...edgeStanding(held)} />}
+          next {setText(next.candidate)}
+          {held !== undefined && <span class={`word ${edgeStanding(held).tone}`}>: {edgeStanding(held).text}</span>}
         </p>
       )}
     </div>

@@ -42,8 +42,8 @@ export interface Picture {
 /** What the layout depends on. */
 export type Shape = Pick<Graph, 'apps' | 'stages'> & { readonly edges: readonly Pick<Graph['edges'][number], 'edge' | 'from' | 'to'>[] };
 
-export const sizes = { app: { width: 124, height: 62 }, environment: { width: 214, height: 136 }, button: { width: 118, height: 30 } } as const;
-const margin = 24;
+export const sizes = { app: { width: 112, height: 62 }, environment: { width: 206, height: 136 }, button: { width: 134, height: 30 } } as const;
+const margin = 18;
 /** Room for the names of the stages. */
 const headHeight = 36;
 
@@ -53,7 +53,7 @@ const appId = (name: string): string => `app:${name}`;
 /** Lays a pipeline out. The same shape gives the same picture. */
 export function picture(shape: Shape): Picture {
   const graph = new graphlib.Graph({ multigraph: true });
-  graph.setGraph({ rankdir: 'LR', nodesep: 26, edgesep: 14, ranksep: 28, marginx: margin, marginy: margin });
+  graph.setGraph({ rankdir: 'LR', nodesep: 26, edgesep: 14, ranksep: 24, marginx: margin, marginy: margin });
   const environments = shape.stages.flatMap(({ environments: all }, column) => all.map(({ environment }) => ({ environment, column: column + 1 })));
   const columnOf = new Map(environments.map(({ environment, column }) => [environmentId(environment), column]));
   for (const { app } of shape.apps) graph.setNode(appId(app), { ...sizes.app });

@@ -5,7 +5,8 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { signal } from '@preact/signals';
 import type { DeploymentSummary } from '../../../proto/api/deployments.ts';
 import type { Graph, PipelineSummary } from '../../../proto/api/pipelines.ts';
-import { byAttention, edgeStanding, environmentStanding, pipelineStanding, type Standing } from '../attention.ts';
+import type { Status } from '../../../proto/api/status.ts';
+import { alone, byAttention, deploymentStanding, edgeStanding, environmentStanding, pipelineStanding, type Standing } from '../attention.ts';
 import { Loading, Mark, Trouble } from '../parts/small.tsx';
 import { useQuery } from '../query.ts';
 import { setText } from '../words.ts';
@@ -14,8 +15,8 @@ import { setText } from '../words.ts';
 const shownMax = 30;
 
 export function OverviewPage(): JSX.Element {
-  const { reply, problem } = useQuery('listPipelines', { params: {}, query: { limit: shownMax } });
-  const status = useQuery('getStatus', { params: {} });
+  const { reply, problem } = useQuery('listPipelines', { params: {}, query: { limit: shownMax } }, { pace: 'slow' });
+  const status = useQuery('getStatus', { params: {} }, { pace: 'slow' });
   const deployments = useMemo(() => new Map((status.reply?.environments ?? []).flatMap(({ environment, deployment }) => (deployment === undefined ? [] : [[environment, deployment] as const]))), [status.reply]);
   // What each card found out about its pipeline; the order follows.
   const standings = useMemo(() => signal<Readonly<Record<string, Standing>>>({}), []);
@@ -35,8 +36,26 @@ export function OverviewPage(): JSX.Element {
           <PipelineCard key={name} summary={summary} standing={standing} deployments={deployments} tell={tell} />
         ))}
       </ol>
+      {reply !== undefined && reply.next === undefined && <Alone environments={alone(status.reply?.environments ?? [], reply.items)} />}
       {reply?.next !== undefined && <p>These are the first {shownMax}. <code>starling pipeline list</code> has all.</p>}
     </>
+  );
+}
+
+/** Environments that are in no pipeline. */
+function Alone({ environments }: { readonly environments: readonly Status['environments'][number][] }): JSX.Element | null {
+  if (environments.length === 0) return null;
+  return (
+    <section aria-label="environments in no pipeline" class="card alone">
+      <h2>In no pipeline</h2>
+      <ul>
+        {environments.map(({ environment, apps, targets, deployment }) => (
+          <li key={environment}>
+            <a href={`/environments/${encodeURIComponent(environment)}`}>{environment}</a> <small>{setText(apps.flatMap(({ app, current }) => (current === undefined ? [] : [{ app, ...current }])))}, {targets.serving} of {targets.total} targets serve</small> {deployment !== undefined && <Mark {...deploymentStanding(deployment)} />}
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
@@ -48,7 +67,7 @@ interface CardProps {
 }
 
 function PipelineCard({ summary: { pipeline, project, apps }, standing, deployments, tell }: CardProps): JSX.Element {
-  const { reply, problem } = useQuery('getPipelineGraph', { params: { pipeline } }, timesOf);
+  const { reply, problem } = useQuery('getPipelineGraph', { params: { pipeline } }, { wakes: timesOf, pace: 'slow' });
   const found = reply === undefined ? undefined : pipelineStanding(reply, deployments);
   useEffect(() => (found === undefined ? undefined : tell(pipeline, found)), [found?.tone, found?.text]);
   return (

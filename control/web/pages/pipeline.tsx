@@ -6,14 +6,16 @@ import { useLocation, useRoute } from 'preact-iso';
 import { useMemo, useState } from 'preact/hooks';
 import { kept } from '../browser.ts';
 import { GraphPicture, type GraphProps, type Selected } from '../graph/picture.tsx';
+import { Timeline } from '../graph/timeline.tsx';
 import { GraphTable } from '../graph/table.tsx';
 import { EdgePanel } from '../panels/edge.tsx';
 import { EnvironmentPanel } from '../panels/environment.tsx';
+import { Freezes, PipelineDeeds } from '../panels/whole.tsx';
 import { Panel } from '../panels/panel.tsx';
 import { pipelineStanding } from '../attention.ts';
 import { Loading, Mark, Trouble } from '../parts/small.tsx';
+import { useTitle } from '../parts/title.ts';
 import { useQuery } from '../query.ts';
-import { useUi } from '../ui.ts';
 import { timesOf } from './overview.tsx';
 
 const viewKept = kept('device', 'starling.view');
@@ -21,20 +23,19 @@ const viewKept = kept('device', 'starling.view');
 export function PipelinePage(): JSX.Element {
   const { pipeline = '' } = useRoute().params;
   const { path, query, route } = useLocation();
-  const { live } = useUi();
-  const { reply: graph, problem } = useQuery('getPipelineGraph', { params: { pipeline } }, timesOf);
+  const { reply: graph, problem } = useQuery('getPipelineGraph', { params: { pipeline } }, { wakes: timesOf });
   const status = useQuery('getStatus', { params: {} });
   const deployments = useMemo(() => new Map((status.reply?.environments ?? []).flatMap(({ environment, deployment }) => (deployment === undefined ? [] : [[environment, deployment] as const]))), [status.reply]);
   const [view, setView] = useState(() => viewKept.get() ?? (matchMedia('(max-width: 700px)').matches ? 'table' : 'picture'));
   const selected = selectedBy(query);
   const select = (what: Selected): void => {
     route(what === undefined ? path : `${path}?${what.kind}=${encodeURIComponent(what.name)}`, true);
-    live.poke();
   };
   const choose = (next: string): void => {
     viewKept.set(next);
     setView(next);
   };
+  useTitle(graph === undefined ? pipeline : `${pipeline}: ${pipelineStanding(graph, deployments).text}`);
   const common = graph === undefined ? undefined : { graph, deployments, selected, select };
   return (
     <div class={selected === undefined ? 'pipeline-page' : 'pipeline-page opened'}>
@@ -46,7 +47,10 @@ export function PipelinePage(): JSX.Element {
         </div>
       </div>
       <Trouble problem={problem} />
+      {graph !== undefined && <Freezes graph={graph} />}
       {common === undefined ? problem === undefined && <Loading what={pipeline} /> : view === 'table' ? <GraphTable {...common} /> : <GraphPicture {...common} />}
+      <Timeline pipeline={pipeline} />
+      {graph !== undefined && <PipelineDeeds graph={graph} />}
       {common !== undefined && <Chosen {...common} />}
     </div>
   );
@@ -64,6 +68,6 @@ function Chosen({ graph, selected, select }: GraphProps): JSX.Element | null {
   const edge = graph.edges.find((one) => selected.kind === 'edge' && one.edge === selected.name);
   if (edge !== undefined) return <EdgePanel key={edge.edge} graph={graph} edge={edge} close={close} />;
   const node = graph.stages.flatMap(({ environments }) => environments).find(({ environment }) => selected.kind === 'environment' && environment === selected.name);
-  if (node !== undefined) return <EnvironmentPanel key={node.environment} node={node} close={close} />;
+  if (node !== undefined) return <EnvironmentPanel key={node.environment} node={node} edges={graph.edges.filter(({ to }) => to === node.environment)} close={close} />;
   return <Panel title={selected.name} close={close}><p>There is no such {selected.kind === 'edge' ? 'promotion' : 'environment'} in this pipeline; it may have been taken away since.</p></Panel>;
 }

@@ -10,8 +10,10 @@ import { useQuery } from '../query.ts';
 import { useUi } from '../ui.ts';
 import { commandText, setText, spanText } from '../words.ts';
 import { edgeName } from '../graph/picture.tsx';
+import { Configure } from './configure.tsx';
 import { LockDeeds } from './locks.tsx';
 import { Panel } from './panel.tsx';
+import { Promote } from './promote.tsx';
 import { WindowsOf } from './windows.tsx';
 
 export interface EdgePanelProps {
@@ -37,10 +39,15 @@ export function EdgePanel({ graph, edge, close }: EdgePanelProps): JSX.Element {
         <Row name="automatic">{!edge.auto ? 'no: somebody promotes' : edge.automation ? 'yes' : 'yes, and switched off now'}</Row>
         {config?.soakMs !== undefined && config.soakMs > 0 && <Row name="soaks">{spanText(config.soakMs)}</Row>}
         {config !== undefined && config.after.length > 0 && <Row name="after">{config.after.join(', ')}</Row>}
+        {edge.promotion !== undefined && <Row name="waits as"><a href={`/promotions/${encodeURIComponent(edge.promotion)}`}>{edge.promotion}</a></Row>}
+        {config !== undefined && config.windows.length > 0 && <Row name="windows">{config.windows.join(', ')}</Row>}
         {config?.off.map(({ kind, id, by = 'somebody', reason = '' }) => <Row key={`${kind} ${id}`} name="off">automation of {kind} {id}, by {by}: {reason}</Row>)}
         {config?.hold !== undefined && <Row name="on hold">by {config.hold.by}: {config.hold.reason}</Row>}
       </dl>
       <Switches edge={edge} params={params} held={config?.hold !== undefined} off={config?.off.some(({ kind }) => kind === 'edge') ?? false} />
+      <Configure pipeline={graph.pipeline} edge={name} />
+      <h3>By hand</h3>
+      <Promote environment={edge.to} revision={edge.candidate === undefined ? 'latest' : setText(edge.candidate)} />
       <WindowsOf environment={edge.to} />
       {destination !== undefined && <LockDeeds node={destination} />}
     </Panel>

@@ -1,25 +1,40 @@
-// An environment in full: what it runs and since when, what it waits for, and what holds it.
+// An environment in full: what it runs and since when, what it waits for, what holds it, what it ran before; and what can be done there.
 
 import type { JSX } from 'preact';
-import type { EnvironmentNode } from '../attention.ts';
+import type { EdgeNode, EnvironmentNode } from '../attention.ts';
+import { RollbackDeed } from '../deployment/deeds.tsx';
+import { Deed, reasonNeeded, type Field } from '../parts/deed.tsx';
 import { Blockers, Row, Since, Trouble } from '../parts/small.tsx';
+import { now } from '../browser.ts';
 import { useQuery } from '../query.ts';
 import { useUi } from '../ui.ts';
-import { setText, untilText } from '../words.ts';
-import { LockDeeds } from './locks.tsx';
+import { commandText, setText, untilText } from '../words.ts';
+import { endOf, hoursField, LockDeeds } from './locks.tsx';
 import { Panel } from './panel.tsx';
+import { Promote } from './promote.tsx';
 import { WindowsOf } from './windows.tsx';
 
-export function EnvironmentPanel({ node, close }: { readonly node: EnvironmentNode; readonly close: () => void }): JSX.Element {
-  const { now } = useUi();
-  const { environment } = node;
-  const { reply, problem } = useQuery('explainEnvironment', { params: { environment } }, ({ nextCheckAt }) => [nextCheckAt]);
+export interface EnvironmentPanelProps {
+  readonly node: EnvironmentNode;
+  /** What leads here. */
+  readonly edges: readonly EdgeNode[];
+  readonly close: () => void;
+}
+
+export function EnvironmentPanel({ node, edges, close }: EnvironmentPanelProps): JSX.Element {
+  const ui = useUi();
+  const { environment, activeDeployment, newestDeployment, waiting, run } = node;
+  const { reply, problem } = useQuery('explainEnvironment', { params: { environment } }, { wakes: ({ nextCheckAt }) => [nextCheckAt] });
+  const candidate = edges.find((edge) => edge.candidate !== undefined)?.candidate;
   return (
     <Panel title={environment} close={close}>
       <dl>
         <Row name="runs"><strong>{setText(node.current)}</strong> {node.since !== undefined && <small><Since at={node.since} /></small>}</Row>
-        <Row name="wants">{setText(node.desired)}</Row>
+        {setText(node.desired) !== setText(node.current) && <Row name="wants">{setText(node.desired)}</Row>}
         <Row name="targets">{node.targets}</Row>
+        {(activeDeployment ?? newestDeployment) !== undefined && <Row name={activeDeployment === undefined ? 'newest' : 'deploying'}><a href={`/deployments/${encodeURIComponent(activeDeployment ?? newestDeployment ?? '')}`}>deployment {activeDeployment ?? newestDeployment}</a></Row>}
+        {waiting.length > 0 && <Row name="waiting">{waiting.map((id) => <a key={id} href={`/promotions/${encodeURIComponent(id)}`}>{id} </a>)}</Row>}
+        {run !== undefined && <Row name="workflow">{run.workflow}: {run.phase}</Row>}
       </dl>
       <h3>Why it is where it is</h3>
       <Trouble problem={problem} />
@@ -27,11 +42,61 @@ export function EnvironmentPanel({ node, close }: { readonly node: EnvironmentNo
         <>
           <p>{reply.summary}</p>
           <Blockers blockers={reply.blockers} />
-          <ul>{reply.waits.map(({ reason, until }) => <li key={reason}>{reason}{until !== undefined && ` (${untilText(until, now())})`}</li>)}</ul>
+          <ul>{reply.waits.map(({ reason, until }) => <li key={reason}>{reason}{until !== undefined && ` (${untilText(until, ui.now())})`}</li>)}</ul>
         </>
       )}
+      <h3>What can be done</h3>
+      <Promote environment={environment} revision={candidate === undefined ? 'latest' : setText(candidate)} />
+      <div class="deeds"><RollbackDeed environment={environment} /><PinDeed node={node} /></div>
       <WindowsOf environment={environment} />
       <LockDeeds node={node} />
+      <History environment={environment} />
     </Panel>
+  );
+}
+
+const whatField: Field = { name: 'revision', label: 'To what? Empty: what it runs now', kind: 'text', hint: 'web@41' };
+
+/** Keeps an environment at a set, or lets it change again. */
+function PinDeed({ node: { environment, pinned } }: { readonly node: EnvironmentNode }): JSX.Element {
+  const { client } = useUi();
+  const params = { environment };
+  const tag = async (): Promise<string> => (await client.tagged('getPin', { params })).tag;
+  if (pinned) {
+    return <Deed key="unpin" label="Unpin" fields={[reasonNeeded]} command={({ reason = '' }) => commandText(['unpin', environment, ['--reason', reason || '…']])} act={async ({ reason = '' }) => await client.call('removePin', { params, query: { reason }, ifMatch: await tag() })} done={`${environment} may change again`} />;
+  }
+  return (
+    <Deed
+      key="pin"
+      label="Pin"
+      fields={[reasonNeeded, whatField, hoursField]}
+      command={({ reason = '', revision, hours }) => commandText(['pin', environment, ['--reason', reason || '…'], ['--revision', revision], ['--until', endOf(hours, 0) === undefined ? undefined : `${String(hours).trim()}h`]])}
+      act={async ({ reason = '', revision = '', hours }) => {
+        const until = endOf(hours, now());
+        await client.call('placePin', { params, body: { reason, ...(revision.trim() === '' ? {} : { revision: revision.trim() }), ...(until === undefined ? {} : { until }) }, ifMatch: await tag() });
+      }}
+      done={`${environment} is pinned`}
+    />
+  );
+}
+
+/** Deployments shown: enough to see when it was last well. */
+const historyMax = 8;
+
+function History({ environment }: { readonly environment: string }): JSX.Element {
+  const { reply, problem } = useQuery('listHistory', { params: { environment }, query: { limit: historyMax } });
+  return (
+    <>
+      <h3>What came here</h3>
+      <Trouble problem={problem} />
+      {reply?.items.length === 0 && <p>Nothing yet.</p>}
+      <ul class="history">
+        {reply?.items.map(({ deployment, app, to, phase, type, startedAt, by, current }) => (
+          <li key={deployment}>
+            <a href={`/deployments/${encodeURIComponent(deployment)}`}>{app}@{to.number}</a> {phase.replaceAll('-', ' ')}{type !== 'promote' && ` (${type})`}{current && <strong>, runs now</strong>} <small>by {by}, <Since at={startedAt} /></small>
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }

@@ -11,7 +11,7 @@ import { useUi } from '../ui.ts';
 import { commandText, timeText } from '../words.ts';
 
 /** How long, as the command line takes it too. */
-const hoursField: Field = { name: 'hours', label: 'For how many hours? Empty: until somebody releases it', kind: 'text', hint: '4' };
+export const hoursField: Field = { name: 'hours', label: 'For how many hours? Empty: until somebody releases it', kind: 'text', hint: '4' };
 const rollbackField: Field = { name: 'rollback', label: 'Hold rollbacks too', kind: 'check' };
 const hourMs = 3_600_000;
 

@@ -1,11 +1,16 @@
-// A panel beside the picture: what was clicked, in full. It takes the focus when it opens, and Escape closes it.
+// A panel beside the picture: what was clicked, in full. It takes the focus when it opens, Escape closes it, and the focus goes back.
 
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 
 export function Panel({ title, close, children }: { readonly title: string; readonly close: () => void; readonly children: ComponentChildren }): JSX.Element {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), [title]);
+  useEffect(() => {
+    const opener = document.activeElement;
+    heading.current?.focus();
+    // Whoever closes it goes on where they were.
+    return () => (opener instanceof HTMLElement && opener.isConnected ? opener.focus() : undefined);
+  }, [title]);
   return (
     <section class="panel" aria-label={title} onKeyDown={({ key }) => (key === 'Escape' ? close() : undefined)}>
       <h2 ref={heading} tabIndex={-1}>{title}</h2>

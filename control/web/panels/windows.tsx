@@ -15,7 +15,7 @@ const whyTexts: Readonly<Record<EnvironmentWindows['holds'][number]['why'], stri
 
 export function WindowsOf({ environment }: { readonly environment: string }): JSX.Element {
   const { now } = useUi();
-  const { reply, problem } = useQuery('getEnvironmentWindows', { params: { environment } }, ({ changesAt }) => [changesAt]);
+  const { reply, problem } = useQuery('getEnvironmentWindows', { params: { environment } }, { wakes: ({ changesAt }) => [changesAt] });
   return (
     <>
       <h3>Windows of {environment}</h3>

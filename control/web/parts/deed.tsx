@@ -2,7 +2,7 @@
 // the words of the API. Nothing is done by the first click alone.
 
 import type { JSX } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ClientError } from '../client.ts';
 import { useUi } from '../ui.ts';
 import { Cli, Trouble } from './small.tsx';
@@ -66,14 +66,14 @@ function DeedForm({ label, fields, command, act, done, danger, close }: DeedProp
   const [filled, setFilled] = useState<Filled>(() => Object.fromEntries(fields.map(({ name, initial = '' }) => [name, initial])));
   const [problem, setProblem] = useState<ClientError | undefined>(undefined);
   const [busy, setBusy] = useState(false);
-  useEffect(() => form.current?.querySelector<HTMLElement>('input, button[type=submit]')?.focus(), []);
+  useLayoutEffect(() => form.current?.querySelector<HTMLElement>('input, button[type=submit]')?.focus(), []);
   const submit = async (): Promise<void> => {
     setBusy(true);
     setProblem(undefined);
     try {
       await act(filled);
       ui.said.value = done;
-      ui.live.poke();
+      ui.live.refresh();
       close();
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;

@@ -7,7 +7,7 @@ import { after } from '../browser.ts';
 import type { Standing, Tone } from '../attention.ts';
 import type { ClientError } from '../client.ts';
 import { useUi } from '../ui.ts';
-import { agoText, blockerName, timeText, untilText } from '../words.ts';
+import { actorText, agoText, blockerName, timeText, untilText } from '../words.ts';
 import { Icon, type IconName } from './icons.tsx';
 
 const toneIcons: Readonly<Record<Tone, IconName>> = { bad: 'alert', blocked: 'stop', waiting: 'wait', busy: 'play', well: 'check', off: 'off' };
@@ -48,7 +48,7 @@ export function Blockers({ blockers }: { readonly blockers: readonly Blocker[] }
           <small>
             {' '}since {timeText(blocker.since, now())}
             {blocker.until !== undefined && `; ends ${untilText(blocker.until, now())}`}
-            {blocker.actors !== undefined && blocker.actors.length > 0 && `; can be ended by ${blocker.actors.join(', ')}`}
+            {blocker.actors !== undefined && blocker.actors.length > 0 && `; can be ended by ${blocker.actors.map(actorText).join(', ')}`}
           </small>
         </li>
       ))}

@@ -24,10 +24,10 @@ async function config(text: string): Promise<void> {
 describe('resolveEndpoint()', () => {
   test('prefers flags to variables to the current context', async () => {
     await writeClientConfig(world(), { current: 'prod', contexts: { prod: { url: 'https://prod.example', tokenFile: join(home, 'a.token') } } });
-    expect(await resolveEndpoint(world(), {})).toEqual({ url: 'https://prod.example', token: 'token-a' });
-    expect(await resolveEndpoint(world({ STARLING_TOKEN_FILE: 'b.token' }), {})).toEqual({ url: 'https://prod.example', token: 'token-b' });
-    expect(await resolveEndpoint(world({ STARLING_URL: 'https://other.example', STARLING_TOKEN: 'x' }), {})).toEqual({ url: 'https://other.example', token: 'x' });
-    expect(await resolveEndpoint(world({ STARLING_URL: 'https://other.example', STARLING_TOKEN: 'x' }), { url: 'http://flag.example/', tokenFile: 'b.token' })).toEqual({ url: 'http://flag.example', token: 'token-b' });
+    expect(await resolveEndpoint(world(), {})).toMatchObject({ url: 'https://prod.example', token: 'token-a', tokenFrom: expect.stringMatching(/a\.token$/) });
+    expect(await resolveEndpoint(world({ STARLING_TOKEN_FILE: 'b.token' }), {})).toMatchObject({ url: 'https://prod.example', token: 'token-b', tokenFrom: expect.stringMatching(/b\.token$/) });
+    expect(await resolveEndpoint(world({ STARLING_URL: 'https://other.example', STARLING_TOKEN: 'x' }), {})).toEqual({ url: 'https://other.example', token: 'x', tokenFrom: 'the variable STARLING_TOKEN' });
+    expect(await resolveEndpoint(world({ STARLING_URL: 'https://other.example', STARLING_TOKEN: 'x' }), { url: 'http://flag.example/', tokenFile: 'b.token' })).toMatchObject({ url: 'http://flag.example', token: 'token-b' });
   });
 
   test("does not send a context's token to another control plane", async () => {

@@ -1,8 +1,8 @@
 // What is said on the screen: times that people read at a glance, commands that a shell takes, and what needs a look first.
 
 import { describe, expect, test } from 'vitest';
-import { byAttention, edgeStanding, environmentStanding, pipelineStanding, type EdgeNode, type EnvironmentNode } from '../../../control/web/attention.ts';
-import { agoText, bytesText, commandText, setText, shellWord, spanText, timeText, untilText } from '../../../control/web/words.ts';
+import { alone, byAttention, edgeStanding, environmentStanding, pipelineStanding, type EdgeNode, type EnvironmentNode } from '../../../control/web/attention.ts';
+import { actorText, agoText, bytesText, commandText, setText, shellWord, spanText, timeText, untilText } from '../../../control/web/words.ts';
 
 const now = Date.parse('2026-06-05T16:00:30Z');
 
@@ -37,6 +37,10 @@ test('commands are quoted where a shell would misread them', () => {
   expect([shellWord('shop/alpha-to-beta'), shellWord('web@41,api@7'), shellWord('')]).toEqual(['shop/alpha-to-beta', 'web@41,api@7', "''"]);
 });
 
+test.each([['olga', 'olga'], ['group:qa', 'group qa'], ['group:*', 'anybody who may approve'], ['promote:env/prod', 'whoever may promote to prod'], ['promote:*', 'whoever may promote'], ['promote:app/web', 'whoever may promote web'], ['admin:*', 'an administrator']])('actorText(%j) is %j', (actor, text) => {
+  expect(actorText(actor)).toBe(text);
+});
+
 test('sets and sizes', () => {
   expect(setText([])).toBe('nothing');
   expect(setText([{ app: 'web', number: 41, revision: 'aa' }, { app: 'api', revision: '0123456789abcdef' }])).toBe('web@41 + api@0123456789ab');
@@ -61,7 +65,7 @@ describe('what needs a look', () => {
     const locks = [{ lock: 'l', reason: 'r' }];
     expect(environmentStanding(node({ locks, run: { run: 'r', workflow: 'smoke', phase: 'failed' } }), undefined)).toEqual({ tone: 'bad', text: 'smoke failed' });
     expect(environmentStanding(node({ locks }), undefined)).toEqual({ tone: 'blocked', text: 'locked' });
-    expect(environmentStanding(node({ current: [] }), undefined)).toEqual({ tone: 'off', text: 'nothing yet' });
+    expect(environmentStanding(node({ current: [] }), undefined)).toEqual({ tone: 'off', text: 'empty' });
     expect(environmentStanding(node(), undefined)).toEqual({ tone: 'well', text: 'in place' });
   });
 
@@ -70,6 +74,10 @@ describe('what needs a look', () => {
     expect(pipelineStanding(graph, new Map())).toEqual({ tone: 'blocked', text: 'eu: needs approval' });
     expect(pipelineStanding({ ...graph, edges: [edge()] }, new Map())).toEqual({ tone: 'well', text: 'all in place' });
     expect(pipelineStanding({ ...graph, enabled: false }, new Map())).toEqual({ tone: 'off', text: 'disabled' });
+  });
+
+  test('of environments in no pipeline is not forgotten', () => {
+    expect(alone([{ environment: 'qa' }, { environment: 'prod' }, { environment: 'lab' }], [{ stages: [{ stage: 'prod', environments: ['prod'] }] }]).map(({ environment }) => environment)).toEqual(['lab', 'qa']);
   });
 
   test('comes first in a list; among equals the name decides, and what is not known yet comes last', () => {
