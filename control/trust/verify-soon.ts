@@ -4,10 +4,11 @@
 import { verify, type KeyObject } from 'node:crypto';
 
 /**
- * Verifications given to the pool at once. The journal writes on the same four threads: what waits for them is this many, not as many as there are
- * requests. The others wait here in their order; there is one for each open request at most.
+ * Verifications given to the pool at once. The journal writes on the same four threads: what waits for them is some milliseconds of verifications, not as many as
+ * there are requests. With fewer the threads would rest until the loop, busy with other things, has the next ones for them. The others wait here in their order;
+ * there is one for each open request at most.
  */
-export const verifiedTogether = 16;
+export const verifiedTogether = 128;
 
 /** Whether `signature` is that of `key` over `bytes`. */
 export type VerifySoon = (key: KeyObject, bytes: Uint8Array, signature: Uint8Array) => Promise<boolean>;
