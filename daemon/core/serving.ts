@@ -5,7 +5,7 @@ import type { OrdinalRange, RequestMessage } from '../../proto/exchange.ts';
 import { createBitmap } from '../../proto/bitmap.ts';
 import { exchangeHoldersMax } from '../../proto/exchange-frame.ts';
 import { limits } from '../../proto/limits.ts';
-import { maySee, strikeProtocol } from './peers.ts';
+import { isReliable, maySee, strikeProtocol } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { fromOrigin, isLarge, type Peer, type SwarmState, type TopicState, type Upload } from './swarm-state.ts';
 import { framesOf, rangesOf } from './topics.ts';
@@ -43,7 +43,8 @@ export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage
     if (held.length > 0) elsewhere(state, member, message.request, given.holders);
     return;
   }
-  const isFull = state.uploads.length >= queueMax(state) || (mine >= swarmBounds.queueOfOneMax && 2 * state.uploads.length >= queueMax(state));
+  const isHalfFull = 2 * state.uploads.length >= queueMax(state);
+  const isFull = state.uploads.length >= queueMax(state) || (isHalfFull && (mine >= swarmBounds.queueOfOneMax || !isHelpful(state, peer, topic)));
   if (isFull) return busy(state, member, message.request, comeAgainMs(state) * (1 + state.random()));
   remember(state, topic, peer, given.ordinals);
   state.lastUpload += 1;
@@ -142,7 +143,14 @@ function neediest(state: SwarmState): Upload | undefined {
 function leadOf(state: SwarmState, { view, since }: Upload): number {
   if (state.self.origin) return view?.given ?? 0;
   const held = view?.held;
-  return (held === undefined ? 0 : held.count / Math.max(1, held.size)) - (state.now - since) / swarmBounds.leadMs;
+  const share = held === undefined ? 0 : held.count / Math.max(1, held.size);
+  const last = view === undefined || isHelpful(state, view.peer, view.topic) ? 0 : 1;
+  return share + last - (state.now - since) / swarmBounds.leadMs;
+}
+
+/** Whether others will have from an agent what it gets: not from one that did not answer us or answered wrongly. It comes after all others, but it comes. */
+function isHelpful(state: SwarmState, peer: Peer, topic: TopicState): boolean {
+  return state.self.origin || isReliable(state, peer, topic.info.revision);
 }
 
 function start(state: SwarmState, upload: Upload): void {
