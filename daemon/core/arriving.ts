@@ -143,12 +143,14 @@ export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMes
       const holder = state.peers.get(member);
       return holder !== undefined && !isReliable(state, holder, topic.info.revision);
     });
-    // Those that we do not see we cannot ask: what they hold has had its time to come to us, or soon has.
+    // Those that we do not see we cannot ask: what they hold has had its time to come to us, or soon has, if we wait already.
     const isNear = message.holders.some((member) => state.peers.has(member));
-    const after = inVain ? state.now : state.now + tauMs(state, fetch) / (isNear ? 1 : swarmBounds.unseenPart);
+    const tau = inVain ? 0 : tauMs(state, fetch);
     for (const ordinal of request.remaining) {
       const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
-      if (piece !== undefined) piece.originAfter = after;
+      if (piece === undefined) continue;
+      piece.turnAfter = state.now + tau;
+      if (request.desperate) piece.originAfter = state.now + tau / (isNear ? 1 : swarmBounds.unseenPart);
     }
   }
   closeRequest(state, peer, request);

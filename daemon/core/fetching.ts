@@ -57,6 +57,8 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     isStarving: false,
     hasStarved: false,
     jitter: state.random(),
+    startedAt: state.now,
+    hasCaught: false,
     expectedUntil: state.now + swarmBounds.expectedMs,
     ownBlocks: new Uint8Array(0),
     ownPieces: createPieceSet(table.pieces.length),
@@ -82,11 +84,10 @@ export function endFetch(topic: TopicState): void {
 export function setViewHeld(state: SwarmState, topic: TopicState, view: View, held: Bitmap | undefined): void {
   view.newsAt = state.now;
   uncountView(topic, view);
+  countHolder(topic, view, -1);
   if (held === undefined) delete view.held;
-  else {
-    view.held = held;
-    if (!view.peer.info.origin) for (const { from, to } of topic.announced === undefined ? [] : held.ranges()) topic.announced?.setRange(from, to);
-  }
+  else view.held = held;
+  countHolder(topic, view, 1);
   countView(topic, view);
   // In a large fleet the roster decides who owns what, and which origins are here.
   if (topic.fetch !== undefined && (topic.fetch.seesAll || view.peer.info.origin)) topic.fetch.ownersStale = true;
@@ -98,12 +99,19 @@ export function viewGains(state: SwarmState, topic: TopicState, view: View, ordi
   if (isMissing(topic.fetch, ordinal)) countChange(topic, view, ordinal, 1);
   view.newsAt = state.now;
   view.dry = false;
-  if (!view.peer.info.origin) topic.announced?.set(ordinal);
+  if (topic.holders !== undefined && !view.peer.info.origin) topic.holders[ordinal] = (topic.holders[ordinal] ?? 0) + 1;
+}
+
+/** At an origin: counts an agent among the holders of all that it holds, or no longer. */
+function countHolder({ holders }: TopicState, { held, peer }: View, change: 1 | -1): void {
+  if (holders === undefined || held === undefined || peer.info.origin) return;
+  for (const { from, to } of held.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) holders[ordinal] = (holders[ordinal] ?? 0) + change;
 }
 
 /** An ordinal that a neighbour turned out not to hold. */
 export function viewLoses(topic: TopicState, view: View, ordinal: number): void {
   if (view.held === undefined || !view.held.clear(ordinal)) return;
+  if (topic.holders !== undefined && !view.peer.info.origin) topic.holders[ordinal] = (topic.holders[ordinal] ?? 0) - 1;
   if (isMissing(topic.fetch, ordinal)) countChange(topic, view, ordinal, -1);
 }
 

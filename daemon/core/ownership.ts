@@ -4,16 +4,18 @@
 // What is owned is not a piece but a block of ordinals, the same for everybody: agents that lack different chunks pack them into different pieces.
 
 import { fullMeshMax } from './neighbours.ts';
-import { hash32, rendezvous } from './hash.ts';
+import { hash32, mix32, rendezvous } from './hash.ts';
 import { putPiece } from './pieces.ts';
 import { rosterIndex, type RosterIndex } from './roster-index.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { besideOrigins, inOwnZone, originZones } from './zones.ts';
 import { isBarred, type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
 
-/** Whether a chunk is ours to fetch from the origin. */
-export function isOwn(topic: TopicState, fetch: Fetch, ordinal: number): boolean {
-  return fetch.ownBlocks[blockOf(topic, ordinal)] === 1;
+/** Whether a chunk is ours to fetch from the origin by now. */
+export function isOwn(topic: TopicState, fetch: Fetch, ordinal: number, now: number): boolean {
+  const turn = fetch.ownBlocks[blockOf(topic, ordinal)] ?? 0;
+  // Where nobody has been caught, nobody has to stand in.
+  return turn === 1 || (turn > 1 && fetch.hasCaught && now >= fetch.startedAt + swarmBounds.backupMs + (turn - 2) * swarmBounds.backupNextMs);
 }
 
 /** Works out anew what of a fetch is ours, when who takes part has changed. */
@@ -21,21 +23,21 @@ export function refreshOwners(state: SwarmState, topic: TopicState): void {
   const { fetch } = topic;
   if (fetch?.ownersStale !== true) return;
   fetch.ownersStale = false;
-  const isOwner = divide(state, topic, fetch);
+  const turnOf = divide(state, topic, fetch);
   const blocks = blockCount(topic);
-  fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => (isOwner(block) ? 1 : 0));
+  fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => turnOf(block));
   fetch.ownPieces.fill(0);
-  fetch.table.pieces.forEach(({ ordinals }, piece) => putPiece(fetch.ownPieces, piece, ordinals.some((ordinal) => isOwn(topic, fetch, ordinal))));
+  fetch.table.pieces.forEach(({ ordinals }, piece) => putPiece(fetch.ownPieces, piece, ordinals.some((ordinal) => fetch.ownBlocks[blockOf(topic, ordinal)] !== 0)));
   for (const view of topic.viewList) view.dry = false;
 }
 
-/** Whether a block is ours, among those who take part now. */
-function divide(state: SwarmState, topic: TopicState, fetch: Fetch): (block: number) => boolean {
+/** Our turn at a block among those who take part now: 1 when it is ours, 2 and more when we stand in for those before us, 0 when it never comes. */
+function divide(state: SwarmState, topic: TopicState, fetch: Fetch): (block: number) => number {
   const seed = hash32(`${topic.info.revision} ${topic.info.blob}`);
   const { member } = state.self;
   fetch.seesAll = true;
   // An origin that fetches is bound by nothing.
-  if (state.self.origin) return () => true;
+  if (state.self.origin) return () => 1;
   const index = rosterIndex(state.agents, state.zones, topic.info.environments);
   if (index.all.members.length > fullMeshMax) {
     fetch.seesAll = false;
@@ -48,21 +50,27 @@ function divide(state: SwarmState, topic: TopicState, fetch: Fetch): (block: num
   const owners = besideOrigins(state, members);
   const own = owners.indexOf(member);
   const hashes = owners.map((owner) => hash32(owner));
-  return (block) => own !== -1 && rendezvous((seed + block) >>> 0, hashes) === own;
+  return (block) => (own !== -1 && rendezvous((seed + block) >>> 0, hashes) === own ? 1 : 0);
 }
 
 /**
  * In a fleet of which we see a few neighbours only, all of the roster divide the blocks: by even steps through the sorted members, so that nobody has much more
- * than another. What those were to bring that are dead or take no part, the starved ask for.
+ * than another. What those were to bring that are dead, take no part or keep it to themselves, the next few bring after a while, and then the starved.
  */
-function largeFleetOwner(state: SwarmState, index: RosterIndex, seed: number, blocks: number): (block: number) => boolean {
+function largeFleetOwner(state: SwarmState, index: RosterIndex, seed: number, blocks: number): (block: number) => number {
   const near = index.inZones(originZones(state));
   const owners = near.members.length === 0 ? index.all : near;
   const place = owners.placeOf(state.self.member);
   const { length } = owners.members;
   return (block) => {
+    if (place === -1) return 0;
     const step = length > blocks ? Math.floor((block * length) / blocks) : block;
-    return place !== -1 && (place - step - seed) % length === 0;
+    // Their places are apart, so that the one who stands in for many is not one.
+    for (let turn = 0; turn <= swarmBounds.backups; turn += 1) {
+      const shift = turn === 0 ? 0 : mix32((block + 1) * 16 + turn);
+      if ((place - step - seed - shift) % length === 0) return turn + 1;
+    }
+    return 0;
   };
 }
 

@@ -18,6 +18,8 @@ export interface Piece {
   holders: number;
   /** The origin said that others have it: not before this time again. */
   originAfter: number;
+  /** And not before this one only because it is our turn. */
+  turnAfter: number;
 }
 
 export interface PieceTable {
@@ -62,7 +64,7 @@ export function createPieceTable(chunkCount: number, missing: readonly number[],
   let bytes = 0;
   const finish = (): void => {
     if (ordinals.length === 0) return;
-    pieces.push({ ordinals, open: ordinals.length, left: ordinals.length, holders: 0, originAfter: 0 });
+    pieces.push({ ordinals, open: ordinals.length, left: ordinals.length, holders: 0, originAfter: 0, turnAfter: 0 });
     ordinals = [];
     bytes = 0;
   };

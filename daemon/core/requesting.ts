@@ -4,7 +4,7 @@
 import { limits } from '../../proto/limits.ts';
 import { isMissing, takeChunk } from './fetching.ts';
 import { blockOf, isOwn, refreshOwners, watchForSilence } from './ownership.ts';
-import { closeRequest, dropRequests, expectedMs, graceMs, hasEnough, isReliable, isThrottled, letDawdle, makeLate, mayAsk, openRequest } from './peers.ts';
+import { closeRequest, dropRequests, expectedMs, graceMs, hasEnough, isReliable, isThrottled, isTrusted, letDawdle, makeLate, mayAsk, openRequest } from './peers.ts';
 import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
@@ -50,6 +50,7 @@ export function tick(state: SwarmState): void {
       topic.fetch.expectedUntil = 0;
       topic.fetch.ownersStale = true;
     }
+    topic.fetch.hasCaught ||= topic.viewList.some(({ peer }) => !isTrusted(state, peer, topic.info.revision));
     watchForSilence(state, topic, topic.fetch, tauMs(state, topic.fetch));
     watchForStarvation(state, topic, topic.fetch);
     finishOff(state, topic, topic.fetch);
@@ -64,7 +65,9 @@ export function tauMs(state: SwarmState, fetch: Fetch): number {
   const near = Math.min(swarmBounds.starvedMsMax, Math.max(swarmBounds.starvedMs, pieces));
   // What has to cross a border takes as long as what we had across it ourselves, and waits its turn.
   const far = state.foreignLatencyMs === undefined || !isAbroad(state) ? 0 : Math.min(swarmBounds.importMsMax, swarmBounds.importLatencies * state.foreignLatencyMs);
-  return Math.max(near, far) * (1 + fetch.jitter / 2);
+  // Of the last pieces all that can come soon has come.
+  const haste = far === 0 && fetch.left * swarmBounds.lastPart < fetch.missing ? swarmBounds.lastHaste : 1;
+  return (Math.max(near, far) * (1 + fetch.jitter / 2)) / haste;
 }
 
 function fill(state: SwarmState, topic: TopicState, fetch: Fetch, purpose: 'normal' | 'desperate'): void {
@@ -121,8 +124,8 @@ function isSpared(state: SwarmState, peer: Peer): boolean {
 function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piece, view: View, purpose: Purpose): readonly number[] {
   const { peer } = view;
   const byRule = isSpared(state, peer);
-  if (byRule && state.now < piece.originAfter) return [];
   const spared = byRule && purpose === 'normal';
+  if (byRule && state.now < (spared ? piece.turnAfter : piece.originAfter)) return [];
   const foreign = !state.self.origin && peer.isForeign;
   if (foreign && !hasForeignRoom(state, fetch.table.pieceBytes)) return [];
   const found: number[] = [];
@@ -130,7 +133,7 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piec
   for (const ordinal of piece.ordinals) {
     if (fetch.table.state[ordinal] !== chunkState.missing || view.held?.has(ordinal) !== true || view.asked.has(ordinal)) continue;
     if (byRule && purpose === 'desperate' && !fetch.isStarving && peerHolds(state, topic, ordinal)) continue;
-    if (spared && (!isOwn(topic, fetch, ordinal) || peerHolds(state, topic, ordinal))) continue;
+    if (spared && (!isOwn(topic, fetch, ordinal, state.now) || peerHolds(state, topic, ordinal))) continue;
     if (foreign && !mayImport(state, topic, fetch, ordinal, blockOf(topic, ordinal))) continue;
     if (found.at(-1) !== ordinal - 1) ranges += 1;
     if (ranges > limits.exchangeRangesMax) break;
@@ -237,7 +240,7 @@ function watchForStarvation(state: SwarmState, topic: TopicState, fetch: Fetch):
 
 function hasNormalRequest(state: SwarmState, topic: TopicState): boolean {
   for (const request of state.requests.values()) {
-    if (request.topic === topic.id && !request.late && !request.desperate) return true;
+    if (request.topic === topic.id && !request.late && !request.desperate && !request.dawdles) return true;
   }
   return false;
 }

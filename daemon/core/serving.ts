@@ -7,7 +7,7 @@ import { exchangeHoldersMax } from '../../proto/exchange-frame.ts';
 import { limits } from '../../proto/limits.ts';
 import { isReliable, maySee, strikeProtocol } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { fromOrigin, isLarge, type Peer, type SwarmState, type TopicState, type Upload } from './swarm-state.ts';
+import { fromOrigin, isLarge, type Peer, type SwarmState, type TopicState, type Upload, type View } from './swarm-state.ts';
 import { framesOf, rangesOf } from './topics.ts';
 
 /** What one request may ask for: a piece, and its last chunk across the edge. */
@@ -144,8 +144,14 @@ function leadOf(state: SwarmState, { view, since }: Upload): number {
   if (state.self.origin) return view?.given ?? 0;
   const held = view?.held;
   const share = held === undefined ? 0 : held.count / Math.max(1, held.size);
-  const last = view === undefined || isHelpful(state, view.peer, view.topic) ? 0 : 1;
-  return share + last - (state.now - since) / swarmBounds.leadMs;
+  return share + handicapOf(state, view, share) - (state.now - since) / swarmBounds.leadMs;
+}
+
+/** What an asker is put back by in the line, as a share of what is fetched: one that is no help, and a little less one that has much and has never given us anything. */
+function handicapOf(state: SwarmState, view: View | undefined, share: number): number {
+  if (view === undefined) return 0;
+  if (!isHelpful(state, view.peer, view.topic)) return 1;
+  return view.peer.rate === 0 && share > swarmBounds.unprovenFrom ? swarmBounds.unprovenLead : 0;
 }
 
 /** Whether others will have from an agent what it gets: not from one that did not answer us or answered wrongly. It comes after all others, but it comes. */
@@ -231,10 +237,12 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
     const patienceMs = view.newsAt > givenAt ? swarmBounds.givenMs : swarmBounds.givenSilentMs;
     const isUnderWay = view.held?.has(ordinal) !== true && state.now - givenAt < patienceMs;
     if (!wasRedirected || isUnderWay) found.push(given);
+    // It has it, and nobody has it from there.
+    if (state.now - givenAt >= swarmBounds.aloneMs && !isUnderWay && topic.holders?.[ordinal] === 1) return [];
   }
   if (wasRedirected) return found;
   // What ten thousand ask for at the beginning nobody has; those that announced something are many to go through.
-  if (topic.announced?.has(ordinal) === false) return found;
+  if (topic.holders?.[ordinal] === 0) return found;
   for (const [other, { held, peer: holder }] of topic.views) {
     if (found.length >= holdersMax) break;
     if (other !== member && held?.has(ordinal) === true && !fromOrigin(state, other) && !found.includes(other) && mayMeet(peer, holder, topic)) found.push(other);

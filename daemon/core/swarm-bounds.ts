@@ -62,6 +62,15 @@ export const swarmBounds = {
   starvedMs: 3_000,
   starvedPieces: 8,
   starvedMsMax: 10_000,
+  /** For the last so many parts of a fetch that time is so many times shorter. */
+  lastPart: 32,
+  lastHaste: 6,
+  /** In a fleet too large to see: what none of our neighbours has this long after the beginning, others bring from the origin, so many, one after the other. */
+  backupMs: 4_500,
+  backupNextMs: 500,
+  backups: 4,
+  /** What only the one holds whom the origin gave it, so long after, does not spread from there. */
+  aloneMs: 3_500,
   /** An importer that is not seen is waited for this long, then its backup, once half is there (swarm.md, section 2.4). */
   importMs: 500,
   /** One that is seen and silent, this many times what our own requests across the border take, within the second. */
@@ -93,6 +102,9 @@ export const swarmBounds = {
   queueLargeMax: 6,
   /** Who has waited this long comes before who lacks everything. */
   leadMs: 4_000,
+  /** Who holds more than this part and has given us nothing is put back by so much of it. */
+  unprovenFrom: 1 / 8,
+  unprovenLead: 1 / 4,
   queueOriginMax: 128,
   /** In a line that is half full, one neighbour's. */
   queueOfOneMax: 8,

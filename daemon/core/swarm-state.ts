@@ -90,7 +90,11 @@ export interface Fetch {
   readonly jitter: number;
   /** Until when neighbours that have not opened the topic are expected to; 0 when that is over. */
   expectedUntil: number;
-  /** For each block of ordinals: 1 when it is ours to fetch from the origin; see ownership.ts. */
+  /** When it began. */
+  readonly startedAt: number;
+  /** Whether a neighbour did not answer us, or answered wrongly. */
+  hasCaught: boolean;
+  /** For each block of ordinals: 1 when it is ours to fetch from the origin, more when it may become ours; see ownership.ts. */
   ownBlocks: Uint8Array;
   /** The pieces that have something of ours. */
   ownPieces: PieceSet;
@@ -124,8 +128,8 @@ export interface TopicState {
   given?: Int32Array;
   /** And when. */
   givenAt?: Float64Array;
-  /** At an origin: what agents have ever said that they hold. */
-  readonly announced?: Bitmap;
+  /** At an origin: how many agents say that they hold each chunk. */
+  readonly holders?: Int32Array;
 }
 
 export interface Peer {

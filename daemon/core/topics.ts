@@ -4,7 +4,7 @@
 // with ten thousand revisions says nothing until asked. An `open` of a topic that we do not share yet is remembered by name only, and answered when we do:
 // the asker then repeats its `open`, because ours is the first that it sees. An `open` with a number in use replaces what was held.
 
-import { createBitmap, decodeBitmap, type Bitmap } from '../../proto/bitmap.ts';
+import { decodeBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import { ProtocolError } from '../../proto/errors.ts';
 import type { HaveMessage, OpenMessage, OrdinalRange } from '../../proto/exchange.ts';
 import { limits } from '../../proto/limits.ts';
@@ -16,7 +16,7 @@ import { isBarred, topicKey, type Fetch, type Peer, type SwarmState, type TopicS
 
 /** Takes part in a topic from now on. */
 export function shareTopic(state: SwarmState, id: number, info: TopicInfo, held: Bitmap): void {
-  const topic: TopicState = { id, info, held, log: [], traffic: 'rollout', views: new Map(), viewList: [], originViews: [], flushAt: undefined, flushedPieces: 0, ...(state.self.origin ? { announced: createBitmap(info.chunkCount) } : {}) };
+  const topic: TopicState = { id, info, held, log: [], traffic: 'rollout', views: new Map(), viewList: [], originViews: [], flushAt: undefined, flushedPieces: 0, ...(state.self.origin ? { holders: new Int32Array(info.chunkCount) } : {}) };
   state.topics.set(id, topic);
   state.byKey.set(topicKey(info), topic);
   const key = topicKey(info);

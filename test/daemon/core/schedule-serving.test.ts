@@ -42,6 +42,36 @@ describe('serving', () => {
     expect(sent(askNext(), 'busy')).toMatchObject([{ retryAfterMs: (100 * lineMax) / 2 }]);
   });
 
+  test('who did not answer us comes after the others, and waits outside of a line that is half full', () => {
+    const one = alone(agent('self'), topicInfo(100), [0]);
+    one.meet(agent('late'), [50, 51]);
+    one.want();
+    one.pass(swarmBounds.timeoutUnknownMs + 1_000);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) one.meet(agent(name), Array.from({ length: 10 }, (_, at) => at));
+    const first = served(['a', 'b', 'c', 'd'].flatMap((name) => one.says(name, ask(1))));
+    expect(one.says('late', ask(1))).toEqual([]);
+    expect(one.says('e', ask(1))).toEqual([]);
+    expect(served(one.tell({ kind: 'served', upload: first[0]?.upload ?? 0, absent: [] })).map(({ member }) => member)).toEqual(['e']);
+    const lineMax = swarmBounds.servingMax + swarmBounds.queueMax;
+    for (let request = 2; request <= lineMax / 2 - 3; request += 1) expect(sent(one.says(request % 2 === 0 ? 'a' : 'b', ask(request)), 'busy')).toEqual([]);
+    expect(sent(one.says('late', ask(2)), 'busy')).toHaveLength(1);
+    expect(sent(one.says('c', ask(2)), 'busy')).toEqual([]);
+  });
+
+  test('the origin gives again what only the one holds whom it gave it, after a while', () => {
+    const second = (others: number, waitMs: number) => {
+      const one = alone(origin('self'), topicInfo(100), everything);
+      for (const name of ['a', 'b', 'c']) one.meet(agent(name), []);
+      one.says('a', ask(1));
+      for (const name of ['a', 'c'].slice(0, 1 + others)) one.says(name, { kind: 'have', topic: 5, ranges: [{ from: 0, to: 1 }] });
+      one.pass(waitMs);
+      return served(one.says('b', ask(1))).map(({ member }) => member);
+    };
+    expect(second(0, swarmBounds.aloneMs - 100)).toEqual([]);
+    expect(second(0, swarmBounds.aloneMs)).toEqual(['b']);
+    expect(second(1, swarmBounds.aloneMs)).toEqual([]);
+  });
+
   test('what is cancelled is not served, and what is being served is stopped', () => {
     const one = alone(agent('self'), topicInfo(100), everything);
     one.meet(agent('a'), []);
