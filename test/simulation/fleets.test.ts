@@ -20,7 +20,7 @@ interface Limits {
 const limits: Readonly<Record<string, Limits>> = {
   honest: { lastMs: 6_500, originCopies: 1.01 },
   'four zones': { lastMs: 9_000, originCopies: 1.01, crossCopies: 3.1 },
-  'a third at a tenth of the rate': { lastMs: 16_000, originCopies: 1.05 },
+  'a third at a tenth of the rate': { lastMs: 16_000, originCopies: 1.2 },
   'a tenth dies on the way': { lastMs: 14_000, originCopies: 1.2 },
   'a tenth of the announcements is lost': { lastMs: 6_500, originCopies: 1.01 },
   'the origin dies when each piece has left once': { lastMs: 6_500, originCopies: 1.01 },
