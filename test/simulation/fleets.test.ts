@@ -51,7 +51,7 @@ describe('a fleet of which each sees a few', () => {
       .filter(({ lastMs, originCopies, crossCopies, badStored, unfinished }) =>
         unfinished.length > 0 || badStored > 0 || lastMs > most.lastMs || originCopies > most.originCopies || crossCopies > (most.crossCopies ?? Number.POSITIVE_INFINITY));
     expect(flaws.map(told)).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   test('a third that sends next to nothing costs at most 1.5 times the time of the same fleet without, liars about what they hold at most 2 times', () => {
     const [honest, lying, dawdling] = ['honest', 'three in ten lie about what they hold', 'a third is a slow loris'].map((wanted) => play({ agents: 100, ...cases.find(({ name }) => name === wanted)?.scene }, 1));
@@ -59,7 +59,7 @@ describe('a fleet of which each sees a few', () => {
     expect(honestMs).toBeGreaterThan(0);
     expect(dawdling?.lastMs).toBeLessThanOrEqual(1.5 * honestMs);
     expect(lying?.lastMs).toBeLessThanOrEqual(2 * honestMs);
-  }, 60_000);
+  }, 300_000);
 
   test('one seed gives one run, another seed another', () => {
     const digests = [7, 7, 8].map((seed) => play({ agents: 24, chunkCount: 32 }, seed).digest);
