@@ -5,10 +5,11 @@ import type { Batch, Deployment, DeploymentSummary, DeploymentsQuerySchema } fro
 import type { Static } from 'typebox';
 import { limits } from '../../proto/limits.ts';
 import { ControlError } from '../errors.ts';
+import { listAll } from './api.ts';
 import { phaseColour } from './board.ts';
 import { conclude, patienceOf, reasonOf, waitOptions, type WaitFlags } from './commands-rollout.ts';
 import { contextOf } from './context.ts';
-import { visible } from './escape.ts';
+import { visible, visibleLines } from './escape.ts';
 import { renderTable } from './table.ts';
 import type { ListLook } from './terminal.ts';
 import { durationText } from './text.ts';
@@ -58,6 +59,32 @@ export function registerDeployment(program: Command, world: World): void {
       const api = await context.api();
       const { promotion } = await api.call('getDeployment', { params: { deployment: id } });
       await conclude(context, api, await api.call('getPromotion', { params: { promotion } }), patience, id);
+    });
+  deployment
+    .command('logs')
+    .description('what each target said: how far it came, why not further, and the end of what its hooks wrote')
+    .argument('<deployment>')
+    .option('-t, --target <name>', 'only this one')
+    .option('--failed', 'only those that say why they came no further')
+    .action(async (id: string, { target, failed }: { readonly target?: string; readonly failed?: boolean }, self: Command) => {
+      const { api, terminal } = contextOf(world, self);
+      const client = await api();
+      const all = await listAll(async (query) => await client.call('listDeploymentTargets', { params: { deployment: id }, query }));
+      const wanted = all.filter(({ name, member, code }) => (target === undefined || name === target || member === target) && (failed !== true || code !== undefined));
+      if (target !== undefined && wanted.length === 0 && failed !== true) throw new ControlError('NOT_FOUND', `deployment '${id}' has no target '${target}'`);
+      terminal.list(wanted, {
+        name: ({ name }) => name,
+        empty: failed === true ? 'no target says why it came no further' : 'it has no targets',
+        columns: [
+          { title: 'TARGET', cell: ({ name }) => name },
+          { title: 'BATCH', cell: ({ batch }) => `${batch + 1}`, align: 'right' },
+          { title: 'PHASE', cell: ({ phase }) => phase },
+          { title: 'CODE', cell: ({ code }) => code ?? '-' },
+          { title: 'DETAIL', cell: ({ detail }) => detail ?? '-' },
+        ],
+      });
+      if (terminal.format !== 'table') return;
+      for (const { name, output } of wanted) if (output !== undefined) terminal.stdout.write(visibleLines(`\n— ${name}\n${output}${output.endsWith('\n') ? '' : '\n'}`));
     });
   registerActions(deployment, world);
   const retry = deployment.command('retry').description('bring the same set once more to the targets that lack it').argument('<deployment>').option('--reason <text>', 'why, for the record');

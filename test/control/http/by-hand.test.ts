@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { buildRevision } from '../../support/revisions.ts';
 import { run } from '../cli/world.ts';
-import { problemOf, TestControl, until } from './harness.ts';
+import { healthy, problemOf, TestControl, until } from './harness.ts';
 
 test('a deployment is listed, paused, resumed, hurried, aborted and tried again from the command line', async () => {
   await using control = await TestControl.start();
@@ -41,7 +41,14 @@ test('a deployment is listed, paused, resumed, hurried, aborted and tried again 
   expect((await starling('deployment', 'retry', 'prod-1')).out).toContain('web@1 → prod');
   await comesTo('prod-2', 'baking');
   expect((await starling('deployment', 'next-batch', 'prod-2')).code).toBe(0);
-  await comesTo('prod-2', 'succeeded');
+  await until(async () => ((await phaseOf('prod-2')) === 'succeeded' ? true : undefined), async () => await Promise.all(agents.map(async (agent) => {
+    const { read } = await agent.sync();
+    for (const order of read) await agent.report(order, healthy(order), { output: `hook of ${agent.name} says hello` });
+  })));
+  expect((await starling('deployment', 'logs', 'prod-2')).out).toMatch(/TARGET +BATCH +PHASE +CODE +DETAIL\n(?:[abc] +[12] +(?:committed|already-current) +- +-\n){3}(?:.|\n)*— [abc]\nhook of [abc] says hello\n/);
+  expect((await starling('deployment', 'logs', 'prod-2', '--target', 'b', '-o', 'name')).out).toBe('b\n');
+  expect(await starling('deployment', 'logs', 'prod-2', '--target', 'z')).toMatchObject({ code: 3, err: expect.stringContaining("has no target 'z'") });
+  expect(await starling('deployment', 'logs', 'prod-2', '--failed')).toMatchObject({ code: 0, out: '', err: 'no target says why it came no further\n' });
   expect(await starling('deployment', 'watch', 'prod-2', '--timeout', '10s')).toMatchObject({ code: 0, out: expect.stringContaining('succeeded') });
   expect(await starling('deployment', 'next-batch', 'prod-2')).toMatchObject({ code: 5 });
   const again = await control.call('POST', '/v1/deployments/prod-2/retry', { body: {} });
