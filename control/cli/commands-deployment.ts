@@ -60,6 +60,18 @@ export function registerDeployment(program: Command, world: World): void {
       const { promotion } = await api.call('getDeployment', { params: { deployment: id } });
       await conclude(context, api, await api.call('getPromotion', { params: { promotion } }), patience, id);
     });
+  registerLogs(deployment, world);
+  registerActions(deployment, world);
+  const retry = deployment.command('retry').description('bring the same set once more to the targets that lack it').argument('<deployment>').option('--reason <text>', 'why, for the record');
+  waitOptions(retry).action(async (id: string, flags: WaitFlags & ReasonFlags, self: Command) => {
+    const context = contextOf(world, self);
+    const patience = patienceOf(flags);
+    const api = await context.api();
+    await conclude(context, api, await api.call('retryDeployment', { params: { deployment: id }, body: reasonOf(flags) }), patience);
+  });
+}
+
+function registerLogs(deployment: Command, world: World): void {
   deployment
     .command('logs')
     .description('what each target said: how far it came, why not further, and the end of what its hooks wrote')
@@ -86,14 +98,6 @@ export function registerDeployment(program: Command, world: World): void {
       if (terminal.format !== 'table') return;
       for (const { name, output } of wanted) if (output !== undefined) terminal.stdout.write(visibleLines(`\n— ${name}\n${output}${output.endsWith('\n') ? '' : '\n'}`));
     });
-  registerActions(deployment, world);
-  const retry = deployment.command('retry').description('bring the same set once more to the targets that lack it').argument('<deployment>').option('--reason <text>', 'why, for the record');
-  waitOptions(retry).action(async (id: string, flags: WaitFlags & ReasonFlags, self: Command) => {
-    const context = contextOf(world, self);
-    const patience = patienceOf(flags);
-    const api = await context.api();
-    await conclude(context, api, await api.call('retryDeployment', { params: { deployment: id }, body: reasonOf(flags) }), patience);
-  });
 }
 
 const actions = [

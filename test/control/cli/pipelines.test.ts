@@ -47,9 +47,9 @@ test('validate asks nobody, and names every problem; apply and diff refuse the s
 });
 
 test('settings without effect are warned of, and refused with --strict', async () => {
-  await write('ignored.yaml', shop.replace('{name: shop}', '{name: shop, labels: {team: a}}'));
-  expect(await starling('validate', '-f', 'ignored.yaml')).toMatchObject({ code: 0, err: "warning: ignored.yaml:3:24: 'labels' has no effect in this version\n" });
-  expect(await starling('validate', '-f', 'ignored.yaml', '--strict')).toMatchObject({ code: 2, err: expect.stringContaining("'labels' has no effect") });
+  await write('ignored.yaml', shop.replace('{name: shop-web}', '{name: shop-web, deploySpec: other.yaml}'));
+  expect(await starling('validate', '-f', 'ignored.yaml')).toMatchObject({ code: 0, err: "warning: ignored.yaml:5:27: 'deploySpec' has no effect in this version: it is always 'deploy.yaml' at the root of what is pushed\n" });
+  expect(await starling('validate', '-f', 'ignored.yaml', '--strict')).toMatchObject({ code: 2, err: expect.stringContaining("'deploySpec' has no effect") });
 });
 
 test('CDS-2 a pipeline is planned, applied, compared, exported, changed, switched and deleted', async () => {
