@@ -66,6 +66,7 @@ async function openMember(seed: Uint8Array, bulk: boolean): Promise<Opened> {
   const metrics: SwarmMetrics = {
     receivedBytes: () => undefined,
     sentBytes: () => undefined,
+    packedBytes: () => undefined,
     carried: (path, direction, bytes) => void carried.set(`${path} ${direction}`, (carried.get(`${path} ${direction}`) ?? 0) + bytes),
     bulkChannels: (change) => void (channels += change),
     wastedBytes: (reason, bytes) => void carried.set(`wasted ${reason}`, (carried.get(`wasted ${reason}`) ?? 0) + bytes),

@@ -66,6 +66,7 @@ function bindMetrics(metrics: DaemonMetrics): SwarmMetrics {
   return {
     receivedBytes: (source, bytes) => metrics.receivedBytes.inc({ source }, bytes),
     sentBytes: (bytes) => metrics.sentBytes.inc(bytes),
+    packedBytes: (saved) => metrics.packedBytes.inc(saved),
     wastedBytes: (reason, bytes) => metrics.wastedBytes.inc({ reason }, bytes),
     chunkVerifyFailed: () => metrics.verifyFailures.inc(),
     strike: (reason) => metrics.strikes.inc({ reason }),

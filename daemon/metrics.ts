@@ -14,6 +14,7 @@ export interface DaemonMetrics {
   readonly strikes: Counter<'reason'>;
   readonly receivedBytes: Counter<'source'>;
   readonly sentBytes: Counter;
+  readonly packedBytes: Counter;
   readonly carriedBytes: Counter<'path' | 'direction'>;
   readonly bulkChannels: Gauge;
   readonly reusedBytes: Counter;
@@ -71,6 +72,7 @@ export function createMetrics(registry: Registry, build: { readonly version: str
     strikes: counter('peer_strikes_total', 'Misbehaviour of neighbours by kind.', ['reason']),
     receivedBytes: counter('received_bytes_total', 'Chunk bytes that were verified and kept, by who sent them; a low share of peers costs egress.', ['source']),
     sentBytes: counter('sent_bytes_total', 'Chunk bytes sent to neighbours.'),
+    packedBytes: counter('packed_saved_bytes_total', 'Of those, bytes that did not travel, since chunks go compressed to neighbours behind slow lines.'),
     carriedBytes: counter('carried_bytes_total', 'Chunk bytes by what they travelled on; many on the stream mean that bulk channels cannot be opened, and cost four times the CPU.', ['path', 'direction']),
     bulkChannels: gauge('bulk_channels', 'Neighbours with a bulk channel; fewer than peers for long means that a firewall is in the way of bulk.port.'),
     reusedBytes: counter('reused_bytes_total', 'Bytes of new releases that were on this machine already.'),

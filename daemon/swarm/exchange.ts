@@ -18,6 +18,7 @@ import { blame } from './blame.ts';
 import { createDialler, type Dialler } from './dialler.ts';
 import { closeExpired } from './expiry.ts';
 import type { Neighbour, Network } from './network.ts';
+import { createPacking, unpack, type Packing } from './packing.ts';
 import { peerOf } from './peer.ts';
 import { createQuestions, type Questions } from './questions.ts';
 import { aborted, createFetching, followUrgency, settle, type Fetching, type SharedTopic } from './sharing.ts';
@@ -35,6 +36,8 @@ export interface SwarmDeps {
   /** From 0 up to 1. */
   readonly random: () => number;
   readonly log: Logger;
+  /** What travels compressed; on slow lines when it is left out. */
+  readonly packing?: Packing;
   /** No caps when they are left out. */
   readonly rates?: SwarmRates;
 }
@@ -71,7 +74,7 @@ class Exchange implements Swarm {
     this.#accounts = createAccounts({ self: network.self, topics: this.#topics, schedule: this.#schedule, clock });
     this.#dialler = createDialler({ network, clock, random, metrics, log });
     this.#questions = createQuestions({ neighbours: this.#neighbours, sources: deps, metrics, clock, stop: this.#stop.signal, log });
-    this.#uploads = createUploads({ buffers: network.buffers, clock, metrics, log, rates, served: (upload, absent) => this.#tell({ kind: 'served', upload, absent }) });
+    this.#uploads = createUploads({ buffers: network.buffers, packing: deps.packing ?? createPacking(clock), clock, metrics, log, rates, served: (upload, absent) => this.#tell({ kind: 'served', upload, absent }) });
     network.onNeighbour((neighbour) => this.#welcome(neighbour));
     closeExpired({ clock, neighbours: this.#neighbours, signal: this.#stop.signal }).catch(() => undefined);
   }
@@ -282,9 +285,10 @@ class Exchange implements Swarm {
     const id = this.#schedule.expected(member, topic, request, ordinal);
     const chunk = id === undefined ? undefined : this.#topics.get(id)?.topic.chunk(ordinal);
     // Nothing is hashed that nobody asked for: a flood must cost its sender more than us.
-    const good = chunk !== undefined && message.compression === 'none' && bytes.length === chunk.length && hash('sha256', bytes, 'hex') === chunk.id;
-    this.#tell({ kind: 'chunk', member, topic, request, ordinal, bytes: bytes.length, good }, bytes);
+    const plain = chunk === undefined ? undefined : unpack(message, chunk.length);
+    const good = chunk !== undefined && plain !== undefined && hash('sha256', plain, 'hex') === chunk.id;
+    this.#tell({ kind: 'chunk', member, topic, request, ordinal, bytes: (plain ?? bytes).length, good }, plain ?? bytes);
     // What is good is somebody's from now on.
-    if (!good) this.#deps.network.buffers.give(bytes);
+    if (!good || plain !== bytes) this.#deps.network.buffers.give(bytes);
   }
 }

@@ -123,6 +123,8 @@ export interface SwarmRates {
 export interface SwarmMetrics {
   receivedBytes(source: 'origin' | 'peer', bytes: number): void;
   sentBytes(bytes: number): void;
+  /** What chunks that were sent compressed were shorter by. */
+  packedBytes(saved: number): void;
   /** Chunk bytes, by what they travelled on. */
   carried(path: 'bulk' | 'stream', direction: 'sent' | 'received', bytes: number): void;
   /** Gauge: bulk channels opened (1) and ended (-1). */

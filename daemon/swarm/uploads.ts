@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts';
 import type { Buffers } from './buffers.ts';
 import type { Neighbour } from './network.ts';
 import { createPace } from './pace.ts';
+import type { Packing } from './packing.ts';
 import { createReaders } from './readers.ts';
 import type { ReadOptions } from '../content/store.ts';
 import type { Holdings, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
@@ -31,6 +32,7 @@ export interface Uploads {
 export interface UploadsDeps {
   /** Each chunk is read into one of these, behind the room for its header, and leaves as one piece. */
   readonly buffers: Buffers;
+  readonly packing: Packing;
   readonly clock: Clock;
   readonly metrics: SwarmMetrics;
   readonly log: Logger;
@@ -44,7 +46,7 @@ const headBytes = limits.exchangeHeaderBytes + ordinalBytes;
 /** Queued for one neighbour before more is read: with the stream's window, what one that does not read can cost. */
 const backlogHighBytes = 256 * 1024;
 export function createUploads(deps: UploadsDeps): Uploads {
-  const { buffers, metrics, log, served, rates } = deps;
+  const { buffers, packing, metrics, log, served, rates } = deps;
   const pace = rates?.send === undefined ? undefined : createPace(rates.send, deps.clock, (ms) => rates.throttled('send', ms));
   const stop = new AbortController();
   const readers = createReaders({ ...deps, signal: stop.signal });
@@ -54,7 +56,8 @@ export function createUploads(deps: UploadsDeps): Uploads {
     const { topic, request } = effect;
     const absent: number[] = [];
     for (const ordinal of effect.ordinals) {
-      if (neighbour.backlogBytes > backlogHighBytes) await readers.drained(neighbour, signal);
+      const waits = neighbour.backlogBytes > backlogHighBytes;
+      if (waits) await readers.drained(neighbour, signal);
       signal.throwIfAborted();
       const buffer = buffers.take(headBytes + chunk(ordinal).length);
       const into = buffer.subarray(headBytes);
@@ -66,9 +69,13 @@ export function createUploads(deps: UploadsDeps): Uploads {
         absent.push(ordinal);
         continue;
       }
-      if (pace !== undefined) await pace.take(bytes.length, { signal });
-      const [head, ...rest] = encodeMessage({ kind: 'data', topic, request, ordinal, compression: 'none', bytes });
-      if (bytes.buffer === buffer.buffer && bytes.byteOffset === into.byteOffset && head?.length === headBytes) {
+      const packed = packing.pack(neighbour, bytes);
+      const wireBytes = (packed ?? bytes).length;
+      if (pace !== undefined) await pace.take(wireBytes, { signal });
+      packing.sent(neighbour, wireBytes, waits);
+      const [head, ...rest] = encodeMessage({ kind: 'data', topic, request, ordinal, compression: packed === undefined ? 'none' : 'zstd', bytes: packed ?? bytes });
+      if (packed !== undefined) metrics.packedBytes(bytes.length - packed.length);
+      if (packed === undefined && bytes.buffer === buffer.buffer && bytes.byteOffset === into.byteOffset && head?.length === headBytes) {
         buffer.set(head);
         neighbour.send([buffer.subarray(0, headBytes + bytes.length)], () => buffers.give(buffer));
       } else {

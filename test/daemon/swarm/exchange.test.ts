@@ -2,9 +2,11 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { createHash } from 'node:crypto';
+import { zstdCompressSync } from 'node:zlib';
 import { createBitmap, fullBitmap } from '../../../proto/bitmap.ts';
 import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
 import { systemClock } from '../../../daemon/clock.ts';
+import type { Packing } from '../../../daemon/swarm/packing.ts';
 import { enter, hear, openRaw, say, type RawPeer } from './raw-peer.ts';
 import { blobOf, certificateOf, closeAll, holdingsOf, openMember, rosterOf, until, type Blob, type Member, type MemberOptions } from './swarm-fixture.ts';
 
@@ -51,6 +53,21 @@ function named(fleetOf: Record<string, Member>, name: string): Member {
 }
 
 describe('a fetch', () => {
+  test('takes chunks that travel compressed, and counts them as what they are', async () => {
+    const packing: Packing = { pack: (_neighbour, bytes) => zstdCompressSync(bytes), sent: () => undefined };
+    const all = await fleet({ seed: { roles: ['seed'], packing }, a: {} });
+    const blob = blobOf(3, 60, 120_000);
+    named(all, 'seed').swarm.share(blob.topic, holdingsOf(blob, 'all').holdings);
+    const held = holdingsOf(blob, 'none');
+    const transfer = await named(all, 'a').swarm.share(blob.topic, held.holdings).fetch({ wanted: fullBitmap(60), write: held.write, signal: soon() });
+    expect(held.bad()).toEqual([]);
+    expect(transfer.originBytes).toBe(blob.bytes);
+    const { sent, packed, carriedBytes } = named(all, 'seed').counts;
+    expect(sent).toBe(blob.bytes);
+    expect(packed).toBeGreaterThan(blob.bytes / 2);
+    expect((carriedBytes['bulk sent'] ?? 0) + (carriedBytes['stream sent'] ?? 0)).toBe(blob.bytes - packed);
+  });
+
   test('brings a tree to three agents, from the origin about once, each chunk once and right', async () => {
     const all = await fleet({ seed: { roles: ['seed'] }, a: {}, b: {}, c: {} });
     const blob = blobOf(1, 300, 40_000);

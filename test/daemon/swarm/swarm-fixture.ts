@@ -12,6 +12,7 @@ import type { VerifyCertificate } from '../../../daemon/swarm/admission.ts';
 import { createSwarm } from '../../../daemon/swarm/exchange.ts';
 import { openLibp2pNetwork } from '../../../daemon/swarm/libp2p.ts';
 import type { Network } from '../../../daemon/swarm/network.ts';
+import type { Packing } from '../../../daemon/swarm/packing.ts';
 import type { ManifestSource, Swarm, SwarmMetrics, Topic } from '../../../daemon/swarm/swarm.ts';
 import { seeded } from '../../support/random.ts';
 
@@ -40,6 +41,7 @@ export function keptLog(): KeptLog {
 export interface Counts extends SwarmMetrics {
   readonly received: { origin: number; peer: number };
   sent: number;
+  packed: number;
   readonly wasted: Record<string, number>;
   readonly strikes: Record<string, number>;
   readonly verifyFailed: string[];
@@ -57,6 +59,7 @@ export function counts(): Counts {
   const made: Counts = {
     received: { origin: 0, peer: 0 },
     sent: 0,
+    packed: 0,
     wasted: {},
     strikes: {},
     verifyFailed: [],
@@ -73,6 +76,9 @@ export function counts(): Counts {
     },
     sentBytes(bytes) {
       made.sent += bytes;
+    },
+    packedBytes(saved) {
+      made.packed += saved;
     },
     wastedBytes: (reason, bytes) => bump(made.wasted, reason, bytes),
     chunkVerifyFailed: (member) => void made.verifyFailed.push(member),
@@ -164,6 +170,7 @@ export interface MemberOptions {
   readonly certificate?: () => string;
   readonly clock?: Clock;
   readonly listen?: string;
+  readonly packing?: Packing;
   readonly verifyCertificate?: VerifyCertificate;
   /** Whether there is a bulk channel; as `fixture` says when it is left out. */
   readonly bulk?: 'on' | 'off';
@@ -177,7 +184,7 @@ export async function openMember(name: string, options: MemberOptions = {}): Pro
   const certificate = options.certificate ?? (() => JSON.stringify(certificateOf(member, name, roles, environments)));
   const { clock = systemClock, verifyCertificate = verifyPlain } = options;
   const network = await openLibp2pNetwork({ seed, listen: [options.listen ?? loopback], origin: !roles.includes('agent'), certificate, verifyCertificate, clock, metrics, log, ...((options.bulk ?? fixture.bulk) === 'off' ? {} : { bulk: bulkOnLoopback }) });
-  const swarm = createSwarm({ network, roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, clock, random: seeded(seed[0] ?? 0).next, log });
+  const swarm = createSwarm({ network, ...(options.packing === undefined ? {} : { packing: options.packing }), roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, clock, random: seeded(seed[0] ?? 0).next, log });
   const rostered: RosterMember = { member, addresses: [...network.addresses()], roles: [...roles], environments: [...environments], zone: 'a' };
   return { name, member, network, swarm, counts: metrics, log, rostered };
 }
