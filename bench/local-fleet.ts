@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { packageInto } from '../package/package.ts';
+import { packageInto } from '../control/bundle/package.ts';
 
 const startMsMax = 120_000;
 const pollMs = 50;

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { packageInto } from '../../package/package.ts';
+import { packageInto } from '../../control/bundle/package.ts';
 import { Fleet, fleetNames } from '../support/fleet.ts';
 
 const timeout = 120_000;

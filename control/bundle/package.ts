@@ -1,5 +1,5 @@
 // Makes the programs as a machine gets them: each bundled into a few files, with nothing to install beside them but the runtime. A bundle starts in a
-// third of the processor time of the sources and takes a third less memory, because a daemon is 1,800 modules otherwise. Run: `node package/package.ts DIR`.
+// third of the processor time of the sources and takes a third less memory, because a daemon is 1,800 modules otherwise. Run: `npm run package -- DIR`.
 //
 // Paths stay those of the repository (`daemon/main.mjs`, `control/main.mjs`), so that a program finds the others beside it as it does in a checkout. Signing
 // and the archive that a distribution wants are not made here; `starling demo` belongs to a checkout, since it deploys one.
@@ -8,9 +8,9 @@ import { chmod, mkdir, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import { bundleWeb, iconFile, type WebFile } from '../control/bundle/bundle.ts';
+import { bundleWeb, iconFile, type WebFile } from './bundle.ts';
 
-const root = dirname(import.meta.dirname);
+const root = resolve(import.meta.dirname, '../..');
 /** What is started by its path: programs, and what the daemon starts as a process or a thread. */
 const entries = ['daemon/main.ts', 'control/main.ts', 'daemon/install/front.ts', 'daemon/delta/worker.ts'] as const;
 /** Names on the search path, and what they start. */
@@ -70,7 +70,7 @@ const besideEntries: Plugin = {
       loader: 'ts',
       contents: (await readFile(path, 'utf8')).replaceAll(/new URL\('([^']+)\.ts', import\.meta\.url\)/g, (_, name: string) => {
         const named = relative(root, join(dirname(path), `${name}.ts`));
-        if (!entries.some((entry) => entry === named)) throw new Error(`${path} starts ${named}, which is not among the entries of package/package.ts`);
+        if (!entries.some((entry) => entry === named)) throw new Error(`${path} starts ${named}, which is not among the entries of control/bundle/package.ts`);
         return `new URL('../${named.slice(0, -'.ts'.length)}.mjs', import.meta.url)`;
       }),
     }));
@@ -96,6 +96,6 @@ export const bundleWeb = async () => ({ page: ${file(page)}, assets: new Map([${
 
 if (import.meta.main) {
   const directory = process.argv[2];
-  if (directory === undefined) throw new Error('usage: node package/package.ts DIRECTORY');
+  if (directory === undefined) throw new Error('usage: npm run package -- DIRECTORY (which must not exist)');
   await packageInto(directory);
 }
