@@ -44,7 +44,8 @@ async function corrupter(fleet: Fleet, name: string, source: string, signal: Abo
   const sync = async () => {
     const reply = await link.sync({ seqSeen: {}, metadata: { ...trust.versions() }, rosterEpoch: trust.roster()?.epoch ?? 0, addresses: [...addresses], running: [], progress: [], waitMs: 0, version: 'test' }, { signal });
     await trust.update(reply.metadata);
-    return reply.roster === undefined ? undefined : await trust.acceptRoster(reply.roster);
+    if (reply.roster !== undefined) await trust.acceptRoster(reply.roster);
+    if (reply.rosterChange !== undefined) await trust.acceptRosterChange(reply.rosterChange);
   };
   await sync();
   const manifests = await openManifests(join(dataDir, 'manifests'));
@@ -56,9 +57,14 @@ async function corrupter(fleet: Fleet, name: string, source: string, signal: Abo
   const read = await spoiltReader(source, signal);
   const loop = (async () => {
     let shared = '';
+    let epoch = 0;
     while (!signal.aborted) {
-      const roster = await sync().catch(() => undefined);
-      if (roster !== undefined) swarm.setRoster(roster);
+      await sync().catch(() => undefined);
+      const roster = trust.roster();
+      if (roster !== undefined && roster.epoch > epoch) {
+        swarm.setRoster(roster);
+        epoch = roster.epoch;
+      }
       const revision = [...(trust.authorised('prod')?.revisions.values() ?? [])][0]?.revision;
       if (revision !== undefined && revision !== shared) {
         const bytes = await link.manifest(revision, { signal });
