@@ -45,7 +45,8 @@ export function foldApproval(draft: Draft, event: ApprovalEvent, at: number, act
     case 'workflow.started': {
       if (draft.runs.get(event.run) !== undefined) return;
       const { kind: _kind, steps, ...run } = event;
-      draft.runs.set(event.run, { ...run, phase: 'running', startedAt: at, steps: steps.map((step) => ({ step, phase: 'pending', attempt: 0, at })) });
+      const verifies = event.batch === undefined ? draft.environments.get(event.environment)?.verifying : undefined;
+      draft.runs.set(event.run, { ...run, ...(verifies === undefined ? {} : { verifies }), phase: 'running', startedAt: at, steps: steps.map((step) => ({ step, phase: 'pending', attempt: 0, at })) });
       return;
     }
     case 'workflow.step':

@@ -83,6 +83,8 @@ export interface WorkflowRun {
   readonly deadline: number;
   /** Of a run that looks at one batch of a deployment: it speaks for no set as a whole. */
   readonly batch?: { readonly deployment: string; readonly index: number };
+  /** The promotion that was being verified in the environment when it began. */
+  readonly verifies?: string;
   readonly finishedAt?: number;
   readonly outcome?: string;
 }

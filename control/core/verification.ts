@@ -24,8 +24,8 @@ export function runFor(state: State, environment: Environment): WorkflowRun | un
   const workflow = workflowIn(state, environment.environment);
   const current = state.sets.get(environment.environment)?.current;
   const run = workflow === undefined || current === undefined ? undefined : newestRun(state, environment.environment, current, definitionOf(workflow));
-  const deployment = state.deployments.get(verifyingIn(state, environment)?.deployment ?? '');
-  const before = run !== undefined && deployment !== undefined && run.startedAt < deployment.startedAt;
+  // Not by instants: a clock that was set back would let runs without end begin, each of them before the deployment.
+  const before = run !== undefined && environment.verifying !== undefined && run.verifies !== environment.verifying;
   return before && run.phase !== 'successful' && run.phase !== 'running' ? undefined : run;
 }
 

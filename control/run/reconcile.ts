@@ -105,7 +105,7 @@ async function performAll(effects: readonly Effect[], state: State, options: Rec
       if (effect.kind === 'sign-order') await issue(effect, state, options);
       else {
         const fact = await perform(effect, state, repository, clock.now());
-        await projection.transact('system', () => ({ events: [fact], result: undefined }));
+        await projection.transact('system', (now) => ({ events: isSaid(fact, now) ? [] : [fact], result: undefined }));
       }
       metrics.manifestsSigned.inc({ result: 'success' });
     } catch (error) {
@@ -115,6 +115,11 @@ async function performAll(effects: readonly Effect[], state: State, options: Rec
     }
   }
   return failures;
+}
+
+/** Whether another process, or this one before it was held up, has said by now which version of a role was published, or of a later one. */
+function isSaid(fact: Event, now: State): boolean {
+  return fact.kind === 'role.published' && (now.environments.get(fact.environment)?.role?.version ?? 0) >= fact.version;
 }
 
 /** Signs an order in the breath in which it is appended; where what it was decided from has changed, the one that is wanted now, if any. */
