@@ -7,6 +7,7 @@ import type { Decision } from '../core/decide.ts';
 import type { Effect } from '../core/effects.ts';
 import type { State } from '../core/model.ts';
 import type { Observed } from '../core/select.ts';
+import { isSameSet } from '../core/sets.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { createLoop, retryAfterMs } from '../loop.ts';
@@ -117,9 +118,11 @@ async function performAll(effects: readonly Effect[], state: State, options: Rec
   return failures;
 }
 
-/** Whether another process, or this one before it was held up, has said by now which version of a role was published, or of a later one. */
+/** Whether this very thing is said already, by another process or by this one before it was held up. Another version is news, a lower one too: metadata may have been restored. */
 function isSaid(fact: Event, now: State): boolean {
-  return fact.kind === 'role.published' && (now.environments.get(fact.environment)?.role?.version ?? 0) >= fact.version;
+  if (fact.kind !== 'role.published') return false;
+  const said = now.environments.get(fact.environment)?.role;
+  return said?.version === fact.version && isSameSet(said.revisions, fact.revisions);
 }
 
 /** Signs an order in the breath in which it is appended; where what it was decided from has changed, the one that is wanted now, if any. */
