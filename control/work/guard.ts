@@ -6,6 +6,7 @@ import type { State } from '../core/model.ts';
 import { readingOf, watchesOf, type Question, type Watch } from '../core/watch.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import { createLoop } from '../loop.ts';
 import type { AskAlerts } from './alerts.ts';
 import type { Submit } from './conductor.ts';
 import type { Ask } from './prometheus.ts';
@@ -37,42 +38,35 @@ interface Asked {
 
 /** Resolves when the signal is aborted, and every question has ended. */
 export async function guard(options: GuardOptions): Promise<void> {
-  const { clock, signal, state } = options;
+  const { clock, log, signal, state } = options;
   // By deployment and measure: those that are wanted now, no others.
   let asked = new Map<string, Asked>();
   const asking = new Map<string, Promise<void>>();
-  let rouse: (() => void) | undefined;
-  let awake = false;
-  const wake = (): void => {
-    awake = true;
-    rouse?.();
-  };
-  const stop = options.onChange(wake);
-  try {
-    while (!signal.aborted) {
-      awake = false;
-      const now = clock.now();
-      const { watches, nextCheckAt = Infinity } = watchesOf(state(), now);
-      asked = new Map(watches.flatMap((watch) => entryOf(asked, watch)));
-      let waitMs = Math.min(checkEveryMs, Math.max(0, nextCheckAt - now));
-      for (const watch of watches) {
-        const key = keyOf(watch);
-        const before = asked.get(key);
-        const dueMs = before === undefined ? 0 : before.at + watch.intervalMs - clock.monotonic();
-        if (dueMs > 0) waitMs = Math.min(waitMs, dueMs);
-        if (dueMs > 0 || asking.has(key) || asking.size >= askingMax) continue;
-        asking.set(key, look(watch, before, options).then((after) => {
-          asking.delete(key);
-          asked.set(key, after);
-          wake();
-        }));
-      }
-      if (signal.aborted || awake) continue;
-      const roused = new AbortController();
-      rouse = () => roused.abort();
-      await clock.wait(waitMs, { signal: AbortSignal.any([signal, roused.signal]) }).catch(() => undefined);
-      rouse = undefined;
+
+  const askDue = (): number => {
+    const now = clock.now();
+    const { watches, nextCheckAt = Infinity } = watchesOf(state(), now);
+    asked = new Map(watches.flatMap((watch) => entryOf(asked, watch)));
+    let waitMs = nextCheckAt - now;
+    for (const watch of watches) {
+      const key = keyOf(watch);
+      const before = asked.get(key);
+      const dueMs = before === undefined ? 0 : before.at + watch.intervalMs - clock.monotonic();
+      if (dueMs > 0) waitMs = Math.min(waitMs, dueMs);
+      if (dueMs > 0 || asking.has(key) || asking.size >= askingMax) continue;
+      asking.set(key, look(watch, before, options).then((after) => {
+        asking.delete(key);
+        asked.set(key, after);
+        loop.wake();
+      }));
     }
+    return waitMs;
+  };
+
+  const loop = createLoop({ once: async () => await Promise.resolve().then(askDue), failed: 'watching deployments failed', restMsMax: checkEveryMs, clock, log, signal });
+  const stop = options.onChange(loop.wake);
+  try {
+    await loop.run();
   } finally {
     stop();
     await Promise.all(asking.values());
