@@ -66,7 +66,7 @@ export class DecidedFleet {
   step(observed: Observed = this.observed): { readonly orders: readonly UnsignedOrder[]; readonly idle: boolean } {
     const { events: facts, effects } = decide(this.state, observed);
     this.append(facts);
-    for (const effect of effects) this.append([effect.kind === 'publish-role' ? rolePublished(effect, 1) : orderIssued(effect.order, 'compact', digest(this.state.head))]);
+    for (const effect of effects) this.append([effect.kind === 'publish-role' ? rolePublished(effect.environment, 1, effect.revisions) : orderIssued(effect.order, 'compact', digest(this.state.head))]);
     return { orders: effects.flatMap((effect) => (effect.kind === 'sign-order' ? [effect.order] : [])), idle: facts.length === 0 && effects.length === 0 };
   }
 

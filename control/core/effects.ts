@@ -26,8 +26,8 @@ export type Effect =
 export const orderTargetsMax = 500;
 
 /** The fact that a role was published. */
-export function rolePublished(effect: Extract<Effect, { readonly kind: 'publish-role' }>, version: number): Event {
-  return { kind: 'role.published', environment: effect.environment, version, revisions: effect.revisions };
+export function rolePublished(environment: string, version: number, revisions: Readonly<Record<string, Digest>>): Event {
+  return { kind: 'role.published', environment, version, revisions };
 }
 
 /** The fact that an order was signed; `digest` is the sha2-256 of `compact`. */

@@ -10,6 +10,7 @@ import { foldPause } from './evolve-pause.ts';
 import { foldPrefetch, foldPrefetchEnd } from './evolve-prefetch.ts';
 import { foldReport, settleBatches } from './evolve-report.ts';
 import { foldOutcome, setSlot } from './evolve-slot.ts';
+import { isSameSet } from './sets.ts';
 
 type Of<K extends Event['kind']> = Extract<Event, { readonly kind: K }>;
 
@@ -57,9 +58,11 @@ export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number)
     case 'role.published': {
       const environment = draft.environments.edit(event.environment);
       if (environment === undefined) return;
+      // Signed again, it is no progress.
+      const isAnother = !isSameSet(environment.role?.revisions, event.revisions);
       environment.role = { version: event.version, revisions: event.revisions };
       const deployment = environment.activeDeployment === undefined ? undefined : draft.deployments.edit(environment.activeDeployment);
-      if (deployment !== undefined) deployment.progressedAt = at;
+      if (deployment !== undefined && isAnother) deployment.progressedAt = at;
       return;
     }
     case 'order.issued':

@@ -3,10 +3,13 @@
 
 import { createHash } from 'node:crypto';
 import type { Event } from '../../proto/events.ts';
+import { stepOf } from '../core/decide.ts';
 import type { Effect } from '../core/effects.ts';
 import { orderIssued, rolePublished } from '../core/effects.ts';
 import type { State } from '../core/model.ts';
 import { revisionOf } from '../core/select.ts';
+import type { Observed } from '../core/select.ts';
+import { isSameSet } from '../core/sets.ts';
 import { ControlError } from '../errors.ts';
 import type { RoleEntry, TrustRepository } from '../trust/repository.ts';
 
@@ -17,19 +20,27 @@ import type { RoleEntry, TrustRepository } from '../trust/repository.ts';
 export const orderValidSeconds = 24 * 3600;
 
 type SignOrder = Extract<Effect, { readonly kind: 'sign-order' }>;
+type PublishRole = Extract<Effect, { readonly kind: 'publish-role' }>;
 
-/** Does what the effect says, and returns the fact. `now` is milliseconds since 1970. @throws {ControlError} SIGNING_FAILED, STORAGE_FAILED. */
-export async function perform(effect: Effect, state: State, repository: TrustRepository, now: number): Promise<Event> {
-  switch (effect.kind) {
-    case 'publish-role': {
-      const { version } = await repository.publish(effect.environment, roleEntries(effect, state));
-      return rolePublished(effect, version);
-    }
-    case 'sign-order':
-      return signed(effect, repository, now);
-    default:
-      return effect satisfies never;
-  }
+/**
+ * Lets the environment's role name what the effect says; the fact of it is {@link rolesToSay}.
+ * @throws {ControlError} SIGNING_FAILED, STORAGE_FAILED.
+ */
+export async function publish(effect: PublishRole, state: State, repository: TrustRepository): Promise<void> {
+  await repository.publish(effect.environment, roleEntries(effect, state));
+}
+
+/**
+ * The facts that the journal lacks of what the repository says: a process may end after it published and before it said so, or say so when another has
+ * published since. What is published is said, whoever did it, before anything is decided from it (P-3).
+ */
+export function rolesToSay({ environments }: State, repository: TrustRepository): readonly Event[] {
+  return [...environments.values()].flatMap(({ environment, role: said }) => {
+    const role = repository.role(environment);
+    if (role === undefined) return [];
+    const revisions = Object.fromEntries(Object.entries(role.revisions).map(([app, { revision }]) => [app, revision]));
+    return said?.version === role.version && isSameSet(said.revisions, revisions) ? [] : [rolePublished(environment, role.version, revisions)];
+  });
 }
 
 /** Signs an order, and returns the fact. `now` is milliseconds since 1970. @throws {ControlError} SIGNING_FAILED. */
@@ -40,20 +51,17 @@ export function signed({ order }: SignOrder, repository: TrustRepository, now: n
 }
 
 /**
- * Whether an order may be issued as it was decided: nothing that it was decided from has changed meanwhile, neither its deployment
- * nor its environment nor a target of it. One report in between is enough that two targets would be down at once (R-1).
+ * The order that an environment is to have now, over this very state and at this very time, unless something is to be recorded first: the next round does
+ * both. One report since it was decided is enough that two targets would be down at once (R-1), and a window may have closed (T-5).
  */
-export function stillWanted({ order }: SignOrder, decidedOver: State, now: State): boolean {
-  const { environment, deployment, seq } = order;
-  if (now.environments.get(environment)?.orderSeq !== seq - 1) return false;
-  if (now.head === decidedOver.head) return true;
-  if (now.environments.get(environment) !== decidedOver.environments.get(environment)) return false;
-  const known = now.deployments.get(deployment);
-  if (known === undefined || known !== decidedOver.deployments.get(deployment)) return false;
-  return Object.keys(known.targets).every((member) => now.members.get(member) === decidedOver.members.get(member));
+export function orderWanted(state: State, observed: Observed, environment: string): SignOrder | undefined {
+  const known = state.environments.get(environment);
+  if (known === undefined) return undefined;
+  const { events, effects } = stepOf(state, known, observed);
+  return events.length > 0 ? undefined : effects.find((effect) => effect.kind === 'sign-order');
 }
 
-function roleEntries(effect: Extract<Effect, { readonly kind: 'publish-role' }>, state: State): Readonly<Record<string, RoleEntry>> {
+function roleEntries(effect: PublishRole, state: State): Readonly<Record<string, RoleEntry>> {
   return Object.fromEntries(
     Object.entries(effect.revisions).map(([app, revision]) => {
       const record = revisionOf(state, app, revision);

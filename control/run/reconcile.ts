@@ -7,13 +7,12 @@ import type { Decision } from '../core/decide.ts';
 import type { Effect } from '../core/effects.ts';
 import type { State } from '../core/model.ts';
 import type { Observed } from '../core/select.ts';
-import { isSameSet } from '../core/sets.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { createLoop, retryAfterMs } from '../loop.ts';
 import type { Metrics, words } from '../metrics.ts';
 import type { TrustRepository } from '../trust/repository.ts';
-import { perform, signed, stillWanted } from './perform.ts';
+import { orderWanted, publish, rolesToSay, signed } from './perform.ts';
 import type { Projection } from './projection.ts';
 
 export interface ReconcileOptions {
@@ -61,7 +60,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       const startedAt = clock.monotonic();
       const { result, state } = await projection.transact('system', (before) => {
         const decidingAt = clock.monotonic();
-        const decision = decide(before, options.observed());
+        const roles = rolesToSay(before, options.repository);
+        const decision: Decision = roles.length > 0 ? { events: roles, effects: [] } : decide(before, options.observed());
         lastMs = clock.monotonic() - decidingAt;
         return { events: decision.events, result: decision };
       });
@@ -99,14 +99,14 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
 
 /** Performs each effect and appends its fact; one that fails holds up no other. Says how many failed. */
 async function performAll(effects: readonly Effect[], state: State, options: ReconcileOptions): Promise<number> {
-  const { projection, repository, clock, log, metrics } = options;
+  const { projection, repository, log, metrics } = options;
   let failures = 0;
   for (const effect of effects) {
     try {
-      if (effect.kind === 'sign-order') await issue(effect, state, options);
+      if (effect.kind === 'sign-order') await issue(effect.order.environment, options);
       else {
-        const fact = await perform(effect, state, repository, clock.now());
-        await projection.transact('system', (now) => ({ events: isSaid(fact, now) ? [] : [fact], result: undefined }));
+        await publish(effect, state, repository);
+        await projection.transact('system', (now) => ({ events: rolesToSay(now, repository), result: undefined }));
       }
       metrics.manifestsSigned.inc({ result: 'success' });
     } catch (error) {
@@ -118,26 +118,12 @@ async function performAll(effects: readonly Effect[], state: State, options: Rec
   return failures;
 }
 
-/** Whether this very thing is said already, by another process or by this one before it was held up. Another version is news, a lower one too: metadata may have been restored. */
-function isSaid(fact: Event, now: State): boolean {
-  if (fact.kind !== 'role.published') return false;
-  const said = now.environments.get(fact.environment)?.role;
-  return said?.version === fact.version && isSameSet(said.revisions, fact.revisions);
-}
-
-/** Signs an order in the breath in which it is appended; where what it was decided from has changed, the one that is wanted now, if any. */
-async function issue(effect: Extract<Effect, { readonly kind: 'sign-order' }>, state: State, { projection, repository, clock, observed }: ReconcileOptions): Promise<void> {
+/** Signs the order that the environment is to have in the breath in which it is appended, if it is still to have one. */
+async function issue(environment: string, { projection, repository, clock, observed }: ReconcileOptions): Promise<void> {
   await projection.transact('system', (now) => {
-    const wanted = stillWanted(effect, state, now) ? effect : orderWanted(now, observed(), effect.order.environment);
+    const wanted = orderWanted(now, observed(), environment);
     return { events: wanted === undefined ? [] : [signed(wanted, repository, clock.now())], result: undefined };
   });
-}
-
-/** What is to be signed for an environment, unless something is to be recorded first: the next round does both. */
-function orderWanted(state: State, observed: Observed, environment: string): Extract<Effect, { readonly kind: 'sign-order' }> | undefined {
-  const { events, effects } = decide(state, observed);
-  if (events.length > 0) return undefined;
-  return effects.flatMap((effect) => (effect.kind === 'sign-order' && effect.order.environment === environment ? [effect] : []))[0];
 }
 
 function count(metrics: Metrics, decision: Decision): void {

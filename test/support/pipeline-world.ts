@@ -171,7 +171,7 @@ export class PipelineWorld {
       if (effect.kind === 'publish-role') {
         const version = (this.#roles.get(effect.environment) ?? 0) + 1;
         this.#roles.set(effect.environment, version);
-        this.append([rolePublished(effect, version)], 'system');
+        this.append([rolePublished(effect.environment, version, effect.revisions)], 'system');
       } else this.append([orderIssued(effect.order, JSON.stringify(effect.order), digestOf(this.state.head))], 'system');
     }
     const answered = this.working && this.#work();

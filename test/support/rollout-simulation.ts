@@ -98,7 +98,7 @@ export class Simulation {
       const revision = Object.values(effect.revisions)[0] ?? '';
       if (this.role?.revision !== revision) this.role = { version: (this.role?.version ?? 0) + 1, revision };
       this.#mayCrash();
-      this.append([rolePublished(effect, this.role.version)], head);
+      this.append([rolePublished(effect.environment, this.role.version, effect.revisions)], head);
       return;
     }
     const compact = JSON.stringify(effect.order);

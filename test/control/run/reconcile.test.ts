@@ -12,7 +12,6 @@ import { handle } from '../../../control/core/commands.ts';
 import { ControlError } from '../../../control/errors.ts';
 import { openLevelJournal } from '../../../control/journal/level.ts';
 import { createMetrics } from '../../../control/metrics.ts';
-import { stillWanted } from '../../../control/run/perform.ts';
 import { openProjection, type Projection } from '../../../control/run/projection.ts';
 import { createReconciler } from '../../../control/run/reconcile.ts';
 import { openRepository } from '../../../control/trust/file-repository.ts';
@@ -82,7 +81,11 @@ async function populate(world: World, environments: readonly string[] = ['prod']
     await world.ask({ kind: 'create-token', token, use: 'join', name: token, secretDigest: '0'.repeat(64), scopes: [], roles: ['agent'], environments: [environment], labels: {}, usesMax: 10, expiresAt: Number.MAX_SAFE_INTEGER });
     await world.ask({ kind: 'enrol-member', token, member: `member-${environment}`, name: `agent-${environment}`, publicKey: createHash('sha256').update(environment).digest('hex'), roles: ['agent'], attributes: {} });
   }
-  const { manifest, digest } = buildRevision('web', { 'server.js': 'one' });
+  await register(world, 'one');
+}
+
+async function register(world: World, content: string): Promise<void> {
+  const { manifest, digest } = buildRevision('web', { 'server.js': content });
   const cid = cidOf(digest, 'dag-cbor');
   await world.ask({ kind: 'register-revision', app: 'web', revision: digest, cid, manifest: Buffer.from(manifest).toString('base64'), manifestBytes: manifest.length, entries: 1, bytes: 3, chunks: 1, uploadedBytes: 3, proxy: 'p' });
 }
@@ -193,23 +196,62 @@ test.each([
   expect([...new Set(waits)].slice(0, 2)).toEqual(pauses);
 });
 
-test('R-1 an order is not issued as it was decided when its deployment has ended or changed meanwhile', async () => {
-  await using world = await open({ spoil: (repository) => ({ ...repository, signOrder: () => { throw new ControlError('SIGNING_FAILED', 'later'); } }) });
-  await populate(world);
-  await promote(world);
+test('R-1 an order is not issued as it was decided when its deployment has ended meanwhile', async () => {
+  let meanwhile: (() => Promise<void>) | undefined;
+  const spoil = (repository: TrustRepository): TrustRepository => ({
+    ...repository,
+    publish: async (environment, revisions) => {
+      await meanwhile?.();
+      return await repository.publish(environment, revisions);
+    },
+    signOrder: (order) => {
+      if (meanwhile === undefined) throw new ControlError('SIGNING_FAILED', 'later');
+      return repository.signOrder(order);
+    },
+  });
+  await using world = await open({ spoil });
+  await populate(world, ['first', 'second']);
+  await promote(world, 'second');
   await world.reconciler.settle();
-  const before = world.projection.state();
-  const deployment = before.environments.get('prod')?.activeDeployment ?? '';
-  const order = { environment: 'prod', app: 'web', seq: 1, deployment, action: 'prefetch', revision: '0'.repeat(64), revisionNumber: 1, roleVersion: 1, targets: ['member-prod'], batch: 0 } as const;
-  expect(stillWanted({ kind: 'sign-order', order: { ...order, targets: [...order.targets] } }, before, before)).toBe(true);
-  await world.ask({ kind: 'abort', deployment });
-  expect(stillWanted({ kind: 'sign-order', order: { ...order, targets: [...order.targets] } }, before, world.projection.state())).toBe(false);
-  expect(stillWanted({ kind: 'sign-order', order: { ...order, seq: 2, targets: [...order.targets] } }, before, before)).toBe(false);
-  // R-1: one report in between is enough that two targets would be down at once.
-  const known = before.deployments.get(deployment);
-  if (known === undefined) throw new Error('there is no deployment');
-  const reported = { ...before, head: before.head + 1, deployments: new Map(before.deployments).set(deployment, { ...known }) };
-  expect(stillWanted({ kind: 'sign-order', order: { ...order, targets: [...order.targets] } }, before, reported)).toBe(false);
-  const elsewhere = { ...before, head: before.head + 1, apps: new Map(before.apps) };
-  expect(stillWanted({ kind: 'sign-order', order: { ...order, targets: [...order.targets] } }, before, elsewhere)).toBe(true);
+  // Now the second is to have its order, while the role of the first is published.
+  await promote(world, 'first');
+  await world.reconciler.settle();
+  const ended = world.projection.state().environments.get('second')?.activeDeployment ?? '';
+  meanwhile = async () => await world.ask({ kind: 'abort', deployment: ended });
+  await world.reconciler.settle();
+  const issued = (await world.entries()).flatMap(({ event }) => (event.kind === 'order.issued' ? [event.deployment] : []));
+  expect(issued.length).toBeGreaterThan(0);
+  expect(issued).not.toContain(ended);
+});
+
+test('P-3 what a process published before it died is said by the next, and what is to run instead is published anew', async () => {
+  const roles = async (world: World): Promise<readonly (readonly [number, string | undefined])[]> =>
+    (await world.entries()).flatMap(({ event }) => (event.kind === 'role.published' ? [[event.version, event.revisions['web']] as const] : []));
+  const revisionOf = (world: World, number: number): string | undefined => world.projection.state().apps.get('web')?.revisions[number - 1]?.revision;
+  let dies = false;
+  const spoil = (repository: TrustRepository): TrustRepository => ({
+    ...repository,
+    publish: async (...args) => {
+      const published = await repository.publish(...args);
+      if (dies) throw new ControlError('STORAGE_FAILED', 'the lights went out');
+      return published;
+    },
+  });
+  {
+    await using world = await open({ spoil });
+    await populate(world);
+    await promote(world);
+    await world.reconciler.settle();
+    await register(world, 'two');
+    dies = true;
+    await world.ask({ kind: 'promote', promotion: 'next', environment: 'prod', revision: 'latest' });
+    await world.ask({ kind: 'abort', deployment: world.projection.state().environments.get('prod')?.activeDeployment ?? '' });
+    await world.reconciler.settle();
+    expect(await roles(world)).toEqual([[1, revisionOf(world, 1)]]);
+  }
+  await using world = await open();
+  await world.ask({ kind: 'abort', deployment: world.projection.state().environments.get('prod')?.activeDeployment ?? '' });
+  await world.ask({ kind: 'promote', promotion: 'back', environment: 'prod', revision: '1' });
+  await world.reconciler.settle();
+  expect(await roles(world)).toEqual([[1, revisionOf(world, 1)], [2, revisionOf(world, 2)], [3, revisionOf(world, 1)]]);
 });
