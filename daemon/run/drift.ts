@@ -24,6 +24,8 @@ const pauseMsMin = 60_000;
 const restoreMs = 5 * 60_000;
 /** Of what was found in the place of files, the newest are kept. */
 const asideMax = 16;
+/** Of its name so much is in theirs, in UTF-16 units: with what comes before it less than the 255 bytes that a name may have. */
+const asideNameMax = 60;
 /** Paths that the status names. */
 const shownMax = 100;
 
@@ -73,6 +75,9 @@ export function createDriftWatch(deps: DriftDeps): DriftWatch {
   const found = new Map<string, { readonly app: string; readonly paths: Set<string> }>();
   let wake = new AbortController();
 
+  const count = (): void => {
+    metrics.driftedFiles.set([...found.values()].reduce((sum, { paths }) => sum + paths.size, 0));
+  };
   const note = (app: string, release: InstalledRelease, path: string, isDrifted: boolean): void => {
     const known = found.get(release.directory) ?? { app, paths: new Set<string>() };
     found.set(release.directory, known);
@@ -82,7 +87,7 @@ export function createDriftWatch(deps: DriftDeps): DriftWatch {
       metrics.driftFound.inc();
       log.warn({ app, release: release.id, path }, 'an installed file is not what was installed');
     }
-    metrics.driftedFiles.set([...found.values()].reduce((sum, { paths }) => sum + paths.size, 0));
+    count();
   };
   const lookAt = async (app: InstalledApp, release: InstalledRelease, signal: AbortSignal): Promise<void> => {
     const manifest = await manifests.get(release.revision);
@@ -104,6 +109,7 @@ export function createDriftWatch(deps: DriftDeps): DriftWatch {
     const apps = await installer.status();
     const present = new Set(apps.flatMap(({ releases }) => releases.map(({ directory }) => directory)));
     for (const directory of found.keys()) if (!present.has(directory)) found.delete(directory);
+    count();
     for (const isCurrent of [true, false]) {
       for (const app of apps) for (const release of app.releases) if ((release.id === app.current?.id) === isCurrent) await lookAt(app, release, signal);
     }
@@ -159,7 +165,7 @@ async function repair(deps: DriftDeps, { app, release, manifest, on, position, s
   const { installed, library, clock, metrics, log } = deps;
   const entry = manifest.tree.entry(position);
   const folder = join(app.root, '.state', 'drifted');
-  const aside = join(folder, `${String(clock.now()).padStart(15, '0')}-${release.id}-${position}-${basename(entry.path)}`.slice(0, 200));
+  const aside = join(folder, `${String(clock.now()).padStart(15, '0')}-${release.id}-${position}-${basename(entry.path).slice(0, asideNameMax)}`);
   try {
     makeRoom(folder);
     const until = AbortSignal.any([signal, AbortSignal.timeout(restoreMs)]);

@@ -22,8 +22,10 @@ import { buildRevision, type BuiltRevision } from '../../support/revisions.ts';
 import { certificateOf, counts, identityOf, keptLog } from '../swarm/swarm-fixture.ts';
 
 const program = Buffer.from(repeatableBytes('program', 900_000));
-const first = buildRevision('web', { program, notes: 'one', settings: 'as shipped' });
-const second = buildRevision('web', { program, notes: 'two', settings: 'as shipped' });
+/** Of 255 bytes. */
+const longName = '\u6587'.repeat(85);
+const first = buildRevision('web', { program, notes: 'one', settings: 'as shipped', [longName]: 'long' });
+const second = buildRevision('web', { program, notes: 'two', settings: 'as shipped', [longName]: 'long' });
 
 /** A machine with both revisions installed, and a neighbour that holds the second one whole. */
 async function machine(use: DriftConfig['use'] = 'repair') {
@@ -79,7 +81,7 @@ async function machine(use: DriftConfig['use'] = 'repair') {
   });
   const value = async (metric: { get(): Promise<{ readonly values: readonly { readonly value: number }[] }> }): Promise<number> => (await metric.get()).values[0]?.value ?? Number.NaN;
   return {
-    watch, installed, older: older.directory, current: current.directory, log, aside: join(root, '.state', 'drifted'),
+    watch, installed, app: { releases }, older: older.directory, current: current.directory, log, aside: join(root, '.state', 'drifted'),
     look: async () => await watch.look(stop.signal),
     waitedMs: () => waitedMs,
     counted: async () => ({ found: await value(metrics.driftFound), repaired: await value(metrics.driftRepaired), left: await value(metrics.driftedFiles) }),
@@ -151,4 +153,22 @@ it('a release that is removed during the look is no drift, and reading is slower
   expect(await counted()).toEqual({ found: 0, repaired: 0, left: 0 });
   // The current release alone, but for what is less than a step.
   expect(waitedMs()).toBeGreaterThanOrEqual(((program.length - 256 * 1024) / (1024 * 1024)) * 1000);
+});
+
+it('a file with the longest name that there is, in whatever script, is put back too', async () => {
+  const { current, look, counted } = await machine();
+  await writeFile(join(current, longName), 'by hand');
+  await look();
+  expect(await readFile(join(current, longName), 'utf8')).toBe('long');
+  expect(await counted()).toEqual({ found: 1, repaired: 1, left: 0 });
+});
+
+it('what has drifted in a release that is gone by now is not counted any more', async () => {
+  const { app, older, look, counted } = await machine();
+  await writeFile(join(older, 'notes'), 'ONE');
+  await look();
+  expect((await counted()).left).toBe(1);
+  app.releases.splice(0, 1);
+  await look();
+  expect((await counted()).left).toBe(0);
 });
