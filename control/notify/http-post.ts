@@ -5,7 +5,7 @@ import type { Sent } from './channel.ts';
 
 /** A receiver that has not answered by then is taken for dead. */
 const answerWithinMs = 15_000;
-/** Of an answer that says no, for the log. */
+/** Of an answer that says no, for the log: no more of it is read, however much comes. */
 const reasonBytesMax = 300;
 const retryAfterMaxMs = 24 * 3_600_000;
 
@@ -14,9 +14,9 @@ export async function post(url: string, body: string, headers: Readonly<Record<s
   try {
     // Nobody is led elsewhere: a redirect would carry the signature to a stranger.
     const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers }, redirect: 'manual', signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]) });
-    const text = (await response.text()).slice(0, reasonBytesMax);
+    const text = await beginningOf(response);
     if (response.ok) return { kind: 'sent' };
-    const reason = `it answered ${response.status}${text.trim() === '' ? '' : `: ${text.trim()}`}`;
+    const reason = `it answered ${response.status}${text === '' ? '' : `: ${text}`}`;
     if (response.status === 410) return { kind: 'refused', reason };
     // What is wrong with the message stays wrong; timeouts and rates pass.
     if (response.status >= 400 && response.status < 500 && ![408, 409, 425, 429].includes(response.status)) return { kind: 'refused', reason };
@@ -26,6 +26,22 @@ export async function post(url: string, body: string, headers: Readonly<Record<s
     signal.throwIfAborted();
     return { kind: 'failed', reason: reasonOf(cause) };
   }
+}
+
+/** A short answer is read whole, which lets the connection be used again. Of one that breaks off, what came. */
+async function beginningOf({ body }: Response): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const part of body ?? []) {
+      parts.push(part);
+      bytes += part.length;
+      if (bytes >= reasonBytesMax) break;
+    }
+  } catch {
+    // The status has come, and says whether it was taken.
+  }
+  return Buffer.concat(parts).toString('utf8', 0, reasonBytesMax).trim();
 }
 
 /** What went wrong, with its cause, in one line. */

@@ -31,7 +31,7 @@ export function mailChannel(name: string, { host, port, security = 'starttls', f
     async send({ id, title, text, name: event }, { signal }) {
       signal.throwIfAborted();
       try {
-        await transport.sendMail({ from, to, subject: `[${org}] ${title}`, text: `${text}\n`, messageId: `<${id}@${org}.starling>`, headers: { 'X-Starling-Event': event } });
+        await unlessEnded(transport.sendMail({ from, to, subject: `[${org}] ${title}`, text: `${text}\n`, messageId: `<${id}@${org}.starling>`, headers: { 'X-Starling-Event': event } }), signal);
         return { kind: 'sent' };
       } catch (cause) {
         signal.throwIfAborted();
@@ -39,6 +39,18 @@ export function mailChannel(name: string, { host, port, security = 'starttls', f
       }
     },
   };
+}
+
+/** `sending`, or a rejection when the signal fires: the library takes none, and who stops does not wait for a slow server. What was on its way may arrive, and arrives again then. */
+async function unlessEnded(sending: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const { promise: ended, reject } = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: over.signal });
+  try {
+    await Promise.race([sending, ended]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** A server's 5xx about the letter itself; what fails before that may be mended. */

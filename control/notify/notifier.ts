@@ -8,7 +8,7 @@ import type { State } from '../core/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Logger } from '../log.ts';
-import { createLoop } from '../loop.ts';
+import { createLoop, type Loop } from '../loop.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RandomBytes } from '../random.ts';
 import type { Channel } from './channel.ts';
@@ -53,19 +53,18 @@ export function createNotifier(options: NotifierOptions): Notifier {
   const { outbox, channels, clock, log, signal } = options;
 
   const wake = (): void => {
-    for (const loop of loops) loop.wake();
+    for (const loop of serving) loop.wake();
   };
 
   const take = async (): Promise<void> => {
     const { journal, state } = options;
-    // What happened before anybody listened is no news.
-    if (outbox.cursor() === undefined) await outbox.take([], journal.head());
+    // What happened before anybody listened is no news; what the journal does not know any more, since it was restored, comes anew.
+    if ((outbox.cursor() ?? Infinity) > journal.head()) await outbox.take([], journal.head());
     for (let after = outbox.cursor() ?? 0; after < journal.head() && !signal.aborted; after = outbox.cursor() ?? after) {
       const entries = await journal.read(after, pageEntries);
       const last = entries.at(-1);
       if (last === undefined) return;
-      await outbox.take(entries.flatMap((entry) => noticesOf(state(), entry)), last.seq);
-      wake();
+      if ((await outbox.take(entries.flatMap((entry) => noticesOf(state(), entry)), last.seq)) > 0) wake();
     }
   };
 
@@ -78,9 +77,9 @@ export function createNotifier(options: NotifierOptions): Notifier {
     }
     return Math.min(Infinity, ...mine().map(dueOf)) - clock.now();
   };
-  const loops = [async () => await take().then(() => Infinity), ...channels.map((channel) => async () => await serve(channel))].map((once) =>
-    createLoop({ once, failed: 'notifying failed; it is tried again', restMsMax, clock, log, signal }),
-  );
+  const loopOf = (once: () => Promise<number>): Loop => createLoop({ once, failed: 'notifying failed; it is tried again', restMsMax, clock, log, signal });
+  const taking = loopOf(async () => await take().then(() => Infinity));
+  const serving = channels.map((channel) => loopOf(async () => await serve(channel)));
 
   return {
     channels,
@@ -104,8 +103,8 @@ export function createNotifier(options: NotifierOptions): Notifier {
       return renewed;
     },
     async run() {
-      const stop = options.onChange(wake);
-      await Promise.all([...loops.map(async (loop) => await loop.run()), unroutable(options)]).finally(stop);
+      const stop = options.onChange(taking.wake);
+      await Promise.all([...[taking, ...serving].map(async (loop) => await loop.run()), unroutable(options)]).finally(stop);
     },
   };
 }

@@ -11,6 +11,11 @@ import type { Notice } from '../core/notices.ts';
 
 /** Deliveries kept, newest first to stay; some 500 bytes each. */
 export const deliveriesMax = 10_000;
+/**
+ * Entries without a notice after which the cursor is written down. Each entry of a busy journal would otherwise cost a synced write here as well; what is
+ * looked at again after a crash is soon looked at.
+ */
+const quietEntriesMax = 1_000;
 
 const DeliverySchema = Type.Object({
   id: Type.String(),
@@ -38,6 +43,8 @@ export class Outbox implements AsyncDisposable {
   /** By key, oldest first: the journal's order. */
   readonly #deliveries = new Map<string, Delivery>();
   #cursor: number | undefined;
+  /** What of it is on the disk. */
+  #synced: number | undefined;
 
   private constructor(level: Level<string, unknown>) {
     this.#level = level;
@@ -54,7 +61,7 @@ export class Outbox implements AsyncDisposable {
         if (isDelivery.Check(value)) outbox.#deliveries.set(key, value);
       }
       const cursor = await level.get('cursor');
-      if (typeof cursor === 'number') outbox.#cursor = cursor;
+      if (typeof cursor === 'number') outbox.#cursor = outbox.#synced = cursor;
       return outbox;
     } catch (cause) {
       await level.close();
@@ -76,13 +83,18 @@ export class Outbox implements AsyncDisposable {
     return this.#deliveries.get(keyOf(id));
   }
 
-  /** Takes the notices of the entries up to `cursor`; resolves when they are synced. Those it has already stay as they are. */
-  async take(notices: readonly Notice[], cursor: number): Promise<void> {
+  /** Takes the notices of the entries up to `cursor`; resolves when they are synced. Those it has already stay as they are. Gives how many it had not. */
+  async take(notices: readonly Notice[], cursor: number): Promise<number> {
     const fresh = notices.filter(({ id }) => !this.#deliveries.has(keyOf(id))).map((notice): Delivery => ({ ...notice, state: 'pending', attempts: 0, due: notice.at }));
+    if (fresh.length === 0 && this.#synced !== undefined && Math.abs(cursor - this.#synced) < quietEntriesMax) {
+      this.#cursor = cursor;
+      return 0;
+    }
     await this.#write([...fresh.map((delivery) => ({ type: 'put' as const, key: keyOf(delivery.id), value: delivery })), { type: 'put', key: 'cursor', value: cursor }]);
     for (const delivery of fresh) this.#deliveries.set(keyOf(delivery.id), delivery);
-    this.#cursor = cursor;
+    this.#cursor = this.#synced = cursor;
     await this.#forget();
+    return fresh.length;
   }
 
   /** Notes what came of a try; resolves when it is synced. */
@@ -92,6 +104,8 @@ export class Outbox implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    // What could not be written is looked at again.
+    if (this.#cursor !== undefined && this.#cursor !== this.#synced) await this.#write([{ type: 'put', key: 'cursor', value: this.#cursor }]).catch(() => undefined);
     await this.#level.close();
   }
 

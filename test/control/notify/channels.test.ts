@@ -1,10 +1,12 @@
 // What each kind of channel sends, and which answers end a delivery.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { mailChannel } from '../../../control/notify/mail.ts';
 import { openChannels } from '../../../control/notify/open-channels.ts';
 import { slackChannel } from '../../../control/notify/slack.ts';
@@ -41,6 +43,27 @@ describe('a webhook', () => {
     expect(receiver.posts).toHaveLength(1);
   });
 
+  test('whose answer has no end is heard as far as the log wants it', async () => {
+    let said = 0;
+    const server = createServer((_request, response) => {
+      response.writeHead(503).flushHeaders();
+      const more = (): void => {
+        said += 1;
+        if (!response.destroyed) response.write('no '.repeat(1_000), more);
+      };
+      more();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => server.closeAllConnections());
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const outcome = await webhookChannel('chat', `http://127.0.0.1:${port}/`, secret, now).send(notice(1), { signal });
+    expect(outcome).toEqual({ kind: 'failed', reason: `it answered 503: ${'no '.repeat(100).trim()}` });
+    // The connection is closed, so that nothing more is said.
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    expect(said).toBeGreaterThan(0);
+  });
+
   test('whose receiver is not there failed, and says why', async () => {
     const gone = await httpReceiver();
     await gone[Symbol.asyncDispose]();
@@ -75,6 +98,23 @@ describe('mail', () => {
     await gone[Symbol.asyncDispose]();
     expect(await mailChannel('mail', config(gone.port), undefined, 'acme').send(notice(1), { signal })).toMatchObject({ kind: 'failed' });
   });
+});
+
+test('a letter to a server that says nothing holds up nobody who stops', async () => {
+  const connected = Promise.withResolvers<void>();
+  const server = createSocketServer((socket) => {
+    onTestFinished(() => void socket.destroy());
+    connected.resolve();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const stop = new AbortController();
+  const sending = mailChannel('mail', { host: '127.0.0.1', port, security: 'none', from: 'starling@example.org', to: ['a@example.org'] }, undefined, 'acme').send(notice(1), { signal: stop.signal });
+  await connected.promise;
+  stop.abort(new Error('stopping'));
+  await expect(sending).rejects.toThrow('stopping');
 });
 
 test('channels are made of the settings, with every problem told', async () => {

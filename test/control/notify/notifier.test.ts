@@ -1,6 +1,6 @@
 // From the journal to the channel: nothing lost, nothing told twice under two names, and a dead channel holds up no other.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -115,6 +115,18 @@ describe('a notifier', () => {
     expect(new Set(chat.got).size).toBe(2);
   });
 
+  test('goes on from where the journal is when that was restored and knows less', async () => {
+    const chat = channel('chat');
+    const outbox = await Outbox.open(directory);
+    await outbox.take([], 1_000_000);
+    await outbox.close();
+    await using set = await setUp([chat]);
+    await expect.poll(() => set.outbox.cursor()).toBe(set.world.state.head);
+    freeze(set.world, 'f');
+    set.changed();
+    await expect.poll(() => chat.got).toHaveLength(1);
+  });
+
   test('tries again later and later, no sooner than it was asked, and gives up in the end', async () => {
     const chat = channel('chat', (tries) => ({ kind: 'failed', reason: `no ${tries}`, ...(tries === 1 ? { retryAfterMs: 60_000 } : {}) }));
     await using set = await setUp([chat]);
@@ -156,6 +168,25 @@ describe('a notifier', () => {
 });
 
 describe('an outbox', () => {
+  test('writes down how far it is when something is told, when it is closed, and now and then: not with every entry', async () => {
+    const size = async (): Promise<number> => (await Promise.all((await readdir(directory)).filter((name) => name.endsWith('.log')).map(async (name) => (await stat(join(directory, name))).size))).reduce((sum, one) => sum + one, 0);
+    const outbox = await Outbox.open(directory);
+    await outbox.take([], 1);
+    const before = await size();
+    for (let cursor = 2; cursor <= 1_000; cursor += 1) await outbox.take([], cursor);
+    expect(outbox.cursor()).toBe(1_000);
+    expect(await size()).toBe(before);
+    await outbox.take([], 1_001);
+    const written = await size();
+    expect(written).toBeGreaterThan(before);
+    await outbox.take([notice(1_002)], 1_002);
+    expect(await size()).toBeGreaterThan(written);
+    await outbox.take([], 1_003);
+    await outbox.close();
+    await using again = await Outbox.open(directory);
+    expect(again.cursor()).toBe(1_003);
+  });
+
   test('has what it took after it was closed, and takes nothing twice', async () => {
     const outbox = await Outbox.open(directory);
     await outbox.take([notice(1), notice(2)], 2);
