@@ -37,9 +37,9 @@ export function complianceHandlers({ facts, clock, past }: ApiOptions): Handlers
       const keyOf = (one: CompliancePolicy): string => `${one.pipeline}/${one.policy}`;
       return { body: pageByKey(wanted.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)), keyOf, query) };
     },
-    getEvidence: async ({ params: { promotion: id }, caller }) => {
+    getEvidence: async ({ params: { promotion: id }, caller, gone }) => {
       const promotion = found(facts.state().promotions.get(id), 'promotion', id);
-      const moment = promotion.deployment === undefined ? undefined : await startOf(past, id);
+      const moment = promotion.deployment === undefined ? undefined : await startOf(past, id, gone);
       // As it was: its phase is that of now.
       const { state, at, started } = moment ?? { state: facts.state(), at: clock.now() };
       return { body: evidenceView({ state, at, ...(started === undefined ? {} : { started }) }, found(state.promotions.get(id), 'promotion', id), promotion.phase, caller) };
@@ -48,8 +48,8 @@ export function complianceHandlers({ facts, clock, past }: ApiOptions): Handlers
 }
 
 /** When a promotion was let go: the first of its deployments, since the others follow from that one. */
-async function startOf(past: ApiOptions['past'], id: string): Promise<Moment | undefined> {
-  const then = await past(({ event }) => event.kind === 'deployment.started' && event.promotion === id);
+async function startOf(past: ApiOptions['past'], id: string, signal: AbortSignal): Promise<Moment | undefined> {
+  const then = await past(({ event }) => event.kind === 'deployment.started' && event.promotion === id, { signal });
   return then?.entry.event.kind === 'deployment.started' ? { state: then.state, at: then.entry.at, started: then.entry.event } : undefined;
 }
 

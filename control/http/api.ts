@@ -33,7 +33,7 @@ export interface ApiOptions {
   readonly observed: () => Observed;
   readonly clock: Clock;
   /** The first entry of which `wanted` is true, with the state before it: control/run/past.ts. Dear. */
-  readonly past: (wanted: (entry: JournalEntry) => boolean) => Promise<{ readonly state: State; readonly entry: JournalEntry } | undefined>;
+  readonly past: (wanted: (entry: JournalEntry) => boolean, options: { readonly signal: AbortSignal }) => Promise<{ readonly state: State; readonly entry: JournalEntry } | undefined>;
   readonly tokens: { createApi(random: RandomBytes): NewTokenText; createJoin(root: string, random: RandomBytes): NewTokenText };
   readonly about: { readonly org: string; readonly version: string; readonly startedAt: number; readonly developmentKeys: boolean; readonly publicUrl: () => string };
 }
