@@ -1,10 +1,11 @@
-// The form of a pack file, and reading one without its index: each chunk after its digest and its length.
+// The form of a pack file: each chunk after its digest and its length; writing some in it, and reading one without its index.
 // Only bytes that hash to their digest are found; where they are recorded is the index's business.
 
 import { hash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { digestBytes, digestFromBytes, type Digest } from '../../proto/cid.ts';
+import { digestBytes, digestFromBytes, digestToBytes, type Digest } from '../../proto/cid.ts';
 import { limits } from '../../proto/limits.ts';
+import type { Chunk } from './store.ts';
 
 /** Before each chunk: its digest and its length, so that a pack can be read without the index. */
 export const headerBytes = digestBytes + 4;
@@ -14,6 +15,22 @@ export interface PackedChunk {
   readonly id: Digest;
   readonly offset: number;
   readonly length: number;
+}
+
+/** Chunks as they are written from `at` on, in parts, where each comes to lie, and where they end. */
+export function packed(chunks: readonly Chunk[], at: number): { readonly parts: readonly Uint8Array[]; readonly found: readonly PackedChunk[]; readonly end: number } {
+  let end = at;
+  const parts: Uint8Array[] = [];
+  const found = chunks.map(({ id, bytes }): PackedChunk => {
+    const header = Buffer.alloc(headerBytes);
+    header.set(digestToBytes(id), 0);
+    header.writeUInt32BE(bytes.length, digestBytes);
+    parts.push(header, bytes);
+    const offset = end + headerBytes;
+    end = offset + bytes.length;
+    return { id, offset, length: bytes.length };
+  });
+  return { parts, found, end };
 }
 
 /**

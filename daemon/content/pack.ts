@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { mkdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestToBytes, type Digest } from '../../proto/cid.ts';
+import type { Digest } from '../../proto/cid.ts';
 import { DaemonError } from '../errors.ts';
 import { throwIfAborted } from './abort.ts';
 import { collectPacks } from './pack-collect.ts';
@@ -13,16 +13,17 @@ import { createPackReaders, listPacks, openPack, removePack, writeAll, type Pack
 import { openPackIndex, storageFailure, type Extent, type PackIndex, type Place, type Placed } from './pack-index.ts';
 import { createPutQueue } from './pack-queue.ts';
 import { checkPacks, rebuild, removeGone } from './pack-recover.ts';
-import { headerBytes } from './pack-scan.ts';
+import { packed } from './pack-scan.ts';
 import { systemCode } from './problems.ts';
 import type { Chunk, ChunkStore, Collect, Collected, CollectOptions, ReadOptions } from './store.ts';
 
-/** For tests, which want many packs, and to look at the disk where a crash could leave it. */
+/** For tests, which want many packs, to look at the disk where a crash could leave it, and an index that fails. */
 export interface PackOptions {
   /** A pack is closed when it has grown past this: small enough to move about, large enough that a million chunks are few files. */
   readonly packBytesMax: number;
   /** Called before each change to the disk. */
   readonly onStep: () => Promise<void>;
+  readonly openIndex: (directory: string) => Promise<PackIndex>;
 }
 
 /** A bad sector takes its chunks with it, not the store; a pack that was written anew is gone, or its descriptor is. */
@@ -30,7 +31,7 @@ const unreadCodes: ReadonlySet<string | undefined> = new Set(['EIO', 'ENOENT', '
 /** Remembered of what is asked for while garbage is collected; beyond, nothing more is forgotten that time. */
 const touchedMax = 262_144;
 
-const defaults: PackOptions = { packBytesMax: 64 * 1024 * 1024, onStep: async () => await Promise.resolve() };
+const defaults: PackOptions = { packBytesMax: 64 * 1024 * 1024, onStep: async () => await Promise.resolve(), openIndex: openPackIndex };
 
 /** What a project has proved to possess, in the same index. */
 export interface OwnershipIndex {
@@ -48,7 +49,7 @@ export async function openPackStore(directory: string, options: Partial<PackOpti
   let index: PackIndex | undefined;
   try {
     await mkdir(join(directory, 'packs'), { recursive: true, mode: 0o700 });
-    index = await openPackIndex(join(directory, 'index'));
+    index = await (options.openIndex ?? defaults.openIndex)(join(directory, 'index'));
     const packs = await listPacks(directory);
     const extent = (await index.extent()) ?? (await rebuild(directory, index, packs));
     await removeGone(directory, index, packs, extent.pack);
@@ -76,11 +77,12 @@ class Packs implements PackStore {
   #closed = false;
   /** A sync of the newest pack failed: what the disk has of it is unknown, and a second sync would claim success. */
   #tainted = false;
+  /** The index failed to record these: whether it has them is unknown. Their bytes stay, and nothing else is written until they are recorded. */
+  #unsure: { readonly recorded: readonly Placed[]; readonly extent: Extent } | undefined;
   #last: Promise<unknown> = Promise.resolve();
   /** What was asked for since a collection began: somebody may count on it. */
   #touched: Set<Digest> | undefined;
   #forgetting: Promise<unknown> = Promise.resolve();
-
   readonly #options: PackOptions;
 
   constructor({ directory, index, extent, writer, ...options }: PackOptions & { readonly directory: string; readonly index: PackIndex; readonly extent: Extent; readonly writer: FileHandle }) {
@@ -134,10 +136,8 @@ class Packs implements PackStore {
         if (bytes === undefined || hash('sha256', bytes) !== id) damaged.set(id, place);
       }
       if (damaged.size === 0) return [];
-      const lost = [...damaged.values()].reduce((sum, { length }) => sum + length, 0);
-      const extent = { ...this.#extent, chunks: this.#extent.chunks - damaged.size, bytes: this.#extent.bytes - lost };
-      await this.#index.forget([...damaged.keys()], extent);
-      this.#extent = extent;
+      await this.#assure();
+      await this.#drop([...damaged].map(([id, place]) => ({ id, place })));
       return [...damaged.keys()];
     });
   }
@@ -178,25 +178,30 @@ class Packs implements PackStore {
 
   async #forget(chunks: readonly Placed[]): Promise<readonly Placed[]> {
     const work = this.#alone(async () => {
+      await this.#assure();
       const places = await this.#index.places(chunks.map(({ id }) => id));
       // Nobody can touch one between here and the end of the write without waiting for it.
       const touched = this.#touched;
       const forgotten = touched === undefined || touched.size > touchedMax ? [] : chunks.filter(({ id, place }, at) => isSame(places[at], place) && !touched.has(id));
       if (forgotten.length === 0) return [];
-      const bytes = forgotten.reduce((sum, { place }) => sum + place.length, 0);
-      const extent = { ...this.#extent, chunks: this.#extent.chunks - forgotten.length, bytes: this.#extent.bytes - bytes };
       await this.#options.onStep();
-      await this.#index.forget(forgotten.map(({ id }) => id), extent);
-      this.#extent = extent;
+      await this.#drop(forgotten);
       return forgotten;
     });
     this.#forgetting = work.catch(() => undefined);
     return await work;
   }
 
+  async #drop(chunks: readonly Placed[]): Promise<void> {
+    const extent = { ...this.#extent, chunks: this.#extent.chunks - chunks.length, bytes: chunks.reduce((left, { place }) => left - place.length, this.#extent.bytes) };
+    await this.#index.forget(chunks.map(({ id }) => id), extent);
+    this.#extent = extent;
+  }
+
   async #move(chunks: readonly Placed[]): Promise<readonly Digest[]> {
     const damaged: Digest[] = [];
     await this.#alone(async () => {
+      await this.#assure();
       const places = await this.#index.places(chunks.map(({ id }) => id));
       const moving: Chunk[] = [];
       for (const { id, place } of chunks.filter((chunk, at) => isSame(places[at], chunk.place))) {
@@ -239,6 +244,7 @@ class Packs implements PackStore {
   }
 
   async #append(chunks: readonly Chunk[]): Promise<void> {
+    await this.#assure();
     const distinct = [...new Map(chunks.map((chunk) => [chunk.id, chunk])).values()];
     const places = await this.#index.places(distinct.map(({ id }) => id));
     const added = distinct.filter((_, at) => places[at] === undefined);
@@ -249,38 +255,33 @@ class Packs implements PackStore {
   async #write(added: readonly Chunk[], more: { readonly chunks: number; readonly bytes: number }): Promise<void> {
     if (this.#tainted || this.#extent.end >= this.#options.packBytesMax) await this.#nextPack();
     const { pack, end } = this.#extent;
-    let offset = end;
-    const parts: Uint8Array[] = [];
-    const recorded = added.map((chunk): { id: Digest; place: Place } => {
-      const header = Buffer.alloc(headerBytes);
-      header.set(digestToBytes(chunk.id), 0);
-      header.writeUInt32BE(chunk.bytes.length, 32);
-      parts.push(header, chunk.bytes);
-      const place = { pack, offset: offset + headerBytes, length: chunk.bytes.length };
-      offset += headerBytes + chunk.bytes.length;
-      return { id: chunk.id, place };
-    });
-    const extent = { pack, end: offset, chunks: this.#extent.chunks + more.chunks, bytes: this.#extent.bytes + more.bytes };
+    const { parts, found, end: newEnd } = packed(added, end);
+    const recorded = found.map(({ id, offset, length }) => ({ id, place: { pack, offset, length } }));
+    const extent = { pack, end: newEnd, chunks: this.#extent.chunks + more.chunks, bytes: this.#extent.bytes + more.bytes };
     try {
       await this.#options.onStep();
       await writeAll(this.#writer, parts, end);
       await this.#options.onStep();
-      await this.#sync();
+      this.#tainted = true;
+      await this.#writer.datasync();
+      this.#tainted = false;
       await this.#options.onStep();
-      await this.#index.record(recorded, extent);
     } catch (cause) {
       // What was written past the end is nothing: give the space back, and let the next append go over it.
       await this.#writer.truncate(end).catch(() => undefined);
       throw cause instanceof DaemonError ? cause : storageFailure(`cannot add ${added.length} chunks to ${this.#directory}`, cause);
     }
-    this.#extent = extent;
+    this.#unsure = { recorded, extent };
+    await this.#assure();
   }
 
-  async #sync(): Promise<void> {
-    await this.#writer.datasync().catch((cause: unknown) => {
-      this.#tainted = true;
-      throw cause;
-    });
+  /** After this the index and the extent say the same. @throws {DaemonError} NO_SPACE, STORAGE_FAILED while the index refuses. */
+  async #assure(): Promise<void> {
+    if (this.#unsure === undefined) return;
+    const { recorded, extent } = this.#unsure;
+    await this.#index.record(recorded, extent);
+    this.#extent = extent;
+    this.#unsure = undefined;
   }
 
   async #nextPack(): Promise<void> {

@@ -1,11 +1,13 @@
 // The pack store beyond the common contract: what is on disk after a crash, a second process, and a full disk.
 
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
+import { openPackIndex, type PackIndex } from '../../../daemon/content/pack-index.ts';
 import { openPackStore } from '../../../daemon/content/pack.ts';
+import type { ChunkStore } from '../../../daemon/content/store.ts';
 import { verified } from '../../../daemon/content/verified.ts';
 import { DaemonError } from '../../../daemon/errors.ts';
 import { chunkOf, unending } from '../../contract/chunk-store.ts';
@@ -52,6 +54,50 @@ it('what a crash left past the last indexed chunk is dropped, at every length th
   await store.put([chunkOf('next')], unending);
   expect(Buffer.from((await store.get(chunkOf('next').id, unending)) ?? []).toString()).toBe('next');
   expect(Buffer.from((await store.get(chunkOf('acknowledged').id, unending)) ?? []).toString()).toBe('acknowledged');
+});
+
+it.each(['not applied', 'applied and reported failed'])('chunks whose record in the index failed (%s) are neither lost under others nor claimed without their bytes', async (how) => {
+  let failing = false;
+  const openIndex = async (path: string): Promise<PackIndex> => {
+    const index = await openPackIndex(path);
+    return {
+      ...index,
+      async record(added, extent) {
+        if (!failing || how !== 'not applied') await index.record(added, extent);
+        if (failing) throw new DaemonError('STORAGE_FAILED', 'the disk failed');
+      },
+    };
+  };
+  const [before, doubtful, after] = [chunkOf('before'), chunkOf('doubtful'), chunkOf('another one, and longer')];
+  const readable = async (store: ChunkStore): Promise<void> => {
+    for (const { id, bytes } of [before, doubtful, after]) {
+      const [has] = await store.has([id]);
+      expect(await store.get(id, unending)).toEqual(has === true ? Buffer.from(bytes) : undefined);
+    }
+  };
+  const copy = mkdtempSync(join(tmpdir(), 'starling-pack-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  {
+    await using store = await openPackStore(directory, { openIndex });
+    await store.put([before], unending);
+    failing = true;
+    await expect(store.put([doubtful], unending)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    await expect(store.put([after], unending)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    await readable(store);
+    cpSync(directory, copy, { recursive: true });
+    failing = false;
+    await store.put([after], unending);
+    await readable(store);
+    expect(await store.has([after.id])).toEqual([true]);
+    // Nothing is counted twice by who puts it again.
+    await store.put([doubtful], unending);
+    expect(store.usage()).toEqual({ chunks: 3, bytes: before.bytes.length + doubtful.bytes.length + after.bytes.length });
+  }
+  for (const path of [directory, copy]) {
+    await using store = await openPackStore(path);
+    await readable(store);
+    expect(await store.has([before.id])).toEqual([true]);
+  }
 });
 
 it('an index that was lost is made anew from the packs, without what is damaged in them', async () => {
