@@ -46,9 +46,10 @@ export function registerTargets(program: Command, world: World): void {
     .description('list the machines of the fleet')
     .option('-e, --environment <name>', 'only those of an environment')
     .option('-l, --label <key=value>', 'only those with these labels, separated by commas')
+    .option('--name <part>', 'only those whose name has this in it')
     .option('--role <role>', 'agent, seed or proxy; agents when it is left out')
     .option('--revoked', 'also those that were barred')
-    .action(async (flags: { readonly environment?: string; readonly label?: string; readonly role?: 'agent' | 'seed' | 'proxy'; readonly revoked?: boolean }, command: Command) => {
+    .action(async (flags: { readonly environment?: string; readonly label?: string; readonly name?: string; readonly role?: 'agent' | 'seed' | 'proxy'; readonly revoked?: boolean }, command: Command) => {
       const { api, terminal } = contextOf(world, command);
       const client = await api();
       // Asked for by itself, an unknown environment would only be an empty list.

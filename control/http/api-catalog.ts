@@ -95,10 +95,10 @@ export function environmentHandlers(options: ApiOptions): Handlers<
     },
     listEnvironmentTargets: async ({ params: { environment }, query }) => {
       const state = facts.state();
-      const { label, connectivity, ...page } = query;
+      const { label, name: part = '', connectivity, ...page } = query;
       const selects = label === undefined ? () => true : parseSelector(label);
       const targets = targetsOf(state, found(state.environments.get(environment), 'environment', environment));
-      const wanted = targets.filter((one) => selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity));
+      const wanted = targets.filter((one) => one.name.includes(part) && selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity));
       const shown = pageByKey(wanted, ({ name }) => name, page);
       return { body: { ...shown, items: shown.items.map((member) => targetView(member, presence)) } };
     },

@@ -67,14 +67,14 @@ export function deploymentHandlers({ facts, submit, presence }: ApiOptions): Han
 export function targetHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listTargets' | 'getTarget' | 'revokeTarget'> {
   return {
     listTargets: async ({ query }) => {
-      const { environment, label, connectivity, role = 'agent', revoked } = query;
+      const { environment, label, name: part = '', connectivity, role = 'agent', revoked } = query;
       const selects = label === undefined ? () => true : parseSelector(label);
       const filter = {
         role,
         ...(environment === undefined ? {} : { environment }),
         ...(revoked === undefined ? {} : { revoked }),
       };
-      const isWanted = (one: Member): boolean => selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity);
+      const isWanted = (one: Member): boolean => one.name.includes(part) && selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity);
       // Names of revoked members may come again: the id makes the key unique.
       const page = pageOf(fleet(facts.state(), filter).filter(isWanted), ({ name, member }) => `${name} ${member}`, cursorQuery(query));
       return { body: { ...page, items: page.items.map((member) => targetView(member, presence)) } };

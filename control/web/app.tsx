@@ -3,7 +3,7 @@
 
 import type { JSX } from 'preact';
 import { lazy, LocationProvider, Route, Router, useLocation } from 'preact-iso';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { OverviewPage } from './pages/overview.tsx';
 import { LoginPage } from './pages/login.tsx';
 import { Theme } from './parts/theme.tsx';
@@ -15,6 +15,8 @@ const ApprovalsPage = lazy(async () => (await import('./pages/approvals.tsx')).A
 const DeploymentPage = lazy(async () => (await import('./pages/deployment.tsx')).DeploymentPage);
 const EnvironmentPage = lazy(async () => (await import('./pages/environment.tsx')).EnvironmentPage);
 const PromotionPage = lazy(async () => (await import('./pages/deployment.tsx')).PromotionPage);
+const TargetPage = lazy(async () => (await import('./pages/target.tsx')).TargetPage);
+const TargetsPage = lazy(async () => (await import('./pages/targets.tsx')).TargetsPage);
 const PipelinePage = lazy(async () => (await import('./pages/pipeline.tsx')).PipelinePage);
 
 export function App({ ui }: { readonly ui: Ui }): JSX.Element {
@@ -35,6 +37,14 @@ function Frame(): JSX.Element {
     void ui.live.run(stop.signal);
     return () => stop.abort();
   }, []);
+  const { path } = useLocation();
+  const main = useRef<HTMLElement>(null);
+  const begun = useRef(path);
+  // A link leaves the focus on what is gone: whoever cannot see would begin at the top of the header again on each screen.
+  useEffect(() => {
+    if (begun.current !== path) main.current?.focus();
+    begun.current = path;
+  }, [path]);
   return (
     <>
       <a class="skip" href="#main">to the content</a>
@@ -46,7 +56,7 @@ function Frame(): JSX.Element {
         <Theme />
         <button type="button" class="quiet" onClick={() => ui.signOut()}>Sign out</button>
       </header>
-      <main id="main" tabIndex={-1}>
+      <main id="main" ref={main} tabIndex={-1}>
         <Router>
           <Route path="/" component={OverviewPage} />
           <Route path="/pipelines" component={OverviewPage} />
@@ -55,6 +65,8 @@ function Frame(): JSX.Element {
           <Route path="/deployments/:deployment" component={DeploymentPage} />
           <Route path="/promotions/:promotion" component={PromotionPage} />
           <Route path="/approvals" component={ApprovalsPage} />
+          <Route path="/targets" component={TargetsPage} />
+          <Route path="/targets/:target" component={TargetPage} />
           <Route default component={Nowhere} />
         </Router>
       </main>
@@ -70,6 +82,7 @@ function Navigation(): JSX.Element {
     <nav aria-label="Screens">
       <a href="/pipelines" aria-current={here('/pipelines', '/')}>Pipelines</a>
       <a href="/approvals" aria-current={here('/approvals')}>Approvals{waiting > 0 && <span class="count"> {waiting}<span class="unseen"> wait for you</span></span>}</a>
+      <a href="/targets" aria-current={here('/targets')}>Targets</a>
     </nav>
   );
 }

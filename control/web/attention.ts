@@ -3,6 +3,7 @@
 
 import type { DeploymentSummary } from '../../proto/api/deployments.ts';
 import type { Graph, PipelineSummary } from '../../proto/api/pipelines.ts';
+import type { Status } from '../../proto/api/status.ts';
 import { blockerName } from './words.ts';
 
 /** From what cannot wait to what is well. */
@@ -72,6 +73,11 @@ const deploymentTones: Readonly<Record<DeploymentSummary['phase'], Tone>> = {
 /** How a deployment stands. */
 export function deploymentStanding({ phase, paused }: Pick<DeploymentSummary, 'phase' | 'paused'>): Standing {
   return paused === undefined ? { tone: deploymentTones[phase], text: phase.replaceAll('-', ' ') } : { tone: 'blocked', text: 'paused' };
+}
+
+/** The newest deployment of each environment that has one. */
+export function newestDeployments(status: Pick<Status, 'environments'> | undefined): ReadonlyMap<string, DeploymentSummary> {
+  return new Map((status?.environments ?? []).flatMap(({ environment, deployment }) => (deployment === undefined ? [] : [[environment, deployment] as const])));
 }
 
 /** Environments that no pipeline has, by name. */

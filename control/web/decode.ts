@@ -3,6 +3,7 @@
 
 import type { OperationId, ReplyOf } from '../../proto/api/operations.ts';
 import type { Problem } from '../../proto/api/schema.ts';
+import type { Report } from '../../proto/fleet.ts';
 
 /** The answer of an operation. `undefined` where there is no body. */
 export function decodeReply<Id extends OperationId>(text: string): ReplyOf<Id> {
@@ -17,4 +18,10 @@ export function decodeProblem(text: string): Problem | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A machine's report as an entry of the journal has it; undefined when it is none. */
+export function decodeReport(value: unknown): Report | undefined {
+  const report = value as Partial<Report> | null | undefined;
+  return typeof report?.deployment === 'string' && typeof report.phase === 'string' ? (report as Report) : undefined;
 }

@@ -13,7 +13,8 @@ export type Freshness = { readonly kind: 'live' } | { readonly kind: 'connecting
  * asks many things at once, such as the list of all pipelines.
  */
 const quietMs = { quick: 800, slow: 5_000 } as const;
-export type Pace = keyof typeof quietMs;
+/** `asked` is for what is dear to answer, such as a walk through the journal: only what somebody does here has it asked again. */
+export type Pace = keyof typeof quietMs | 'asked';
 /** The server sends a comment every 15 s; a stream that was silent for longer than two is dead. */
 const silentMs = 40_000;
 /** What time alone changes, such as a window that opens, is looked at this often. */
@@ -34,10 +35,10 @@ export interface Live {
 
 export function createLive(token: () => string | undefined): Live {
   const freshness = value<Freshness>({ kind: 'connecting' });
-  const changed = { quick: value(0), slow: value(0) };
+  const changed = { quick: value(0), slow: value(0), asked: value(0) };
   const due = new Set<Pace>();
   let heardAt = now();
-  const rouse = (pace: Pace): void => {
+  const rouse = (pace: keyof typeof quietMs): void => {
     if (due.has(pace)) return;
     due.add(pace);
     after(quietMs[pace], () => {
@@ -50,8 +51,7 @@ export function createLive(token: () => string | undefined): Live {
     rouse('slow');
   };
   const refresh = (): void => {
-    changed.quick.value += 1;
-    changed.slow.value += 1;
+    for (const count of Object.values(changed)) count.value += 1;
   };
   const lost = (): void => {
     // Whoever opened the page a moment ago has seen nothing yet that could be old.

@@ -12,9 +12,11 @@ import { useUi } from './ui.ts';
 export interface Answer<Reply> {
   readonly reply: Reply | undefined;
   readonly problem: ClientError | undefined;
+  /** Whether the answer is that of another question, shown until there is one. */
+  readonly pending: boolean;
 }
 
-interface Known<Reply> extends Answer<Reply> {
+interface Known<Reply> extends Omit<Answer<Reply>, 'pending'> {
   readonly key: string;
 }
 
@@ -26,6 +28,8 @@ export interface QueryOptions<Reply> {
   readonly wakes?: (reply: Reply) => readonly (number | undefined)[];
   /** How soon after a change it is asked again; `quick` when it is left out. */
   readonly pace?: Pace;
+  /** While another question of the same kind is asked, such as the next page, the answer to the one before stays. */
+  readonly hold?: boolean;
 }
 
 /** What one key is being asked; another key is other work. */
@@ -36,7 +40,7 @@ interface Work {
 }
 
 /** The answer of a GET, kept up to date. `options` undefined asks nothing. */
-export function useQuery<Id extends OperationId>(id: Id, options: Pick<CallOptions<Id>, 'params' | 'query'> | undefined, { wakes, pace = 'quick' }: QueryOptions<ReplyOf<Id>> = {}): Answer<ReplyOf<Id>> {
+export function useQuery<Id extends OperationId>(id: Id, options: Pick<CallOptions<Id>, 'params' | 'query'> | undefined, { wakes, pace = 'quick', hold = false }: QueryOptions<ReplyOf<Id>> = {}): Answer<ReplyOf<Id>> {
   const { client, live, now } = useUi();
   const key = JSON.stringify([id, options]);
   const [known, setKnown] = useState<Known<ReplyOf<Id>>>({ key, reply: undefined, problem: undefined });
@@ -65,13 +69,14 @@ export function useQuery<Id extends OperationId>(id: Id, options: Pick<CallOptio
     if (mine.running) mine.again = true;
     else void ask();
   }, [key, changed]);
-  const current = known.key === key ? known : { reply: undefined, problem: undefined };
+  const mineToo = known.key === key;
+  const current = { reply: mineToo || hold ? known.reply : undefined, problem: mineToo ? known.problem : undefined, pending: !mineToo };
   const next = current.reply === undefined ? undefined : soonest(wakes?.(current.reply) ?? [], now());
   useEffect(() => (next === undefined ? undefined : after(next - now() + afterwardsMs, live.poke)), [next]);
   return current;
 }
 
-async function answerOf<Reply>(call: () => Promise<Reply>): Promise<Answer<Reply>> {
+async function answerOf<Reply>(call: () => Promise<Reply>): Promise<Omit<Answer<Reply>, 'pending'>> {
   try {
     return { reply: await call(), problem: undefined };
   } catch (error) {

@@ -41,12 +41,16 @@ export type Target = Static<typeof TargetSchema>;
 /** A label selector: `key=value`, `key!=value`, `key in (a,b)`, `key notin (a,b)`, `key`, `!key`, several separated by commas; all must hold. */
 const Selector = Type.String({ maxLength: 1024, description: 'key=value, key!=value, key in (a,b), key notin (a,b), key or !key, separated by commas' });
 
+/** Machines are looked for by what somebody remembers of their name. */
+const PartOfName = Type.String({ pattern: '^[a-z0-9-]{1,64}$', description: 'only those whose name has this in it' });
+
 /** `label`: see above. `role` is `agent` when it is left out. */
 export const TargetsQuerySchema = Type.Object(
   {
     ...pageQuery,
     environment: Type.Optional(Name),
     label: Type.Optional(Selector),
+    name: Type.Optional(PartOfName),
     connectivity: Type.Optional(oneOf(connectivities)),
     role: Type.Optional(oneOf(['agent', 'seed', 'proxy'])),
     revoked: Type.Optional(Type.Boolean({ description: 'also those that were revoked' })),
@@ -54,7 +58,7 @@ export const TargetsQuerySchema = Type.Object(
   strict,
 );
 
-export const EnvironmentTargetsQuerySchema = Type.Object({ ...pageQuery, label: Type.Optional(Selector), connectivity: Type.Optional(oneOf(connectivities)) }, strict);
+export const EnvironmentTargetsQuerySchema = Type.Object({ ...pageQuery, label: Type.Optional(Selector), name: Type.Optional(PartOfName), connectivity: Type.Optional(oneOf(connectivities)) }, strict);
 
 /** Why a member is barred from now on. */
 export const RevokeTargetSchema = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 1024 }) }, strict);

@@ -42,6 +42,8 @@ export interface WebFleet extends AsyncDisposable {
   arrives(environment: string, number: number): Promise<void>;
   /** Lets the machines of an environment work until the first of its batches bakes. */
   worked(environment: string): Promise<void>;
+  /** Enrols machines that nothing is promoted to. */
+  spares(count: number): Promise<void>;
   /** A token for a person. */
   person(name: string, groups: readonly string[], scopes: readonly string[]): Promise<string>;
 }
@@ -80,6 +82,9 @@ export async function webFleet(machines = 3): Promise<WebFleet> {
     worked: async (environment) => {
       const baking = async (): Promise<true | undefined> => ((await control.get(`/v1/deployments?environment=${environment}`)).body.items[0]?.phase === 'baking' ? true : undefined);
       await until(baking, async () => await work(environment));
+    },
+    spares: async (count) => {
+      await Promise.all(Array.from({ length: count }, async (_, at) => await control.join(`spare-${String(at + 1).padStart(2, '0')}`, ['agent'], { labels: { kind: 'spare' } })));
     },
     person: async (name, groups, scopes) => (await control.post('/v1/tokens', { use: 'api', name, groups, scopes })).body.text,
     push: async (text) => {

@@ -146,10 +146,39 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     expect(complaints).toEqual([]);
   });
 
+  test('finds a machine among many, page by page and by name, says why it runs what it runs, and bars it only when its name is written', async () => {
+    await fleet.spares(45);
+    const { page, complaints } = await signedIn();
+    await page.getByRole('link', { name: 'Targets' }).click();
+    await page.getByText('1 to 50', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.getByText('51 to 57', { exact: true }).waitFor();
+    await page.getByRole('rowheader', { name: 'spare-45' }).waitFor();
+    await page.getByLabel('Name has').fill('pare-3');
+    await page.keyboard.press('Enter');
+    await page.getByRole('rowheader', { name: 'spare-30' }).waitFor();
+    expect([new URL(page.url()).search, await page.getByRole('rowheader').count()]).toEqual(['?name=pare-3', 10]);
+    await page.goto(`${fleet.control.url}/targets?environment=alpha&connectivity=online`);
+    await page.getByRole('link', { name: 'alpha-2' }).click();
+    await page.getByText('it runs web@1, as alpha wants').waitFor();
+    await page.getByRole('row', { name: /alpha-1.*committed/ }).waitFor();
+    await page.goto(`${fleet.control.url}/targets/spare-07`);
+    await page.getByRole('button', { name: 'Revoke spare-07' }).click();
+    const form = page.getByRole('form');
+    await form.getByLabel('Why? Others will read it').fill('sold');
+    await form.getByLabel('Its name, to be sure').fill('spare-08');
+    await form.getByRole('button', { name: 'Revoke spare-07', exact: true }).click();
+    expect((await fleet.control.get('/v1/targets/spare-07')).body.revoked).toBe(false);
+    await form.getByLabel('Its name, to be sure').fill('spare-07');
+    await form.getByRole('button', { name: 'Revoke spare-07', exact: true }).click();
+    await page.getByText('revoked', { exact: true }).waitFor();
+    expect([complaints, await page.getByRole('heading', { level: 1 }).innerText()]).toEqual([[], 'spare-07']);
+  });
+
   test('fits a narrow screen and twice the size of letters', async () => {
     const { page } = await signedIn({ width: 400 });
     const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1']) {
+    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1']) {
       await page.goto(fleet.control.url + path);
       await page.getByText('live', { exact: true }).waitFor();
       await page.getByText(/alpha|Nothing waits/).first().waitFor();
@@ -189,7 +218,7 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     const { page } = await signedIn({ bypassCSP: true });
     const found: unknown[] = [];
     const promoted = String((await fleet.control.get('/v1/promotions?environment=alpha')).body.items[0].promotion);
-    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for']] as const) {
+    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'serves'], ['/targets/alpha-1', 'as wanted']] as const) {
       await page.goto(fleet.control.url + path);
       await page.getByText(text).first().waitFor();
       await page.getByText('live', { exact: true }).waitFor();

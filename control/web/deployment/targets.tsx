@@ -5,6 +5,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Deployment, DeploymentTarget } from '../../../proto/api/deployments.ts';
 import { Icon } from '../parts/icons.tsx';
+import { Pager, usePages } from '../parts/pager.tsx';
 import { Since, Trouble } from '../parts/small.tsx';
 import { useQuery } from '../query.ts';
 import { bytesText } from '../words.ts';
@@ -17,13 +18,12 @@ const troublesMax = 5;
 const namesMax = 6;
 
 export function Targets({ deployment: { deployment, targets: first, progress: { total, byPhase } } }: { readonly deployment: Deployment }): JSX.Element {
-  const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined]);
-  const cursor = cursors.at(-1);
+  const pages = usePages(deployment);
+  const { cursor } = pages;
   // The deployment itself says what is on the first page; where there is one page, nothing else is asked.
-  const { reply, problem } = useQuery('listDeploymentTargets', total <= pageTargets ? undefined : { params: { deployment }, query: { limit: pageTargets, ...(cursor === undefined ? {} : { cursor }) } });
+  const { reply, problem } = useQuery('listDeploymentTargets', total <= pageTargets ? undefined : { params: { deployment }, query: { limit: pageTargets, ...(cursor === undefined ? {} : { cursor }) } }, { hold: true });
   const [asTable, setAsTable] = useState(false);
   const targets = reply?.items ?? (cursor === undefined ? first : []);
-  const before = (cursors.length - 1) * pageTargets;
   return (
     <section aria-label="targets">
       <div class="title">
@@ -39,13 +39,7 @@ export function Targets({ deployment: { deployment, targets: first, progress: { 
       <Trouble problem={problem} />
       {troubles(targets).slice(0, troublesMax).map((failure) => <FailureNotice key={`${failure.phase} ${failure.code ?? ''} ${failure.detail ?? ''}`} failure={failure} />)}
       {asTable ? <TargetTable targets={targets} /> : <Squares targets={targets} />}
-      {total > pageTargets && (
-        <p class="buttons">
-          <button type="button" disabled={cursors.length === 1} onClick={() => setCursors((all) => all.slice(0, -1))}>Before</button>
-          <span>{before + 1} to {before + targets.length} of {total}</span>
-          <button type="button" disabled={reply?.next === undefined} onClick={() => setCursors((all) => [...all, reply?.next])}>Next</button>
-        </p>
-      )}
+      {total > pageTargets && <Pager pages={pages} size={pageTargets} shown={targets.length} next={reply?.next} total={total} what="targets" />}
     </section>
   );
 }
@@ -76,7 +70,7 @@ function TargetTable({ targets }: { readonly targets: readonly DeploymentTarget[
         <tbody>
           {targets.map(({ member, name, batch, phase, transfer, fetching, reportedAt, code = '', detail = '' }) => (
             <tr key={member}>
-              <th scope="row">{name}</th>
+              <th scope="row"><a href={`/targets/${encodeURIComponent(member)}`}>{name}</a></th>
               <td>{batch + 1}</td>
               <td>{heatOf(phase).text}</td>
               <td>{fetching !== undefined ? `${bytesText(fetching.haveBytes)} of ${bytesText(fetching.totalBytes)}` : transfer === undefined ? '' : `${bytesText(transfer.peerBytes)} from peers, ${bytesText(transfer.originBytes)} from origin`}</td>

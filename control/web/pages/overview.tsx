@@ -6,7 +6,7 @@ import { signal } from '@preact/signals';
 import type { DeploymentSummary } from '../../../proto/api/deployments.ts';
 import type { Graph, PipelineSummary } from '../../../proto/api/pipelines.ts';
 import type { Status } from '../../../proto/api/status.ts';
-import { alone, byAttention, deploymentStanding, edgeStanding, environmentStanding, pipelineStanding, type Standing } from '../attention.ts';
+import { alone, byAttention, deploymentStanding, edgeStanding, environmentStanding, newestDeployments, pipelineStanding, type Standing } from '../attention.ts';
 import { Loading, Mark, Trouble } from '../parts/small.tsx';
 import { useQuery } from '../query.ts';
 import { setText } from '../words.ts';
@@ -17,7 +17,7 @@ const shownMax = 30;
 export function OverviewPage(): JSX.Element {
   const { reply, problem } = useQuery('listPipelines', { params: {}, query: { limit: shownMax } }, { pace: 'slow' });
   const status = useQuery('getStatus', { params: {} }, { pace: 'slow' });
-  const deployments = useMemo(() => new Map((status.reply?.environments ?? []).flatMap(({ environment, deployment }) => (deployment === undefined ? [] : [[environment, deployment] as const]))), [status.reply]);
+  const deployments = useMemo(() => newestDeployments(status.reply), [status.reply]);
   // What each card found out about its pipeline; the order follows.
   const standings = useMemo(() => signal<Readonly<Record<string, Standing>>>({}), []);
   const tell = (pipeline: string, standing: Standing): void => {
@@ -89,7 +89,7 @@ function Stages({ graph, deployments }: { readonly graph: Graph; readonly deploy
           <ul>
             {environments.map((node) => (
               <li key={node.environment}>
-                <span>{node.environment}</span> <small>{setText(node.current)}</small> <Mark {...environmentStanding(node, deployments.get(node.environment))} />
+                <a href={`/environments/${encodeURIComponent(node.environment)}`}>{node.environment}</a> <small>{setText(node.current)}</small> <Mark {...environmentStanding(node, deployments.get(node.environment))} />
                 {graph.edges.filter(({ to, blockers }) => to === node.environment && blockers.length > 0).map((edge) => <Mark key={edge.edge} {...edgeStanding(edge)} />)}
               </li>
             ))}

@@ -12,7 +12,7 @@ import { EdgePanel } from '../panels/edge.tsx';
 import { EnvironmentPanel } from '../panels/environment.tsx';
 import { Freezes, PipelineDeeds } from '../panels/whole.tsx';
 import { Panel } from '../panels/panel.tsx';
-import { pipelineStanding } from '../attention.ts';
+import { newestDeployments, pipelineStanding } from '../attention.ts';
 import { Loading, Mark, Trouble } from '../parts/small.tsx';
 import { useTitle } from '../parts/title.ts';
 import { useQuery } from '../query.ts';
@@ -25,7 +25,7 @@ export function PipelinePage(): JSX.Element {
   const { path, query, route } = useLocation();
   const { reply: graph, problem } = useQuery('getPipelineGraph', { params: { pipeline } }, { wakes: timesOf });
   const status = useQuery('getStatus', { params: {} });
-  const deployments = useMemo(() => new Map((status.reply?.environments ?? []).flatMap(({ environment, deployment }) => (deployment === undefined ? [] : [[environment, deployment] as const]))), [status.reply]);
+  const deployments = useMemo(() => newestDeployments(status.reply), [status.reply]);
   const [view, setView] = useState(() => viewKept.get() ?? (matchMedia('(max-width: 700px)').matches ? 'table' : 'picture'));
   const selected = selectedBy(query);
   const select = (what: Selected): void => {

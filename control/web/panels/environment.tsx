@@ -5,7 +5,6 @@ import type { EdgeNode, EnvironmentNode } from '../attention.ts';
 import { RollbackDeed } from '../deployment/deeds.tsx';
 import { Deed, reasonNeeded, type Field } from '../parts/deed.tsx';
 import { Blockers, Row, Since, Trouble } from '../parts/small.tsx';
-import { now } from '../browser.ts';
 import { useQuery } from '../query.ts';
 import { useUi } from '../ui.ts';
 import { commandText, setText, untilText } from '../words.ts';
@@ -59,7 +58,7 @@ const whatField: Field = { name: 'revision', label: 'To what? Empty: what it run
 
 /** Keeps an environment at a set, or lets it change again. */
 function PinDeed({ node: { environment, pinned } }: { readonly node: EnvironmentNode }): JSX.Element {
-  const { client } = useUi();
+  const { client, now } = useUi();
   const params = { environment };
   const tag = async (): Promise<string> => (await client.tagged('getPin', { params })).tag;
   if (pinned) {

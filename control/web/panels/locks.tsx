@@ -3,7 +3,6 @@
 import type { JSX } from 'preact';
 import type { Lock } from '../../../proto/api/restraints.ts';
 import type { EnvironmentNode } from '../attention.ts';
-import { now } from '../browser.ts';
 import { Deed, reasonNeeded, type Field } from '../parts/deed.tsx';
 import { Since, Trouble } from '../parts/small.tsx';
 import { useQuery } from '../query.ts';
@@ -22,7 +21,7 @@ export function endOf(hours: string | undefined, at: number): number | undefined
 }
 
 export function LockDeeds({ node: { environment } }: { readonly node: Pick<EnvironmentNode, 'environment'> }): JSX.Element {
-  const { client } = useUi();
+  const { client, now } = useUi();
   const { reply, problem } = useQuery('listLocks', { params: {}, query: { environment } });
   return (
     <>

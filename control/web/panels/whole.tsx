@@ -3,7 +3,6 @@
 import type { JSX } from 'preact';
 import type { Freeze } from '../../../proto/api/restraints.ts';
 import type { Graph } from '../../../proto/api/pipelines.ts';
-import { now } from '../browser.ts';
 import { because, Deed, reasonNeeded, reasonWelcome } from '../parts/deed.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Since, Trouble } from '../parts/small.tsx';
@@ -37,7 +36,7 @@ function FreezeNotice({ freeze: { freeze, scope, reason, by, at, until, breakGla
 }
 
 export function PipelineDeeds({ graph: { pipeline, enabled } }: { readonly graph: Graph }): JSX.Element {
-  const { client } = useUi();
+  const { client, now } = useUi();
   const params = { pipeline };
   return (
     <details>

@@ -17,6 +17,8 @@ export interface Field {
   /** At first: the text, or `yes`. */
   readonly initial?: string;
   readonly hint?: string;
+  /** What must be written, letter for letter, before the API is asked: for what cannot be taken back. */
+  readonly mustBe?: string;
 }
 
 /** What was filled in by the name of its field; of a check `yes` or nothing. */
@@ -96,13 +98,17 @@ function DeedForm({ label, fields, command, act, done, danger, close }: DeedProp
         void submit();
       }}
     >
-      {fields.map(({ name, label: text, kind, needed = false, hint }) => (
+      {fields.map(({ name, label: text, kind, needed = false, hint, mustBe }) => (
         <label key={name} class={kind}>
           <span>{text}</span>
           {kind === 'check' ? (
             <input type="checkbox" checked={filled[name] === 'yes'} onChange={({ currentTarget: { checked } }) => setFilled((before) => ({ ...before, [name]: checked ? 'yes' : '' }))} />
           ) : (
-            <input id={`${id}-${name}`} type="text" autoComplete="off" required={needed} maxLength={1024} value={filled[name] ?? ''} placeholder={hint ?? ''} onInput={({ currentTarget: { value } }) => setFilled((before) => ({ ...before, [name]: value }))} />
+            <input id={`${id}-${name}`} type="text" autoComplete="off" required={needed} maxLength={1024} value={filled[name] ?? ''} placeholder={hint ?? ''} onInput={({ currentTarget }) => {
+              const { value } = currentTarget;
+              currentTarget.setCustomValidity(mustBe === undefined || value === mustBe ? '' : `write ${mustBe}`);
+              setFilled((before) => ({ ...before, [name]: value }));
+            }} />
           )}
         </label>
       ))}

@@ -42,6 +42,8 @@ test('CDS-20 lists of ten thousand targets are paged and filtered by the server,
   const expected = (wanted: readonly number[]): number => Array.from({ length: count }, (_, at) => at % racks).filter((one) => wanted.includes(one)).length;
   expect(rack).toHaveLength(expected([7]));
   expect(await namesOf(system, '&label=rack%20in%20(r7,r8),env%3Dprod&environment=prod')).toHaveLength(expected([7, 8]));
+  expect(await namesOf(system, '&name=-0007')).toEqual(all.filter((name) => name.includes('-0007')));
+  expect((await system.control.get('/v1/environments/prod/targets?name=m-00070')).body.items).toMatchObject([{ name: 'm-00070' }]);
   expect((await system.control.get('/v1/targets?limit=100000')).status).toBe(400);
   expect((await system.control.get('/v1/environments/prod')).body.targets).toMatchObject({ total: count + 1 });
 });

@@ -1,0 +1,152 @@
+// One machine: how it does, what it runs and since when, why it does not run what its environments want, and what it said last.
+
+import type { JSX } from 'preact';
+import { useLocation, useRoute } from 'preact-iso';
+import type { AuditEntry } from '../../../proto/api/audit.ts';
+import type { Target } from '../../../proto/api/targets.ts';
+import { decodeReport } from '../decode.ts';
+import { heatOf } from '../deployment/heat.ts';
+import { isSelected, placesIn, targetStanding } from '../fleet/standing.ts';
+import { Deed, reasonNeeded, type Field } from '../parts/deed.tsx';
+import { Loading, Mark, Row, Since, Trouble } from '../parts/small.tsx';
+import { useTitle } from '../parts/title.ts';
+import { useQuery } from '../query.ts';
+import { useUi } from '../ui.ts';
+import { bytesText, commandText } from '../words.ts';
+import { addressOfTarget, Doing, labelsText } from './targets.tsx';
+
+/** Environments whose wishes are compared: each is a question of its own. */
+const environmentsMax = 12;
+/** Reports shown: a few deployments' worth. */
+const reportsMax = 20;
+
+export function TargetPage(): JSX.Element {
+  const { target: id = '' } = useRoute().params;
+  const { reply: target, problem } = useQuery('getTarget', { params: { target: id } });
+  useTitle(target?.name ?? id);
+  return (
+    <>
+      <div class="title">
+        <h1>{target?.name ?? id}</h1>
+        {target !== undefined && <Mark {...targetStanding(target)} />}
+        {target !== undefined && <small>{target.roles.join(', ')}</small>}
+      </div>
+      <Trouble problem={problem} />
+      {target === undefined && problem === undefined && <Loading what={id} />}
+      {target !== undefined && <Whole target={target} />}
+    </>
+  );
+}
+
+function Whole({ target }: { readonly target: Target }): JSX.Element {
+  const { member, environments, labels, attributes, addresses, enrolledAt, lastSeenAt, version, running, revoked } = target;
+  return (
+    <>
+      <dl>
+        <Row name="runs">
+          {running.length === 0 && 'nothing'}
+          {running.map(({ app, number, since }) => <div key={app}><strong>{app}@{number}</strong> <small>since <Since at={since} /></small></div>)}
+        </Row>
+        {target.work.some(({ settled }) => !settled) && <Row name="doing"><Doing target={target} /></Row>}
+        <Row name="last heard">{lastSeenAt === undefined ? 'not since the control plane started' : <Since at={lastSeenAt} />}</Row>
+        <Row name="labels">{labelsText(labels) || 'none'}</Row>
+        {Object.keys(attributes).length > 0 && <Row name="says of itself">{labelsText(attributes)}</Row>}
+        <Row name="joined"><Since at={enrolledAt} /></Row>
+        {version !== undefined && <Row name="daemon">{version}</Row>}
+        {addresses.length > 0 && <Row name="addresses"><code>{addresses.join(' ')}</code></Row>}
+        <Row name="member"><code class="long">{member}</code></Row>
+      </dl>
+      {environments.length > 0 && !revoked && (
+        <section aria-label="what its environments want">
+          <h2>What its environments want</h2>
+          <ul class="places">{environments.slice(0, environmentsMax).map((name) => <InEnvironment key={name} target={target} name={name} />)}</ul>
+          {environments.length > environmentsMax && <p>and {environments.length - environmentsMax} more</p>}
+        </section>
+      )}
+      <Reports member={member} />
+      {!revoked && <RevokeDeed target={target} />}
+    </>
+  );
+}
+
+function InEnvironment({ target, name }: { readonly target: Target; readonly name: string }): JSX.Element {
+  const { reply, problem } = useQuery('getEnvironment', { params: { environment: name } }, { pace: 'slow' });
+  const link = <a href={`/environments/${encodeURIComponent(name)}`}>{name}</a>;
+  if (reply === undefined) return <li>{link} <Trouble problem={problem} /></li>;
+  if (!isSelected(target, reply)) return <li>{link} <Mark tone="off" text="not selected" /> it may be there, but {name} selects by {labelsText(reply.selector)}</li>;
+  return (
+    <>
+      {placesIn(target, reply).map(({ app, standing, why, deployment }) => (
+        <li key={app}>{link} {app} <Mark {...standing} /> {why}{deployment !== undefined && <>: <a href={`/deployments/${encodeURIComponent(deployment)}`}>{deployment}</a></>}</li>
+      ))}
+    </>
+  );
+}
+
+/** What it said, as it stands in the journal. A walk through that is dear, so that it is asked once and when somebody wants it again. */
+function Reports({ member }: { readonly member: string }): JSX.Element {
+  const ui = useUi();
+  const { reply, problem } = useQuery('listAudit', { params: {}, query: { actor: `member:${member}`, action: 'target.reported', limit: reportsMax } }, { pace: 'asked' });
+  return (
+    <section aria-label="what it said last">
+      <div class="title"><h2>What it said last</h2><button type="button" class="quiet" onClick={() => ui.live.refresh()}>Look again</button></div>
+      <Trouble problem={problem} />
+      {reply === undefined && problem === undefined && <Loading what="its reports" />}
+      {reply?.items.length === 0 && <p>{reply.next === undefined ? 'It has not reported anything yet.' : 'It has not reported anything lately.'} <a href={`/audit?actor=${encodeURIComponent(`member:${member}`)}`}>Look in the audit</a></p>}
+      {reply !== undefined && reply.items.length > 0 && (
+        <table class="stacked">
+          <caption class="unseen">reports, newest first</caption>
+          <thead><tr><th scope="col">When</th><th scope="col">Deployment</th><th scope="col">Phase</th><th scope="col">What it says</th></tr></thead>
+          <tbody>{reply.items.map((entry) => <ReportRow key={entry.seq} entry={entry} />)}</tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function ReportRow({ entry: { at, data } }: { readonly entry: AuditEntry }): JSX.Element | null {
+  const report = decodeReport(data['report']);
+  if (report === undefined) return null;
+  const { deployment, app, phase, code = '', detail = '', output, transfer } = report;
+  const { tone, text } = heatOf(phase);
+  return (
+    <tr>
+      <th scope="row"><Since at={at} /></th>
+      <td data-name="deployment"><a href={`/deployments/${encodeURIComponent(deployment)}`}>{deployment}</a> <small>{app}</small></td>
+      <td data-name="phase"><Mark tone={tone} text={text} /></td>
+      <td data-name="says">
+        {code} {detail}
+        {transfer !== undefined && <small>{bytesText(transfer.peerBytes)} from peers, {bytesText(transfer.originBytes)} from origin, {bytesText(transfer.reusedBytes)} was there already</small>}
+        {output !== undefined && <pre tabIndex={0} aria-label="what a hook wrote">{output}</pre>}
+      </td>
+    </tr>
+  );
+}
+
+const nameField: Field = { name: 'name', label: 'Its name, to be sure', kind: 'text', needed: true };
+
+function RevokeDeed({ target: { name, member } }: { readonly target: Target }): JSX.Element {
+  const { client } = useUi();
+  const { route } = useLocation();
+  const revoke = async (reason: string): Promise<void> => {
+    await client.call('revokeTarget', { params: { target: member }, body: { reason } });
+    // Its name is free for another machine from now on; this one is found by its id.
+    route(addressOfTarget(member), true);
+  };
+  return (
+    <section aria-label="bar it">
+      <h2>Bar it from the fleet</h2>
+      <p>Its certificate counts no more and no machine serves it, from the next roster on. To come back it must join anew.</p>
+      <div class="deeds">
+        <Deed
+          danger
+          label={`Revoke ${name}`}
+          fields={[{ ...nameField, mustBe: name }, reasonNeeded]}
+          command={({ reason = '' }) => commandText(['target', 'revoke', name, ['--reason', reason || '…']])}
+          act={async ({ reason = '' }) => await revoke(reason)}
+          done={`${name} is revoked`}
+        />
+      </div>
+    </section>
+  );
+}
