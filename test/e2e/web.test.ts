@@ -218,7 +218,7 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     const { page } = await signedIn({ bypassCSP: true });
     const found: unknown[] = [];
     const promoted = String((await fleet.control.get('/v1/promotions?environment=alpha')).body.items[0].promotion);
-    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'serves'], ['/targets/alpha-1', 'as wanted']] as const) {
+    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted']] as const) {
       await page.goto(fleet.control.url + path);
       await page.getByText(text).first().waitFor();
       await page.getByText('live', { exact: true }).waitFor();
