@@ -172,7 +172,7 @@ export type Event =
   | { readonly kind: 'deployment.measured'; readonly deployment: string; readonly measure: string; readonly verdict: Verdict; readonly value?: string; readonly detail?: string }
   /** The rest of a bake is left out. */
   | { readonly kind: 'bake.skipped'; readonly deployment: string; readonly batch: number; readonly reason?: string }
-  | { readonly kind: 'deployment.rolling-back'; readonly deployment: string; readonly reason: string; readonly targets: readonly string[]; readonly to: Digest; readonly number: number }
+  | { readonly kind: 'deployment.rolling-back'; readonly deployment: string; readonly reason: string; readonly targets: readonly string[]; readonly to: Digest; readonly number: number; readonly scope?: 'failed' }
   /** `unverified`: what it brought runs, and is not known to be good before a workflow says so. */
   | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'distributing' | 'running' | 'baking' | 'rolling-back'>; readonly reason?: string ; readonly unverified?: true }
   | { readonly kind: 'target.reported'; readonly member: string; readonly report: Report }

@@ -57,7 +57,12 @@ export interface AutoRollback {
   readonly onAlarm?: boolean;
   /** The environment's workflow, or one that looked at a batch, ended like this. */
   readonly onVerification: readonly VerificationEnd[];
+  /** Who goes back when targets failed: `failed` only those that did not come to run it, so that the others keep it; absent: all. An alarm, a workflow or a closed window judges all of them. */
+  readonly scope?: 'failed';
 }
+
+/** Which targets go before which: those that do not serve, or those that serve another revision. */
+export type TurnWord = 'unhealthy' | 'outdated';
 
 /** What a rollback that somebody asks for leaves out. Absent is `true`, each. */
 export interface RollbackConfig {
@@ -78,6 +83,8 @@ export interface PrefetchConfig {
 export interface FineConfig {
   /** Label by whose values targets are spread over the batches; absent is `zone`. */
   readonly stripeBy?: string;
+  /** Which targets go first; absent: those that do not serve. */
+  readonly order?: readonly TurnWord[];
   /** A target counts as healthy when it has run the new release for this long; also the least bake of every batch. */
   readonly minHealthyTimeMs?: number;
   /** A target that is being switched and says nothing new for this long has failed. */

@@ -2,7 +2,7 @@
 // batches, the failure threshold, and how many may change at once. When a roll-out acts on it is decide.ts.
 
 import type { DeploymentConfig } from '../../proto/events.ts';
-import type { Share } from '../../proto/rollout-config.ts';
+import type { FineConfig, Share } from '../../proto/rollout-config.ts';
 import { isInFlight, isServing } from './phases.ts';
 import type { Deployment, Member, State, TargetDeployment } from './model.ts';
 import { zoneOf } from './zones.ts';
@@ -53,14 +53,18 @@ export function cutBatches(members: readonly string[], sizes: readonly Share[]):
 }
 
 /**
- * The order in which members go: those that do not serve first, then the rest; in each group one from every zone in
- * turn, so that a batch never takes a whole zone while another is untouched. Independent of the order given. `stripeBy`: another
- * label than the zone's to take turns by.
+ * The order in which members go: those that do not serve first, then the rest, unless the configuration has it the other way round; in
+ * each group one from every zone in turn, so that a batch never takes a whole zone while another is untouched. Independent of the order
+ * given. `stripeBy`: another label than the zone's to take turns by.
  */
-export function inTurn(members: readonly Member[], app: string, stripeBy = 'zone'): readonly string[] {
-  const serving = members.filter((member) => isServing(member, app));
-  const others = members.filter((member) => !isServing(member, app));
-  return [...striped(others, stripeBy), ...striped(serving, stripeBy)].map((member) => member.member);
+export function inTurn(members: readonly Member[], app: string, { stripeBy = 'zone', order }: Pick<FineConfig, 'stripeBy' | 'order'> = {}): readonly string[] {
+  const serving = striped(members.filter((member) => isServing(member, app)), stripeBy);
+  const others = striped(members.filter((member) => !isServing(member, app)), stripeBy);
+  return (servingFirst(order) ? [serving, others] : [others, serving]).flat().map((member) => member.member);
+}
+
+function servingFirst(order: FineConfig['order']): boolean {
+  return order?.[0] === 'outdated';
 }
 
 function striped(members: readonly Member[], stripeBy: string): readonly Member[] {
@@ -126,8 +130,8 @@ function changedElsewhere(target: TargetDeployment, member: Member, deployment: 
 }
 
 /**
- * Who of `candidates` may be changed now, in their order but those that do not serve first: at most `maxParallel` at once
- * in all, and never so that fewer than `minHealthy` serve. One that changes already, by this deployment or by one before it,
+ * Who of `candidates` may be changed now, in their order but those that do not serve first, or last where the configuration says so: at
+ * most `maxParallel` at once in all, and never so that fewer than `minHealthy` serve. One that changes already, by this deployment or by one before it,
  * adds nothing to those who change; but the deployment never has more than `maxParallel` of its own.
  */
 export function allowed(deployment: Deployment, balance: Balance, candidates: readonly string[]): readonly string[] {
@@ -139,9 +143,12 @@ export function allowed(deployment: Deployment, balance: Balance, candidates: re
   const fresh = candidates.filter((member) => !inFlight.has(member) && !inherited.has(member));
   const chosen = [...again, ...takenOver];
   let room = most - inFlight.size - inherited.size;
-  for (const member of [...fresh.filter((id) => !serving.has(id)), ...fresh.filter((id) => serving.has(id))]) {
+  const groups = [fresh.filter((id) => !serving.has(id)), fresh.filter((id) => serving.has(id))];
+  for (const member of (servingFirst(deployment.config.order) ? groups.toReversed() : groups).flat()) {
     const serves = serving.has(member);
-    if (room <= 0 || (serves && spare <= 0)) break;
+    if (room <= 0) break;
+    // Whoever does not serve may always be changed, and may be what the others wait for.
+    if (serves && spare <= 0) continue;
     room -= 1;
     if (serves) spare -= 1;
     chosen.push(member);

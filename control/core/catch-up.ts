@@ -53,7 +53,7 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
         to: record.revision,
         number: record.number,
         config: environment.config,
-        batches: [inTurn(snapshot, app, environment.config.stripeBy)],
+        batches: [inTurn(snapshot, app, environment.config)],
         ...(stable === undefined ? {} : { from: stable }),
         ...(gates.exemptions.length === 0 ? {} : { exemptions: gates.exemptions }),
         seen: seenBy(state, environment, observed),

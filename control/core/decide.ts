@@ -137,7 +137,7 @@ export function started(state: State, environment: Environment, promotion: Promo
   const [app = promotion.app, ...next] = toGo(environment, promotion);
   const to = membersOf(promotion)[app] ?? promotion.revision;
   const slot = environment.slots[app];
-  const members = inTurn(targetsOf(state, environment), app, environment.config.stripeBy);
+  const members = inTurn(targetsOf(state, environment), app, environment.config);
   const replacedId = rollback ? environment.activeDeployment : undefined;
   return [
     {

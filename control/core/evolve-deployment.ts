@@ -141,7 +141,7 @@ function foldRollingBack(draft: Draft, event: Of<'deployment.rolling-back'>, at:
   deployment.phase = 'rolling-back';
   delete deployment.paused;
   deployment.reason = event.reason;
-  deployment.rollback = { to: event.to, number: event.number, targets: event.targets };
+  deployment.rollback = { to: event.to, number: event.number, targets: event.targets, ...(event.scope === undefined ? {} : { scope: event.scope }) };
   deployment.cancels = endTargets(draft, deployment, (target) => !affected.has(target.member), 'cancelled');
   deployment.batches = deployment.batches.map((batch) => endedBatch(batch, at));
 }

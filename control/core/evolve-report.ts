@@ -6,7 +6,7 @@ import type { Event } from '../../proto/events.ts';
 import type { Report } from '../../proto/fleet.ts';
 import type { Draft, Mutable } from './draft.ts';
 import type { Batch, Deployment, Member, State, TargetDeployment } from './model.ts';
-import { isDone, isFinal, isFinished } from './phases.ts';
+import { isDone, isFailure, isFinal, isFinished } from './phases.ts';
 
 /** Folds one report. One that is not newer changes nothing in the deployment; it may still tell what the member runs. */
 export function foldReport(draft: Draft, { member: id, report }: Extract<Event, { readonly kind: 'target.reported' }>, at: number): void {
@@ -71,7 +71,9 @@ function foldAnswer(member: Mutable<Member>, deployment: Deployment, target: Tar
   const { app } = deployment;
   const work = member.work[app];
   const answers = work?.deployment === deployment.deployment && report.seq >= work.seq && !work.settled;
-  if (work !== undefined && answers) member.work = { ...member.work, [app]: { ...work, phase: report.phase, settled: true } };
+  // One that did not answer in its time has failed (adrift.ts): that it stopped when told to does not make it fit to try the same again, without end.
+  const gaveUp = work !== undefined && isFailure(work.phase) && report.phase === 'cancelled';
+  if (work !== undefined && answers) member.work = { ...member.work, [app]: { ...work, phase: gaveUp ? work.phase : report.phase, settled: true } };
   if (report.seq <= (member.answered[app] ?? 0) || !saysWhatRuns(deployment, target, report)) return;
   member.answered = { ...member.answered, [app]: report.seq };
   const now = servedAfter(deployment, report, answersRollback(deployment, target, report));

@@ -231,7 +231,8 @@ export interface Deployment {
   /** When it went on last after it had been held. */
   readonly resumedAt?: number;
   /** Set when it rolls back: where to, and which targets. */
-  readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[] };
+  /** `scope`: the others keep what they run. */
+  readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[]; readonly scope?: 'failed' };
   /** Targets that still work on an order that no longer counts, and are to be told. */
   readonly cancels: readonly string[];
 }

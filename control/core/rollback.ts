@@ -25,6 +25,17 @@ export function triedTargets(deployment: Deployment): readonly string[] {
   return deployment.batches.flatMap((batch) => batch.targets).filter((member) => deployment.targets.get(member)?.order?.action === 'activate');
 }
 
+/**
+ * Who goes back: whoever was told to activate, or of them only those that did not come to run the new set, where targets failed and the
+ * configuration leaves it at that. What an alarm, a workflow or a window says is said of all.
+ */
+export function goingBack(deployment: Deployment, cause: Cause | 'window'): { readonly targets: readonly string[]; readonly scope?: 'failed' } {
+  const { autoRollback } = deployment.config;
+  const tried = triedTargets(deployment);
+  if (typeof autoRollback !== 'object' || autoRollback.scope !== 'failed' || (cause !== 'health' && cause !== 'error')) return { targets: tried };
+  return { targets: tried.filter((member) => deployment.targets.get(member)?.phase !== 'committed'), scope: 'failed' };
+}
+
 /** The next step of a deployment that is rolling back. */
 export function stepRollback(state: State, environment: Environment, deployment: Deployment, observed: Observed): Step {
   const back = deployment.rollback;
@@ -59,9 +70,24 @@ function isBack(state: State, deployment: Deployment, target: TargetDeployment):
 
 function ended(state: State, deployment: Deployment, open: readonly TargetDeployment[]) {
   const back = `rolled back to ${deployment.app}@${deployment.rollback?.number}`;
+  if (deployment.rollback?.scope === 'failed') return endedInPart(state, deployment, open, back);
   if (open.length === 0) return finished(state, deployment, 'rolled-back', `${back}: ${deployment.reason}`);
-  const names = open.slice(0, 5).map((target) => `${state.members.get(target.member)?.name ?? target.member} ${target.phase}`);
-  const more = open.length > names.length ? ', …' : '';
-  const reason = `${open.length} of ${deployment.rollback?.targets.length} targets are not known to be ${back} (${names.join(', ')}${more}), after: ${deployment.reason}`;
+  const reason = `${open.length} of ${deployment.rollback?.targets.length} targets are not known to be ${back} (${names(state, open)}), after: ${deployment.reason}`;
   return finished(state, deployment, 'rollback-failed', reason);
+}
+
+/**
+ * The others keep what they run, so that it is what the environment wants still, and nobody brings them back by a catch-up: the deployment
+ * failed, and people decide how it goes on.
+ */
+function endedInPart(state: State, deployment: Deployment, open: readonly TargetDeployment[], back: string) {
+  const went = (deployment.rollback?.targets.length ?? 0) - open.length;
+  const kept = [...deployment.targets.values()].filter((target) => target.phase === 'committed').length;
+  const unknown = open.length === 0 ? '' : `, of ${open.length} that is not known (${names(state, open)})`;
+  return finished(state, deployment, 'failed', `${went} of ${deployment.targets.size} targets ${back}${unknown}, ${kept} keep ${deployment.app}@${deployment.number}: ${deployment.reason}`);
+}
+
+function names(state: State, targets: readonly TargetDeployment[]): string {
+  const first = targets.slice(0, 5).map((target) => `${state.members.get(target.member)?.name ?? target.member} ${target.phase}`);
+  return `${first.join(', ')}${targets.length > first.length ? ', …' : ''}`;
 }

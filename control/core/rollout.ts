@@ -9,7 +9,7 @@ import type { Cause } from './batches.ts';
 import { closingFor } from './closing.ts';
 import type { Batch, Deployment, Environment, State, TargetDeployment } from './model.ts';
 import { hasFailed, isDone, isInFlight } from './phases.ts';
-import { rollbackTo, triedTargets } from './rollback.ts';
+import { goingBack, rollbackTo } from './rollback.ts';
 import type { Observed } from './select.ts';
 import { deadlineOf, finished, holdsAfterRollback, lostTargets, nothing, orderEffect, roleEffect } from './step.ts';
 import type { Step } from './step.ts';
@@ -114,11 +114,11 @@ function stop(state: State, deployment: Deployment, reason: string, cause: Cause
     }
   });
   const back = rollbackTo(state, deployment, cause);
-  const tried = triedTargets(deployment);
-  if (back === undefined || tried.length === 0) events.push(...finished(state, deployment, 'failed', reason, cause === 'error' || cause === 'verification-error'));
+  const { targets, scope } = goingBack(deployment, cause);
+  if (back === undefined || targets.length === 0) events.push(...finished(state, deployment, 'failed', reason, cause === 'error' || cause === 'verification-error'));
   else {
     const { revision: to, number } = back;
-    events.push({ kind: 'deployment.rolling-back', deployment: deployment.deployment, reason, targets: tried, to, number });
+    events.push({ kind: 'deployment.rolling-back', deployment: deployment.deployment, reason, targets, to, number, ...(scope === undefined ? {} : { scope }) });
     const environment = state.environments.get(deployment.environment);
     if (environment !== undefined) events.push(...holdsAfterRollback(state, environment, `${deployment.deployment} rolled back: ${reason}`, deployment.promotion));
   }

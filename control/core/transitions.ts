@@ -23,7 +23,7 @@ export const deploymentTransitions: Transitions<DeploymentPhase> = {
   distributing: ['succeeded', 'aborted'],
   running: ['baking', 'rolling-back', 'succeeded', 'failed', 'aborted'],
   baking: ['running', 'rolling-back', 'succeeded', 'failed', 'aborted'],
-  'rolling-back': ['rolled-back', 'rollback-failed'],
+  'rolling-back': ['rolled-back', 'rollback-failed', 'failed'],
   succeeded: [],
   failed: [],
   'rolled-back': [],

@@ -115,17 +115,19 @@ function autoRollbackOf(written: DeploymentText['autoRollback']): DeploymentConf
   if (typeof written === 'boolean') return written;
   const { onHealth = true, onError = false, onVerification = ['failed'], onAlarm = onHealth } = written;
   const ends = typeof onVerification === 'boolean' ? (onVerification ? (['failed'] as const) : []) : onVerification;
-  if (!onError && onAlarm === onHealth && onHealth === (ends.length > 0) && (ends.length === 0 || ends.join() === 'failed')) return onHealth;
-  return { onHealth, onError, ...(onAlarm === onHealth ? {} : { onAlarm }), onVerification: [...ends] };
+  const scope = written.scope === 'failed' ? { scope: written.scope } : {};
+  if (written.scope !== 'failed' && !onError && onAlarm === onHealth && onHealth === (ends.length > 0) && (ends.length === 0 || ends.join() === 'failed')) return onHealth;
+  return { onHealth, onError, ...(onAlarm === onHealth ? {} : { onAlarm }), onVerification: [...ends], ...scope };
 }
 
 /** What is left out where it says what is so anyway. */
 function fineOf(written: DeploymentText): FineConfig {
-  const { stripeBy, minHealthyTime, healthyDeadline, unreachable, rollback, prefetch, alarms } = written;
+  const { stripeBy, order = [], minHealthyTime, healthyDeadline, unreachable, rollback, prefetch, alarms } = written;
   const [minHealthyTimeMs, healthyDeadlineMs] = [durationMs(minHealthyTime ?? ''), durationMs(healthyDeadline ?? '')];
   const kept = Object.fromEntries((['skipCanary', 'skipBake', 'ignoreWindows'] as const).flatMap((key) => (rollback?.[key] === false ? [[key, false]] : [])));
   return {
     ...(stripeBy === undefined || stripeBy === 'zone' ? {} : { stripeBy }),
+    ...(order[0] === 'outdated' ? { order: ['outdated', 'unhealthy'] as const } : {}),
     ...(minHealthyTimeMs === undefined ? {} : { minHealthyTimeMs }),
     ...(healthyDeadlineMs === undefined ? {} : { healthyDeadlineMs }),
     ...(unreachable?.tolerate === undefined ? {} : { unreachable: { tolerate: shareOf(unreachable.tolerate) } }),
@@ -166,10 +168,5 @@ function isPlain(prefetch: DeploymentText['prefetch']): boolean {
 }
 
 function warnOfWhatHasNoEffect(written: DeploymentText, path: Path, findings: Findings): void {
-  const { autoRollback } = written;
-  if (written.order !== undefined && written.order.join() !== 'unhealthy,outdated') findings.ignored([...path, 'order'], 'unhealthy targets go first, then outdated ones');
-  if (typeof autoRollback === 'object') {
-    if (autoRollback.scope === 'failed') findings.ignored([...path, 'autoRollback', 'scope'], 'all targets go back');
-  }
   if (written.healthChecks !== undefined) findings.ignored([...path, 'healthChecks'], 'the deploy spec says when a target is healthy');
 }

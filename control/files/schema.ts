@@ -110,7 +110,7 @@ export const DeploymentConfigEntry = mapping(
         '{enabled: true}',
       ),
     ),
-    order: Type.Optional(list(word('unhealthy', 'outdated'), 'unhealthy, outdated')),
+    order: Type.Optional(Type.Array(word('unhealthy', 'outdated'), { maxItems: 2, description: '[unhealthy, outdated] or [outdated, unhealthy]' })),
     stripeBy: Type.Optional(text('the key of a label, such as zone', 64)),
     batches: Type.Optional(Type.Array(BatchEntry, { minItems: 1, maxItems: 100, description: 'a list of batches {size: "25%"}' })),
     bake: Type.Optional(DurationText),

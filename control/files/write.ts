@@ -175,6 +175,7 @@ function configText(config: DeploymentConfig, coverage: CoverageSpec | undefined
       ignoreWindows: prefetch?.ignoreWindows === false ? false : undefined,
       quorum: coverage === undefined ? undefined : { ...coverage },
     }),
+    order: config.order,
     stripeBy: config.stripeBy,
     batches: unless(config.batches, whole.batches)?.map((batch) => (typeof batch === 'object' ? batchText(batch) : { size: batch })),
     bake: duration(unless(config.bakeMs, whole.bakeMs)),

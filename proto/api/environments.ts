@@ -2,7 +2,7 @@
 
 import Type, { type Static } from 'typebox';
 import type { DeploymentConfig } from '../events.ts';
-import type { AlarmSpec, VerificationEnd } from '../rollout-config.ts';
+import type { AlarmSpec, TurnWord, VerificationEnd } from '../rollout-config.ts';
 import { RevisionRefSchema } from './apps.ts';
 import { BlockerSchema, Count, Id, Instant, LabelsSchema, Name, oneOf, strict } from './schema.ts';
 
@@ -34,7 +34,8 @@ const configFields = {
   lostAfterMs: Milliseconds,
   progressDeadlineMs: Milliseconds,
   bakeMs: Milliseconds,
-  autoRollback: Type.Union([Type.Boolean(), Type.Object({ onHealth: Type.Boolean(), onError: Type.Boolean(), onAlarm: Type.Optional(Type.Boolean()), onVerification: Type.Unsafe<readonly VerificationEnd[]>(Type.Array(oneOf(['failed', 'timed-out', 'error', 'aborted']), { maxItems: 4 })) }, strict)]),
+  autoRollback: Type.Union([Type.Boolean(), Type.Object({ onHealth: Type.Boolean(), onError: Type.Boolean(), onAlarm: Type.Optional(Type.Boolean()), onVerification: Type.Unsafe<readonly VerificationEnd[]>(Type.Array(oneOf(['failed', 'timed-out', 'error', 'aborted']), { maxItems: 4 })), scope: Type.Optional(oneOf(['failed'])) }, strict)]),
+  order: Type.Optional(Type.Unsafe<readonly TurnWord[]>(Type.Array(oneOf(['unhealthy', 'outdated']), { minItems: 1, maxItems: 2, description: 'which targets go first; those that do not serve when it is left out' }))),
   stripeBy: Type.Optional(Type.String({ pattern: '^[a-z0-9./-]{1,64}$', description: 'label by whose values targets are spread over the batches; zone when it is left out' })),
   minHealthyTimeMs: Type.Optional(Milliseconds),
   healthyDeadlineMs: Type.Optional(Milliseconds),

@@ -17,7 +17,7 @@ const drainRounds = 4000;
 const digests = ['1', '2', '3', '4', '5'].map((digit) => digit.repeat(64));
 const given = process.env['STARLING_SEED'];
 /** Seeds whose histories once failed. */
-const remembered: readonly number[] = [221];
+const remembered: readonly number[] = [221, 2018];
 
 function randomConfig(random: Random, total: number, prefetch: boolean): DeploymentConfig {
   return {
@@ -29,11 +29,12 @@ function randomConfig(random: Random, total: number, prefetch: boolean): Deploym
     lostAfterMs: 5000,
     progressDeadlineMs: 20_000,
     bakeMs: random.pick([0, 1000]),
-    autoRollback: random.pick([true, true, true, false, { onHealth: true, onError: true, onVerification: [] }]),
+    autoRollback: random.pick([true, true, true, false, { onHealth: true, onError: true, onVerification: [] }, { onHealth: true, onError: true, onVerification: [], scope: 'failed' }]),
     ...(random.chance(0.3) ? { minHealthyTimeMs: 1000 } : {}),
     ...(random.chance(0.3) ? { healthyDeadlineMs: 8000 } : {}),
     ...(random.chance(0.3) ? { unreachable: { tolerate: random.pick<1 | '30%'>([1, '30%']), afterMs: 7000 } } : {}),
     ...(random.chance(0.2) ? { rollback: { skipCanary: false, skipBake: random.chance(0.5) } } : {}),
+    ...(random.chance(0.2) ? { order: ['outdated', 'unhealthy'] as const } : {}),
   };
 }
 

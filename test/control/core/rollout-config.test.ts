@@ -1,10 +1,11 @@
 // The finer points of a deployment's configuration: what each does, and what is refused when it is saved.
 
 import { describe, expect, it } from 'vitest';
-import { inTurn } from '../../../control/core/arithmetic.ts';
+import { allowed, inTurn } from '../../../control/core/arithmetic.ts';
 import { configProblems } from '../../../control/core/config.ts';
 import { explain } from '../../../control/core/explain.ts';
 import type { Deployment, TargetDeployment } from '../../../control/core/model.ts';
+import { goingBack } from '../../../control/core/rollback.ts';
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import { config, digestOf, hourMs, minuteMs, PipelineWorld } from '../../support/pipeline-world.ts';
 
@@ -180,8 +181,59 @@ describe('the order of targets', () => {
     const [one] = made.state.members.values();
     if (one === undefined) throw new Error('no member');
     const machines = ['a', 'b', 'c', 'd'].map((name, index) => ({ ...one, member: name, name, labels: { rack: index < 2 ? 'r1' : 'r2' }, attributes: { zone: index % 2 === 0 ? 'z1' : 'z2' } }));
-    expect(inTurn(machines, 'web', 'rack')).toEqual(['a', 'c', 'b', 'd']);
+    expect(inTurn(machines, 'web', { stripeBy: 'rack' })).toEqual(['a', 'c', 'b', 'd']);
     expect(inTurn(machines, 'web')).toEqual(['a', 'b', 'c', 'd']);
     expect(inTurn(machines.toReversed(), 'web')).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('begins with those that do not serve, or with those that do where the configuration says so', () => {
+    const made = world({});
+    const machines = ['prod-1', 'prod-2', 'prod-3', 'prod-4'].flatMap((name, index) => {
+      const member = made.state.members.get(index < 2 ? name : 'prod-1');
+      return member === undefined ? [] : [index === 0 || index === 3 ? { ...member, member: name, name, running: {} } : { ...member, member: name, name }];
+    });
+    expect(inTurn(machines, 'web')).toEqual(['prod-1', 'prod-4', 'prod-2', 'prod-3']);
+    expect(inTurn(machines, 'web', { order: ['outdated', 'unhealthy'] })).toEqual(['prod-2', 'prod-3', 'prod-1', 'prod-4']);
+  });
+
+  it.each([[['unhealthy', 'outdated'], ['prod-2', 'prod-1']], [['outdated', 'unhealthy'], ['prod-1', 'prod-2']]] as const)('R-1 is %j within a batch too, and one that does not serve never waits for one that may not be changed', (order, expected) => {
+    const before = newest(activating({}));
+    const deployment = { ...before, config: { ...before.config, order, maxParallel: 1, minHealthy: 1 } };
+    const balance = { total: 2, serving: new Set(['prod-1']), inFlight: new Set<string>(), inherited: new Set<string>() };
+    const parallel = { ...deployment, config: { ...deployment.config, maxParallel: 2, minHealthy: 0 } };
+    expect(allowed(parallel, balance, ['prod-1', 'prod-2'])).toEqual(expected);
+    expect(allowed(deployment, balance, ['prod-1', 'prod-2'])).toEqual(['prod-2']);
+  });
+});
+
+describe('going back', () => {
+  /** Of two machines that were told to activate, one runs revision 2 and one failed. */
+  function halfDone(scope: { readonly scope?: 'failed' }): PipelineWorld {
+    const made = activating({ autoRollback: { onHealth: true, onError: false, onVerification: ['failed'], ...scope } });
+    says(made, 'prod-1', 'committed');
+    says(made, 'prod-2', 'inconsistent', 'HEALTH_FAILED');
+    made.settle();
+    return made;
+  }
+  const ordered = (made: PipelineWorld) => [...newest(made).targets.values()].map(({ member, order }) => `${member} ${order?.action}`);
+
+  it('R-5 is of all that were switched, unless the configuration leaves it at those that failed', () => {
+    expect(ordered(halfDone({}))).toEqual(['prod-1 rollback', 'prod-2 rollback']);
+    const made = halfDone({ scope: 'failed' });
+    expect([newest(made).phase, ordered(made)]).toEqual(['rolling-back', ['prod-1 activate', 'prod-2 rollback']]);
+    says(made, 'prod-2', 'rolled-back');
+    made.settle();
+    const promotion = made.state.promotions.get(newest(made).promotion);
+    expect([newest(made).phase, promotion?.phase, promotion?.outcome ?? promotion?.reason]).toEqual(['failed', 'failed', expect.stringContaining('1 of 2 targets rolled back to web@1, 1 keep web@2: 1 of 2 targets failed')]);
+    made.working = true;
+    made.wait(hourMs);
+    expect([...made.state.members.values()].map(({ running }) => running['web']?.number), 'nobody is brought back by a catch-up').toEqual([2, 1]);
+  });
+
+  it('is of all when an alarm or a workflow speaks, which no target failed', () => {
+    const made = activating({ autoRollback: { onHealth: true, onError: false, onVerification: ['failed'], scope: 'failed' } });
+    says(made, 'prod-1', 'committed');
+    expect(goingBack(newest(made), 'health')).toEqual({ targets: ['prod-2'], scope: 'failed' });
+    for (const cause of ['alarm', 'window', 'verification-failed'] as const) expect(goingBack(newest(made), cause)).toEqual({ targets: ['prod-1', 'prod-2'] });
   });
 });
