@@ -9,29 +9,38 @@ export interface Expected {
   readonly clause: string;
 }
 
-/** PCI DSS 4.0; Sarbanes-Oxley section 404 by way of COBIT 2019; the HIPAA security rule (45 CFR 164); FISMA by way of NIST SP 800-53 rev. 5. */
+/**
+ * Each clause by its number in the version named here, in fewer words than it has:
+ * - SOX: section 404 of the Sarbanes-Oxley Act asks for internal controls and names none; those that are usual are of COBIT 2019.
+ * - PCI: PCI DSS 4.0.1 (June 2024; 6.5 is as in 4.0).
+ * - HIPAA: the Security Rule, 45 CFR part 164 subpart C as in force since 2013. It has no clause about approving changes: what it asks is
+ *   that a change which affects the security of health information is evaluated, and that malicious software is guarded against.
+ * - FISMA: NIST SP 800-53 rev. 5 with the baselines of SP 800-53B. CM-3 and AC-5 are in moderate and high, SI-7(15) is in high alone;
+ *   CM-14 (signed components) is in no baseline.
+ */
 const packs: Readonly<Record<CompliancePolicy['framework'], readonly Expected[]>> = {
   SOX: [
-    { rule: 'approvals', clause: 'COBIT BAI06.01: changes are authorised' },
-    { rule: 'separationOfDuties', clause: 'SOX 404: who makes a change does not authorise it' },
-    { rule: 'ticket', clause: 'COBIT BAI06.01: changes are recorded' },
+    { rule: 'approvals', clause: 'COBIT BAI06.01: changes are assessed and authorised' },
+    { rule: 'separationOfDuties', clause: 'COBIT DSS06.03: duties are segregated' },
+    { rule: 'testedIn', clause: 'COBIT BAI07.05: changes are tested before they go live' },
+    { rule: 'ticket', clause: 'COBIT BAI06.01: changes are logged' },
   ],
   PCI: [
-    { rule: 'approvals', clause: 'PCI DSS 6.5.1: approval by authorised parties' },
+    { rule: 'approvals', clause: 'PCI DSS 6.5.1: documented approval by authorised parties' },
     { rule: 'testedIn', clause: 'PCI DSS 6.5.1: tested before production' },
-    { rule: 'ticket', clause: 'PCI DSS 6.5.1: the change is documented' },
-    { rule: 'separationOfDuties', clause: 'PCI DSS 6.5.4: roles are separated' },
+    { rule: 'ticket', clause: 'PCI DSS 6.5.1: reason and description of the change' },
+    { rule: 'separationOfDuties', clause: 'PCI DSS 6.5.4: roles are separated between production and pre-production' },
   ],
   HIPAA: [
-    { rule: 'approvals', clause: '45 CFR 164.308(a)(4): access is authorised' },
-    { rule: 'signedArtifacts', clause: '45 CFR 164.312(c)(1): integrity' },
+    { rule: 'approvals', clause: '45 CFR 164.308(a)(8): evaluation in response to operational changes' },
+    { rule: 'signedArtifacts', clause: '45 CFR 164.308(a)(5)(ii)(B): protection from malicious software' },
   ],
   FISMA: [
-    { rule: 'approvals', clause: 'NIST CM-3: changes are approved' },
-    { rule: 'ticket', clause: 'NIST CM-3: changes are documented' },
-    { rule: 'testedIn', clause: 'NIST CM-3(2): tested before they are carried out' },
-    { rule: 'separationOfDuties', clause: 'NIST AC-5: separation of duties' },
-    { rule: 'signedArtifacts', clause: 'NIST CM-14: signed components' },
+    { rule: 'approvals', clause: 'NIST SP 800-53 CM-3b: changes are reviewed and approved' },
+    { rule: 'ticket', clause: 'NIST SP 800-53 CM-3c: decisions on changes are documented' },
+    { rule: 'testedIn', clause: 'NIST SP 800-53 CM-3(2): tested and validated before they are final' },
+    { rule: 'separationOfDuties', clause: 'NIST SP 800-53 AC-5: separation of duties' },
+    { rule: 'signedArtifacts', clause: 'NIST SP 800-53 SI-7(15): authenticated before they are installed' },
   ],
   custom: [],
 };
