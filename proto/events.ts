@@ -18,7 +18,7 @@ export interface DeploymentConfig extends FineConfig {
   readonly batches: readonly (Share | BatchSpec)[];
   /** Activations under way at once; a share rounds down, at least 1. */
   readonly maxParallel: Share;
-  /** Targets that must serve a committed release at every instant; a share rounds up. */
+  /** Targets that must serve a committed release at every instant; a share rounds up, but below 100 % never to all of them. */
   readonly minHealthy: Share;
   /** Distinct targets that may fail before the deployment stops; reaching it stops. */
   readonly failureThreshold: { readonly count: number; readonly percent: number };

@@ -18,10 +18,14 @@ export function maxParallelOf(config: DeploymentConfig, total: number): number {
   return Math.max(1, percent === undefined ? Number(config.maxParallel) : Math.floor((total * percent) / 100));
 }
 
-/** `minHealthy` of `total` targets: a share rounds up. */
+/**
+ * `minHealthy` of `total` targets: a share rounds up, but not to all of them, as no small environment could ever be changed then: of three, one may
+ * change at 75 %, and of one, that one. Only what is written as all of them (100 %, or a number) is.
+ */
 export function minHealthyOf(config: DeploymentConfig, total: number): number {
   const percent = percentOf(config.minHealthy);
-  return percent === undefined ? Number(config.minHealthy) : Math.ceil((total * percent) / 100);
+  if (percent === undefined) return Number(config.minHealthy);
+  return percent === 100 ? total : Math.min(Math.ceil((total * percent) / 100), Math.max(0, total - 1));
 }
 
 /** How many of `total` targets may be lost without counting as failed: a share rounds down. */

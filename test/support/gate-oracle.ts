@@ -169,7 +169,9 @@ function machines(one: GateCase, whole: Numbers): readonly string[] {
   const silent = targets.filter((target) => target.silentMs >= after).length;
   if (kind !== 'rollback' && silent >= threshold + tolerated) found.push('targets-offline');
   const touches = targets.some((target) => !target.changing && Object.entries(whole).some(([app, number]) => target.runs[app] !== undefined && target.runs[app] !== number));
-  if (touches && amount(config.minHealthy, targets.length, Math.ceil) >= targets.length) found.push('min-healthy');
+  // Shares below 100 % always leave one that may change; numbers mean what they say.
+  const all = typeof config.minHealthy === 'number' ? config.minHealthy >= targets.length : config.minHealthy === '100%';
+  if (touches && all) found.push('min-healthy');
   return found;
 }
 

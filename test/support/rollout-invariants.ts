@@ -116,7 +116,9 @@ function enoughHealthy(transition: Transition): readonly string[] {
   const up = (target: TargetDeployment): boolean => target.order === undefined || target.order.action === 'prefetch' || transition.entry.at - target.reportedAt >= (order.deployment.config.minHealthyTimeMs ?? 0);
   const healthy = targets.filter((target) => target.phase !== 'lost' && up(target) && serves(before.members.get(target.member), order.deployment.app)).map((target) => target.member);
   const left = healthy.filter((member) => !order.named.includes(member)).length;
-  const least = share(order.deployment.config.minHealthy, targets.length, Math.ceil);
+  const { minHealthy } = order.deployment.config;
+  // A share of fewer than all leaves one that may change, however few there are.
+  const least = typeof minHealthy === 'string' && minHealthy !== '100%' ? Math.min(targets.length - 1, share(minHealthy, targets.length, Math.ceil)) : share(minHealthy, targets.length, Math.ceil);
   if (left === healthy.length || left >= least) return [];
   return [`${left} of ${targets.length} would be left serving, at least ${least} must (${order.deployment.deployment})`];
 }

@@ -8,6 +8,7 @@ import type { Balance } from '../../../control/core/arithmetic.ts';
 import type { UnsignedOrder } from '../../../control/core/effects.ts';
 import type { Deployment } from '../../../control/core/model.ts';
 import { deploymentProgress } from '../../../control/core/select.ts';
+import { deploymentDefaults } from '../../../proto/api/environments.ts';
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import type { Share } from '../../../proto/rollout-config.ts';
 import { config, digestOf, hourMs, PipelineWorld } from '../../support/pipeline-world.ts';
@@ -47,6 +48,26 @@ describe('who may be changed now', () => {
         return taken === 0 || left >= minHealthyOf(settings, balance.total);
       }),
     );
+  });
+
+  it.each<[Share, number, number]>([
+    ['75%', 1, 0],
+    ['75%', 2, 1],
+    ['75%', 3, 2],
+    ['75%', 8, 6],
+    ['99%', 8, 7],
+    ['100%', 3, 3],
+    [3, 3, 3],
+    ['75%', 0, 0],
+  ])('R-1 %s of %i targets are %i: below all of them, one may always change', (minHealthy, total, expected) => {
+    expect(minHealthyOf({ ...config, minHealthy }, total)).toBe(expected);
+  });
+
+  it('R-1 two machines with what is the default go one after the other', () => {
+    const made = world({ minHealthy: deploymentDefaults.minHealthy, maxParallel: deploymentDefaults.maxParallel });
+    made.promote('prod', 2);
+    made.settle();
+    expect([...made.state.members.values()].map((member) => member.running['web']?.revision)).toEqual([digestOf(2), digestOf(2)]);
   });
 
   it('R-2 never adds to more at once than may change', () => {
