@@ -1,34 +1,27 @@
 // Ten thousand light agents in one process: each with a key, an enrolment and a long poll of its own, speaking to a real control plane as starlingd does, and doing at once
 // what it is told; none has a disk, a swarm or an application. Its parent is p11-control.ts: it prints one JSON line for each stage and reads commands from standard input.
 // They listen nowhere and say so, so that the roster rests once they have joined. Each takes the bytes of its roster, but what they say is looked at once for all of them:
-// ten thousand machines have ten thousand processors for it.
+// ten thousand machines have ten thousand processors for it. As with starlingd, each has a connection of its own, manifests come with orders, and what is reported between
+// two polls rides with the next.
 
 import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { Agent as Connections, request as send } from 'node:http';
 import { createInterface } from 'node:readline';
 import { gunzipSync } from 'node:zlib';
 import { publicKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPublicKey } from '@libp2p/peer-id';
-import { cidOf } from '../proto/cid.ts';
 import type { Report, SyncReply } from '../proto/fleet.ts';
 import { limits } from '../proto/limits.ts';
 import type { Order } from '../proto/statement.ts';
 import { enrolmentProof, parseJoinToken } from '../daemon/trust/enrolment.ts';
 import { keyIdOf, type Identity } from '../daemon/trust/identity.ts';
 import { createRequestSigner, type SignRequest } from '../daemon/trust/member-request.ts';
+import { LightLink } from './light-link.ts';
 
 const [url = '', tokenText = '', countText = '0'] = process.argv.slice(2);
 const count = Number(countText);
 /** Machines do not come all at once. */
 const comeTogether = 64;
 const phases = { prefetch: ['downloading', 'verified'], activate: ['activating', 'health-checking', 'committed'], rollback: ['rolled-back'], cancel: [] } as const;
-
-const connections = new Connections({ keepAlive: true, maxSockets: count + 1 });
-
-interface Answered {
-  readonly status: number;
-  readonly text: string;
-}
 
 /** Epochs of compressed rosters, by the check sum and length at their end. */
 const compressed = new Map<string, string>();
@@ -41,23 +34,6 @@ function decompressed(bytes: Buffer): string {
   const text = JSON.stringify({ ...rest, rosterChange: { epoch } });
   compressed.set(end, text);
   return text;
-}
-
-/** One request, to its end. */
-async function exchange(method: string, path: string, authorization: string | undefined, body: string): Promise<Answered> {
-  return await new Promise((resolve, reject) => {
-    const request = send(new URL(path, url), { method, agent: connections, headers: { 'accept-encoding': 'gzip', ...(body === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }), ...(authorization === undefined ? {} : { authorization }) } }, (response) => {
-      const parts: Buffer[] = [];
-      response.on('data', (part: Buffer) => parts.push(part));
-      response.on('end', () => {
-        const bytes = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
-        resolve({ status: response.statusCode ?? 0, text: response.headers['content-encoding'] === 'gzip' ? decompressed(bytes) : bytes.toString('latin1') });
-      });
-      response.on('error', reject);
-    });
-    request.on('error', reject);
-    request.end(body);
-  });
 }
 
 function identity(): Identity {
@@ -73,7 +49,6 @@ function identity(): Identity {
 const seen = { polling: 0, manifests: 0, reports: 0, committed: 0, errors: 0 };
 const manifestAt: number[] = [];
 let firstReportAt = 0;
-let lastReportAt = 0;
 
 class LightAgent {
   readonly #me: Identity;
@@ -82,6 +57,10 @@ class LightAgent {
   readonly #metadata: Record<string, number> = {};
   readonly #seqSeen: Record<string, number> = {};
   readonly #reportNo = new Map<string, number>();
+  readonly #link = new LightLink(url);
+  readonly #held = new Set<string>();
+  /** What the next sync brings along. */
+  #reports: Report[] = [];
   #rosterEpoch = 0;
 
   constructor(index: number) {
@@ -91,11 +70,9 @@ class LightAgent {
   }
 
   async enrol(): Promise<void> {
-    const challenge = await exchange('POST', '/agent/v1/enrol/challenge', undefined, '{}');
-    const { nonce }: { nonce: string } = JSON.parse(challenge.text);
+    const { nonce }: { nonce: string } = JSON.parse(await this.#exchange('POST', '/agent/v1/enrol/challenge', undefined, '{}'));
     const proof = enrolmentProof(this.#me, parseJoinToken(tokenText), nonce, { name: this.#name, roles: ['agent'], attributes: {} });
-    const { status, text } = await exchange('POST', '/agent/v1/enrol', undefined, JSON.stringify(proof));
-    if (status !== 200) throw new Error(`enrolment: ${status} ${text}`);
+    await this.#exchange('POST', '/agent/v1/enrol', undefined, JSON.stringify(proof));
   }
 
   /** Takes metadata and roster, until nothing is new. */
@@ -111,7 +88,8 @@ class LightAgent {
     for (;;) {
       try {
         const reply = await this.#sync(limits.syncWaitMs);
-        for (const order of this.#news(reply)) await this.#obey(order);
+        this.#took(reply.manifests ?? []);
+        for (const order of this.#news(reply)) this.#obey(order);
         if (reply.pollAfterMs > 0) await new Promise((resolve) => setTimeout(resolve, reply.pollAfterMs));
       } catch (error) {
         if (seen.errors === 0) process.stderr.write(`a light agent met: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -122,15 +100,28 @@ class LightAgent {
   }
 
   async #sync(waitMs: number): Promise<SyncReply> {
-    const body = { seqSeen: this.#seqSeen, metadata: this.#metadata, rosterEpoch: this.#rosterEpoch, addresses: [], running: [], progress: [], waitMs, version: 'light' };
-    const reply: SyncReply = JSON.parse(await this.#call('POST', '/agent/v1/sync', JSON.stringify(body)));
-    return reply;
+    const reports = this.#reports.splice(0, limits.syncReportsMax);
+    const riding = reports.length === 0 ? {} : { reports };
+    const body = { seqSeen: this.#seqSeen, metadata: this.#metadata, rosterEpoch: this.#rosterEpoch, addresses: [], running: [], progress: [], ...riding, manifests: true, waitMs, version: 'light' };
+    if (reports.length > 0 && firstReportAt === 0) firstReportAt = Date.now();
+    try {
+      const reply: SyncReply = JSON.parse(await this.#call('POST', '/agent/v1/sync', JSON.stringify(body)));
+      return reply;
+    } catch (error) {
+      this.#reports = [...reports, ...this.#reports];
+      throw error;
+    }
   }
 
   async #call(method: string, path: string, body: string): Promise<string> {
     const digest = createHash('sha256').update(body).digest('hex');
-    const { status, text } = await exchange(method, path, await this.#sign({ method, path, body: digest }), body);
-    if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
+    return await this.#exchange(method, path, await this.#sign({ method, path, body: digest }), body);
+  }
+
+  async #exchange(method: string, path: string, authorization: string | undefined, body: string): Promise<string> {
+    const answer = await this.#link.exchange(method, path, authorization, body);
+    const text = answer.isCompressed ? decompressed(answer.body) : answer.body.toString('latin1');
+    if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${text}`);
     return text;
   }
 
@@ -139,22 +130,23 @@ class LightAgent {
     for (const [file, text] of Object.entries(metadata)) if (file !== 'trust/keys.json') this.#metadata[file.replace(/^\d+\./, '').replace(/\.json$/, '')] = versionOf(text);
     if (roster !== undefined) this.#rosterEpoch = epochOf(roster);
     if (rosterChange !== undefined) this.#rosterEpoch = rosterChange.epoch;
-    return orders.map(payload<Order>);
+    return orders.map(orderOf);
   }
 
-  async #obey({ environment, app, seq, deployment, action, revision }: Order): Promise<void> {
+  /** A manifest comes with its order; what is looked at is that it is the one that was named. */
+  #took(manifests: readonly string[]): void {
+    for (const text of manifests) this.#held.add(digestOf(text));
+  }
+
+  #obey({ environment, app, seq, deployment, action, revision }: Order): void {
     this.#seqSeen[environment] = Math.max(seq, this.#seqSeen[environment] ?? 0);
+    if (action === 'prefetch' && !this.#held.has(revision)) throw new Error(`an order came without the manifest of ${revision}`);
     if (action === 'prefetch') {
-      await this.#call('GET', `/agent/v1/revisions/${cidOf(revision, 'dag-cbor')}`, '');
       seen.manifests += 1;
       manifestAt.push(Date.now());
     }
-    const reports = phases[action].map((phase): Report => ({ deployment, environment, app, seq, reportNo: this.#next(deployment), phase, at: Date.now() }));
-    if (reports.length === 0) return;
-    if (firstReportAt === 0) firstReportAt = Date.now();
-    await this.#call('POST', '/agent/v1/reports', JSON.stringify({ reports }));
-    lastReportAt = Date.now();
-    seen.reports += reports.length;
+    for (const phase of phases[action]) this.#reports.push({ deployment, environment, app, seq, reportNo: this.#next(deployment), phase, at: Date.now() });
+    seen.reports += phases[action].length;
     if (action === 'activate') seen.committed += 1;
   }
 
@@ -169,6 +161,19 @@ function payload<Value>(compact: string): Value {
   const value: Value = JSON.parse(Buffer.from(compact.split('.')[1] ?? '', 'base64url').toString('utf8'));
   return value;
 }
+
+/** What hundreds are sent alike is looked at once, as with rosters. */
+function once<Value>(look: (text: string) => Value): (text: string) => Value {
+  const known = new Map<string, Value>();
+  return (text) => {
+    const key = text.slice(-64);
+    const value = known.get(key) ?? look(text);
+    known.set(key, value);
+    return value;
+  };
+}
+const orderOf = once((compact) => payload<Order>(compact));
+const digestOf = once((text) => createHash('sha256').update(Buffer.from(text, 'base64')).digest('hex'));
 
 /** Everybody gets the same files: what is in them is read once. */
 const versions = new Map<string, number>();
@@ -206,6 +211,6 @@ say('enrolled');
 for (const agent of agents) void agent.run();
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'stop') break;
-  say('seen', { ...seen, manifestAt: manifestAt.toSorted((a, b) => a - b)[Math.ceil(count * 0.99) - 1] ?? 0, firstReportAt, lastReportAt });
+  say('seen', { ...seen, manifestAt: manifestAt.toSorted((a, b) => a - b)[Math.ceil(count * 0.99) - 1] ?? 0, firstReportAt });
 }
 process.exit(0);

@@ -16,7 +16,7 @@ import type { DeltaShelf } from './run/delta-shelf.ts';
 import { createDeltaUse } from './run/delta-use.ts';
 import { createDriftWatch, type DriftWatch } from './run/drift.ts';
 import { createOrders, type Finished, type Orders } from './run/orders.ts';
-import { createReporter } from './run/reports.ts';
+import { createReporter, type Ride } from './run/reports.ts';
 import type { DeltaSource } from './swarm/swarm.ts';
 import { openDeltaStatement } from './trust/delta-statement.ts';
 import { readBytes, replaceFile } from './trust/durable.ts';
@@ -26,6 +26,7 @@ export interface AgentRole extends AsyncDisposable {
   readonly installer: Installer;
   readonly orders: Orders;
   readonly drift: DriftWatch;
+  readonly ride: Ride;
 }
 
 /** What an agent needs besides. */
@@ -81,7 +82,7 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   const orders = createOrders({ installer, trust, builder, finished: await openFinished(join(config.dataDir, 'orders-finished.json')), metrics, log, onReport: () => reporter.wake() });
   stack.defer(async () => await orders.close());
   const owned = stack.move();
-  return { installer, orders, drift, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+  return { installer, orders, drift, ride: reporter.ride, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
 }
 
 /** With what came from neighbours. */

@@ -136,7 +136,7 @@ interface ConversationParts extends RoleDeps {
 }
 
 /** What is said to the control plane, and who takes its answers. */
-function conversation({ link, trust, clock, metrics, log, random, swarm, rates, seed, agent, certificate, ...parts }: ConversationParts): SyncDeps {
+function conversation({ link, trust, clock, metrics, log, random, swarm, library, rates, seed, agent, certificate, ...parts }: ConversationParts): SyncDeps {
   return {
     link, trust, clock, metrics, log, random: () => random.unit(),
     audience: () => ({ member: parts.member, environments: certificate.current().environments }),
@@ -148,6 +148,8 @@ function conversation({ link, trust, clock, metrics, log, random, swarm, rates, 
       rates: rates.declared(),
       version: parts.deps.version,
     }),
+    ...(agent === undefined ? {} : { ride: agent.ride }),
+    onManifests: (manifests) => library.expect(manifests),
     onRoster: (roster) => swarm.setRoster(roster),
     onCertificate: async (compact) => {
       certificate.replace(await trust.verifyCertificate(compact, parts.member));

@@ -158,17 +158,23 @@ export const SyncRequestSchema = Type.Object(
     progress: Type.Array(ProgressSchema, { maxItems: 64 }),
     /** Now, for displays. */
     rates: Type.Optional(RatesSchema),
+    /** Reports that would otherwise have a request of their own. They are recorded before the wait begins: whatever is answered says that they are durable. */
+    reports: Type.Optional(Type.Array(ReportSchema, { minItems: 1, maxItems: limits.syncReportsMax })),
+    /** Whether the manifests of what is ordered may come with the orders. */
+    manifests: Type.Optional(Type.Boolean()),
     waitMs: Type.Integer({ minimum: 0, maximum: limits.syncWaitMs }),
     version: Type.String({ maxLength: 64 }),
   },
   strict,
 );
-export type SyncRequest = Static<typeof SyncRequestSchema>;
+export type SyncRequest = Omit<Static<typeof SyncRequestSchema>, 'reports'> & { readonly reports?: readonly Report[] };
 
 export const SyncReplySchema = Type.Object(
   {
     /** Orders above `seqSeen` that name this member, oldest first, in compact form. */
     orders: Type.Array(Compact, { maxItems: 64 }),
+    /** Encoded manifests of revisions that the orders name, in base64, for members that take them; one that is missing or too large is asked for. */
+    manifests: Type.Optional(Type.Array(Type.String({ maxLength: Math.ceil(limits.syncManifestBytesMax / 3) * 4 }), { maxItems: limits.syncManifestsMax })),
     /** TUF files that are newer than what the member holds, by file name (`3.root.json`, `timestamp.json`, `env-prod.json`), as text. */
     metadata: Type.Record(Type.String({ maxLength: 160 }), Type.String({ maxLength: limits.snapshotBytesMax })),
     roster: Type.Optional(Type.String({ maxLength: limits.rosterBytesMax * 2 })),

@@ -88,6 +88,11 @@ export const limits = {
   /** One report of a target: phases since the last one. */
   reportsMax: 256,
   reportOutputBytesMax: 10 * KiB,
+  /** Reports that come with a sync: with an output each they and what else is said stay far below {@link limits.apiBodyBytesMax}. */
+  syncReportsMax: 16,
+  /** Manifests that come with orders, and their length: most are some hundred bytes. Others are asked for one by one. */
+  syncManifestsMax: 8,
+  syncManifestBytesMax: 16 * KiB,
   /** Members named in a report as those that sent most. */
   transferFeedersMax: 8,
   /** How long a sync may wait for news before it answers empty-handed. */

@@ -6,13 +6,13 @@ import { ProtocolError } from '../../proto/errors.ts';
 import type { EnrolReply, EnrolRequest, HandOverReply, HandOverRequest, Report } from '../../proto/fleet.ts';
 import { decodeRevision } from '../../proto/revision-codec.ts';
 import type { Grant } from '../../proto/statement.ts';
-import { handle } from '../core/commands.ts';
 import type { RevisionRecord, State } from '../core/model.ts';
 import { revisionOf } from '../core/select.ts';
 import { ControlError } from '../errors.ts';
 import { demand, submit } from './facts.ts';
 import type { Fleet, ReportsReply } from './fleet.ts';
 import { Nonces } from './nonces.ts';
+import { recordReports } from './reports.ts';
 import { certificateOf } from './statements.ts';
 import { Conversations, memberOf, type SyncOptions } from './sync.ts';
 
@@ -77,20 +77,11 @@ export class Members implements Fleet {
     return { certificate: certificateOf(enrolled, org, repository), environments: [...enrolled.environments] };
   }
 
-  /** One decision for all reports of a request: they are durable together. */
   async report(id: string, reports: readonly Report[]): Promise<ReportsReply> {
-    const { facts, clock, presence, metrics, log } = this.#options;
+    const { facts, presence } = this.#options;
     memberOf(facts.state(), id);
     presence.seen(id);
-    const { result: answers } = await facts.transact(`member:${id}`, (state) => {
-      const result = reports.map((report) => handle(state, { kind: 'report', member: id, report }, clock.now()));
-      return { events: result.flatMap((answer) => (answer.kind === 'accepted' ? answer.events : [])), result };
-    });
-    const refusals = answers.flatMap((answer, index) => (answer.kind === 'refused' ? [{ answer, report: reports[index] }] : []));
-    for (const { answer, report } of refusals) log.warn({ member: id, deployment: report?.deployment, code: answer.code, detail: answer.message }, 'a report was refused');
-    metrics.reports.inc({ result: 'recorded' }, answers.length - refusals.length);
-    metrics.reports.inc({ result: 'refused' }, refusals.length);
-    return { recorded: answers.length - refusals.length, refused: refusals.length };
+    return await recordReports(id, reports, this.#options);
   }
 
   async handOver(id: string, request: HandOverRequest): Promise<HandOverReply> {

@@ -3,15 +3,17 @@
 import type { JournalEntry } from '../../proto/events.ts';
 import type { SyncReply, SyncRequest } from '../../proto/fleet.ts';
 import type { Clock } from '../clock.ts';
-import type { IssuedOrder, Member, State } from '../core/model.ts';
+import type { Member, State } from '../core/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RandomBytes } from '../random.ts';
 import type { TrustRepository } from '../trust/repository.ts';
 import { submit, type Facts } from './facts.ts';
+import { manifestsFor, ordersFor } from './orders.ts';
 import { Polls } from './polls.ts';
 import type { Presence } from './presence.ts';
+import { recordReports } from './reports.ts';
 import { Rosters } from './rosters.ts';
 import { certificateOf, recentlyRenewed, renewalDue } from './statements.ts';
 
@@ -30,8 +32,6 @@ export interface SyncOptions {
   readonly returned: () => void;
 }
 
-/** Orders in one answer; the member comes again for the rest. */
-const ordersMax = 64;
 /** Members that are told something at once, and after how long the next ones: each comes back with a signed request, and people's requests must get between. */
 const rousedTogether = 128;
 const rousedEveryMs = 30;
@@ -75,16 +75,17 @@ export class Conversations {
   async sync(id: string, request: SyncRequest, { signal }: { readonly signal: AbortSignal }): Promise<SyncReply> {
     const { presence, facts, clock, metrics } = this.#options;
     const member = memberOf(facts.state(), id);
+    const until = clock.monotonic() + request.waitMs;
     const away = clock.now() - (presence.seenAt(id) ?? 0) > awayMs;
     presence.heard(id, request);
     if (away) this.#options.returned();
+    if (request.reports !== undefined) await recordReports(id, request.reports, this.#options);
     await this.#locate(member, request);
     const renewed = await this.#renew(member);
     const poll = this.#polls.open(id);
     const gone = presence.listen(id);
     metrics.eventStreams.inc({ kind: 'agent' });
     try {
-      const until = clock.monotonic() + request.waitMs;
       for (;;) {
         const news = this.#news(id, request, renewed);
         const left = until - clock.monotonic();
@@ -134,8 +135,9 @@ export class Conversations {
     const metadata = repository.files(request.metadata, environments);
     const roster = this.#rosters.since(state, request.rosterEpoch);
     if (orders.length === 0 && Object.keys(metadata).length === 0 && Object.keys(roster).length === 0 && !renewed) return undefined;
+    const manifests = request.manifests === true ? manifestsFor(state, member, orders) : [];
     const certificate = renewed || recentlyRenewed(member, clock.now()) ? { certificate: certificateOf(member, org, repository) } : {};
-    return { orders, metadata, ...roster, ...certificate };
+    return { orders: orders.map(({ compact }) => compact), metadata, ...(manifests.length === 0 ? {} : { manifests: [...manifests] }), ...roster, ...certificate };
   }
 
   async #locate(member: Member, { addresses, uploadUrl }: SyncRequest): Promise<void> {
@@ -227,25 +229,4 @@ export function memberOf(state: State, id: string): Member {
   const member = state.members.get(id);
   if (member === undefined || member.revoked) throw new ControlError('UNAUTHENTICATED', `${id} is not a member any more: join again with a new token and a new key`);
   return member;
-}
-
-/** Orders above what the member has seen that name it, oldest first. */
-function ordersFor(state: State, member: Member, { seqSeen }: SyncRequest): string[] {
-  return member.environments
-    .flatMap((environment) => {
-      const seen = Object.hasOwn(seqSeen, environment) ? (seqSeen[environment] ?? 0) : 0;
-      return (state.orders.get(environment) ?? []).filter((order) => order.seq > seen && targetsOf(order).has(member.member));
-    })
-    .slice(0, ordersMax)
-    .map((order) => order.compact);
-}
-
-/** Targets of an order, to look one up: each of hundreds of them asks for each of the environment's orders. */
-const targetSets = new WeakMap<IssuedOrder, ReadonlySet<string>>();
-function targetsOf(order: IssuedOrder): ReadonlySet<string> {
-  const known = targetSets.get(order);
-  if (known !== undefined) return known;
-  const made = new Set(order.targets);
-  targetSets.set(order, made);
-  return made;
 }

@@ -11,7 +11,7 @@ import { limits } from '../../proto/limits.ts';
 import { ControlError } from '../errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Authenticator } from './auth.ts';
-import { decodeReports } from './decode-reports.ts';
+import { decodeReports, decodeSync } from './decode-reports.ts';
 import type { Access } from './route.ts';
 import { SyncAnswers } from './sync-answers.ts';
 
@@ -75,7 +75,7 @@ export async function agentRoutes(app: FastifyInstance, options: AgentRoutesOpti
       if (!reply.raw.writableFinished) gone.abort(hungUp);
     });
     const id = await member(request);
-    const answer = await fleet.sync(id, bodies.read(request, syncForm), { signal: gone.signal });
+    const answer = await fleet.sync(id, decodeSync(bodies.read(request, syncForm)), { signal: gone.signal });
     const { bytes, encoding } = await answers.encode(answer, request.headers['accept-encoding']);
     if (encoding !== undefined) void reply.header('content-encoding', encoding);
     return await reply.type('application/json; charset=utf-8').send(bytes);

@@ -2,8 +2,12 @@
 // is built from a list, so that its static type has forgotten which words they are.
 
 import type { Static } from 'typebox';
-import type { Report, ReportsRequestSchema } from '../../proto/fleet.ts';
+import type { Report, ReportsRequestSchema, SyncRequest, SyncRequestSchema } from '../../proto/fleet.ts';
 
 export function decodeReports({ reports }: Static<typeof ReportsRequestSchema>): readonly Report[] {
   return reports as readonly Report[];
+}
+
+export function decodeSync(request: Static<typeof SyncRequestSchema>): SyncRequest {
+  return request as SyncRequest;
 }

@@ -29,6 +29,9 @@ const indexesReusedMax = 8;
 /** Topics that a neighbour accepts are bounded (`limits.exchangeTopicsMax`), two for each revision; the oldest shares are let go. */
 const revisionsSharedMax = 24;
 
+/** Manifests that came with orders, until they are obtained: those of a few answers, 16 KiB each at most. */
+const manifestsAtHandMax = 32;
+
 /** What the library needs. */
 export interface LibraryDeps {
   readonly manifests: Manifests;
@@ -52,6 +55,8 @@ export interface Library {
   /** The sharing of a revision's tree, if any. */
   sharing(revision: Digest): Sharing | undefined;
   unshare(revision: Digest): void;
+  /** Keeps encoded manifests at hand that came unasked, the newest {@link manifestsAtHandMax}: what nobody obtains is forgotten. */
+  expect(manifests: readonly Uint8Array[]): void;
   shared(): ReadonlyMap<Digest, readonly string[]>;
   close(): void;
 }
@@ -60,6 +65,7 @@ export interface Library {
 export function createLibrary(deps: LibraryDeps): Library {
   const shared = new Map<Digest, Shared>();
   const underWay = new Map<Digest, Promise<Manifest>>();
+  const atHand = new Map<Digest, Uint8Array>();
 
   const unshare = (revision: Digest): void => {
     const open = shared.get(revision);
@@ -72,7 +78,8 @@ export function createLibrary(deps: LibraryDeps): Library {
     obtain(revision, environments, options) {
       const running = underWay.get(revision);
       if (running !== undefined) return running;
-      const promise = obtain(deps, revision, environments, options).finally(() => underWay.delete(revision));
+      const promise = obtain(deps, revision, environments, { ...options, atHand: atHand.get(revision) }).finally(() => underWay.delete(revision));
+      atHand.delete(revision);
       underWay.set(revision, promise);
       return promise;
     },
@@ -91,6 +98,15 @@ export function createLibrary(deps: LibraryDeps): Library {
     },
     sharing: (revision) => shared.get(revision)?.tree,
     unshare,
+    expect(manifests) {
+      for (const bytes of manifests) {
+        const digest = hash('sha256', bytes);
+        atHand.delete(digest);
+        atHand.set(digest, bytes);
+        const [oldest] = atHand.keys();
+        if (atHand.size > manifestsAtHandMax && oldest !== undefined) atHand.delete(oldest);
+      }
+    },
     shared: () => new Map([...shared].map(([revision, { environments }]) => [revision, environments])),
     close() {
       for (const revision of shared.keys()) unshare(revision);
@@ -125,10 +141,10 @@ function indexParts(revision: Revision, index: Uint8Array): Uint8Array[] {
   return revision.indexChunks.map(({ length }) => index.subarray(offset, (offset += length)));
 }
 
-async function obtain(deps: LibraryDeps, digest: Digest, environments: readonly string[], { signal, indexFrom }: Obtaining): Promise<Manifest> {
+async function obtain(deps: LibraryDeps, digest: Digest, environments: readonly string[], { signal, indexFrom, atHand }: Obtaining & { readonly atHand: Uint8Array | undefined }): Promise<Manifest> {
   const kept = await deps.manifests.get(digest);
   if (kept !== undefined) return kept;
-  const bytes = await manifestBytes(deps, digest, signal);
+  const bytes = atHand ?? (await manifestBytes(deps, digest, signal));
   const revision = decodeRevision(bytes);
   const made = await indexFrom?.(digest, revision, environments, { signal });
   const index = made ?? (await indexByChunks(deps, digest, revision, environments, { signal }));

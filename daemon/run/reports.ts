@@ -1,6 +1,7 @@
 // Sends what the installer has journalled to the control plane, in order, until it is acknowledged. A report is never lost to a
 // crash or an absence: it stays in the installer's journal until the control plane has recorded it.
 
+import type { Report } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
 import type { Clock } from '../clock.ts';
 import type { Installer } from '../install/installer.ts';
@@ -20,8 +21,23 @@ export interface ReporterDeps {
   readonly log: Logger;
 }
 
+/**
+ * Reports that ride with a request of the conversation instead of one of their own. Between two long polls they wait for the next, which comes at once; while one is
+ * open they are sent beside it. What rides is acknowledged with the answer, up to a minute later; until then it is sent again with whatever is sent beside, so that
+ * nothing is recorded before what came before it.
+ */
+export interface Ride {
+  /** Takes what is pending aboard the request that is sent now: oldest first, at most {@link limits.syncReportsMax}. */
+  board(): readonly Report[];
+  /** The request was answered, and another follows at once: what is reported until then waits for it. Never rejects. */
+  arrived(): Promise<void>;
+  /** The request failed, or none follows soon: nothing waits any more. */
+  missed(): void;
+}
+
 /** The sender: `wake` after each journalled report. */
 export interface Reporter {
+  readonly ride: Ride;
   wake(): void;
   run(signal: AbortSignal): Promise<void>;
 }
@@ -30,25 +46,57 @@ export interface Reporter {
 export function createReporter(deps: ReporterDeps): Reporter {
   let wakeUp: () => void = () => undefined;
   let awake = true;
+  let isRideComing = false;
+  let aboard: readonly Report[] = [];
+  const wake = (): void => {
+    awake = true;
+    wakeUp();
+  };
   const sleep = async (signal: AbortSignal): Promise<void> => {
-    if (awake) return;
+    if (awake && !isRideComing) return;
     await new Promise<void>((resolve) => {
-      wakeUp = resolve;
+      wakeUp = () => {
+        if (!isRideComing) resolve();
+      };
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
   };
+  const isAboard = ({ deployment, reportNo }: Report): boolean => aboard.some((one) => one.deployment === deployment && one.reportNo === reportNo);
   return {
-    wake() {
-      awake = true;
-      wakeUp();
+    wake,
+    ride: {
+      board() {
+        isRideComing = false;
+        aboard = deps.installer.pendingReports().slice(0, limits.syncReportsMax);
+        wake();
+        return aboard;
+      },
+      async arrived() {
+        const landed = aboard;
+        aboard = [];
+        isRideComing = true;
+        try {
+          await acknowledge(deps, landed);
+        } catch (cause) {
+          deps.metrics.failures.inc({ component: 'reports' });
+          deps.log.warn({ err: cause }, 'that reports were taken could not be written down; they are sent again');
+        }
+      },
+      missed() {
+        aboard = [];
+        isRideComing = false;
+        wake();
+      },
     },
     async run(signal) {
       let failures = 0;
       while (!signal.aborted) {
         await sleep(signal);
+        // A poll may have been answered since it was woken.
+        if (isRideComing && !signal.aborted) continue;
         awake = false;
         try {
-          await sendAll(deps, signal);
+          if (!deps.installer.pendingReports().every(isAboard)) await sendAll(deps, signal);
           failures = 0;
         } catch (cause) {
           if (signal.aborted) return;
@@ -68,8 +116,12 @@ async function sendAll(deps: ReporterDeps, signal: AbortSignal): Promise<void> {
     const reports = deps.installer.pendingReports().slice(0, limits.reportsMax);
     if (reports.length === 0) return;
     await deps.link.report(reports, { signal });
-    const highest = new Map<string, number>();
-    for (const { deployment, reportNo } of reports) highest.set(deployment, Math.max(reportNo, highest.get(deployment) ?? 0));
-    for (const [deployment, reportNo] of highest) await deps.installer.acknowledged(deployment, reportNo);
+    await acknowledge(deps, reports);
   }
+}
+
+async function acknowledge({ installer }: Pick<ReporterDeps, 'installer'>, reports: readonly Report[]): Promise<void> {
+  const highest = new Map<string, number>();
+  for (const { deployment, reportNo } of reports) highest.set(deployment, Math.max(reportNo, highest.get(deployment) ?? 0));
+  for (const [deployment, reportNo] of highest) await installer.acknowledged(deployment, reportNo);
 }

@@ -10,6 +10,7 @@ import type { Link } from '../link/link.ts';
 import type { Logger } from '../log.ts';
 import type { DaemonMetrics } from '../metrics.ts';
 import type { Audience, Trust } from '../trust/trust.ts';
+import type { Ride } from './reports.ts';
 
 /** Waits after failures: doubled each time up to the longest, then a random part of it, so that a fleet does not return as one. */
 const retry = { firstMs: 500, longestMs: 30_000 } as const;
@@ -17,6 +18,8 @@ const retry = { firstMs: 500, longestMs: 30_000 } as const;
 const refusedPauseMs = 2_000;
 /** A member that cannot keep this pace with news would only burn its processor. */
 const pauseMsMin = 20;
+/** Reports do not wait longer for the next request to ride with it. */
+const rideAfterMsMax = 100;
 
 /** What the loop needs. */
 export interface SyncDeps {
@@ -31,6 +34,10 @@ export interface SyncDeps {
   describe(): Promise<Pick<SyncRequest, 'addresses' | 'uploadUrl' | 'running' | 'progress' | 'rates' | 'version'>>;
   onRoster(roster: Roster): void;
   onCertificate(compact: string): Promise<void>;
+  /** Reports that ride along; absent where nothing is reported. */
+  readonly ride?: Ride;
+  /** Manifests that came with orders, encoded and of no worth before they have been hashed. */
+  onManifests(manifests: readonly Uint8Array[]): void;
   /** Metadata changed: what environments authorise may be other revisions. */
   onMetadata(): void;
   /** A verified order, not yet accepted. */
@@ -46,6 +53,7 @@ export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<voi
     let pauseMs: number;
     try {
       const reply = await deps.link.sync(await request(deps, wholeRoster), { signal });
+      await deps.ride?.arrived();
       if (failures > 0) deps.log.info({}, 'the control plane answers again');
       failures = 0;
       deps.metrics.controlConnected.set(1);
@@ -53,8 +61,10 @@ export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<voi
       const taken = await take(deps, reply);
       wholeRoster = taken.wholeRoster;
       pauseMs = Math.max(taken.refused ? refusedPauseMs : pauseMsMin, Math.min(reply.pollAfterMs, limits.syncWaitMs));
+      if (pauseMs > rideAfterMsMax) deps.ride?.missed();
     } catch (cause) {
       if (signal.aborted) return;
+      deps.ride?.missed();
       failures += 1;
       deps.metrics.controlConnected.set(0);
       deps.metrics.failures.inc({ component: 'sync' });
@@ -66,8 +76,12 @@ export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<voi
 }
 
 async function request(deps: SyncDeps, wholeRoster: boolean): Promise<SyncRequest> {
+  const said = await deps.describe();
+  const reports = deps.ride?.board() ?? [];
   return {
-    ...(await deps.describe()),
+    ...said,
+    ...(reports.length === 0 ? {} : { reports }),
+    manifests: true,
     seqSeen: { ...deps.trust.seqSeen() },
     metadata: { ...deps.trust.versions() },
     rosterEpoch: wholeRoster ? 0 : (deps.trust.roster()?.epoch ?? 0),
@@ -87,6 +101,7 @@ async function take(deps: SyncDeps, reply: SyncReply): Promise<Taken> {
   let refused = Object.keys(reply.metadata).length > 0 && (await takeMetadata(deps, reply.metadata));
   if (reply.certificate !== undefined) await attempt(deps, 'certificate', async () => await deps.onCertificate(reply.certificate ?? ''));
   const wholeRoster = !(await takeRoster(deps, reply));
+  if (reply.manifests !== undefined) deps.onManifests(reply.manifests.map((text) => Buffer.from(text, 'base64')));
   for (const compact of reply.orders) {
     try {
       await deps.onOrder(await deps.trust.verifyOrder(compact, deps.audience()));
