@@ -15,6 +15,8 @@ const ApprovalsPage = lazy(async () => (await import('./pages/approvals.tsx')).A
 const DeploymentPage = lazy(async () => (await import('./pages/deployment.tsx')).DeploymentPage);
 const EnvironmentPage = lazy(async () => (await import('./pages/environment.tsx')).EnvironmentPage);
 const PromotionPage = lazy(async () => (await import('./pages/deployment.tsx')).PromotionPage);
+const ReceiptPage = lazy(async () => (await import('./pages/receipt.tsx')).ReceiptPage);
+const SwarmPage = lazy(async () => (await import('./pages/swarm.tsx')).SwarmPage);
 const TargetPage = lazy(async () => (await import('./pages/target.tsx')).TargetPage);
 const TargetsPage = lazy(async () => (await import('./pages/targets.tsx')).TargetsPage);
 const PipelinePage = lazy(async () => (await import('./pages/pipeline.tsx')).PipelinePage);
@@ -63,8 +65,10 @@ function Frame(): JSX.Element {
           <Route path="/pipelines/:pipeline" component={PipelinePage} />
           <Route path="/environments/:environment" component={EnvironmentPage} />
           <Route path="/deployments/:deployment" component={DeploymentPage} />
+          <Route path="/deployments/:deployment/receipt" component={ReceiptPage} />
           <Route path="/promotions/:promotion" component={PromotionPage} />
           <Route path="/approvals" component={ApprovalsPage} />
+          <Route path="/swarm" component={SwarmPage} />
           <Route path="/targets" component={TargetsPage} />
           <Route path="/targets/:target" component={TargetPage} />
           <Route default component={Nowhere} />
@@ -83,6 +87,7 @@ function Navigation(): JSX.Element {
       <a href="/pipelines" aria-current={here('/pipelines', '/')}>Pipelines</a>
       <a href="/approvals" aria-current={here('/approvals')}>Approvals{waiting > 0 && <span class="count"> {waiting}<span class="unseen"> wait for you</span></span>}</a>
       <a href="/targets" aria-current={here('/targets')}>Targets</a>
+      <a href="/swarm" aria-current={here('/swarm')}>Swarm</a>
     </nav>
   );
 }

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { bodyOf } from '../../control/cli/commands-apply.ts';
 import { readFileText } from '../../control/files/read.ts';
+import type { Transfer } from '../../proto/fleet.ts';
 import { healthy, TestControl, until, type TestMember } from '../control/http/harness.ts';
 import { buildRevision } from '../support/revisions.ts';
 
@@ -48,6 +49,9 @@ export interface WebFleet extends AsyncDisposable {
   person(name: string, groups: readonly string[], scopes: readonly string[]): Promise<string>;
 }
 
+/** What each machine says that it fetched. */
+const fetchBytes = 4_000_000;
+
 const environments = ['alpha', 'beta', 'prod-na', 'prod-eu'] as const;
 
 export async function webFleet(machines = 3): Promise<WebFleet> {
@@ -70,11 +74,18 @@ export async function webFleet(machines = 3): Promise<WebFleet> {
     ),
   );
   const work = async (environment: string): Promise<void> => {
+    const all = agents.get(environment as (typeof environments)[number]) ?? [];
+    // The first gets all from the seed, the others from the first.
+    const transferOf = (agent: TestMember): Transfer => {
+      const [first] = all;
+      const share = agent === first ? { originBytes: fetchBytes, peerBytes: 0, from: [{ member: proxy.id, bytes: fetchBytes }] } : { originBytes: 0, peerBytes: fetchBytes, from: [{ member: first?.id ?? '', bytes: fetchBytes }] };
+      return { ...share, reusedBytes: 1_000_000, wastedBytes: 0, timing: { totalMs: 4_000, firstByteMs: 10, waitMs: 0, storeMs: 0, throttledMs: 3_000, strikes: 0 }, rates: { send: 1_000_000, receive: 2_000_000 } };
+    };
     const turn = async (agent: TestMember): Promise<void> => {
       const { read } = await agent.sync();
-      for (const order of read) await agent.report(order, healthy(order));
+      for (const order of read) await agent.report(order, healthy(order), order.action === 'prefetch' ? { transfer: transferOf(agent) } : {});
     };
-    await Promise.all((agents.get(environment as (typeof environments)[number]) ?? []).map(turn));
+    await Promise.all(all.map(turn));
   };
   return {
     control,

@@ -175,10 +175,20 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     expect([complaints, await page.getByRole('heading', { level: 1 }).innerText()]).toEqual([[], 'spare-07']);
   });
 
+  test('shows from where the bytes of a deployment came, how that compares to the least that there can be, and who fed whom', async () => {
+    const { page, complaints } = await signedIn();
+    await page.goto(`${fleet.control.url}/swarm?revision=web@1&environment=alpha`);
+    await page.getByText('3 of 3 targets hold every chunk').waitFor();
+    await page.getByRole('link', { name: 'web@1 to alpha' }).click();
+    await page.getByText('1.00 copies of 4.0 MB left the origin; one is the least').waitFor();
+    await page.getByRole('row', { name: /^alpha-2 .*alpha-1 4.0 MB/ }).waitFor();
+    expect([await page.getByRole('list', { name: 'bytes by where they came from' }).innerText(), complaints]).toEqual([expect.stringMatching(/8\.0 MB from peers 53\.3 %\s+4\.0 MB from origin/), []]);
+  });
+
   test('fits a narrow screen and twice the size of letters', async () => {
     const { page } = await signedIn({ width: 400 });
     const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1']) {
+    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1', '/swarm?revision=web@1', '/deployments/alpha-1/receipt']) {
       await page.goto(fleet.control.url + path);
       await page.getByText('live', { exact: true }).waitFor();
       await page.getByText(/alpha|Nothing waits/).first().waitFor();
@@ -218,7 +228,7 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     const { page } = await signedIn({ bypassCSP: true });
     const found: unknown[] = [];
     const promoted = String((await fleet.control.get('/v1/promotions?environment=alpha')).body.items[0].promotion);
-    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted']] as const) {
+    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted'], ['/swarm?revision=web@1', 'hold every chunk'], ['/deployments/alpha-1/receipt', 'Target by target']] as const) {
       await page.goto(fleet.control.url + path);
       await page.getByText(text).first().waitFor();
       await page.getByText('live', { exact: true }).waitFor();

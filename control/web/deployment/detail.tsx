@@ -36,7 +36,7 @@ export function DeploymentDetail({ deployment: one, explanation }: { readonly de
       <dl>
         <Row name="began"><Since at={startedAt} />{finishedAt !== undefined && `; took ${spanText(finishedAt - startedAt)}`}</Row>
         {rollback === undefined && reason !== undefined && <Row name="outcome">{reason}</Row>}
-        {originBytes + peerBytes + reusedBytes > 0 && <Row name="bytes">{bytesText(peerBytes)} from peers, {bytesText(originBytes)} from origin, {bytesText(reusedBytes)} was there already</Row>}
+        {originBytes + peerBytes + reusedBytes > 0 && <Row name="bytes">{bytesText(peerBytes)} from peers, {bytesText(originBytes)} from origin, {bytesText(reusedBytes)} was there already; <a href={`/deployments/${encodeURIComponent(one.deployment)}/receipt`}>how they travelled</a></Row>}
         {explanation !== undefined && explanation.waits.length > 0 && <Row name="waits for"><ul>{explanation.waits.map(({ reason: why, until }) => <li key={why}>{why}{until !== undefined && ` (${untilText(until, now())})`}</li>)}</ul></Row>}
       </dl>
       <h2>Batches</h2>
