@@ -6,12 +6,11 @@ import { chunkState, createPieceSet, createPieceTable, putPiece } from './pieces
 import { swarmBounds } from './swarm-bounds.ts';
 import { type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 
-const none = new Int32Array(0);
 const noPieces = createPieceSet(0);
 
 /** A view of a neighbour that has said nothing yet. */
 function createView(peer: Peer, topic: TopicState): View {
-  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, counts: none, offers: noPieces, dry: false, asked: new Set(), given: 0, redirectedAt: Number.NEGATIVE_INFINITY };
+  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, offers: noPieces, dry: false, asked: new Set(), given: 0, redirectedAt: Number.NEGATIVE_INFINITY };
 }
 
 /** The view of a neighbour on a topic, made when needed. */
@@ -74,7 +73,6 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
 export function endFetch(topic: TopicState): void {
   delete topic.fetch;
   for (const view of topic.viewList) {
-    view.counts = none;
     view.offers = noPieces;
     view.dry = false;
   }
@@ -96,7 +94,7 @@ export function setViewHeld(state: SwarmState, topic: TopicState, view: View, he
 /** One more ordinal that a neighbour holds. */
 export function viewGains(state: SwarmState, topic: TopicState, view: View, ordinal: number): void {
   if (view.held === undefined || !view.held.set(ordinal)) return;
-  if (isMissing(topic.fetch, ordinal)) countChange(topic, view, ordinal, 1);
+  if (topic.fetch !== undefined) offer(topic.fetch, view, ordinal);
   view.newsAt = state.now;
   view.dry = false;
   if (topic.holders !== undefined && !view.peer.info.origin) topic.holders[ordinal] = (topic.holders[ordinal] ?? 0) + 1;
@@ -112,7 +110,7 @@ function countHolder({ holders }: TopicState, { held, peer }: View, change: 1 | 
 export function viewLoses(topic: TopicState, view: View, ordinal: number): void {
   if (view.held === undefined || !view.held.clear(ordinal)) return;
   if (topic.holders !== undefined && !view.peer.info.origin) topic.holders[ordinal] = (topic.holders[ordinal] ?? 0) - 1;
-  if (isMissing(topic.fetch, ordinal)) countChange(topic, view, ordinal, -1);
+  if (topic.fetch !== undefined) withdraw(topic.fetch, view, topic.fetch.table.pieceOf(ordinal));
 }
 
 /** Marks a missing chunk as asked for, once more. */
@@ -138,9 +136,6 @@ export function releaseChunk(topic: TopicState, fetch: Fetch, ordinal: number): 
 export function arriveChunk(topic: TopicState, fetch: Fetch, ordinal: number): boolean {
   if (!isMissing(fetch, ordinal)) return false;
   if (fetch.table.state[ordinal] === chunkState.missing) changeOpen(fetch, ordinal, -1);
-  for (const view of topic.viewList) {
-    if (view.held?.has(ordinal) === true) countChange(topic, view, ordinal, -1);
-  }
   fetch.table.state[ordinal] = chunkState.arrived;
   fetch.claims[ordinal] = 0;
   return true;
@@ -174,36 +169,38 @@ function changeOpen(fetch: Fetch, ordinal: number, change: 1 | -1): void {
   if (piece.open === (change === 1 ? 1 : 0)) putPiece(fetch.table.open, index, change === 1);
 }
 
-function countChange(topic: TopicState, view: View, ordinal: number, change: 1 | -1): void {
-  const index = topic.fetch?.table.pieceOf(ordinal) ?? -1;
-  const piece = topic.fetch?.table.pieces[index];
-  if (piece === undefined) return;
-  const count = (view.counts[index] ?? 0) + change;
-  view.counts[index] = count;
-  if (count !== (change === 1 ? 1 : 0)) return;
-  putPiece(view.offers, index, change === 1);
-  if (!view.peer.info.origin) piece.holders += change;
+/** A neighbour has something of a piece that we lack. */
+function offer({ table }: Fetch, view: View, ordinal: number): void {
+  const found = table.state[ordinal];
+  if (found !== chunkState.missing && found !== chunkState.taken) return;
+  const piece = table.pieceOf(ordinal);
+  if (!putPiece(view.offers, piece, true) || view.peer.info.origin) return;
+  table.holders[piece] = (table.holders[piece] ?? 0) + 1;
 }
 
-function countView(topic: TopicState, view: View): void {
-  const { fetch } = topic;
+/** It has less of a piece than it said; unless something is left that we lack, it has nothing of it for us. */
+function withdraw(fetch: Fetch, view: View, piece: number): void {
+  const { table } = fetch;
+  if (table.pieces[piece]?.ordinals.some((ordinal) => isMissing(fetch, ordinal) && view.held?.has(ordinal) === true) !== false) return;
+  if (!putPiece(view.offers, piece, false) || view.peer.info.origin) return;
+  table.holders[piece] = (table.holders[piece] ?? 0) - 1;
+}
+
+/** Looks through what a neighbour that we know anew says that it holds. What arrives later stays in its offers: nobody looks for what is not open. */
+function countView({ fetch }: TopicState, view: View): void {
   if (fetch === undefined) return;
-  view.counts = new Int32Array(fetch.table.pieces.length);
-  view.offers = createPieceSet(fetch.table.pieces.length);
+  const { pieces } = fetch.table;
+  view.offers = createPieceSet(pieces.length);
   view.dry = false;
-  eachMissingHeld(fetch, view, (ordinal) => countChange(topic, view, ordinal, 1));
-}
-
-function uncountView(topic: TopicState, view: View): void {
-  if (topic.fetch === undefined) return;
-  eachMissingHeld(topic.fetch, view, (ordinal) => countChange(topic, view, ordinal, -1));
-}
-
-function eachMissingHeld(fetch: Fetch, view: View, visit: (ordinal: number) => void): void {
   if (view.held === undefined) return;
-  for (const { ordinals } of fetch.table.pieces) {
-    for (const ordinal of ordinals) {
-      if (isMissing(fetch, ordinal) && view.held.has(ordinal)) visit(ordinal);
-    }
+  for (const { ordinals } of pieces) {
+    for (const ordinal of ordinals) if (view.held.has(ordinal)) offer(fetch, view, ordinal);
+  }
+}
+
+function uncountView({ fetch }: TopicState, view: View): void {
+  if (fetch === undefined || view.peer.info.origin) return;
+  for (const piece of fetch.table.pieces.keys()) {
+    if (putPiece(view.offers, piece, false)) fetch.table.holders[piece] = (fetch.table.holders[piece] ?? 0) - 1;
   }
 }

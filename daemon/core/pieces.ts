@@ -14,8 +14,6 @@ export interface Piece {
   open: number;
   /** Chunks not stored yet. */
   left: number;
-  /** Neighbours, origins aside, that hold a chunk of it that has not arrived. */
-  holders: number;
   /** The origin said that others have it: not before this time again. */
   originAfter: number;
   /** And not before this one only because it is our turn. */
@@ -28,6 +26,8 @@ export interface PieceTable {
   pieceOf(ordinal: number): number;
   readonly state: Uint8Array;
   readonly pieceBytes: number;
+  /** For each piece, how many neighbours, origins aside, hold something of it that had not arrived when they said so. */
+  readonly holders: Int32Array;
   /** Pieces of which something is free to be asked for. */
   readonly open: PieceSet;
   /**
@@ -64,7 +64,7 @@ export function createPieceTable(chunkCount: number, missing: readonly number[],
   let bytes = 0;
   const finish = (): void => {
     if (ordinals.length === 0) return;
-    pieces.push({ ordinals, open: ordinals.length, left: ordinals.length, holders: 0, originAfter: 0, turnAfter: 0 });
+    pieces.push({ ordinals, open: ordinals.length, left: ordinals.length, originAfter: 0, turnAfter: 0 });
     ordinals = [];
     bytes = 0;
   };
@@ -79,57 +79,60 @@ export function createPieceTable(chunkCount: number, missing: readonly number[],
   finish();
   const open = createPieceSet(pieces.length);
   for (const piece of pieces.keys()) putPiece(open, piece, true);
-  return { pieces, state, pieceBytes, pieceOf: (ordinal) => index[ordinal] ?? -1, open, rarestAmong: rarestAmong(pieces, open) };
+  const holders = new Int32Array(pieces.length);
+  return { pieces, state, pieceBytes, pieceOf: (ordinal) => index[ordinal] ?? -1, holders, open, rarestAmong: rarestAmong(holders, open) };
 }
 
-
-/** Puts a piece into a set, or takes it out. */
-export function putPiece(set: PieceSet, piece: number, isIn: boolean): void {
+/** Puts a piece into a set, or takes it out. Whether that changed anything. */
+export function putPiece(set: PieceSet, piece: number, isIn: boolean): boolean {
   const bit = 1 << (piece & 31);
-  const word = set[piece >>> 5] ?? 0;
-  set[piece >>> 5] = isIn ? word | bit : word & ~bit;
+  const before = set[piece >>> 5] ?? 0;
+  const after = isIn ? before | bit : before & ~bit;
+  set[piece >>> 5] = after;
+  return after !== before;
 }
 
 /**
  * Looks only at pieces that the one to be asked has and that are free, 32 at a time: a fleet's agents hold much the same, so those are few.
  * (Buckets by availability, as libtorrent keeps them, find the rarest piece at once, and then walk past all that this neighbour has not.)
  */
-function rarestAmong(pieces: readonly Piece[], open: PieceSet): PieceTable['rarestAmong'] {
-  const found = new Int32Array(pieces.length);
-  const rarity = new Int32Array(pieces.length);
+function rarestAmong(holders: Int32Array, open: PieceSet): PieceTable['rarestAmong'] {
   return (offers, mask, order, random, visit) => {
-    let count = 0;
-    for (let word = 0; word < open.length; word += 1) {
-      let bits = (open[word] ?? 0) & (offers[word] ?? 0);
-      if (mask !== undefined) bits &= mask[word] ?? 0;
-      for (; bits !== 0; bits &= bits - 1) {
-        const piece = 32 * word + 31 - Math.clz32(bits & -bits);
-        found[count] = piece;
-        rarity[count] = order === 'any' ? 0 : (pieces[piece]?.holders ?? 0);
-        count += 1;
-      }
-    }
     for (let tried = -1; ; ) {
       let rarest = Number.POSITIVE_INFINITY;
       let size = 0;
-      for (let index = 0; index < count; index += 1) {
-        const here = rarity[index] ?? 0;
-        if (here <= tried || here > rarest) continue;
-        size = here === rarest ? size + 1 : 1;
-        rarest = here;
+      for (let word = 0; word < open.length; word += 1) {
+        for (let bits = candidates(open, offers, mask, word); bits !== 0; bits &= bits - 1) {
+          const here = order === 'any' ? 0 : (holders[pieceOfBit(word, bits)] ?? 0);
+          if (here <= tried || here > rarest) continue;
+          size = here === rarest ? size + 1 : 1;
+          rarest = here;
+        }
       }
       if (size === 0) return false;
       const skip = Math.floor(random * size);
       // Those of this rarity from the drawn one on, then those before it.
       for (const [from, to] of [[skip, size], [0, skip]] as const) {
         let nth = 0;
-        for (let index = 0; index < count && nth < to; index += 1) {
-          if (rarity[index] !== rarest) continue;
-          if (nth >= from && visit(found[index] ?? -1)) return true;
-          nth += 1;
+        for (let word = 0; word < open.length && nth < to; word += 1) {
+          for (let bits = candidates(open, offers, mask, word); bits !== 0 && nth < to; bits &= bits - 1) {
+            const piece = pieceOfBit(word, bits);
+            if (order !== 'any' && holders[piece] !== rarest) continue;
+            if (nth >= from && visit(piece)) return true;
+            nth += 1;
+          }
         }
       }
       tried = rarest;
     }
   };
+}
+
+function candidates(open: PieceSet, offers: PieceSet, mask: PieceSet | undefined, word: number): number {
+  return (open[word] ?? 0) & (offers[word] ?? 0) & (mask === undefined ? -1 : (mask[word] ?? 0));
+}
+
+/** The piece of the lowest bit of a word of a set. */
+function pieceOfBit(word: number, bits: number): number {
+  return 32 * word + 31 - Math.clz32(bits & -bits);
 }

@@ -53,9 +53,7 @@ export interface View {
   newsAt: number;
   /** It lacks something and has said nothing for too long: it is stuck, or keeps what it gets to itself. */
   isSilent: boolean;
-  /** For each piece of the fetch: chunks that have not arrived and that it holds. */
-  counts: Int32Array;
-  /** The pieces of which that is more than none. */
+  /** The pieces of the fetch of which it holds something that had not arrived when it said so. */
   offers: PieceSet;
   /** Nothing to ask it for until something changes. */
   dry: boolean;

@@ -40,8 +40,8 @@ describe('createPieceTable()', () => {
       fc.property(fc.array(fc.nat(5), { minLength: 70, maxLength: 70 }), some, some, some, fc.double({ min: 0, max: 0.999, noNaN: true }), (holders, open, offered, masked, random) => {
         const table = createPieceTable(70, Array.from({ length: 70 }, (_, ordinal) => ordinal), () => 60_000);
         const [offers, mask] = [createPieceSet(70), createPieceSet(70)];
-        for (const [index, piece] of table.pieces.entries()) {
-          piece.holders = holders[index] ?? 0;
+        for (const index of table.pieces.keys()) {
+          table.holders[index] = holders[index] ?? 0;
           putPiece(table.open, index, open[index] === true);
           putPiece(offers, index, offered[index] === true);
           putPiece(mask, index, masked[index] === true);
@@ -51,7 +51,7 @@ describe('createPieceTable()', () => {
         expect(table.rarestAmong(offers, mask, 'rarest', random, visit)).toBe(false);
         const expected = [...table.pieces.keys()].filter((index) => open[index] === true && offered[index] === true && masked[index] === true);
         expect(visited.toSorted((a, b) => a - b)).toEqual(expected);
-        const rarity = visited.map((index) => table.pieces[index]?.holders ?? 0);
+        const rarity = visited.map((index) => table.holders[index] ?? 0);
         expect(rarity).toEqual(rarity.toSorted((a, b) => a - b));
         const first: number[] = [];
         expect(table.rarestAmong(offers, undefined, 'any', random, (index) => first.push(index) > 0)).toBe(first.length === 1);
