@@ -4,7 +4,7 @@
 import type { Bitmap } from '../../proto/bitmap.ts';
 import { chunkState, createPieceSet, createPieceTable, putPiece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
+import { enliven, type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 
 const noPieces = createPieceSet(0);
 
@@ -56,6 +56,7 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     isStarving: false,
     hasStarved: false,
     jitter: state.random(),
+    isCalm: false,
     startedAt: state.now,
     hasCaught: false,
     expectedUntil: state.now + swarmBounds.expectedMs,
@@ -66,12 +67,14 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     bordersOpen: 0,
     seesAll: false,
   };
+  enliven(state, topic);
   for (const view of topic.viewList) countView(topic, view);
 }
 
 /** Forgets the fetch; requests must have been dropped before. */
 export function endFetch(topic: TopicState): void {
   delete topic.fetch;
+  topic.isPatient = false;
   for (const view of topic.viewList) {
     view.offers = noPieces;
     view.dry = false;

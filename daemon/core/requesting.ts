@@ -25,9 +25,9 @@ export function pump(state: SwarmState): void {
 }
 
 /** Only a cap makes them compete. */
-function urgentFirst(state: SwarmState): Iterable<TopicState> {
-  if (state.receive === undefined) return state.topics.values();
-  return [...state.topics.values()].toSorted((a, b) => Number(a.traffic === 'background') - Number(b.traffic === 'background'));
+function urgentFirst({ receive, lively }: SwarmState): readonly TopicState[] {
+  if (receive === undefined || lively.length < 2) return lively;
+  return lively.toSorted((a, b) => Number(a.traffic === 'background') - Number(b.traffic === 'background'));
 }
 
 /** Time in which we did not run is nobody else's fault. */
@@ -40,12 +40,17 @@ export function forgive(state: SwarmState, pausedMs: number): void {
 }
 
 /** Looks at the deadlines: requests that overstay, neighbours to be left alone, fetches without a holder, the last pieces. */
-export function tick(state: SwarmState): void {
+export function look(state: SwarmState): void {
+  state.lookAt = Number.POSITIVE_INFINITY;
   expire(state);
-  for (const topic of state.topics.values()) {
+  for (const topic of state.lively) {
     if (topic.fetch === undefined) continue;
+    topic.fetch.isCalm = !topic.fetch.seesAll && !topic.fetch.hasStarved && topic.fetch.expectedUntil === 0;
     // What an origin refused, or an importer was to bring, is asked for again by time alone.
-    for (const view of topic.viewList) if (view.peer.info.origin || view.peer.isForeign) view.dry = false;
+    for (const view of topic.viewList) {
+      if (view.peer.isForeign) topic.fetch.isCalm = false;
+      if (view.peer.info.origin || view.peer.isForeign) view.dry = false;
+    }
     if (topic.fetch.expectedUntil !== 0 && state.now >= topic.fetch.expectedUntil) {
       topic.fetch.expectedUntil = 0;
       topic.fetch.ownersStale = true;
@@ -54,7 +59,13 @@ export function tick(state: SwarmState): void {
     watchForSilence(state, topic, topic.fetch, tauMs(state, topic.fetch));
     watchForStarvation(state, topic, topic.fetch);
     finishOff(state, topic, topic.fetch);
+    topic.fetch.isCalm &&= !topic.fetch.hasCaught;
   }
+}
+
+/** How long a fetch may go without being looked at: long while enough is under way, and nothing but an answer can change that. */
+export function lookMs(state: SwarmState, fetch: Fetch): number {
+  return fetch.isCalm && fetch.open > 0 && hasEnough(state, fetch.table.pieceBytes) ? swarmBounds.calmTickMs : swarmBounds.tickMs;
 }
 
 /** How long a fetch waits for holders to appear before it turns to the origin (tau). */
@@ -72,12 +83,12 @@ export function tauMs(state: SwarmState, fetch: Fetch): number {
 
 function fill(state: SwarmState, topic: TopicState, fetch: Fetch, purpose: 'normal' | 'desperate'): void {
   // What the rules leave to ask for is remembered between steps; what despair does is not, since it is rare.
-  const spent = new Set<View>();
+  const spent = purpose === 'normal' ? undefined : new Set<View>();
   while (fetch.open > 0) {
-    const next = soonest(state, topic, fetch, purpose === 'normal' ? undefined : spent);
+    const next = soonest(state, topic, fetch, spent);
     if (next === undefined) return;
     if (askRarest(state, topic, fetch, next, purpose)) continue;
-    if (purpose === 'normal') next.dry = true;
+    if (spent === undefined) next.dry = true;
     else spent.add(next);
   }
 }

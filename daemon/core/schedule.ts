@@ -9,10 +9,9 @@ import { expectedTopic, onAbsent, onBusy, onChunk, onElsewhere, onStored } from 
 import { endFetch, startFetch } from './fetching.ts';
 import type { FetchMoment } from './fetch-account.ts';
 import { createPeer, dropRequests, isThrottled } from './peers.ts';
-import { forgive, pump, tick } from './requesting.ts';
+import { forgive, look, lookMs, pump } from './requesting.ts';
 import { forgetUploads, onCancel, onRequest, onServed } from './serving.ts';
 import type { RateGate } from './rate.ts';
-import { swarmBounds } from './swarm-bounds.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent } from './swarm-events.ts';
 import { createSwarmState, type Peer, type SwarmState, type TopicState } from './swarm-state.ts';
 import { isForeign } from './zones.ts';
@@ -43,23 +42,18 @@ export function createSchedule({ self, random, receive }: ScheduleOptions): Sche
   const state = createSwarmState(self, random, receive);
   return {
     step(event, now) {
-      // A tick was due at most `tickMs` after the last step, if anything can overstay at all.
-      forgive(state, now - state.now - swarmBounds.tickMs);
+      // A tick was due by then.
+      forgive(state, now - state.dueAt);
       state.now = Math.max(now, state.now);
       state.effects = [];
       apply(state, event);
+      if (state.now >= state.lookAt) look(state);
       flushDue(state);
       pump(state);
+      state.dueAt = nextDue(state);
       return state.effects;
     },
-    wakeAt() {
-      let at: number | undefined;
-      for (const topic of state.topics.values()) {
-        const due = Math.min(topic.flushAt ?? Infinity, topic.fetch === undefined ? Infinity : state.now + swarmBounds.tickMs);
-        if (due < (at ?? Infinity)) at = due;
-      }
-      return at;
-    },
+    wakeAt: () => (state.dueAt === Number.POSITIVE_INFINITY ? undefined : state.dueAt),
     expected: (member, theirTopic, request, ordinal) => expectedTopic(state, member, theirTopic, request, ordinal),
     fetchMoment(id) {
       const topic = state.topics.get(id);
@@ -122,7 +116,8 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
     case 'served':
       return onServed(state, event.upload, event.absent);
     case 'tick':
-      return tick(state);
+      // What is due is done after every event; this is one for want of others.
+      return;
   }
   event satisfies never;
 }
@@ -173,15 +168,36 @@ function gone(state: SwarmState, member: string): void {
 }
 
 function staleOwners(state: SwarmState): void {
-  for (const { fetch } of state.topics.values()) {
+  for (const { fetch } of state.lively) {
     if (fetch !== undefined) fetch.ownersStale = true;
   }
 }
 
 function flushDue(state: SwarmState): void {
-  for (const topic of state.topics.values()) {
+  for (const topic of state.lively) {
     if (topic.flushAt !== undefined && topic.flushAt <= state.now) flushHave(state, topic);
   }
+}
+
+/** When the next tick is due; lets those topics rest that wait for nothing. */
+function nextDue(state: SwarmState): number {
+  const { lively } = state;
+  let flushAt = Number.POSITIVE_INFINITY;
+  let isFetching = false;
+  for (let index = lively.length - 1; index >= 0; index -= 1) {
+    const topic = lively[index];
+    if (topic === undefined) continue;
+    if (topic.flushAt !== undefined) flushAt = Math.min(flushAt, topic.flushAt);
+    if (topic.fetch !== undefined) {
+      isFetching = true;
+      state.lookAt = Math.min(state.lookAt, state.now + lookMs(state, topic.fetch));
+    } else if (topic.flushAt === undefined) {
+      topic.isLively = false;
+      lively.splice(index, 1);
+    }
+  }
+  if (!isFetching) state.lookAt = Number.POSITIVE_INFINITY;
+  return Math.min(flushAt, state.lookAt);
 }
 
 function withTopic(state: SwarmState, id: number, act: (topic: TopicState) => void): void {

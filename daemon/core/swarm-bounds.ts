@@ -92,6 +92,8 @@ export const swarmBounds = {
   haveForeignMs: 500,
   /** How often deadlines are looked at while something is being fetched. */
   tickMs: 50,
+  /** The same while enough is under way, in a fleet of which we see a few. */
+  calmTickMs: 200,
 
   /** Requests served at once to completion, and of those to one neighbour; the rest wait in line. */
   servingMax: 4,

@@ -88,6 +88,8 @@ export interface Fetch {
   readonly jitter: number;
   /** Until when neighbours that have not opened the topic are expected to; 0 when that is over. */
   expectedUntil: number;
+  /** Whether, when last looked at, time alone had nothing to bring: no border, no doubts, no hunger. */
+  isCalm: boolean;
   /** When it began. */
   readonly startedAt: number;
   /** Whether a neighbour did not answer us, or answered wrongly. */
@@ -119,9 +121,13 @@ export interface TopicState {
   fetch?: Fetch;
   /** How urgent what we ask for of it is; only our own caps look at that. */
   traffic: TrafficClass;
+  /** Whether it is among {@link SwarmState.lively}. */
+  isLively: boolean;
   /** When what was gained must be announced. */
   flushAt: number | undefined;
   flushedPieces: number;
+  /** Whether all who follow can wait for the next moment for news. */
+  isPatient: boolean;
   /** At an origin: the connection number of whom each chunk was last given to; 0 for nobody. Made at the first request. */
   given?: Int32Array;
   /** And when. */
@@ -195,6 +201,12 @@ export interface SwarmState {
   /** Ours to all neighbours, late ones too. */
   readonly requests: Map<number, Request>;
   readonly topics: Map<number, TopicState>;
+  /** Those with a fetch, or with news to tell: all that time and room can do something about, few of the thousands that a seed shares. */
+  readonly lively: TopicState[];
+  /** When deadlines are to be looked at. */
+  lookAt: number;
+  /** Until when, as said after the last step, nothing is due. */
+  dueAt: number;
   /** Our topic by {@link topicKey}. */
   readonly byKey: Map<string, TopicState>;
   readonly records: Map<string, Record>;
@@ -235,6 +247,9 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     peers: new Map(),
     requests: new Map(),
     topics: new Map(),
+    lively: [],
+    lookAt: Number.POSITIVE_INFINITY,
+    dueAt: Number.POSITIVE_INFINITY,
     byKey: new Map(),
     records: new Map(),
     agents: [],
@@ -262,6 +277,13 @@ export function topicKey(info: { readonly revision: string; readonly blob: strin
   return `${info.blob} ${info.revision}`;
 }
 
+/** Has a topic looked after from now on. */
+export function enliven(state: SwarmState, topic: TopicState): void {
+  if (topic.isLively) return;
+  topic.isLively = true;
+  state.lively.push(topic);
+}
+
 /** What is remembered of `member`, made when needed. */
 export function recordOf(state: SwarmState, member: string): Record {
   let record = state.records.get(member);
@@ -274,7 +296,7 @@ export function recordOf(state: SwarmState, member: string): Record {
 
 /** Whether a neighbour must not be asked for this revision again: it sent a corrupt chunk of it. */
 export function isBarred(state: SwarmState, member: string, revision: string): boolean {
-  return state.records.get(member)?.barred.has(revision) ?? false;
+  return state.records.size > 0 && (state.records.get(member)?.barred.has(revision) ?? false);
 }
 
 /** Whether the fleet is too large for everybody to see everybody. */

@@ -12,11 +12,11 @@ import { dropView, endFetch, setViewHeld, viewGains, viewOf } from './fetching.t
 import { dropRequests, maySee, strikeProtocol } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { TopicInfo } from './swarm-events.ts';
-import { isBarred, topicKey, type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
+import { enliven, isBarred, topicKey, type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 
 /** Takes part in a topic from now on. */
 export function shareTopic(state: SwarmState, id: number, info: TopicInfo, held: Bitmap): void {
-  const topic: TopicState = { id, info, held, log: [], traffic: 'rollout', views: new Map(), viewList: [], originViews: [], flushAt: undefined, flushedPieces: 0, ...(state.self.origin ? { holders: new Int32Array(info.chunkCount) } : {}) };
+  const topic: TopicState = { id, info, held, log: [], traffic: 'rollout', views: new Map(), viewList: [], originViews: [], isLively: false, flushAt: undefined, flushedPieces: 0, isPatient: false, ...(state.self.origin ? { holders: new Int32Array(info.chunkCount) } : {}) };
   state.topics.set(id, topic);
   state.byKey.set(topicKey(info), topic);
   const key = topicKey(info);
@@ -33,6 +33,7 @@ export function unshareTopic(state: SwarmState, topic: TopicState): void {
     if (view.opened) state.effects.push({ kind: 'send', member, message: { kind: 'close', topic: topic.id } });
   }
   endFetch(topic);
+  topic.flushAt = undefined;
   for (const { peer, theirTopic } of topic.viewList) if (theirTopic !== undefined) peer.theirViews.delete(theirTopic);
   state.topics.delete(topic.id);
   state.byKey.delete(topicKey(topic.info));
@@ -137,12 +138,14 @@ export function gain(state: SwarmState, topic: TopicState, ordinals: Iterable<nu
     if (topic.held.set(ordinal)) topic.log.push(ordinal);
   }
   topic.flushAt = Math.min(topic.flushAt ?? Number.POSITIVE_INFINITY, state.now + haveDelayMs(state, topic));
+  enliven(state, topic);
 }
 
 function haveDelayMs(state: SwarmState, topic: TopicState): number {
   if (topic.fetch === undefined) return swarmBounds.haveMs;
   // At the beginning hardly anybody has anything to give: each message late is a line idle.
   if (topic.fetch.piecesDone < swarmBounds.earlyPieces) return swarmBounds.haveMsMin;
+  if (topic.isPatient) return nextMoment(topic.fetch, state.now, swarmBounds.aheadMs) - state.now;
   let rate = 0;
   for (const peer of state.peers.values()) rate += peer.rate;
   const pieceMs = rate === 0 ? 0 : topic.fetch.table.pieceBytes / rate;
@@ -152,10 +155,14 @@ function haveDelayMs(state: SwarmState, topic: TopicState): number {
 /** Announces what was gained since the last time, to all who follow the topic and are not known to hold it. */
 export function flushHave(state: SwarmState, topic: TopicState): void {
   topic.flushAt = undefined;
-  topic.flushedPieces = topic.fetch?.piecesDone ?? 0;
+  const { fetch } = topic;
+  topic.flushedPieces = fetch?.piecesDone ?? 0;
+  topic.isPatient = fetch !== undefined && fetch.piecesDone >= swarmBounds.earlyPieces;
   for (const view of topic.viewList) {
     if (!view.opened || view.theirTopic === undefined || view.told === topic.log.length) continue;
-    const dueAt = topic.fetch === undefined ? 0 : dueAtOf(topic, topic.fetch, view, state.now);
+    const mayWait = fetch !== undefined && canWait(topic, fetch, view);
+    topic.isPatient &&= mayWait;
+    const dueAt = mayWait ? nextMoment(fetch, view.toldAt, view.peer.isForeign ? swarmBounds.haveForeignMs : swarmBounds.aheadMs) : 0;
     if (dueAt > state.now) {
       topic.flushAt = Math.min(topic.flushAt ?? Number.POSITIVE_INFINITY, dueAt);
       continue;
@@ -172,15 +179,15 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
   }
 }
 
-/** When a neighbour is to have news of ours: at once, or with all others that can wait, at moments that are our own. */
-function dueAtOf({ held }: TopicState, { piecesDone, missing, table, jitter }: Fetch, view: View, now: number): number {
-  if (piecesDone < swarmBounds.earlyPieces) return 0;
-  const { isForeign } = view.peer;
-  const everyMs = isForeign ? swarmBounds.haveForeignMs : swarmBounds.aheadMs;
-  const dueAt = (Math.floor(view.toldAt / everyMs + jitter) + 1 - jitter) * everyMs;
-  if (dueAt <= now) return dueAt;
-  const canWait = isForeign || view.held === undefined || view.peer.info.origin || held.exceeds(view.held, Math.ceil((swarmBounds.aheadPieces * missing) / table.pieces.length));
-  return canWait ? dueAt : 0;
+/** Whether a neighbour has enough to choose from without our news, or has them only once in a while. */
+function canWait({ held }: TopicState, { piecesDone, missing, table }: Fetch, { peer, held: theirs }: View): boolean {
+  if (piecesDone < swarmBounds.earlyPieces) return false;
+  return peer.isForeign || theirs === undefined || peer.info.origin || held.exceeds(theirs, Math.ceil((swarmBounds.aheadPieces * missing) / table.pieces.length));
+}
+
+/** The first after `since` of the moments, `everyMs` apart and our own, at which all who can wait have our news. */
+function nextMoment({ jitter }: Fetch, since: number, everyMs: number): number {
+  return (Math.floor(since / everyMs + jitter) + 1 - jitter) * everyMs;
 }
 
 /** Ascending ranges that cover exactly these ordinals. */

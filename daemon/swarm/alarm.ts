@@ -3,7 +3,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock.ts';
 
-/** Waits under way at once, of which all but one are for moments that have become later: deadlines are at most 100 ms ahead. */
+/** Waits under way at once, of which all but one are for moments that have become later: what is due is at most half a second ahead. */
 const waitsMax = 256;
 
 /**
