@@ -2,9 +2,10 @@
 // Whom to ask for what is decided in requesting.ts; what a message means in topics.ts and arriving.ts.
 
 import type { Bitmap } from '../../proto/bitmap.ts';
+import type { Fetch } from './fetch-state.ts';
 import { chunkState, createPieceSet, createPieceTable, putPiece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { enliven, type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
+import { enliven, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 
 const noPieces = createPieceSet(0);
 

@@ -3,13 +3,14 @@
 //
 // What is owned is not a piece but a block of ordinals, the same for everybody: agents that lack different chunks pack them into different pieces.
 
+import type { Fetch } from './fetch-state.ts';
 import { fullMeshMax } from './neighbours.ts';
 import { hash32, mix32, rendezvous } from './hash.ts';
 import { putPiece } from './pieces.ts';
 import { rosterIndex, type RosterIndex } from './roster-index.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { besideOrigins, inOwnZone, originZones } from './zones.ts';
-import { isBarred, type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
+import { isBarred, type SwarmState, type TopicState } from './swarm-state.ts';
 
 /** Whether a chunk is ours to fetch from the origin by now. */
 export function isOwn(topic: TopicState, fetch: Fetch, ordinal: number, now: number): boolean {

@@ -2,12 +2,13 @@
 // that overstay. The accounts are in peers.ts and fetching.ts.
 
 import { limits } from '../../proto/limits.ts';
+import type { Fetch } from './fetch-state.ts';
 import { isMissing, takeChunk } from './fetching.ts';
 import { blockOf, isOwn, refreshOwners, watchForSilence } from './ownership.ts';
 import { closeRequest, dropRequests, expectedMs, graceMs, hasEnough, isReliable, isThrottled, isTrusted, letDawdle, makeLate, mayAsk, openRequest } from './peers.ts';
 import { chunkState, type Piece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { type Fetch, type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
+import { type Peer, type Request, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 import { rangesOf } from './topics.ts';
 import { hasForeignRoom, isAbroad, mayImport } from './zones.ts';
 

@@ -2,8 +2,9 @@
 // a copy for each of ten thousand messages a second would cost more than the messages.
 
 import type { Bitmap } from '../../proto/bitmap.ts';
+import type { Fetch } from './fetch-state.ts';
 import { fullMeshMax } from './neighbours.ts';
-import type { PieceSet, PieceTable } from './pieces.ts';
+import type { PieceSet } from './pieces.ts';
 import type { RateGate, TrafficClass } from './rate.ts';
 import type { Effect, PeerInfo, TopicInfo } from './swarm-events.ts';
 
@@ -65,47 +66,6 @@ export interface View {
   redirected?: Bitmap;
   /** When that was last. */
   redirectedAt: number;
-}
-
-export interface Fetch {
-  readonly table: PieceTable;
-  readonly missing: number;
-  /** Chunks not stored. */
-  left: number;
-  /** Chunks free to be asked for. */
-  open: number;
-  /** How many unfinished requests claim a chunk. */
-  readonly claims: Uint8Array;
-  /** Pieces stored whole. */
-  piecesDone: number;
-  /** Since when nothing could be asked for by the rules. */
-  idleSince: number | undefined;
-  /** It has been so for tau. */
-  isStarving: boolean;
-  /** It once was: what nobody near holds is asked of the origin from then on, piece by piece, without a tau for each. */
-  hasStarved: boolean;
-  /** Part of tau that is ours alone, so that the starved do not ask together. */
-  readonly jitter: number;
-  /** Until when neighbours that have not opened the topic are expected to; 0 when that is over. */
-  expectedUntil: number;
-  /** Whether, when last looked at, time alone had nothing to bring: no border, no doubts, no hunger. */
-  isCalm: boolean;
-  /** When it began. */
-  readonly startedAt: number;
-  /** Whether a neighbour did not answer us, or answered wrongly. */
-  hasCaught: boolean;
-  /** For each block of ordinals: 1 when it is ours to fetch from the origin, more when it may become ours; see ownership.ts. */
-  ownBlocks: Uint8Array;
-  /** The pieces that have something of ours. */
-  ownPieces: PieceSet;
-  /** Ownership must be worked out anew. */
-  ownersStale: boolean;
-  /** Members of our zone among whom the blocks are divided that come from other zones; see zones.ts. */
-  importers: readonly string[];
-  /** How many importers that we do not see are no longer waited for; see zones.ts. */
-  bordersOpen: number;
-  /** Whether everybody who takes part is a neighbour. */
-  seesAll: boolean;
 }
 
 export interface TopicState {

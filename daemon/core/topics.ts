@@ -8,11 +8,12 @@ import { decodeBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import { ProtocolError } from '../../proto/errors.ts';
 import type { HaveMessage, OpenMessage, OrdinalRange } from '../../proto/exchange.ts';
 import { limits } from '../../proto/limits.ts';
+import type { Fetch } from './fetch-state.ts';
 import { dropView, endFetch, setViewHeld, viewGains, viewOf } from './fetching.ts';
 import { dropRequests, maySee, strikeProtocol } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { TopicInfo } from './swarm-events.ts';
-import { enliven, isBarred, topicKey, type Fetch, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
+import { enliven, isBarred, topicKey, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 
 /** Takes part in a topic from now on. */
 export function shareTopic(state: SwarmState, id: number, info: TopicInfo, held: Bitmap): void {

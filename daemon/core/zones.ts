@@ -1,10 +1,11 @@
 // Zones: a chunk should cross the border between two of them once for each zone, and reach everybody else from within (swarm.md, section 2.4). For each block
 // of ordinals one member of a zone is its importer, another one the backup; nobody is told, everybody works it out from the roster.
 
+import type { Fetch } from './fetch-state.ts';
 import { mix32 } from './hash.ts';
 import { isTrusted } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { type Fetch, type SwarmState, type TopicState } from './swarm-state.ts';
+import { type SwarmState, type TopicState } from './swarm-state.ts';
 
 /** Whether a member is known to be in another zone than we. */
 export function isForeign(state: SwarmState, member: string): boolean {
