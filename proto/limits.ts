@@ -104,6 +104,8 @@ export const limits = {
   rosterMembersMax: 10_240,
   /** Those barred whom a roster names: everybody of a full fleet, and as many again that were replaced within the life of a certificate. */
   rosterRevokedMax: 20_480,
+  /** Health checks that an order brings: as many as a deploy spec may have; with the ids of 500 targets they stay within what a statement may have. */
+  orderChecksMax: 16,
   /** Life of a certificate (trust.md, section 2). Revocation reaches members through the roster long before that. */
   certificateLifeMs: 7 * 86_400_000,
 } as const;

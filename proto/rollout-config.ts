@@ -16,8 +16,29 @@ export interface BatchSpec {
   readonly pause?: boolean;
   /** A workflow of the environment's pipeline that must be successful over what runs by then, before the batch counts as done. */
   readonly verify?: string;
+  /** A health check of the configuration that is for the targets of this batch, and of others that name it. */
+  readonly check?: string;
   /** So many must have been counted since it began to bake, beside the time. */
   readonly minSamples?: SamplesSpec;
+}
+
+/**
+ * A health check that a target makes beside those of its release's deploy spec, before the release counts as up. One that no batch names is
+ * made on every target. What goes back is judged by its deploy spec alone: an older release may not know of it.
+ */
+export interface HealthCheckSpec {
+  readonly name: string;
+  /** On the target itself, such as `/healthz`. */
+  readonly path: string;
+  /** Absent, or the application's own there: the port of the instance that is checked. */
+  readonly port?: number;
+  /** Absent: 200. */
+  readonly status?: number;
+  readonly intervalMs?: number;
+  /** In a row. */
+  readonly successes?: number;
+  /** Until it counts as failed. */
+  readonly timeoutMs?: number;
 }
 
 /** Samples that a bake must see: time without traffic says nothing. */
@@ -94,4 +115,5 @@ export interface FineConfig {
   readonly rollback?: RollbackConfig;
   readonly prefetch?: PrefetchConfig;
   readonly alarms?: readonly AlarmSpec[];
+  readonly healthChecks?: readonly HealthCheckSpec[];
 }

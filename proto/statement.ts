@@ -47,6 +47,22 @@ export type Certificate = Static<typeof CertificateSchema>;
 export const OrderActionSchema = Type.Union([Type.Literal('prefetch'), Type.Literal('activate'), Type.Literal('rollback'), Type.Literal('cancel')]);
 export type OrderAction = Static<typeof OrderActionSchema>;
 
+/** A health check that an order brings, beside those of the release's deploy spec. What is left out is as there. */
+export const OrderCheckSchema = Type.Object(
+  {
+    name: Name,
+    path: Type.String({ pattern: '^/[^\\s]*$', maxLength: 256 }),
+    /** Absent: that of the instance. */
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+    status: Type.Optional(Type.Integer({ minimum: 100, maximum: 599 })),
+    intervalSeconds: Type.Optional(Type.Number({ minimum: 0.05, maximum: 600 })),
+    successes: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+    timeoutSeconds: Type.Optional(Type.Number({ minimum: 0.05, maximum: 3600 })),
+  },
+  strict,
+);
+export type OrderCheck = Static<typeof OrderCheckSchema>;
+
 /** An activation order (trust.md "two layers of order"): which targets may act now, and until when. Signed by the orders key. */
 export const OrderSchema = Type.Object(
   {
@@ -69,6 +85,8 @@ export const OrderSchema = Type.Object(
     notAfter: Instant,
     /** sha2-256 of the environment's previous order in compact form, or none for the first. */
     previous: Type.Optional(DigestText),
+    /** To be passed before the release counts as up; of `activate`. */
+    checks: Type.Optional(Type.Array(OrderCheckSchema, { minItems: 1, maxItems: limits.orderChecksMax })),
   },
   strict,
 );

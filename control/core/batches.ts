@@ -2,7 +2,7 @@
 // arithmetic on numbers of targets is arithmetic.ts.
 
 import type { DeploymentConfig } from '../../proto/events.ts';
-import type { AutoRollback, BatchSpec, Share, VerificationEnd } from '../../proto/rollout-config.ts';
+import type { AutoRollback, BatchSpec, HealthCheckSpec, Share, VerificationEnd } from '../../proto/rollout-config.ts';
 import type { Deployment, TargetDeployment } from './model.ts';
 
 const whole: BatchSpec = { size: '100%' };
@@ -27,6 +27,14 @@ export function sizesOf(specs: readonly BatchSpec[]): readonly Share[] {
 export function specOf({ type, config }: Pick<Deployment, 'type' | 'config'>, index: number): BatchSpec {
   const specs = type === 'catch-up' ? [whole] : type === 'rollback' ? rollbackSpecs(config) : batchSpecs(config);
   return specs[index] ?? whole;
+}
+
+/** The health checks that the targets of a batch make beside those of their deploy spec. What goes back makes none: an older release may not know of them. */
+export function checksOf(deployment: Pick<Deployment, 'type' | 'config'>, index: number): readonly HealthCheckSpec[] {
+  const { type, config } = deployment;
+  if (type === 'rollback' || config.healthChecks === undefined) return [];
+  const named = new Set(batchSpecs(config).map(({ check }) => check));
+  return config.healthChecks.filter(({ name }) => !named.has(name) || specOf(deployment, index).check === name);
 }
 
 /** How a batch is called for people: `batch 2 of 3`, with its name where it has one. */

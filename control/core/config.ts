@@ -2,6 +2,7 @@
 // when it is saved, not when it runs (control-plane.md 1.7).
 
 import type { DeploymentConfig, Labels } from '../../proto/events.ts';
+import { limits } from '../../proto/limits.ts';
 import type { Share } from '../../proto/rollout-config.ts';
 import { percentOf } from './arithmetic.ts';
 import { batchSpecs, lostAfterOf } from './batches.ts';
@@ -27,8 +28,28 @@ export function configProblems(config: DeploymentConfig, targets: number): reado
   if (!(percent > 0 && percent <= 100)) problems.push(`failureThreshold.percent: ${percent} is not above 0 and up to 100`);
   problems.push(...duration('lostAfterMs', config.lostAfterMs, 100), ...duration('progressDeadlineMs', config.progressDeadlineMs, 100));
   problems.push(...duration('bakeMs', config.bakeMs, 0));
-  problems.push(...watchProblems(config));
+  problems.push(...watchProblems(config), ...checkProblems(config));
   return problems;
+}
+
+function checkProblems(config: DeploymentConfig): readonly string[] {
+  const { healthChecks = [], healthyDeadlineMs } = config;
+  const names = healthChecks.map(({ name }) => name);
+  return [
+    ...(names.length > limits.orderChecksMax ? [`healthChecks: ${names.length} of them, at most ${limits.orderChecksMax} may be`] : []),
+    ...twice(names).map((name) => `healthChecks: two of them are called '${name}'`),
+    ...healthChecks.flatMap(({ path, intervalMs, timeoutMs }, index) => [
+      ...(/^\/[^\s]{0,255}$/.test(path) ? [] : [`healthChecks[${index}].path: '${path}' is not a path such as /healthz`]),
+      ...(intervalMs === undefined ? [] : duration(`healthChecks[${index}].intervalMs`, intervalMs, 50, 600_000)),
+      ...(timeoutMs === undefined ? [] : duration(`healthChecks[${index}].timeoutMs`, timeoutMs, 50, 3_600_000)),
+      ...(healthyDeadlineMs !== undefined && (timeoutMs ?? 0) >= healthyDeadlineMs ? [`healthChecks[${index}].timeoutMs: ${timeoutMs} is not below healthyDeadlineMs (${healthyDeadlineMs}), so that nobody would hear how it ended`] : []),
+    ]),
+    ...batchSpecs(config).flatMap(({ check }, index) => (check === undefined || names.includes(check) ? [] : [`batches[${index}].check: there is no health check '${check}'`])),
+  ];
+}
+
+function twice(names: readonly string[]): readonly string[] {
+  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
 }
 
 function batchProblems(config: DeploymentConfig): readonly string[] {
@@ -36,7 +57,7 @@ function batchProblems(config: DeploymentConfig): readonly string[] {
   const names = specs.flatMap(({ name }) => name ?? []);
   return [
     ...specs.flatMap(({ size, bakeMs }, index) => [...share(`batches[${index}]`, size, 1), ...(bakeMs === undefined ? [] : duration(`batches[${index}].bakeMs`, bakeMs, 0))]),
-    ...[...new Set(names.filter((name, index) => names.indexOf(name) !== index))].map((name) => `batches: two of them are called '${name}'`),
+    ...twice(names).map((name) => `batches: two of them are called '${name}'`),
     ...(specs.length > 0 && specs.at(-1)?.pause === true ? ['batches: nothing comes after the last one, so that it cannot pause; leave out its pause'] : []),
   ];
 }
@@ -64,9 +85,9 @@ function share(name: string, value: Share, least: number): readonly string[] {
   return fine ? [] : [`${name}: '${value}' is neither a number of targets from ${least} nor a share from ${least}% to 100%`];
 }
 
-function duration(name: string, ms: number, least: number): readonly string[] {
-  if (Number.isSafeInteger(ms) && ms >= least && ms <= dayMs) return [];
-  return [`${name}: ${ms} is not a whole number of milliseconds from ${least} to ${dayMs}`];
+function duration(name: string, ms: number, least: number, most = dayMs): readonly string[] {
+  if (Number.isSafeInteger(ms) && ms >= least && ms <= most) return [];
+  return [`${name}: ${ms} is not a whole number of milliseconds from ${least} to ${most}`];
 }
 
 /** An environment's name is part of a TUF role's name and of its deployments' ids, which have 64 characters. */

@@ -7,6 +7,7 @@ import { batchVerdict } from './batch-verification.ts';
 import { bakeMsOf, batchText, judgesContent, specOf } from './batches.ts';
 import type { Cause } from './batches.ts';
 import { closingFor } from './closing.ts';
+import type { Effect } from './effects.ts';
 import type { Batch, Deployment, Environment, State, TargetDeployment } from './model.ts';
 import { hasFailed, isDone, isInFlight } from './phases.ts';
 import { goingBack, rollbackTo } from './rollback.ts';
@@ -72,13 +73,21 @@ function stepBatch(state: State, environment: Environment, deployment: Deploymen
   const candidates = open.filter((target) => target.order?.action !== 'activate').map((target) => target.member);
   const balance = balanceOf(state, deployment, observed.now);
   const next = allowed(deployment, balance, candidates);
-  const order = orderEffect(state, environment, deployment, 'activate', next, index);
+  const order = activation(state, environment, deployment, next, index);
   if (order !== undefined) return { ...lost, effects: [order] };
   const deadline = deadlineOf(deployment);
   if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity, balance.matureAt ?? Infinity) };
   // Whoever was switching and got stuck in it says something about the content; whoever never got so far does not.
   const stuck = open.some((target) => target.order?.action === 'activate' && (target.phase === 'activating' || target.phase === 'health-checking'));
   return stop(state, deployment, `${batchText(deployment, index)} made no progress for ${seconds(deployment.config.progressDeadlineMs)}`, stuck ? 'health' : 'error');
+}
+
+/** Where batches have health checks of their own, an order is for targets of one batch: those of another, which came back, get theirs with the next step. */
+function activation(state: State, environment: Environment, deployment: Deployment, members: readonly string[], index: number): Effect | undefined {
+  if (deployment.config.healthChecks === undefined) return orderEffect(state, environment, deployment, 'activate', members, index);
+  const batchOf = (member: string): number => deployment.targets.get(member)?.batch ?? 0;
+  const batch = Math.max(...members.map(batchOf));
+  return orderEffect(state, environment, deployment, 'activate', members.filter((member) => batchOf(member) === batch), batch);
 }
 
 /** A batch succeeds when it has baked, and what is to look at it was satisfied. */

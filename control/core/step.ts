@@ -3,8 +3,9 @@
 
 import type { Digest } from '../../proto/cid.ts';
 import type { DeploymentPhase, Event } from '../../proto/events.ts';
-import type { OrderAction } from '../../proto/statement.ts';
-import { lostAfterOf } from './batches.ts';
+import type { HealthCheckSpec } from '../../proto/rollout-config.ts';
+import type { OrderAction, OrderCheck } from '../../proto/statement.ts';
+import { checksOf, lostAfterOf } from './batches.ts';
 import { orderTargetsMax } from './effects.ts';
 import type { Effect } from './effects.ts';
 import { workflowIn } from './gates/approval.ts';
@@ -59,8 +60,22 @@ export function orderEffect(
       targets: members.slice(0, orderTargetsMax),
       batch,
       ...(environment.orderDigest === undefined ? {} : { previous: environment.orderDigest }),
+      ...(action === 'activate' ? withChecks(checksOf(deployment, batch)) : {}),
     },
   };
+}
+
+function withChecks(specs: readonly HealthCheckSpec[]): { readonly checks?: OrderCheck[] } {
+  const checks = specs.map(({ name, path, port, status, intervalMs, successes, timeoutMs }) => ({
+    name,
+    path,
+    ...(port === undefined ? {} : { port }),
+    ...(status === undefined ? {} : { status }),
+    ...(intervalMs === undefined ? {} : { intervalSeconds: intervalMs / 1000 }),
+    ...(successes === undefined ? {} : { successes }),
+    ...(timeoutMs === undefined ? {} : { timeoutSeconds: timeoutMs / 1000 }),
+  }));
+  return checks.length === 0 ? {} : { checks };
 }
 
 /** Facts about targets that have been silent for too long since they were told to act, and when the next one would be. */

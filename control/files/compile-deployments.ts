@@ -1,10 +1,10 @@
 // Deployment configurations of a file as configurations of the model, and the coverage that an environment asks for before
-// anything switches. What the model does not know is warned of, key by key.
+// anything switches.
 
 import { deploymentDefaults } from '../../proto/api/environments.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
 import type { CoverageSpec } from '../../proto/pipeline.ts';
-import type { AlarmSpec, BatchSpec, FineConfig } from '../../proto/rollout-config.ts';
+import type { AlarmSpec, BatchSpec, FineConfig, HealthCheckSpec } from '../../proto/rollout-config.ts';
 import { configProblems } from '../core/config.ts';
 import type { Findings } from './findings.ts';
 import type { DeploymentText } from './schema.ts';
@@ -35,10 +35,12 @@ const keyOfField: Readonly<Record<string, Path>> = {
   'alarms.prometheus': ['provider', 'prometheus', 'url'],
   'alarms.condition': ['failureCondition'],
   'alarms.intervalMs': ['interval'],
+  'healthChecks.path': ['http', 'path'],
+  'healthChecks.intervalMs': ['interval'],
+  'healthChecks.timeoutMs': ['timeout'],
 };
 
 export function deploymentOf(written: DeploymentText, path: Path, findings: Findings, workflows: readonly string[]): CompiledDeployment {
-  warnOfWhatHasNoEffect(written, path, findings);
   verifyProblems(written, path, findings, workflows);
   const { quorum, enabled } = written.prefetch ?? {};
   if (quorum !== undefined && enabled === false) findings.problem([...path, 'prefetch', 'quorum'], 'nothing fetches ahead, so that this would never be reached; leave it out, or write enabled: true');
@@ -47,7 +49,7 @@ export function deploymentOf(written: DeploymentText, path: Path, findings: Find
     // Such as `batches[1].bakeMs: …`.
     const [said = '', list = '', index, field = ''] = /^(\w+)(?:\[(\d+)\])?((?:\.\w+)*): /.exec(problem) ?? [];
     const key = `${list}${field}`;
-    const place = index === undefined ? (keyOfField[key] ?? key.split('.').filter((part) => part !== '')) : [list, Number(index), ...(keyOfField[key] ?? (list === 'alarms' ? ['name'] : ['size']))];
+    const place = index === undefined ? (keyOfField[key] ?? key.split('.').filter((part) => part !== '')) : [list, Number(index), ...(keyOfField[key] ?? (list === 'alarms' || list === 'healthChecks' ? ['name'] : ['size']))];
     findings.problem([...path, ...place], `${place.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('').slice(1)}: ${inWords(problem.slice(said.length))}`);
   }
   return {
@@ -69,7 +71,7 @@ function configOf(written: DeploymentText, workflows: readonly string[]): Deploy
   const { batches, bake, maxParallel, minHealthy, failureThreshold, unreachable, progressDeadline } = written;
   const whole = deploymentDefaults;
   return {
-    batches: batches?.map((batch) => batchOf(batch, workflows, serverOf(written))) ?? whole.batches,
+    batches: batches?.map((batch) => batchOf(batch, { workflows, checks: (written.healthChecks ?? []).map(({ name }) => name), server: serverOf(written) })) ?? whole.batches,
     maxParallel: maxParallel === undefined ? whole.maxParallel : shareOf(maxParallel),
     minHealthy: minHealthy === undefined ? whole.minHealthy : shareOf(minHealthy),
     failureThreshold: {
@@ -86,25 +88,33 @@ function configOf(written: DeploymentText, workflows: readonly string[]): Deploy
 
 type BatchText = NonNullable<DeploymentText['batches']>[number];
 
-/** What verifies a batch is a workflow. A health check of the same configuration is one that has no effect. */
+/** What verifies a batch is a workflow that looks at it, or a health check of the same configuration that its targets make. */
 function verifyProblems({ batches = [], healthChecks = [] }: DeploymentText, path: Path, findings: Findings, workflows: readonly string[]): void {
   batches.forEach(({ verify }, index) => {
-    if (verify === undefined || workflows.includes(verify)) return;
+    if (verify === undefined) return;
     const at = [...path, 'batches', index, 'verify'];
-    if (healthChecks.some(({ name }) => name === verify)) findings.ignored(at, 'the deploy spec says when a target is healthy; name a workflow that is to look at the batch');
-    else findings.reference(at, 'workflow', verify, workflows);
+    const checks = healthChecks.map(({ name }) => name);
+    if (workflows.includes(verify) && checks.includes(verify)) findings.problem(at, `'${verify}' is a workflow and a health check; call one of them otherwise`);
+    else findings.reference(at, 'workflow or health check', verify, [...workflows, ...checks]);
   });
 }
 
+interface Around {
+  readonly workflows: readonly string[];
+  readonly checks: readonly string[];
+  /** Who is asked where a batch does not say. */
+  readonly server: string | undefined;
+}
+
 /** A batch that says nothing but its size is that alone, however it is written. */
-function batchOf({ size, name, canary, bake, pause, verify, minSamples, provider }: BatchText, workflows: readonly string[], server: string | undefined): DeploymentConfig['batches'][number] {
+function batchOf({ size, name, canary, bake, pause, verify, minSamples, provider }: BatchText, { workflows, checks, server }: Around): DeploymentConfig['batches'][number] {
   const bakeMs = durationMs(bake ?? '');
   const more: Omit<BatchSpec, 'size'> = {
     ...(name === undefined ? {} : { name }),
     ...(canary === true ? { canary } : {}),
     ...(bakeMs === undefined ? {} : { bakeMs }),
     ...(pause === true ? { pause } : {}),
-    ...(verify !== undefined && workflows.includes(verify) ? { verify } : {}),
+    ...(verify === undefined ? {} : workflows.includes(verify) ? { verify } : checks.includes(verify) ? { check: verify } : {}),
     ...(minSamples === undefined ? {} : { minSamples: { prometheus: provider?.prometheus.url ?? server ?? '', metric: minSamples.metric, count: minSamples.count, ...everyOf(minSamples.interval) } }),
   };
   return Object.keys(more).length === 0 ? shareOf(size) : { size: shareOf(size), ...more };
@@ -122,7 +132,7 @@ function autoRollbackOf(written: DeploymentText['autoRollback']): DeploymentConf
 
 /** What is left out where it says what is so anyway. */
 function fineOf(written: DeploymentText): FineConfig {
-  const { stripeBy, order = [], minHealthyTime, healthyDeadline, unreachable, rollback, prefetch, alarms } = written;
+  const { stripeBy, order = [], minHealthyTime, healthyDeadline, unreachable, rollback, prefetch, alarms, healthChecks = [] } = written;
   const [minHealthyTimeMs, healthyDeadlineMs] = [durationMs(minHealthyTime ?? ''), durationMs(healthyDeadline ?? '')];
   const kept = Object.fromEntries((['skipCanary', 'skipBake', 'ignoreWindows'] as const).flatMap((key) => (rollback?.[key] === false ? [[key, false]] : [])));
   return {
@@ -133,7 +143,21 @@ function fineOf(written: DeploymentText): FineConfig {
     ...(unreachable?.tolerate === undefined ? {} : { unreachable: { tolerate: shareOf(unreachable.tolerate) } }),
     ...(Object.keys(kept).length === 0 ? {} : { rollback: kept }),
     ...(isPlain(prefetch) ? {} : { prefetch: { enabled: true, ...(prefetch?.ignoreWindows === false ? { ignoreWindows: false } : {}) } }),
+    ...(healthChecks.length === 0 ? {} : { healthChecks: healthChecks.map(checkOf) }),
     ...(alarms === undefined || alarms.length === 0 ? {} : { alarms: alarms.map((alarm) => alarmOf(alarm, serverOf(written))) }),
+  };
+}
+
+function checkOf({ name, http: { path, port, status }, interval, successes, timeout }: NonNullable<DeploymentText['healthChecks']>[number]): HealthCheckSpec {
+  const [intervalMs, timeoutMs] = [durationMs(interval ?? ''), durationMs(timeout ?? '')];
+  return {
+    name,
+    path,
+    ...(port === undefined ? {} : { port }),
+    ...(status === undefined ? {} : { status }),
+    ...(intervalMs === undefined ? {} : { intervalMs }),
+    ...(successes === undefined ? {} : { successes }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
 }
 
@@ -165,8 +189,4 @@ function alarmOf({ name, webhook, provider, failureCondition, interval, action }
 function isPlain(prefetch: DeploymentText['prefetch']): boolean {
   if (prefetch === undefined || prefetch.enabled === false) return true;
   return prefetch.enabled === undefined && prefetch.quorum !== undefined && prefetch.ignoreWindows !== false;
-}
-
-function warnOfWhatHasNoEffect(written: DeploymentText, path: Path, findings: Findings): void {
-  if (written.healthChecks !== undefined) findings.ignored([...path, 'healthChecks'], 'the deploy spec says when a target is healthy');
 }

@@ -84,12 +84,12 @@ const BatchEntry = mapping(
 const HealthCheckEntry = mapping(
   {
     name: NameText,
-    http: Type.Optional(mapping({ path: text('a path'), port: whole(1, 65_535), status: Type.Optional(whole(100, 599)) }, '{path: /healthz, port: 8080}')),
+    http: mapping({ path: text('a path on the target, such as /healthz', 256), port: Type.Optional(whole(1, 65_535)), status: Type.Optional(whole(100, 599)) }, '{path: /healthz}'),
     interval: Type.Optional(DurationText),
-    successes: Type.Optional(whole(1, 1000)),
+    successes: Type.Optional(whole(1, 100)),
     timeout: Type.Optional(DurationText),
   },
-  '{name: NAME, http: {path: /healthz, port: 8080}}',
+  '{name: NAME, http: {path: /healthz}}',
 );
 const AutoRollbackEntry = mapping(
   {

@@ -5,7 +5,7 @@ import { Document, isCollection, isMap, visit } from 'yaml';
 import { deploymentDefaults } from '../../proto/api/environments.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
 import type { ApprovalSpec, CompliancePolicy, CoverageSpec, EdgeSpec, PipelineEnvironment, SelectKey, StepSpec, WorkflowSpec } from '../../proto/pipeline.ts';
-import type { AlarmSpec, BatchSpec } from '../../proto/rollout-config.ts';
+import type { AlarmSpec, BatchSpec, HealthCheckSpec } from '../../proto/rollout-config.ts';
 import type { TimeWindow } from '../../proto/window.ts';
 import type { BuildWish, EnvironmentWish } from '../core/command-governance.ts';
 import { canonicalText } from '../core/sets.ts';
@@ -188,12 +188,17 @@ function configText(config: DeploymentConfig, coverage: CoverageSpec | undefined
     unreachable: some({ tolerate: unreachable?.tolerate, after }),
     autoRollback: unless(typeof autoRollback === 'object' ? { ...autoRollback, onVerification: [...autoRollback.onVerification] } : autoRollback, whole.autoRollback),
     rollback: some({ ...config.rollback }),
+    healthChecks: config.healthChecks?.map(checkText),
     alarms: config.alarms?.map(alarmText),
   });
 }
 
-function batchText({ name, size, canary, bakeMs, pause, verify, minSamples }: BatchSpec): Fields {
-  return tidy({ name, size, canary: canary === true ? true : undefined, bake: duration(bakeMs), pause: pause === true ? true : undefined, verify, ...(minSamples === undefined ? {} : { minSamples: tidy({ metric: minSamples.metric, count: minSamples.count, interval: duration(minSamples.intervalMs) }), provider: { prometheus: { url: minSamples.prometheus } } }) });
+function batchText({ name, size, canary, bakeMs, pause, verify, check, minSamples }: BatchSpec): Fields {
+  return tidy({ name, size, canary: canary === true ? true : undefined, bake: duration(bakeMs), pause: pause === true ? true : undefined, verify: verify ?? check, ...(minSamples === undefined ? {} : { minSamples: tidy({ metric: minSamples.metric, count: minSamples.count, interval: duration(minSamples.intervalMs) }), provider: { prometheus: { url: minSamples.prometheus } } }) });
+}
+
+function checkText({ name, path, port, status, intervalMs, successes, timeoutMs }: HealthCheckSpec): Fields {
+  return tidy({ name, http: tidy({ path, port, status }), interval: duration(intervalMs), successes, timeout: duration(timeoutMs) });
 }
 
 function alarmText({ alarm, webhook, prometheus, query, condition, intervalMs, action }: AlarmSpec): Fields {

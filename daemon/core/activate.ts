@@ -2,6 +2,7 @@
 // installer's journal says, and what to do after a crash (agent.md, sections 1.2 and 1.3). Nothing is read or run here.
 
 import type { LifecycleEvent } from '../../proto/deploy-spec.ts';
+import type { OrderCheck } from '../../proto/statement.ts';
 
 /** Directory name of a release: `<number>-<first 12 hex digits of the revision>`. */
 export type ReleaseId = `${number}-${string}`;
@@ -57,6 +58,8 @@ export interface JournalledOrder {
   readonly revision: string;
   readonly revisionNumber: number;
   readonly notAfterMs?: number;
+  /** Health checks beside those of the release's spec. */
+  readonly checks?: readonly OrderCheck[];
 }
 
 /** How an installation ended. `abandoned`: interrupted before it was journalled that it would switch. */

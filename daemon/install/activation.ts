@@ -7,7 +7,7 @@ import { fallback, type EndResult, type InFlight } from '../core/activate.ts';
 import { DaemonError, type DaemonErrorCode } from '../errors.ts';
 import type { Application, Release } from './application.ts';
 import { reportedOutput, type HookContext, type HookResult } from './hooks.ts';
-import { checkHealth } from './health.ts';
+import { checkHealth, orderedChecks } from './health.ts';
 import type { Outcome, ReportDetails } from './installer.ts';
 import { linkShared, point, pointed, removeRelease, requireLink, unlink } from './layout.ts';
 
@@ -174,7 +174,9 @@ async function startAndCheck(run: Run): Promise<Cause | undefined> {
   const started = await app.hook('postActivate', next, context(run), run);
   if (started.kind !== 'passed') return hookCause(started);
   await app.ledger.report({ subject: inFlight.order, phase: 'health-checking' });
-  const health = await checkHealth(next.spec.health, { clock: app.tools.clock, status: async () => await service.status(next.runnable) }, { signal });
+  const port = app.tools.port();
+  const checks = [...next.spec.health, ...orderedChecks(inFlight.order.checks ?? [], port)];
+  const health = await checkHealth(checks, { clock: app.tools.clock, status: async () => await service.status(next.runnable), port }, { signal });
   if (health.kind === 'unhealthy') return { code: 'HEALTH_FAILED', detail: health.detail, ...lastWords(await app.tools.disk.readText(log), logged) };
   const checked = await app.hook('healthCheck', next, context(run), run);
   if (checked.kind !== 'passed') return { ...hookCause(checked), code: 'HEALTH_FAILED' };
@@ -242,7 +244,7 @@ export async function finishRollBack(run: Run, cause: Cause): Promise<Outcome> {
       if ((await pointed(disk, at, at.current)) !== target.id) await point(disk, at, at.current, target.id);
       await service.revert(target.runnable, next?.runnable, { signal });
       const status = async () => await service.status(target.runnable);
-      const health = await checkHealth(target.spec.health, { clock: app.tools.clock, status }, { signal });
+      const health = await checkHealth(target.spec.health, { clock: app.tools.clock, status, port: app.tools.port() }, { signal });
       if (health.kind === 'unhealthy') wrong = `release ${target.id} was put back and is not healthy: ${health.detail}`;
       else if (target.id !== inFlight.from) wrong = `release ${inFlight.from ?? ''} is no longer whole on disk, ${target.id} runs instead`;
     }

@@ -4,6 +4,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { HealthCheck } from '../../proto/deploy-spec.ts';
+import type { OrderCheck } from '../../proto/statement.ts';
 import type { Clock } from '../clock.ts';
 import { installLimits } from './limits.ts';
 import type { ServiceStatus } from './service.ts';
@@ -14,16 +15,29 @@ export interface HealthTools {
   readonly clock: Clock;
   /** How the checked release runs now. */
   readonly status: () => Promise<ServiceStatus>;
+  /** The application's port on this machine, for an instance that has none of its own. */
+  readonly port?: number | undefined;
 }
 
 const defaults = { status: 200, intervalSeconds: 2, successes: 3, timeoutSeconds: 60, forSeconds: 10 } as const;
+
+/** A check, and how people call it who gave it a name. */
+type NamedCheck = HealthCheck & { readonly name?: string };
+
+/**
+ * The checks of an order as those of a spec. The application's own port on this machine is where the front listens, behind which the old
+ * release answers until the new one is healthy: what is asked is the instance.
+ */
+export function orderedChecks(checks: readonly OrderCheck[], ownPort: number | undefined): readonly NamedCheck[] {
+  return checks.map(({ path, port = ownPort, ...rest }) => ({ kind: 'http', url: `http://127.0.0.1:${port === ownPort ? '${PORT}' : port}${path}`, ...rest }));
+}
 
 /**
  * Runs all checks; the first that fails ends the others. No checks: healthy.
  * @throws the signal's reason on an abort.
  */
 export async function checkHealth(
-  checks: readonly HealthCheck[],
+  checks: readonly NamedCheck[],
   tools: HealthTools,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<Health> {
@@ -33,7 +47,7 @@ export async function checkHealth(
     const failure = new Promise<Health>((resolve, reject) => {
       const runs = checks.map(async (check) => {
         const health = await runCheck(check, tools, either);
-        if (health.kind === 'unhealthy') resolve(health);
+        if (health.kind === 'unhealthy') resolve(check.name === undefined ? health : unhealthy(`check '${check.name}': ${health.detail}`));
       });
       // Every check that is over is healthy when none resolved before.
       Promise.all(runs).then(() => {
@@ -58,7 +72,7 @@ function unhealthy(detail: string): Health {
   return { kind: 'unhealthy', detail };
 }
 
-async function checkHttp(check: HttpCheck, timeoutMs: number, { clock, status }: HealthTools, signal: AbortSignal): Promise<Health> {
+async function checkHttp(check: HttpCheck, timeoutMs: number, { clock, status, port: ownPort }: HealthTools, signal: AbortSignal): Promise<Health> {
   const deadline = clock.monotonic() + timeoutMs;
   const wanted = check.status ?? defaults.status;
   const successes = check.successes ?? defaults.successes;
@@ -68,7 +82,8 @@ async function checkHttp(check: HttpCheck, timeoutMs: number, { clock, status }:
   for (;;) {
     const now = await status();
     if (now.restarts >= installLimits.healthCrashesMax) return unhealthy(`it ended ${now.restarts} times during its health checks`);
-    const url = check.url.replaceAll('${PORT}', String(now.port ?? ''));
+    const port = now.port ?? ownPort;
+    const url = check.url.replaceAll('${PORT}', String(port ?? '${PORT}'));
     const left = deadline - clock.monotonic();
     if (left <= 0) return unhealthy(`${url}: ${last ?? 'no answer'}, expected status ${wanted} ${successes} times in a row within ${timeoutMs / 1000} s`);
     const answer = await request(url, Math.min(left, installLimits.healthRequestMs), signal);
@@ -96,7 +111,7 @@ async function request(url: string, timeoutMs: number, signal: AbortSignal): Pro
   try {
     target = new URL(url);
   } catch {
-    return { status: undefined, detail: `${JSON.stringify(url)} is not a URL` };
+    return { status: undefined, detail: url.includes('${PORT}') ? `the application has no port on this machine; name one where it is configured` : `${JSON.stringify(url)} is not a URL` };
   }
   const ending = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(timeoutMs))]);
   return await new Promise<Answer>((resolve) => {

@@ -9,7 +9,7 @@ import type { DaemonErrorCode } from '../errors.ts';
 
 /** A verified order with the deploy spec of the revision that it names. */
 export interface InstallOrder
-  extends Pick<Order, 'app' | 'environment' | 'deployment' | 'seq' | 'revision' | 'revisionNumber'> {
+  extends Pick<Order, 'app' | 'environment' | 'deployment' | 'seq' | 'revision' | 'revisionNumber' | 'checks'> {
   readonly spec: DeploySpec;
   /** For the hooks' `STARLING_STAGE`; the environment's name when the stage is not known. */
   readonly stage?: string;

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import Type from 'typebox';
 import Value from 'typebox/value';
 import { ReportSchema, type Report } from '../../proto/fleet.ts';
+import { OrderCheckSchema } from '../../proto/statement.ts';
 import type { InstallRecord } from '../core/activate.ts';
 import { DaemonError } from '../errors.ts';
 import { type Disk, replaceFile } from './disk.ts';
@@ -30,6 +31,7 @@ const order = Type.Object({
   revision: text,
   revisionNumber: Type.Integer(),
   notAfterMs: Type.Optional(Type.Number()),
+  checks: Type.Optional(Type.Array(OrderCheckSchema)),
 });
 const step = Type.Union([
   Type.Object({ kind: Type.Literal('begin'), order, to: release, from: Type.Optional(release), rollback: Type.Boolean() }),

@@ -73,9 +73,9 @@ function createApplication(name: string, config: AppConfig, options: InstallerOp
 }
 
 function journalled(order: Omit<InstallOrder, 'spec'>): JournalledOrder {
-  const { app, environment, deployment, seq, revision, revisionNumber, notAfterMs, stage: stageName = environment } = order;
+  const { app, environment, deployment, seq, revision, revisionNumber, notAfterMs, checks, stage: stageName = environment } = order;
   const limit = notAfterMs === undefined ? {} : { notAfterMs };
-  return { app, environment, stage: stageName, deployment, seq, revision, revisionNumber, ...limit };
+  return { app, environment, stage: stageName, deployment, seq, revision, revisionNumber, ...limit, ...(checks === undefined ? {} : { checks }) };
 }
 
 /** Installs under the roots that the configuration names. */

@@ -204,7 +204,7 @@ async function switchRelease(deps: OrdersDeps, lane: Lane, order: Order, context
   }
   const staged = await stage(deps, lane, order, context);
   const manifest = await deps.builder.manifest(order, { signal: fetching });
-  const wanted: InstallOrder = { ...subject, spec: manifest.revision.spec };
+  const wanted: InstallOrder = { ...subject, spec: manifest.revision.spec, ...(order.checks === undefined ? {} : { checks: order.checks }) };
   try {
     return await deps.installer.install(wanted, staged === undefined ? undefined : { directory: staged }, { signal: stopping });
   } finally {

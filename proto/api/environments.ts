@@ -2,7 +2,8 @@
 
 import Type, { type Static } from 'typebox';
 import type { DeploymentConfig } from '../events.ts';
-import type { AlarmSpec, TurnWord, VerificationEnd } from '../rollout-config.ts';
+import { limits } from '../limits.ts';
+import type { AlarmSpec, HealthCheckSpec, TurnWord, VerificationEnd } from '../rollout-config.ts';
 import { RevisionRefSchema } from './apps.ts';
 import { BlockerSchema, Count, Id, Instant, LabelsSchema, Name, oneOf, strict } from './schema.ts';
 
@@ -20,8 +21,16 @@ const AlarmSchema = Type.Object(
   strict,
 );
 
+const HealthCheckSchema = Type.Object(
+  {
+    name: Name, path: Type.String({ pattern: '^/[^\\s]*$', maxLength: 256 }), port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })), status: Type.Optional(Type.Integer({ minimum: 100, maximum: 599 })),
+    intervalMs: Type.Optional(Milliseconds), successes: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })), timeoutMs: Type.Optional(Milliseconds),
+  },
+  strict,
+);
+
 const BatchSpecSchema = Type.Object(
-  { name: Type.Optional(Name), size: Share, canary: Type.Optional(Type.Boolean()), bakeMs: Type.Optional(Milliseconds), pause: Type.Optional(Type.Boolean()), verify: Type.Optional(Name), minSamples: Type.Optional(SamplesSchema) },
+  { name: Type.Optional(Name), size: Share, canary: Type.Optional(Type.Boolean()), bakeMs: Type.Optional(Milliseconds), pause: Type.Optional(Type.Boolean()), verify: Type.Optional(Name), check: Type.Optional(Name), minSamples: Type.Optional(SamplesSchema) },
   strict,
 );
 
@@ -43,6 +52,7 @@ const configFields = {
   rollback: Type.Optional(Type.Object({ skipCanary: Type.Optional(Type.Boolean()), skipBake: Type.Optional(Type.Boolean()), ignoreWindows: Type.Optional(Type.Boolean()) }, strict)),
   prefetch: Type.Optional(Type.Object({ enabled: Type.Boolean(), ignoreWindows: Type.Optional(Type.Boolean()) }, strict)),
   alarms: Type.Optional(Type.Unsafe<readonly AlarmSpec[]>(Type.Array(AlarmSchema, { maxItems: 20 }))),
+  healthChecks: Type.Optional(Type.Unsafe<readonly HealthCheckSpec[]>(Type.Array(HealthCheckSchema, { maxItems: limits.orderChecksMax }))),
 };
 
 /** How a deployment proceeds, whole (see DeploymentConfig of proto/events.ts for what each means). */

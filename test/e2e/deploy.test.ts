@@ -1,6 +1,8 @@
 // A whole deployment on real processes: what arrives is what was pushed, only what differs travels, and corrupters change nothing.
 
+import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -116,5 +118,35 @@ describe('a deployment', { timeout }, () => {
     const { code, err } = await fleet.starling('promote', '--to', fleetNames.environment, '--revision', 'latest', '--wait', '2m');
     expect({ code, err }).toEqual({ code: 8, err: expect.stringContaining('rolled back') });
     for (const agent of fleet.agents) expect(listing(await realpath(join(fleet.root(agent), 'current'))), agent).toEqual(good);
+  });
+
+  test('is judged by the health checks of its configuration too: what fails one is rolled back, and what passes stays', async () => {
+    let status = 503;
+    const asked: string[] = [];
+    const service = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      response.writeHead(status).end();
+    }).listen(0, '127.0.0.1');
+    await once(service, 'listening');
+    const address = service.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    try {
+      const labels = { env: fleetNames.environment };
+      const healthChecks = [{ name: 'full-health', path: '/healthz', port, successes: 1, intervalMs: 100, timeoutMs: 1_000 }];
+      expect((await fleet.api('PUT', `/v1/environments/${fleetNames.environment}`, { selector: labels, config: { ...config, healthChecks } })).status).toBe(200);
+      const checked = join(sources, 'checked');
+      await mkdir(checked);
+      await writeFile(join(checked, 'deploy.yaml'), filesOnly);
+      await push(checked);
+      const { code } = await fleet.starling('promote', '--to', fleetNames.environment, '--revision', 'latest', '--wait', '2m');
+      expect([code, new Set(asked)]).toEqual([8, new Set(['/healthz'])]);
+      expect((await fleet.starling('deployment', 'list', '-o', 'json')).out).toMatch(/targets failed \(agent-\d rolled-back: HEALTH_FAILED/);
+      status = 200;
+      await writeFile(join(checked, 'more'), 'more');
+      await push(checked);
+      await promote();
+    } finally {
+      service.close();
+    }
   });
 });

@@ -114,11 +114,14 @@ export class Fleet implements AsyncDisposable {
     member.child = this.#spawn(name, member.args);
   }
 
+  /** A call of the API; a PUT is of what is there now, whatever that is. */
   async api(method: string, path: string, body?: object): Promise<{ readonly status: number; readonly body: unknown }> {
     const token = (await readFile(join(this.directory, 'control/admin.token'), 'utf8')).trim();
+    const authorization = `Bearer ${token}`;
+    const seen = method === 'PUT' ? (await fetch(new URL(path, this.url), { headers: { authorization } })).headers.get('etag') : null;
     const response = await fetch(new URL(path, this.url), {
       method,
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: { authorization, ...(seen === null ? {} : { 'if-match': seen }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       signal: AbortSignal.timeout(30_000),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

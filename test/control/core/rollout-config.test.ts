@@ -3,8 +3,10 @@
 import { describe, expect, it } from 'vitest';
 import { allowed, inTurn } from '../../../control/core/arithmetic.ts';
 import { configProblems } from '../../../control/core/config.ts';
+import type { UnsignedOrder } from '../../../control/core/effects.ts';
 import { explain } from '../../../control/core/explain.ts';
 import type { Deployment, TargetDeployment } from '../../../control/core/model.ts';
+import { stepRollout } from '../../../control/core/rollout.ts';
 import { goingBack } from '../../../control/core/rollback.ts';
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import { config, digestOf, hourMs, minuteMs, PipelineWorld } from '../../support/pipeline-world.ts';
@@ -169,6 +171,10 @@ describe('a configuration that cannot work', () => {
     [{ minHealthyTimeMs: hourMs }, 'is not below progressDeadlineMs'],
     [{ unreachable: { tolerate: '100%' } }, 'a deployment would succeed that no target has heard of'],
     [{ rollback: { skipCanary: false } }, 'no batch is a canary'],
+    [{ healthChecks: [{ name: 'a', path: 'x' }] }, "healthChecks[0].path: 'x' is not a path such as /healthz"],
+    [{ healthChecks: [{ name: 'a', path: '/' }, { name: 'a', path: '/x' }] }, "two of them are called 'a'"],
+    [{ healthyDeadlineMs: minuteMs, healthChecks: [{ name: 'a', path: '/', timeoutMs: minuteMs }] }, 'is not below healthyDeadlineMs (60000)'],
+    [{ batches: [{ size: 1, check: 'b' }] }, "batches[0].check: there is no health check 'b'"],
     [{ stripeBy: 'Rack!' }, "'Rack!' is not the key of a label"],
   ])('%j is refused when it is saved', (more, expected) => {
     expect(configProblems({ ...config, ...more }, 2).join('; ')).toContain(expected);
@@ -203,6 +209,40 @@ describe('the order of targets', () => {
     const parallel = { ...deployment, config: { ...deployment.config, maxParallel: 2, minHealthy: 0 } };
     expect(allowed(parallel, balance, ['prod-1', 'prod-2'])).toEqual(expected);
     expect(allowed(deployment, balance, ['prod-1', 'prod-2'])).toEqual(['prod-2']);
+  });
+});
+
+describe('health checks', () => {
+  const checks = (made: PipelineWorld, deployment: string) =>
+    made.journal.flatMap(({ event }) => {
+      if (event.kind !== 'order.issued' || event.deployment !== deployment) return [];
+      const order: UnsignedOrder = JSON.parse(event.compact);
+      return [`${order.action} ${order.targets.join()}: ${(order.checks ?? []).map(({ name, intervalSeconds = '-' }) => `${name} ${intervalSeconds}`).join()}`];
+    });
+  const healthChecks = [{ name: 'ready', path: '/ready', intervalMs: 500 }, { name: 'full', path: '/full' }];
+
+  it('are made by all, or by the targets of the batches that name them; what goes back makes none', () => {
+    const made = world({ batches: [{ name: 'one-box', size: 1, check: 'full' }, '100%'], healthChecks });
+    made.promote('prod', 2);
+    made.settle();
+    expect(checks(made, newest(made).deployment)).toEqual(['prefetch prod-1,prod-2: ', 'activate prod-1: ready 0.5,full -', 'activate prod-2: ready 0.5']);
+    made.ask({ kind: 'rollback', promotion: 'back', environment: 'prod', to: 1 });
+    made.settle();
+    expect(checks(made, newest(made).deployment)).toEqual(['activate prod-1,prod-2: ']);
+  });
+
+  it('are those of its own batch where a target comes back that was lost in an earlier one', () => {
+    const made = world({ batches: [{ size: 1, check: 'full' }, '100%'], healthChecks, maxParallel: 2 });
+    made.promote('prod', 2);
+    made.working = false;
+    made.settle();
+    const deployment = newest(made);
+    const waits = [...deployment.targets.values()].map((target) => [target.member, { ...target, phase: 'verified', order: { action: 'prefetch', seq: 4, at: made.now } }] as const);
+    const late: Deployment = { ...deployment, targets: new Map(waits), batches: deployment.batches.map((batch, index) => ({ ...batch, phase: index === 0 ? 'succeeded' : 'running' })) };
+    const environment = made.state.environments.get('prod');
+    if (environment === undefined) throw new Error('no environment');
+    const [effect] = stepRollout(made.state, environment, late, made.observed).effects;
+    expect(effect).toMatchObject({ order: { targets: ['prod-2'], batch: 1, checks: [{ name: 'ready' }] } });
   });
 });
 

@@ -3,7 +3,7 @@
 import http from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../daemon/clock.ts';
-import { checkHealth } from '../../../daemon/install/health.ts';
+import { checkHealth, orderedChecks } from '../../../daemon/install/health.ts';
 import type { ServiceStatus } from '../../../daemon/install/service.ts';
 import { waiting } from './support.ts';
 
@@ -36,6 +36,14 @@ describe('an http check', () => {
     }, async (port) => {
       expect(await checkHealth([{ ...check, timeoutSeconds: 8 }], tools({ port }), waiting)).toEqual({ kind: 'healthy' });
       expect(asked).toBe(6);
+    });
+  });
+
+  it('without a port of the instance asks that of the application on this machine, and says so when there is none', async () => {
+    await withServer((_request, response) => response.end(), async (port) => {
+      const own = orderedChecks([{ name: 'ready', path: '/ready', successes: 1 }], port);
+      expect(await checkHealth(own, { ...tools(), port }, waiting)).toEqual({ kind: 'healthy' });
+      expect(await checkHealth([{ ...check, timeoutSeconds: 0.1 }], tools(), waiting)).toMatchObject({ kind: 'unhealthy', detail: expect.stringContaining('the application has no port on this machine') });
     });
   });
 

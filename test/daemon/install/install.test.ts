@@ -134,6 +134,23 @@ describe('a second installation', () => {
     expect((await installer.status())[0]?.releases).toMatchObject([{ id: idOf(1), bad: false }, { id: idOf(2), bad: true }]);
   });
 
+  it("that fails a check of the order is rolled back, and the check is asked of the instance though it names the application's port", async () => {
+    await using bed = await makeBed();
+    await using installer = bed.installer();
+    await installer.recover(waiting);
+    await deploy(installer, bed.root, 1);
+    const port = await portOf(installer);
+    const spec = { ...serving, health: [] };
+    const ordered = async (number: number, status: number) => {
+      const check = { name: 'full-health', path: '/health', port, successes: 1, intervalSeconds: 0.05, timeoutSeconds: status === 200 ? 8 : 1 };
+      return await installer.install({ ...orderOf(number, { spec }), checks: [check] }, await stage(bed.root, number, { status }), waiting);
+    };
+    expect(await ordered(2, 503)).toMatchObject({ kind: 'rolled-back', code: 'HEALTH_FAILED', detail: expect.stringMatching(/^check 'full-health': http:\/\/127.0.0.1:\d+\/health: status 503, expected status 200/) });
+    expect(await get(port)).toBe('1');
+    expect(await ordered(3, 200)).toEqual({ kind: 'committed' });
+    expect(await get(port)).toBe('3');
+  });
+
   it('that crashes at once is given up before its time is over', async () => {
     await using bed = await makeBed();
     await using installer = bed.installer();
