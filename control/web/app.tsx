@@ -12,6 +12,8 @@ import { useQuery } from './query.ts';
 import { UiProvider, useUi, type Ui } from './ui.ts';
 
 const ApprovalsPage = lazy(async () => (await import('./pages/approvals.tsx')).ApprovalsPage);
+const AuditPage = lazy(async () => (await import('./pages/audit.tsx')).AuditPage);
+const ChangesPage = lazy(async () => (await import('./pages/changes.tsx')).ChangesPage);
 const DeploymentPage = lazy(async () => (await import('./pages/deployment.tsx')).DeploymentPage);
 const EnvironmentPage = lazy(async () => (await import('./pages/environment.tsx')).EnvironmentPage);
 const PromotionPage = lazy(async () => (await import('./pages/deployment.tsx')).PromotionPage);
@@ -19,6 +21,7 @@ const ReceiptPage = lazy(async () => (await import('./pages/receipt.tsx')).Recei
 const SwarmPage = lazy(async () => (await import('./pages/swarm.tsx')).SwarmPage);
 const TargetPage = lazy(async () => (await import('./pages/target.tsx')).TargetPage);
 const TargetsPage = lazy(async () => (await import('./pages/targets.tsx')).TargetsPage);
+const TracePage = lazy(async () => (await import('./pages/trace.tsx')).TracePage);
 const PipelinePage = lazy(async () => (await import('./pages/pipeline.tsx')).PipelinePage);
 
 export function App({ ui }: { readonly ui: Ui }): JSX.Element {
@@ -69,6 +72,9 @@ function Frame(): JSX.Element {
           <Route path="/promotions/:promotion" component={PromotionPage} />
           <Route path="/approvals" component={ApprovalsPage} />
           <Route path="/swarm" component={SwarmPage} />
+          <Route path="/audit" component={AuditPage} />
+          <Route path="/changes" component={ChangesPage} />
+          <Route path="/trace" component={TracePage} />
           <Route path="/targets" component={TargetsPage} />
           <Route path="/targets/:target" component={TargetPage} />
           <Route default component={Nowhere} />
@@ -86,8 +92,10 @@ function Navigation(): JSX.Element {
     <nav aria-label="Screens">
       <a href="/pipelines" aria-current={here('/pipelines', '/')}>Pipelines</a>
       <a href="/approvals" aria-current={here('/approvals')}>Approvals{waiting > 0 && <span class="count"> {waiting}<span class="unseen"> wait for you</span></span>}</a>
+      <a href="/changes" aria-current={here('/changes', '/trace')}>Changes</a>
       <a href="/targets" aria-current={here('/targets')}>Targets</a>
       <a href="/swarm" aria-current={here('/swarm')}>Swarm</a>
+      <a href="/audit" aria-current={here('/audit')}>Audit</a>
     </nav>
   );
 }

@@ -185,10 +185,28 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     expect([await page.getByRole('list', { name: 'bytes by where they came from' }).innerText(), complaints]).toEqual([expect.stringMatching(/8\.0 MB from peers 53\.3 %\s+4\.0 MB from origin/), []]);
   });
 
+  test('CDS-15 CDS-16 tells who did what and that nobody rewrote it, how far each change is, and the way of one of them to a machine', async () => {
+    const { page, complaints } = await signedIn();
+    await page.getByRole('link', { name: 'Audit' }).click();
+    await page.getByLabel('What').fill('lock.acquired');
+    await page.keyboard.press('Enter');
+    const entry = page.getByRole('row').filter({ hasText: 'the database moves' });
+    await entry.getByText(/^starling lock release /).waitFor();
+    await page.getByRole('button', { name: 'Verify the journal' }).click();
+    await page.getByText('as it was written', { exact: true }).waitFor();
+    await page.getByRole('link', { name: 'Changes' }).click();
+    await page.getByRole('link', { name: 'say one' }).click();
+    const alpha = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: /^alpha there/ }) });
+    await alpha.getByText('3 of 3 machines have it').click();
+    await alpha.getByRole('link', { name: 'alpha-3' }).click();
+    await page.getByText('it runs web@1, as alpha wants').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
   test('fits a narrow screen and twice the size of letters', async () => {
     const { page } = await signedIn({ width: 400 });
     const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1', '/swarm?revision=web@1', '/deployments/alpha-1/receipt']) {
+    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1', '/swarm?revision=web@1', '/deployments/alpha-1/receipt', '/audit?actor=system', '/changes', '/trace?of=web@1']) {
       await page.goto(fleet.control.url + path);
       await page.getByText('live', { exact: true }).waitFor();
       await page.getByText(/alpha|Nothing waits/).first().waitFor();
@@ -228,7 +246,7 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     const { page } = await signedIn({ bypassCSP: true });
     const found: unknown[] = [];
     const promoted = String((await fleet.control.get('/v1/promotions?environment=alpha')).body.items[0].promotion);
-    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted'], ['/swarm?revision=web@1', 'hold every chunk'], ['/deployments/alpha-1/receipt', 'Target by target']] as const) {
+    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted'], ['/swarm?revision=web@1', 'hold every chunk'], ['/deployments/alpha-1/receipt', 'Target by target'], ['/audit', 'in full'], ['/changes', 'prod-na'], ['/trace?of=web@1', 'machines have it']] as const) {
       await page.goto(fleet.control.url + path);
       await page.getByText(text).first().waitFor();
       await page.getByText('live', { exact: true }).waitFor();

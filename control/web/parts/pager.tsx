@@ -35,17 +35,19 @@ export interface PagerProps {
   /** Of all pages, where that is known. */
   readonly total?: number;
   readonly what: string;
+  /** Whether every page but the last is full, so that items have numbers; else pages have. */
+  readonly counted?: boolean;
 }
 
 /** Nothing where one page is all. A button that leads nowhere keeps the focus, so that whoever pages by keyboard stays where they are. */
-export function Pager({ pages, size, shown, next, total, what }: PagerProps): JSX.Element | null {
+export function Pager({ pages, size, shown, next, total, what, counted = true }: PagerProps): JSX.Element | null {
   const { index } = pages;
   if (index === 0 && next === undefined) return null;
   const first = index * size;
   return (
     <p class="buttons pager" role="group" aria-label={`pages of ${what}`}>
       <button type="button" aria-disabled={index === 0} onClick={() => (index === 0 ? undefined : pages.before())}>Before</button>
-      <span role="status">{shown === 0 ? `none after ${first}` : `${first + 1} to ${first + shown}`}{total !== undefined && ` of ${total}`}</span>
+      <span role="status">{!counted ? `page ${index + 1}` : shown === 0 ? `none after ${first}` : `${first + 1} to ${first + shown}`}{total !== undefined && ` of ${total}`}</span>
       <button type="button" aria-disabled={next === undefined} onClick={() => (next === undefined ? undefined : pages.next(next))}>Next</button>
     </p>
   );
