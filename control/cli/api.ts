@@ -137,8 +137,27 @@ async function readBody(response: Response, target: URL, signal: AbortSignal): P
 
 function failure(target: URL, signal: AbortSignal, cause: unknown): unknown {
   if (signal.aborted) return signal.reason;
-  const why = networkReason(cause);
-  return new ControlError('UNREACHABLE', `${target.origin} does not answer (${why}): is the control plane running there? \`starling control\` starts one; --url or STARLING_URL names another`, { cause });
+  const what = whatToDo(systemCode(cause) ?? '', target) ?? `is the control plane running there? \`starling control\` starts one; --url or STARLING_URL names another`;
+  return new ControlError('UNREACHABLE', `${target.origin} does not answer (${networkReason(cause)}): ${what}`, { cause });
+}
+
+/** What else than a control plane that does not run may be the matter; undefined when nothing is known. */
+function whatToDo(code: string, { hostname, host }: URL): string | undefined {
+  switch (code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `no address is known for '${hostname}'; mend the name in --url, STARLING_URL or the context`;
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+      return `what listens there does not speak TLS; try http://${host}`;
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+      return 'nobody known here vouches for its certificate; name the authority that does in NODE_EXTRA_CA_CERTS=FILE';
+    default:
+      return undefined;
+  }
 }
 
 /** The system's code, however deep fetch hides it. */

@@ -52,14 +52,15 @@ export function createBoard(terminal: Terminal, clock: Pick<Clock, 'monotonic'>)
   };
 }
 
-/** What a plain line says when it changes, by target; the deployment itself under the environment's name. */
 /** Where a promotion is: in its deployment, until that is over and what it brought is verified. */
 function phaseNow({ promotion, deployment }: Seen): string {
   return deployment === undefined || promotion.phase === 'verifying' ? promotion.phase : deployment.phase;
 }
 
-function phases({ promotion, deployment }: Seen): Record<string, string> {
-  const whole = `${phaseNow({ promotion, deployment })}${legText({ promotion, deployment })}`;
+/** What a plain line says when it changes, by target; the deployment itself under the environment's name. */
+function phases({ promotion, deployment, blockers = [] }: Seen): Record<string, string> {
+  const why = blockers.length === 0 ? '' : `: ${blockers.map(({ reason }) => visible(reason)).join('; ')}`;
+  const whole = `${phaseNow({ promotion, deployment })}${legText({ promotion, deployment })}${why}`;
   const targets = (deployment?.targets ?? []).map((target) => [visible(target.name), `${target.phase}${transferText(target)}${failureText(target)}`]);
   return Object.fromEntries([[promotion.environment, `${broughtText(promotion)} ${whole}`], ...targets]);
 }
@@ -69,10 +70,10 @@ function legText({ promotion: { members }, deployment }: Seen): string {
   return members === undefined || deployment === undefined ? '' : ` (${deployment.app})`;
 }
 
-function rows({ promotion, deployment }: Seen, elapsed: string, paint: Terminal['paintError']): readonly string[] {
+function rows({ promotion, deployment, blockers = [] }: Seen, elapsed: string, paint: Terminal['paintError']): readonly string[] {
   const phase = phaseNow({ promotion, deployment });
   const head = `${paint('bold', `${broughtText(promotion)} → ${promotion.environment}`)}  ${painted(paint, phase)}${legText({ promotion, deployment })}${batchText(deployment)}  ${paint('dim', elapsed)}`;
-  if (deployment === undefined) return [head];
+  if (deployment === undefined) return [head, ...blockers.map(({ type, reason }) => `  ${visible(`${type}: ${reason}`)}`)];
   const width = Math.max(...deployment.targets.slice(0, rowsMax).map(({ name }) => visible(name).length), 0);
   const lines = deployment.targets.slice(0, rowsMax).map((target) => `  ${visible(target.name).padEnd(width)}  ${painted(paint, target.phase.padEnd(15))}${fetchText(target)}${transferText(target)}${failureText(target)}`);
   const hidden = deployment.progress.total - lines.length;

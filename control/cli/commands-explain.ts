@@ -68,7 +68,7 @@ function describeBlocker(blocker: Blocker, explanation: Explanation, now: number
 }
 
 /** The command that ends a blocker, where there is one. */
-function hintOf({ type, ref = '', actors = [] }: Blocker, { environment, promotion }: Explanation): string | undefined {
+function hintOf({ type, reason, ref = '', actors = [] }: Blocker, { environment, promotion }: Explanation): string | undefined {
   const lift = promotion === undefined || !actors.some((actor) => actor.startsWith('group:')) ? undefined : `starling override create --promotion ${promotion} --reason …`;
   switch (type) {
     case 'approval':
@@ -81,14 +81,19 @@ function hintOf({ type, ref = '', actors = [] }: Blocker, { environment, promoti
       return `starling freeze end ${ref} --reason …${lift === undefined ? '' : `, or ${lift}`}`;
     case 'lock':
       return actors.some((actor) => actor.startsWith('run:')) ? undefined : `starling lock release ${ref}, or starling lock break ${ref} --reason …`;
-    case 'hold':
-      return `starling hold release ${ref} --reason …`;
+    case 'hold': {
+      // A hold that a rollback placed says which deployment that was, and that one knows what the machines said.
+      const failed = / by system: (\S+) rolled back: /.exec(reason)?.[1];
+      return `${failed === undefined ? '' : `starling deployment logs ${failed} to see what failed; then `}starling hold release ${ref} --reason …`;
+    }
     case 'pin':
       return `starling unpin ${environment} --reason …`;
     case 'veto':
       return `starling revision unveto ${ref.replace(/@([0-9a-f]{12})[0-9a-f]{52}$/, '@$1…')} --reason …`;
     case 'edge-disabled':
       return `starling edge enable ${ref}`;
+    case 'targets-offline':
+      return `starling targets --environment ${environment} to see who is away since when`;
     case 'automation-off':
       return `starling automation list, and starling promote --to ${environment} to go by hand`;
     default:

@@ -8,6 +8,7 @@ import { listAll } from './api.ts';
 import { existing, fileOption, showPlans } from './commands-apply.ts';
 import { contextOf } from './context.ts';
 import { visible } from './escape.ts';
+import { momentsAt, type Moments } from './moments.ts';
 import type { Column } from './table.ts';
 import type { World } from './world.ts';
 
@@ -33,7 +34,7 @@ export function registerPipeline(program: Command, world: World): void {
       const client = await api();
       if (terminal.format !== 'table') return terminal.object(await client.call('getPipeline', { params: { pipeline: name } }), { text: pipelineName, name: pipelineName });
       const graph = await client.call('getPipelineGraph', { params: { pipeline: name } });
-      for (const line of graphLines(graph)) terminal.line(visible(line));
+      for (const line of graphLines(graph, momentsAt(world.clock.now(), world.environment['TZ']))) terminal.line(visible(line));
     });
   pipeline
     .command('graph')
@@ -42,7 +43,7 @@ export function registerPipeline(program: Command, world: World): void {
     .action(async (name: string, _flags: object, command: Command) => {
       const { api, terminal } = contextOf(world, command);
       const graph = await (await api()).call('getPipelineGraph', { params: { pipeline: name } });
-      terminal.object(graph, { text: (found) => graphLines(found).map((line) => visible(line)).join('\n'), name: ({ pipeline: of }) => of });
+      terminal.object(graph, { text: (found) => graphLines(found, momentsAt(world.clock.now(), world.environment['TZ'])).map((line) => visible(line)).join('\n'), name: ({ pipeline: of }) => of });
     });
   pipeline
     .command('plan')
@@ -101,7 +102,7 @@ const pipelineColumns: readonly Column<PipelineSummary>[] = [
 ];
 
 /** A pipeline from left to right as lines from top to bottom: each environment, and below it what comes to it. */
-function graphLines(graph: Graph): readonly string[] {
+function graphLines(graph: Graph, moments: Moments): readonly string[] {
   const lines = [`pipeline ${graph.pipeline} of project ${graph.project}${graph.enabled ? '' : ', DISABLED: nothing is promoted'}`];
   for (const { stage, environments } of graph.stages) {
     lines.push(`stage ${stage}`);
@@ -113,7 +114,7 @@ function graphLines(graph: Graph): readonly string[] {
         ...(run === undefined ? [] : [`workflow ${run.workflow} ${run.phase}`]),
         ...(pinned ? ['pinned'] : []),
         ...locks.map(({ reason }) => `locked: ${reason}`),
-        ...(windows.open ? [] : [`windows closed${windows.until === undefined ? '' : ` until ${new Date(windows.until).toISOString()}`}`]),
+        ...(windows.open ? [] : [`windows closed${windows.until === undefined ? '' : ` until ${moments.text(windows.until)}`}`]),
       ];
       const becomes = setText(desired) === setText(current) || desired.length === 0 ? '' : `, becoming ${setText(desired)}`;
       lines.push(`  ${name}: ${setText(current)}${becomes} (${marks.join('; ')})`);
@@ -123,11 +124,11 @@ function graphLines(graph: Graph): readonly string[] {
   return lines;
 }
 
-function edgeLines({ from, apps, auto, enabled, automation, held, candidate, promotion, blockers }: Graph['edges'][number]): readonly string[] {
+function edgeLines({ edge, from, apps, auto, enabled, automation, held, candidate, promotion, blockers }: Graph['edges'][number]): readonly string[] {
   const how = !enabled ? 'disabled' : !auto ? 'by hand' : automation ? 'automatic' : 'automatic, turned off now';
   const next = candidate === undefined ? 'nothing new' : `${setText(candidate)} next${promotion === undefined ? '' : ` (${promotion})`}`;
   return [
-    `    from ${from.app ?? from.environment ?? ''}: ${apps.join(', ')}; ${how}${held === undefined ? '' : `; held: ${held}`}; ${next}`,
+    `    from ${from.app ?? from.environment ?? ''}: ${apps.join(', ')}; ${how}${held === undefined ? '' : `; held: ${held} (\`starling hold release ${edge} --reason …\`)`}; ${next}`,
     ...(candidate === undefined ? [] : blockers.map(({ type, reason, ref }) => `      waits for ${type}: ${reason}${type === 'approval' && ref !== undefined ? ` (${ref})` : ''}`)),
   ];
 }

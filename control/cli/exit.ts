@@ -69,8 +69,32 @@ const problemCodes: Readonly<Record<ProblemCode, ControlErrorCode>> = {
 export function problemError(problem: Pick<Problem, 'code' | 'detail' | 'blockers'>): ControlError {
   const blockers = (problem.blockers ?? []).map(({ type, reason }) => `  ${type}: ${reason}`);
   const code = isProblemCode(problem.code) ? problemCodes[problem.code] : 'FAILED';
-  return new ControlError(code, [problem.detail, ...blockers].join('\n'));
+  return new ControlError(code, [`${problem.detail}${code === 'NOT_FOUND' ? whereToLook(problem.detail) : ''}`, ...blockers].join('\n'));
 }
+
+/** The command that lists what there is, for those who mistyped a name. Where the message says more than that it is not there, it says that already. */
+function whereToLook(detail: string): string {
+  const kind = /^there is no ([a-z ]+) '[^']*'$/.exec(detail)?.[1] ?? '';
+  const command = listsOf.get(kind);
+  return command === undefined ? '' : `; \`starling ${command}\` shows what there is`;
+}
+
+const listsOf: ReadonlyMap<string, string> = new Map([
+  ['application', 'app list'],
+  ['build', 'build list'],
+  ['deployment', 'deployment list'],
+  ['environment', 'env list'],
+  ['freeze', 'freeze list'],
+  ['lock', 'lock list'],
+  ['pipeline', 'pipeline list'],
+  ['promotion', 'promotion list'],
+  ['request', 'approval list'],
+  ['request for approval', 'approval list'],
+  ['target', 'targets'],
+  ['token', 'token list'],
+  ['window', 'window list'],
+  ['workflow run', 'workflow list'],
+]);
 
 /** The exit code of whatever was thrown. */
 export function exitCodeOf(error: unknown): ExitCode {

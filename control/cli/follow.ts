@@ -3,6 +3,7 @@
 
 import type { Deployment, DeploymentTarget } from '../../proto/api/deployments.ts';
 import type { Promotion } from '../../proto/api/promotions.ts';
+import type { Blocker } from '../../proto/api/schema.ts';
 import { ControlError } from '../errors.ts';
 import type { Api } from './api.ts';
 import { broughtText } from './governance-text.ts';
@@ -12,11 +13,15 @@ import type { World } from './world.ts';
 const pollMs = 400;
 /** How long the control plane may be away before watching is given up: a restart takes seconds. */
 const absenceMsMax = 60_000;
+/** Looks between two questions for what holds a promotion that waits: 5 s, since a gate opens seldom and the answer costs more than a look. */
+const looksPerExplanation = 12;
 
 /** What is known of a promotion under way. */
 export interface Seen {
   readonly promotion: Promotion;
   readonly deployment: Deployment | undefined;
+  /** What holds it, while it waits. */
+  readonly blockers?: readonly Blocker[];
 }
 
 export interface FollowOptions {
@@ -39,9 +44,10 @@ export async function follow(api: Api, id: string, { onSeen, timeoutMs, deployme
   const startedAt = clock.monotonic();
   let heardAt = startedAt;
   let last: Seen | undefined;
-  for (;;) {
+  for (let looks = 0; ; looks += 1) {
     try {
-      last = await look(api, id, deployment);
+      const found = await look(api, id, deployment);
+      last = found.promotion.phase === 'waiting' ? { ...found, blockers: await holding(api, id, looks, last) } : found;
       heardAt = clock.monotonic();
       onSeen(last);
       if (isOver(last, deployment !== undefined)) return last;
@@ -49,10 +55,20 @@ export async function follow(api: Api, id: string, { onSeen, timeoutMs, deployme
       if (!(error instanceof ControlError) || error.code !== 'UNREACHABLE' || clock.monotonic() - heardAt > absenceMsMax) throw error;
     }
     if (timeoutMs !== undefined && clock.monotonic() - startedAt >= timeoutMs) {
-      throw new ControlError('TIMED_OUT', `${describeState(last)} after the time given to --wait; it goes on: \`starling explain ${id}\` says what it waits for`);
+      throw new ControlError('TIMED_OUT', `${describeState(last)} after the time given to --wait; it goes on: \`starling explain ${id}\` says what it waits for${blockerLines(last)}`);
     }
     await clock.wait(pollMs, { signal });
   }
+}
+
+/** What holds a promotion that waits: as it was said last, or asked for anew. */
+async function holding(api: Api, id: string, looks: number, last: Seen | undefined): Promise<readonly Blocker[]> {
+  if (last?.blockers !== undefined && looks % looksPerExplanation !== 0) return last.blockers;
+  return (await api.call('explainPromotion', { params: { promotion: id } })).blockers;
+}
+
+function blockerLines(seen: Seen | undefined): string {
+  return (seen?.blockers ?? []).map(({ type, reason }) => `\n  ${type}: ${reason}`).join('');
 }
 
 async function look(api: Api, id: string, given: string | undefined): Promise<Seen> {

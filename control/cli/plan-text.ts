@@ -5,6 +5,7 @@ import type { Plan } from '../../proto/api/pipelines.ts';
 import type { PipelineFile } from '../files/compile.ts';
 import { durationText } from '../files/units.ts';
 import { visible } from './escape.ts';
+import { rulesText } from './governance-text.ts';
 import type { Colour } from './table.ts';
 
 /** Colours a text where colours are shown. */
@@ -42,7 +43,7 @@ function outline({ project, spec, environments }: Pick<PipelineFile, 'project' |
   const sources = (environment: string): string =>
     spec.edges
       .filter(({ to }) => to === environment)
-      .map(({ from, auto }) => `${from.kind === 'app' ? from.app : from.environment}${auto ? '' : ' by hand'}`)
+      .map((edge) => `${edge.from.kind === 'app' ? edge.from.app : edge.from.environment}${edge.auto ? '' : ' by hand'}${approvalText(spec, edge)}`)
       .join(', ');
   return [
     `project ${project}`,
@@ -52,6 +53,15 @@ function outline({ project, spec, environments }: Pick<PipelineFile, 'project' |
       return names.length === 0 ? [] : [`${key} ${names.join(', ')}`];
     }),
   ];
+}
+
+/** Who must say yes, which the file may leave unsaid: with no workflow in the source, and nothing said, one person must. */
+function approvalText({ stages, workflows }: PipelineFile['spec'], { from, approval }: PipelineFile['spec']['edges'][number]): string {
+  if (approval !== undefined) return `, approved by ${rulesText(approval.rules)}`;
+  if (from.kind === 'app') return '';
+  const source = stages.flatMap(({ environments }) => environments).find(({ environment }) => environment === from.environment);
+  const checked = workflows.some(({ workflow }) => workflow === source?.workflow);
+  return checked ? '' : `, approved by one person (${from.environment} has no workflow that could say that it is good)`;
 }
 
 function changeText({ action, path, before, after }: Plan['changes'][number]): string {

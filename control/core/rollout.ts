@@ -148,10 +148,15 @@ function limitOf(deployment: Deployment, failed: readonly TargetDeployment[], to
   return canary ? 1 : failuresToStop(deployment.config, total);
 }
 
+/** What a target says of its failure may be a page; a reason is a sentence, and `starling deployment logs` has the page. */
+const detailMax = 120;
+
 function thresholdReason(state: State, failed: readonly TargetDeployment[], total: number, limit: number): string {
-  const names = failed.slice(0, 5).map((target) => {
-    const name = state.members.get(target.member)?.name ?? target.member;
-    return target.code === undefined ? `${name} ${target.phase}` : `${name} ${target.phase}: ${target.code}`;
+  const names = failed.slice(0, 5).map(({ member, phase, code, detail }, index) => {
+    const name = state.members.get(member)?.name ?? member;
+    // The first one's own words: mostly the others failed of the same.
+    const why = index > 0 || detail === undefined ? '' : `, ${detail.length > detailMax ? `${detail.slice(0, detailMax)}…` : detail}`;
+    return code === undefined ? `${name} ${phase}` : `${name} ${phase}: ${code}${why}`;
   });
   const more = failed.length > names.length ? ', …' : '';
   return `${failed.length} of ${total} targets failed (${names.join(', ')}${more}); ${limit} stop a deployment`;

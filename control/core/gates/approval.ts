@@ -117,7 +117,8 @@ export function approved({ state, edge, members, candidate, observed }: GateCont
   const what = `${setText(state, carried)} for '${edge.spec.to}'`;
   const groups = (request === undefined ? approval.rules : unfilled(request)).map(({ group, count }) => ({ text: `${count} of ${group === '*' ? 'anybody' : `group '${group}'`}`, group }));
   const actors = groups.map(({ group }) => (group === '*' ? `approve:env/${edge.spec.to}` : `group:${group}`));
-  const wanted = groups.map(({ text }) => text).join(' and ');
+  const unasked = edge.spec.approval === undefined && edge.spec.from.kind === 'environment' ? `, as '${edge.spec.from.environment}' has no workflow that could say that it is good` : '';
+  const wanted = `${groups.map(({ text }) => text).join(' and ')}${unasked}`;
   if (request === undefined) return holds({ type: 'approval', reason: `${what} needs the approval of ${wanted}, and nobody was asked yet`, since: candidate.createdAt, ref: edge.id, actors });
   const over = request.status !== 'open' && request.status !== 'approved';
   const expired = request.status === 'open' && request.expiresAt !== undefined && request.expiresAt <= observed.now;

@@ -33,6 +33,15 @@ describe('exit codes', () => {
     expect(exitCodeOf(problemError({ code, detail: 'why' }))).toBe(exit);
   });
 
+  test.each([
+    ["there is no pipeline 'dou'", "there is no pipeline 'dou'; `starling pipeline list` shows what there is"],
+    ["there is no request for approval 'x'", "there is no request for approval 'x'; `starling approval list` shows what there is"],
+    ["there is no environment 'x'; there are a, b", "there is no environment 'x'; there are a, b"],
+    ['there is nothing at /v9', 'there is nothing at /v9'],
+  ])('%s: what there is instead is a command away', (detail, expected) => {
+    expect(problemError({ code: 'NOT_FOUND', detail }).message).toBe(expected);
+  });
+
   test('every problem code has one that is documented', () => {
     for (const code of Object.keys(problemStatuses)) expect(Object.keys(exitMeanings)).toContain(`${exitCodeOf(problemError({ code, detail: '' }))}`);
   });

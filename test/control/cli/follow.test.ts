@@ -38,6 +38,7 @@ function apiOf(steps: readonly (Seen | ControlError)[]): Api {
   };
   const call = async (id: string): Promise<unknown> => {
     if (id === 'getPromotion') at += 1;
+    if (id === 'explainPromotion') return await Promise.resolve({ blockers: [{ type: 'window', reason: "window 'office' is not open now", since: 0 }] });
     return await Promise.resolve(id === 'getPromotion' ? now().promotion : now().deployment);
   };
   return { url: '', call: call as Api['call'], callWithTag: () => Promise.reject(new Error('not used')), open: () => Promise.reject(new Error('not used')) };
@@ -65,6 +66,13 @@ describe('follow()', () => {
   test('says what it still waits for when the time is over', async () => {
     const following = follow(apiOf([seen('deploying', 'running')]), 'pr-1', { onSeen: () => undefined, timeoutMs: 5_000 }, timed());
     await expect(following).rejects.toMatchObject({ code: 'TIMED_OUT', message: expect.stringContaining("web@3 in 'prod' is still running (0 of 1 targets done)") });
+  });
+
+  test('says what holds a promotion that waits, at once and when the time is over', async () => {
+    const looks: string[] = [];
+    const following = follow(apiOf([seen('waiting')]), 'pr-1', { onSeen: ({ blockers = [] }) => looks.push(...blockers.map(({ type }) => type)), timeoutMs: 5_000 }, timed());
+    await expect(following).rejects.toMatchObject({ code: 'TIMED_OUT', message: expect.stringContaining("\n  window: window 'office' is not open now") });
+    expect(looks.at(0)).toBe('window');
   });
 
   test('waits for the verdict about a promotion, and with one deployment only for that', async () => {
