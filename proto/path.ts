@@ -65,7 +65,7 @@ function codePointRank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
-function brokenPathRule(path: string): string | undefined {
+export function brokenPathRule(path: string): string | undefined {
   if (path.length === 0) return 'is empty';
   if (path.length > limits.pathBytesMax) return tooLong(limits.pathBytesMax);
   if (path.startsWith('/')) return 'is absolute; it must be relative to the tree';

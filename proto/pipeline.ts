@@ -128,11 +128,18 @@ export interface AppRequirements {
   readonly requires: readonly { readonly node: string; readonly version: string }[];
 }
 
+/** Where an application's deploy spec is, inside of what is pushed; `deploy.yaml` where nothing is said. */
+export interface DeploySpecPlace {
+  readonly app: string;
+  readonly path: string;
+}
+
 /** All of a pipeline. */
 export interface PipelineSpec {
   /** For people and for lists; nothing is decided by them. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly requirements?: readonly AppRequirements[];
+  readonly deploySpecs?: readonly DeploySpecPlace[];
   /** `superseded`: the newest approved goes on, and older ones that wait give way; `queued`: each goes on, in order. */
   readonly executionMode: 'superseded' | 'queued';
   readonly stages: readonly StageSpec[];

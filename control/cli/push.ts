@@ -14,7 +14,7 @@ import type { TreeMemory } from './tree-memory.ts';
 import { upload } from './upload.ts';
 import type { World } from './world.ts';
 
-/** How the file is called inside the directory. */
+/** How the file is called inside the directory, unless a pipeline of the application says otherwise. */
 const specName = 'deploy.yaml';
 
 export interface PushOptions {
@@ -68,7 +68,9 @@ export interface PushResult {
 export async function push(api: Api, options: PushOptions, { clock, signal }: Pick<World, 'clock' | 'signal'>): Promise<PushResult> {
   const { directory, app, alias, dryRun = false } = options;
   const startedAt = clock.monotonic();
-  const spec = await readSpec(directory, options.onWarning);
+  const usual = readUsual(directory);
+  // Whose deploy spec is elsewhere may have a file of that name for something else.
+  const likely = await usual.catch(() => undefined);
   const remembered = await options.memory?.read(directory);
   const read = async (): Promise<Ingested> => {
     const ingested = await ingest(directory, { signal, onProgress: options.onRead, ...(options.memory === undefined ? {} : { memory: { remembered, now: () => clock.now() } }) });
@@ -78,8 +80,9 @@ export async function push(api: Api, options: PushOptions, { clock, signal }: Pi
   // Nothing may have changed since the last push: looking takes a moment, and then one question tells whether all is there. Otherwise leave
   // is asked for before the tree is read, so that an unknown application or a bad token is known at once.
   const early = remembered?.fingerprint === undefined ? undefined : await read();
-  const asked = early === undefined || alias !== undefined || dryRun || options.resend === true ? {} : { revision: createRevision(app, early, spec).digest };
+  const asked = early === undefined || alias !== undefined || dryRun || options.resend === true ? {} : { revision: createRevision(app, early, likely ?? defaultDeploySpec).digest };
   const grant = await api.call('createUpload', { params: { app }, body: asked });
+  const spec = grant.deploySpec === undefined ? ((await usual) ?? (await without(directory, options.onWarning))) : await readNamed(directory, grant.deploySpec, app);
   const ingested = early ?? (await read());
   const { bytes: manifest, digest } = createRevision(app, ingested, spec);
   const { totals } = ingested;
@@ -115,8 +118,21 @@ const nothingSent = { sentBytes: 0, missingBytes: 0, missingChunks: 0 } as const
  * @throws {ProtocolError} MALFORMED with line and column of each problem.
  */
 export async function readSpec(directory: string, onWarning: (text: string) => void): Promise<DeploySpec> {
+  return (await readUsual(directory)) ?? (await without(directory, onWarning));
+}
+
+async function readUsual(directory: string): Promise<DeploySpec | undefined> {
   const text = await readOptional(join(directory, specName));
-  if (text !== undefined) return withinTheTree(readDocument(text, specName, DeploySpecSchema));
+  return text === undefined ? undefined : withinTheTree(readDocument(text, specName, DeploySpecSchema));
+}
+
+async function readNamed(directory: string, path: string, app: string): Promise<DeploySpec> {
+  const text = await readOptional(join(directory, path));
+  if (text === undefined) throw new ControlError('CONFIG_INVALID', `there is no '${path}' in ${directory}, where a pipeline says that the deploy spec of application '${app}' is; add it, or change deploySpec there`);
+  return withinTheTree(readDocument(text, path, DeploySpecSchema), path);
+}
+
+async function without(directory: string, onWarning: (text: string) => void): Promise<DeploySpec> {
   for (const near of ['deploy.yml', 'deploy.json', 'Deploy.yaml']) {
     if ((await readOptional(join(directory, near))) !== undefined) onWarning(`${near} is not read as a deploy spec: the file is called ${specName}; the tree is put in place and nothing is run`);
   }
@@ -124,13 +140,13 @@ export async function readSpec(directory: string, onWarning: (text: string) => v
 }
 
 /** What no target would do is refused before it is published. */
-function withinTheTree(spec: DeploySpec): DeploySpec {
+function withinTheTree(spec: DeploySpec, name = specName): DeploySpec {
   const { directories = [], files = [] } = spec.install.shared ?? {};
   for (const path of [...directories, ...files]) {
     try {
       checkPath(path);
     } catch (cause) {
-      throw new ControlError('CONFIG_INVALID', `${specName}: shared ${cause instanceof Error ? cause.message : String(cause)}; expected a path inside the tree`, { cause });
+      throw new ControlError('CONFIG_INVALID', `${name}: shared ${cause instanceof Error ? cause.message : String(cause)}; expected a path inside the tree`, { cause });
     }
   }
   return spec;

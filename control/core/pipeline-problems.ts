@@ -1,9 +1,11 @@
 // What a pipeline must satisfy before it is recorded: names that resolve, one source for each environment and application,
 // no circles, windows that open, rules that can be met. Told all together.
 
-import type { EdgeSpec, PipelineSpec, WorkflowSpec } from '../../proto/pipeline.ts';
+import { brokenPathRule } from '../../proto/path.ts';
+import type { DeploySpecPlace, EdgeSpec, PipelineSpec, WorkflowSpec } from '../../proto/pipeline.ts';
 import { batchSpecs } from './batches.ts';
 import { labelProblems } from './config.ts';
+import type { Pipeline } from './model-pipeline.ts';
 import type { State } from './model.ts';
 import { isRange } from './versions.ts';
 import { windowProblems } from './windows/problems.ts';
@@ -37,6 +39,7 @@ export function pipelineProblems(state: State, pipeline: string, spec: PipelineS
     ...spec.workflows.flatMap(workflowProblems),
     ...labelProblems(spec.labels ?? {}),
     ...(spec.requirements ?? []).flatMap(({ app, requires }) => requires.filter(({ version }) => !isRange(version)).map(({ node, version }) => `application '${app}' requires ${node} '${version}', which is not a range of versions such as '>=22.3 <23'`)),
+    ...(spec.deploySpecs ?? []).flatMap((place) => placeProblems(state, pipeline, place)),
     ...spec.policies.flatMap((policy) => policy.requires.flatMap((rule) => (rule.rule === 'ticket' && !isPattern(rule.pattern) ? [`policy '${policy.policy}': '${rule.pattern}' is not a regular expression`] : []))),
   ];
 }
@@ -45,6 +48,23 @@ function nameProblems(what: string, names: readonly string[]): readonly string[]
   const wrong = names.filter((name) => !namePattern.test(name)).map((name) => `'${name}' is not a name for a ${what}: lower-case letters, digits and inner hyphens`);
   const twice = names.filter((name, index) => names.indexOf(name) !== index).map((name) => `${what} '${name}' is there twice`);
   return [...wrong, ...twice, ...(names.length > itemsMax ? [`${names.length} of kind ${what}, at most ${itemsMax} may be`] : [])];
+}
+
+/** An application is pushed once for all of its pipelines. */
+function placeProblems(state: State, pipeline: string, { app, path }: DeploySpecPlace): readonly string[] {
+  const broken = brokenPathRule(path);
+  if (broken !== undefined) return [`the deploy spec of application '${app}': path '${path}' ${broken}`];
+  const known = deploySpecOf([...state.pipelines.values()].filter((one) => one.pipeline !== pipeline), app);
+  return known === undefined || known.path === path ? [] : [`the deploy spec of application '${app}' is '${known.path}' in pipeline '${known.pipeline}', and '${path}' here; what is pushed has one`];
+}
+
+/** Where a pipeline says that an application's deploy spec is; undefined when none does. */
+export function deploySpecOf(pipelines: Iterable<Pipeline>, app: string): { readonly pipeline: string; readonly path: string } | undefined {
+  for (const { pipeline, spec } of pipelines) {
+    const place = spec.deploySpecs?.find((one) => one.app === app);
+    if (place !== undefined) return { pipeline, path: place.path };
+  }
+  return undefined;
 }
 
 function environmentProblems(state: State, pipeline: string, environment: string, wished: boolean): readonly string[] {

@@ -1,6 +1,7 @@
 // One document of kind Pipeline as what the control plane records: the pipeline, its applications, its environments. All
 // problems of a document are told together, each with its place.
 
+import { brokenPathRule } from '../../proto/path.ts';
 import type { PipelineSpec } from '../../proto/pipeline.ts';
 import type { BuildWish, EnvironmentWish } from '../core/command-governance.ts';
 import { applyPipeline } from '../core/commands-pipeline.ts';
@@ -66,7 +67,6 @@ export function compilePipeline(document: SourceDocument, { metadata, spec }: Pi
   spec.apps.forEach(({ name }, index) => {
     if (sound && !wishes.some((wish) => wish.apps.includes(name))) findings.problem(['spec', 'apps', index, 'name'], `application '${name}' goes nowhere; add a promotion such as {from: {app: ${name}}, to: ${environments[0] ?? 'NAME'}}`);
   });
-  warnOfApps({ spec }, findings);
   const more = moreOf({ metadata, spec }, findings);
   const { notifications = [] } = spec;
   const file: PipelineFile = {
@@ -124,7 +124,7 @@ function appsIn({ name, apps }: EnvironmentText, path: Path, carried: readonly s
 }
 
 /** What the applications need of their machines, and the pipeline's labels; what is left out says nothing. */
-function moreOf({ metadata: { labels = {} }, spec }: Pick<PipelineText, 'metadata' | 'spec'>, findings: Findings): Pick<PipelineSpec, 'labels' | 'requirements'> {
+function moreOf({ metadata: { labels = {} }, spec }: Pick<PipelineText, 'metadata' | 'spec'>, findings: Findings): Pick<PipelineSpec, 'labels' | 'requirements' | 'deploySpecs'> {
   for (const problem of labelProblems(labels)) findings.problem(['metadata', 'labels'], problem);
   const requirements = spec.apps.flatMap(({ name, requires = [] }, index) => {
     requires.forEach(({ version }, nth) => {
@@ -132,13 +132,10 @@ function moreOf({ metadata: { labels = {} }, spec }: Pick<PipelineText, 'metadat
     });
     return requires.length === 0 ? [] : [{ app: name, requires }];
   });
-  return { ...(Object.keys(labels).length === 0 ? {} : { labels }), ...(requirements.length === 0 ? {} : { requirements }) };
-}
-
-/** What a file may say and this version keeps nowhere. */
-function warnOfApps({ spec }: Pick<PipelineText, 'spec'>, findings: Findings): void {
-  spec.apps.forEach((app, index) => {
-    const at = ['spec', 'apps', index];
-    if (app.deploySpec !== undefined && app.deploySpec !== 'deploy.yaml') findings.ignored([...at, 'deploySpec'], "it is always 'deploy.yaml' at the root of what is pushed");
+  const deploySpecs = spec.apps.flatMap(({ name, deploySpec }) => (deploySpec === undefined || deploySpec === 'deploy.yaml' ? [] : [{ app: name, path: deploySpec }]));
+  spec.apps.forEach(({ deploySpec }, index) => {
+    const broken = deploySpec === undefined ? undefined : brokenPathRule(deploySpec);
+    if (broken !== undefined) findings.problem(['spec', 'apps', index, 'deploySpec'], `'${deploySpec}' ${broken}; expected a path inside of what is pushed, such as deploy/prod.yaml`);
   });
+  return { ...(Object.keys(labels).length === 0 ? {} : { labels }), ...(requirements.length === 0 ? {} : { requirements }), ...(deploySpecs.length === 0 ? {} : { deploySpecs }) };
 }

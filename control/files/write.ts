@@ -29,7 +29,7 @@ export function pipelineYaml({ pipeline, project, enabled, spec, apps, environme
     spec: tidy({
       enabled: enabled === false ? false : undefined,
       executionMode: spec.executionMode === 'superseded' ? undefined : spec.executionMode,
-      apps: apps.map((name) => tidy({ name, ...buildText(builds.find(({ app }) => app === name)), requires: spec.requirements?.find(({ app }) => app === name)?.requires.map((one) => ({ ...one })) })),
+      apps: apps.map((name) => tidy({ name, ...buildText(builds.find(({ app }) => app === name)), deploySpec: spec.deploySpecs?.find(({ app }) => app === name)?.path, requires: spec.requirements?.find(({ app }) => app === name)?.requires.map((one) => ({ ...one })) })),
       windows: full(spec.windows.map(windowText)),
       workflows: full(spec.workflows.map(workflowText)),
       deploymentConfigs: full([...configs.entries.values()]),

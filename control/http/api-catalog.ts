@@ -5,6 +5,7 @@ import type { Grant } from '../../proto/statement.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
 import { explain } from '../core/explain.ts';
 import type { Environment, State } from '../core/model.ts';
+import { deploySpecOf } from '../core/pipeline-problems.ts';
 import { targetsOf } from '../core/select.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { parseSelector } from './label-selector.ts';
@@ -51,8 +52,9 @@ export function appHandlers({ facts, submit, presence, repository, clock }: ApiO
         notAfter: Math.floor((now + grantLifeMs) / 1000),
       };
       const online = proxyViews(state, presence);
+      const deploySpec = deploySpecOf(state.pipelines.values(), app)?.path;
       const proxies = [...online.filter(({ connectivity }) => connectivity === 'online'), ...online.filter(({ connectivity }) => connectivity !== 'online')];
-      return { body: { upload: grant.id, app, grant: repository.signGrant(grant), expiresAt: grant.notAfter * 1000, proxies, ...(known === undefined ? {} : { known: refOf(known) }) } };
+      return { body: { upload: grant.id, app, grant: repository.signGrant(grant), expiresAt: grant.notAfter * 1000, proxies, ...(known === undefined ? {} : { known: refOf(known) }), ...(deploySpec === undefined ? {} : { deploySpec }) } };
     },
     listUploadProxies: async ({ query }) => ({ body: pageByKey(proxyViews(facts.state(), presence), ({ name }) => name, query) }),
   };

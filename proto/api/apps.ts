@@ -62,6 +62,8 @@ export const UploadSchema = Type.Object(
     proxies: Type.Array(UploadProxySchema),
     /** The revision that was asked for, when the application has it. */
     known: Type.Optional(RevisionRefSchema),
+    /** Where its deploy spec is in the tree, when a pipeline says so; else `deploy.yaml`. */
+    deploySpec: Type.Optional(Type.String()),
   },
   strict,
 );

@@ -112,6 +112,7 @@ export const PipelineSpecSchema = Type.Unsafe<PipelineSpec>(
     {
       labels: Type.Optional(LabelsSchema),
       requirements: Type.Optional(Type.Array(Type.Object({ app: Name, requires: Type.Array(Type.Object({ node: Name, version: Type.String({ minLength: 1, maxLength: 128 }) }, strict), { maxItems: itemsMax }) }, strict), { maxItems: itemsMax })),
+      deploySpecs: Type.Optional(Type.Array(Type.Object({ app: Name, path: Type.String({ minLength: 1, maxLength: 1024 }) }, strict), { maxItems: itemsMax })),
       executionMode: oneOf(['superseded', 'queued']),
       stages: Type.Array(Type.Object({ stage: Name, environments: Type.Array(EnvironmentPlace, { maxItems: itemsMax }) }, strict), { maxItems: itemsMax }),
       edges: Type.Array(Edge, { maxItems: itemsMax }),

@@ -47,9 +47,9 @@ test('validate asks nobody, and names every problem; apply and diff refuse the s
 });
 
 test('settings without effect are warned of, and refused with --strict', async () => {
-  await write('ignored.yaml', shop.replace('{name: shop-web}', '{name: shop-web, deploySpec: other.yaml}'));
-  expect(await starling('validate', '-f', 'ignored.yaml')).toMatchObject({ code: 0, err: "warning: ignored.yaml:5:27: 'deploySpec' has no effect in this version: it is always 'deploy.yaml' at the root of what is pushed\n" });
-  expect(await starling('validate', '-f', 'ignored.yaml', '--strict')).toMatchObject({ code: 2, err: expect.stringContaining("'deploySpec' has no effect") });
+  await write('ignored.yaml', shop.replace('{name: shop-web}', '{name: shop-web, repo: {url: "https://git.example.com/web.git"}}'));
+  expect(await starling('validate', '-f', 'ignored.yaml')).toMatchObject({ code: 0, err: "warning: ignored.yaml:5:27: 'repo' has no effect in this version: it is for 'autoBuild' with a 'command'\n" });
+  expect(await starling('validate', '-f', 'ignored.yaml', '--strict')).toMatchObject({ code: 2, err: expect.stringContaining("'repo' has no effect") });
 });
 
 test('CDS-2 a pipeline is planned, applied, compared, exported, changed, switched and deleted', async () => {
@@ -101,4 +101,22 @@ test('G-1 of a directory nothing is applied when one of its files cannot be', as
   expect(await starling('apply', '-f', 'many')).toMatchObject({ code: 0, out: expect.stringMatching(/soak: 5m -> 9m\npipeline first changed\n[^]*pipeline second created\n$/) });
   await write('many/c.yaml', shop.replaceAll('shop', 'second'));
   expect(await starling('validate', '-f', 'many')).toMatchObject({ code: 2, err: expect.stringContaining("pipeline 'second' is there twice, in many/b.yaml and many/c.yaml") });
+});
+
+test('a deploy spec is read from where a pipeline says that it is, and only from there', async () => {
+  await write('named.yaml', shop.replaceAll('shop-', 'named-').replace('name: shop', 'name: named').replace('{name: named-web}', '{name: named-web, deploySpec: deploy/prod.yaml}'));
+  const tree = join(directory, 'tree');
+  await mkdir(join(tree, 'deploy'), { recursive: true });
+  await writeFile(join(tree, 'deploy.yaml'), 'of: another program\n');
+  expect(await starling('push', tree, '--app', 'named-web')).toMatchObject({ code: 3 });
+  expect(await starling('apply', '-f', 'named.yaml')).toMatchObject({ code: 0, err: expect.not.stringContaining('deploySpec') });
+  expect(await starling('push', tree, '--app', 'named-web')).toMatchObject({ code: 2, err: expect.stringContaining(`there is no 'deploy/prod.yaml' in ${tree}, where a pipeline says that the deploy spec of application 'named-web' is`) });
+  await writeFile(join(tree, 'deploy/prod.yaml'), 'apiVersion: starling/v1\nknd: DeploySpec\n');
+  expect(await starling('push', tree, '--app', 'named-web')).toMatchObject({ code: 2, err: expect.stringContaining("deploy/prod.yaml:2:1: unknown key 'knd'") });
+  expect(await starling('push', tree, '--app', 'named-api')).toMatchObject({ code: 2, err: expect.stringContaining("deploy.yaml:1:1: unknown key 'of'") });
+  expect((await starling('pipeline', 'export', 'named')).out).toContain('deploySpec: deploy/prod.yaml');
+  await write('second.yaml', shop.replaceAll('shop-', 'second-').replace('name: shop', 'name: second').replace(/second-(web|api)/g, 'named-$1').replace('{name: named-web}', '{name: named-web, deploySpec: other.yaml}'));
+  expect(await starling('apply', '-f', 'second.yaml')).toMatchObject({ code: 2, err: expect.stringContaining("the deploy spec of application 'named-web' is 'deploy/prod.yaml' in pipeline 'named', and 'other.yaml' here") });
+  await write('out.yaml', shop.replace('{name: shop-web}', '{name: shop-web, deploySpec: ../prod.yaml}'));
+  expect(await starling('validate', '-f', 'out.yaml')).toMatchObject({ code: 2, err: expect.stringMatching(/out\.yaml:5:39: '\.\.\/prod\.yaml' .*; expected a path inside of what is pushed/) });
 });
