@@ -41,6 +41,8 @@ export default defineConfig({
           exclude: ['test/e2e/**'],
           testTimeout: unitTimeoutMs,
           hookTimeout: unitTimeoutMs,
+          // Its own second is a bound on the machine, not on what is tested.
+          expect: { poll: { timeout: unitTimeoutMs } },
           sequence: { groupOrder: 0 },
         },
       },

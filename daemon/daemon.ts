@@ -73,7 +73,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const desk = createDeltaDesk();
   const rates = openRates(config.rates, { clock, metrics });
   const swarm = stack.use(await openSwarm(config, { identity, rates, trust, manifests, deltas: desk.source, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => membership.certificate }));
-  const library = createLibrary({ manifests, swarm, link, log });
+  const library = createLibrary({ manifests, swarm, link, log, origin: config.roles.some((role) => role !== 'agent') });
   stack.defer(() => library.close());
   const shelf = createDeltaShelf({ files: await openDeltaFiles(join(config.dataDir, 'deltas')), swarm, log });
   stack.defer(() => shelf.close());

@@ -20,6 +20,20 @@ export interface BringingDeps {
   readonly onWhole: () => void;
 }
 
+/** Chunk ids asked of the store at once: bounds the memory of a question about a million chunks. */
+const questionIdsMax = 8192;
+
+/** Which of these ordinals the store holds. */
+export async function heldOf(store: Pick<ChunkStore, 'has'>, { tree }: Pick<Manifest, 'tree'>, ordinals: readonly number[]): Promise<readonly number[]> {
+  const held: number[] = [];
+  for (let from = 0; from < ordinals.length; from += questionIdsMax) {
+    const asked = ordinals.slice(from, from + questionIdsMax);
+    const has = await store.has(asked.map((ordinal) => tree.chunk(ordinal).id));
+    for (const [at, ordinal] of asked.entries()) if (has[at] === true) held.push(ordinal);
+  }
+  return held;
+}
+
 /** Fetches under way, one for each revision at most. */
 export interface Bringing {
   /** Brings these ordinals too; `sharing` is that of the revision from now on. */
@@ -89,9 +103,7 @@ export function createBringing({ store, metrics, log, signal, isShared, onWhole 
     lacks: (revision) => lacking.has(revision),
     async resume() {
       for (const entry of lacking.values()) {
-        const ordinals = [...entry.ordinals];
-        const has = await store.has(ordinals.map((ordinal) => entry.manifest.tree.chunk(ordinal).id));
-        const held = ordinals.filter((_, at) => has[at] === true);
+        const held = await heldOf(store, entry.manifest, [...entry.ordinals]);
         for (const ordinal of held) entry.ordinals.delete(ordinal);
         entry.sharing.gained(held);
         if (held.length > 0 || entry.running === undefined) restart(entry);

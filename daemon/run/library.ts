@@ -26,8 +26,11 @@ interface Obtaining extends Waiting {
 /** Kept indexes whose parts are looked through for those of a new one. */
 const indexesReusedMax = 8;
 
-/** Topics that a neighbour accepts are bounded (`limits.exchangeTopicsMax`), two for each revision; the oldest shares are let go. */
-const revisionsSharedMax = 24;
+/**
+ * Revisions shared at once; beyond, the oldest shares are let go. An agent opens its topics towards its neighbours, who accept a bounded number
+ * (`limits.exchangeTopicsMax`), two for each revision. An origin only answers those who ask; each costs it the memory of a tree.
+ */
+export const revisionsSharedMax = { agent: 24, origin: 512 } as const;
 
 /** Manifests that came with orders, until they are obtained: those of a few answers, 16 KiB each at most. */
 const manifestsAtHandMax = 32;
@@ -38,6 +41,8 @@ export interface LibraryDeps {
   readonly swarm: Swarm;
   readonly link: Link;
   readonly log: Logger;
+  /** Whether this is a seed or a proxy. */
+  readonly origin: boolean;
 }
 
 interface Shared {
@@ -63,6 +68,7 @@ export interface Library {
 
 /** A library over the swarm. */
 export function createLibrary(deps: LibraryDeps): Library {
+  const sharedMax = revisionsSharedMax[deps.origin ? 'origin' : 'agent'];
   const shared = new Map<Digest, Shared>();
   const underWay = new Map<Digest, Promise<Manifest>>();
   const atHand = new Map<Digest, Uint8Array>();
@@ -88,7 +94,7 @@ export function createLibrary(deps: LibraryDeps): Library {
       if (open !== undefined && open.environments.join() === environments.join()) return open.tree;
       unshare(manifest.digest);
       const [oldest] = shared.keys();
-      if (shared.size >= revisionsSharedMax && oldest !== undefined) unshare(oldest);
+      if (shared.size >= sharedMax && oldest !== undefined) unshare(oldest);
       const tree = deps.swarm.share(
         { revision: manifest.digest, blob: 'tree', chunkCount: manifest.tree.chunkCount, chunk: (ordinal) => manifest.tree.chunk(ordinal), environments },
         holdings,

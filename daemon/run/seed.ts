@@ -1,21 +1,18 @@
-// What a seed does: shares every revision it keeps with those whose environment may have it, and brings the revisions that
-// environments name and it lacks (a seed that is not the proxy they were uploaded to).
+// What a seed does: shares revisions with those whose environment may have them, brings those that environments name and it lacks (a seed that is not the
+// proxy they were uploaded to), and mends what its disk damaged. Which are shared is visibility.ts's, opening and closing shares seed-shares.ts's.
 
-import { createBitmap, fullBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { Manifest, Manifests } from '../content/manifests.ts';
 import type { ChunkStore } from '../content/store.ts';
 import type { Logger } from '../log.ts';
 import type { DaemonMetrics } from '../metrics.ts';
-import type { Holdings } from '../swarm/swarm.ts';
 import type { Trust } from '../trust/trust.ts';
 import { createBringing, type Bringing } from './bringing.ts';
 import type { DeltaMaker } from './delta-make.ts';
 import { createDeltaPairs, type DeltaPair, type DeltaPairs } from './delta-pairs.ts';
 import type { Library } from './library.ts';
-
-/** Chunk ids asked of the store at once. */
-const questionIdsMax = 8192;
+import { createSeedShares } from './seed-shares.ts';
+import { createVisibility } from './visibility.ts';
 
 /** What seeding needs. */
 export interface SeedDeps {
@@ -44,8 +41,7 @@ export interface Seed {
 
 /** A seed over one store. */
 export function createSeed(deps: SeedDeps): Seed {
-  /** Environments that ever authorised a revision while we ran: a rollback must find its content shared still. */
-  const visibility = new Map<Digest, Set<string>>();
+  const visibility = createVisibility();
   /** Chunks that the store forgot, until all who share them know. */
   const forgotten = new Set<Digest>();
   const pairs = createDeltaPairs();
@@ -53,33 +49,23 @@ export function createSeed(deps: SeedDeps): Seed {
   let again = false;
   let restored: Promise<void> | undefined;
 
-  const learn = (): void => {
-    const named = namedBy(deps.trust);
-    for (const { revision, environment } of named) visibility.set(revision, (visibility.get(revision) ?? new Set()).add(environment));
-    pairs.name(named);
+  const failed = (cause: unknown): void => {
+    deps.metrics.failures.inc({ component: 'seed' });
+    deps.log.warn({ err: cause }, 'a revision could not be shared; it is tried again with the next change');
   };
-  const environmentsOf = (revision: Digest): string[] => [...(visibility.get(revision) ?? [])].toSorted();
-
-  const maker = deps.deltas?.(environmentsOf);
-  const share = async (manifest: Manifest): Promise<void> => {
-    const held = await heldIn(deps.store, manifest);
-    const sharing = deps.library.share(manifest, environmentsOf(manifest.digest), holdingsOf(deps.store, manifest, held));
-    if (!held.isFull) bringing.bring(sharing, manifest, held.missing().flatMap(({ from, to }) => Array.from({ length: to - from }, (_, at) => from + at)));
-  };
+  const maker = deps.deltas?.(visibility.environmentsOf);
 
   const refresh = async (): Promise<void> => {
     await (restored ??= restore(deps, pairs, maker?.kept() ?? []));
-    learn();
+    const named = namedBy(deps.trust);
+    visibility.name(named);
+    pairs.name(named);
     await mend(deps, bringing, forgotten);
     await bringing.resume();
-    const shared = deps.library.shared();
-    for (const revision of new Set([...(await deps.manifests.list()), ...visibility.keys()])) {
-      const environments = environmentsOf(revision);
-      if (shared.get(revision)?.join() === environments.join()) continue;
-      await share(await deps.library.obtain(revision, environments, { signal: deps.signal }));
-    }
+    await shares.follow();
     // A set of what is not whole yet would be less than it could be.
-    await maker?.want(pairs.wanted().filter(({ from, to }) => !bringing.lacks(from) && !bringing.lacks(to)), pairs.targets());
+    const isWhole = (revision: Digest): boolean => !bringing.lacks(revision) && !shares.awaits(revision);
+    await maker?.want(pairs.wanted().filter(({ from, to }) => isWhole(from) && isWhole(to)), pairs.targets());
     const { chunks, bytes } = deps.store.usage();
     deps.metrics.storeChunks.set(chunks);
     deps.metrics.storeBytes.set(bytes);
@@ -93,8 +79,7 @@ export function createSeed(deps: SeedDeps): Seed {
         await refresh();
       } catch (cause) {
         if (deps.signal.aborted) break;
-        deps.metrics.failures.inc({ component: 'seed' });
-        deps.log.warn({ err: cause }, 'a revision could not be shared; it is tried again with the next change');
+        failed(cause);
       }
     } while (again && !deps.signal.aborted);
     running = false;
@@ -105,16 +90,17 @@ export function createSeed(deps: SeedDeps): Seed {
     if (!running) void run();
   };
   const bringing = createBringing({ ...deps, isShared: (revision, sharing) => deps.library.sharing(revision) === sharing, onWhole: refreshSoon });
+  const shares = createSeedShares({ ...deps, visibility, bringing, onObtained: refreshSoon, onFailed: failed });
 
   return {
-    environmentsOf,
+    environmentsOf: visibility.environmentsOf,
     lost(id) {
       forgotten.add(id);
       refreshSoon();
     },
     add(manifest) {
-      const share = holdingsOf(deps.store, manifest, fullBitmap(manifest.tree.chunkCount));
-      deps.library.share(manifest, environmentsOf(manifest.digest), share);
+      visibility.upload(manifest.digest);
+      shares.add(manifest);
       pairs.publish(manifest.revision.app, manifest.digest);
       refreshSoon();
     },
@@ -126,19 +112,20 @@ export function createSeed(deps: SeedDeps): Seed {
 async function mend({ library, manifests }: SeedDeps, bringing: Bringing, forgotten: Set<Digest>): Promise<void> {
   const ids = new Set(forgotten);
   forgotten.clear();
-  for (const revision of ids.size === 0 ? [] : library.shared().keys()) {
-    const manifest = await manifests.get(revision);
-    const sharing = library.sharing(revision);
-    if (manifest === undefined || sharing === undefined) continue;
-    const ordinals = ordinalsOf(manifest, ids);
-    if (ordinals.length === 0) continue;
-    sharing.lost(ordinals);
-    bringing.bring(sharing, manifest, ordinals);
+  try {
+    for (const revision of ids.size === 0 ? [] : library.shared().keys()) {
+      const manifest = await manifests.get(revision);
+      const sharing = library.sharing(revision);
+      if (manifest === undefined || sharing === undefined) continue;
+      const ordinals = ordinalsOf(manifest, ids);
+      if (ordinals.length === 0) continue;
+      sharing.lost(ordinals);
+      bringing.bring(sharing, manifest, ordinals);
+    }
+  } catch (cause) {
+    for (const id of ids) forgotten.add(id);
+    throw cause;
   }
-}
-
-function holdingsOf(store: ChunkStore, { tree }: Manifest, held: Bitmap): Holdings {
-  return { held, read: async (ordinal, options) => await store.get(tree.chunk(ordinal).id, options) };
 }
 
 /** What environments name, as far as their roles are held. */
@@ -159,14 +146,4 @@ async function restore({ manifests }: SeedDeps, pairs: DeltaPairs, kept: readonl
 
 function ordinalsOf({ tree }: Manifest, ids: ReadonlySet<Digest>): readonly number[] {
   return Array.from({ length: tree.chunkCount }, (_, ordinal) => ordinal).filter((ordinal) => ids.has(tree.chunk(ordinal).id));
-}
-
-async function heldIn(store: ChunkStore, manifest: Manifest): Promise<Bitmap> {
-  const held = createBitmap(manifest.tree.chunkCount);
-  for (let from = 0; from < held.size; from += questionIdsMax) {
-    const to = Math.min(held.size, from + questionIdsMax);
-    const ids = Array.from({ length: to - from }, (_, at) => manifest.tree.chunk(from + at).id);
-    (await store.has(ids)).forEach((has, at) => has && held.set(from + at));
-  }
-  return held;
 }

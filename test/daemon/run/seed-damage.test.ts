@@ -85,7 +85,7 @@ it('fault 11: a chunk that is damaged on the disk of a seed is not served, told 
     seed?.lost(id);
   });
   const swarms = { seed: joinHub('seed'), holder: joinHub('holder'), asker: joinHub('asker') };
-  const library = createLibrary({ manifests, swarm: swarms.seed, link: noLink, log: silent });
+  const library = createLibrary({ manifests, swarm: swarms.seed, link: noLink, log: silent, origin: true });
   const trust = { versions: () => ({ 'env-prod': 1 }), authorised: () => ({ environment: 'prod', version: 1, freshness: 'FRESH' as const, revisions: new Map([['web', { revision: revision.digest, number: 1, bytes: revision.manifest.length }]]) }) };
   seed = createSeed({ store, manifests, library, trust, metrics: createMetrics(new Registry(), { version: '0', nodeVersion: '0' }), log: silent, signal: stop.signal });
   try {
