@@ -16,6 +16,8 @@ export interface Opening {
 
 /** Openings that are told at once: what comes after a handful nobody plans by. */
 export const openingsMax = 5;
+/** Openings that are told up to a time that was asked for: four a day of a fortnight, and each of them has the windows evaluated twice. */
+export const openingsUntilMax = 56;
 
 /** Every window that holds an environment: its own, and those of the promotions to it. */
 export function windowsAt(state: State, environment: string): readonly TimeWindow[] {
@@ -25,14 +27,15 @@ export function windowsAt(state: State, environment: string): readonly TimeWindo
   return [...new Map(all.map((window) => [window.window, window])).values()];
 }
 
-/** What the windows say at an instant, and the next openings from then on. Overrides are of single promotions, and lift nothing here. */
-export function openingsAt(state: State, environment: string, now: number): WindowVerdict & { readonly windows: readonly TimeWindow[]; readonly openings: readonly Opening[] } {
+/** What the windows say at an instant, and the next openings from then on, or those that begin before `until`. Overrides are of single promotions, and lift nothing here. */
+export function openingsAt(state: State, environment: string, now: number, until?: number): WindowVerdict & { readonly windows: readonly TimeWindow[]; readonly openings: readonly Opening[] } {
   const windows = windowsAt(state, environment);
   const use = { environment, starts: state.sets.get(environment)?.starts ?? [], lifted: new Set<string>() };
   const verdict = evaluateWindows(windows, use, now);
   const openings: Opening[] = [];
   let [at, next]: [number, WindowVerdict] = [now, verdict];
-  for (let step = 0; step < 2 * openingsMax && openings.length < openingsMax; step += 1) {
+  const most = until === undefined ? openingsMax : openingsUntilMax;
+  for (let step = 0; step < 2 * most && openings.length < most && (until === undefined || at < until); step += 1) {
     if (next.open) openings.push({ from: at, ...(next.changesAt === undefined ? {} : { to: next.changesAt }) });
     if (next.changesAt === undefined) break;
     at = next.changesAt;

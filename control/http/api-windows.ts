@@ -35,10 +35,10 @@ export function windowHandlers({ facts, clock }: ApiOptions): Handlers<'listWind
       const { occurrences, knownTo } = occurrencesBetween(window, from, to);
       return { body: { pipeline, window: name, items: occurrences.map((one) => ({ ...one })), knownTo } };
     },
-    getEnvironmentWindows: async ({ params: { environment }, query: { at = clock.now() } }) => {
+    getEnvironmentWindows: async ({ params: { environment }, query: { at = clock.now(), until } }) => {
       const state = facts.state();
       found(state.environments.get(environment), 'environment', environment);
-      const { open, holds, changesAt, openings, windows } = openingsAt(state, environment, at);
+      const { open, holds, changesAt, openings, windows } = openingsAt(state, environment, at, until);
       return {
         body: {
           environment,

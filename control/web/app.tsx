@@ -13,6 +13,7 @@ import { UiProvider, useUi, type Ui } from './ui.ts';
 
 const ApprovalsPage = lazy(async () => (await import('./pages/approvals.tsx')).ApprovalsPage);
 const AuditPage = lazy(async () => (await import('./pages/audit.tsx')).AuditPage);
+const CalendarPage = lazy(async () => (await import('./pages/calendar.tsx')).CalendarPage);
 const ChangesPage = lazy(async () => (await import('./pages/changes.tsx')).ChangesPage);
 const DeploymentPage = lazy(async () => (await import('./pages/deployment.tsx')).DeploymentPage);
 const EnvironmentPage = lazy(async () => (await import('./pages/environment.tsx')).EnvironmentPage);
@@ -73,6 +74,7 @@ function Frame(): JSX.Element {
           <Route path="/approvals" component={ApprovalsPage} />
           <Route path="/swarm" component={SwarmPage} />
           <Route path="/audit" component={AuditPage} />
+          <Route path="/calendar" component={CalendarPage} />
           <Route path="/changes" component={ChangesPage} />
           <Route path="/trace" component={TracePage} />
           <Route path="/targets" component={TargetsPage} />
@@ -95,6 +97,7 @@ function Navigation(): JSX.Element {
       <a href="/changes" aria-current={here('/changes', '/trace')}>Changes</a>
       <a href="/targets" aria-current={here('/targets')}>Targets</a>
       <a href="/swarm" aria-current={here('/swarm')}>Swarm</a>
+      <a href="/calendar" aria-current={here('/calendar')}>Calendar</a>
       <a href="/audit" aria-current={here('/audit')}>Audit</a>
     </nav>
   );

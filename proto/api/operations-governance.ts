@@ -8,7 +8,7 @@ import {
 } from './restraints.ts';
 import { DescribeRevisionSchema, DiffQuerySchema, PrioritySchema, RevisionDetailSchema, RevisionDiffSchema } from './revisions.ts';
 import { PageQuerySchema, page } from './schema.ts';
-import { AtQuerySchema, EnvironmentWindowsSchema, OccurrencesQuerySchema, OccurrencesSchema, WindowSchema, WindowsQuerySchema } from './windows.ts';
+import { EnvironmentWindowsQuerySchema, EnvironmentWindowsSchema, OccurrencesQuerySchema, OccurrencesSchema, WindowSchema, WindowsQuerySchema } from './windows.ts';
 
 const read = { verb: 'read', of: 'all' } as const;
 const admin = { verb: 'admin', of: 'all' } as const;
@@ -51,7 +51,7 @@ export const governanceOperations = {
 
   listWindows: { method: 'GET', path: '/v1/windows', summary: 'List time windows by pipeline and name', scope: read, query: WindowsQuerySchema, status: 200, reply: page(WindowSchema) },
   listOccurrences: { method: 'GET', path: '/v1/pipelines/{pipeline}/windows/{window}/occurrences', summary: 'When a window is active', scope: read, query: OccurrencesQuerySchema, status: 200, reply: OccurrencesSchema },
-  getEnvironmentWindows: { method: 'GET', path: '/v1/environments/{environment}/windows', summary: 'Whether the windows of an environment are open, and when next', scope: readEnvironment, query: AtQuerySchema, status: 200, reply: EnvironmentWindowsSchema },
+  getEnvironmentWindows: { method: 'GET', path: '/v1/environments/{environment}/windows', summary: 'Whether the windows of an environment are open, and when next', scope: readEnvironment, query: EnvironmentWindowsQuerySchema, status: 200, reply: EnvironmentWindowsSchema },
 
   listApprovals: { method: 'GET', path: '/v1/approvals', summary: 'List requests for approval, newest first', scope: read, query: ApprovalsQuerySchema, status: 200, reply: page(ApprovalSchema) },
   getApproval: { method: 'GET', path: '/v1/approvals/{approval}', summary: 'One request for approval', scope: readSubject, status: 200, reply: ApprovalSchema },

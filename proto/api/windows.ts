@@ -67,4 +67,4 @@ export const EnvironmentWindowsSchema = Type.Object(
   strict,
 );
 export type EnvironmentWindows = Static<typeof EnvironmentWindowsSchema>;
-export const AtQuerySchema = Type.Object({ at: Type.Optional(Instant) }, strict);
+export const EnvironmentWindowsQuerySchema = Type.Object({ at: Type.Optional(Instant), until: Type.Optional(Type.Integer({ minimum: 0, description: 'openings that begin before this, at most 56; without it the next five' })) }, strict);

@@ -203,10 +203,20 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     expect(complaints).toEqual([]);
   });
 
+  test('CDS-7 shows the next fortnight: what is open, what is locked and until when', async () => {
+    const { page, complaints } = await signedIn();
+    await page.getByRole('link', { name: 'Calendar' }).click();
+    const place = (name: string) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: new RegExp(`^${name} `) }) });
+    await place('prod-na').getByText(/^locked now without an end: .*the database moves/).waitFor();
+    await place('prod-na').getByText('Its windows (office-hours) are not open within this fortnight.').waitFor();
+    await place('alpha').getByText('No window holds it: anything may start at any time.').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
   test('fits a narrow screen and twice the size of letters', async () => {
     const { page } = await signedIn({ width: 400 });
     const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1', '/swarm?revision=web@1', '/deployments/alpha-1/receipt', '/audit?actor=system', '/changes', '/trace?of=web@1']) {
+    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1', '/swarm?revision=web@1', '/deployments/alpha-1/receipt', '/audit?actor=system', '/calendar', '/changes', '/trace?of=web@1']) {
       await page.goto(fleet.control.url + path);
       await page.getByText('live', { exact: true }).waitFor();
       await page.getByText(/alpha|Nothing waits/).first().waitFor();
@@ -246,7 +256,7 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     const { page } = await signedIn({ bypassCSP: true });
     const found: unknown[] = [];
     const promoted = String((await fleet.control.get('/v1/promotions?environment=alpha')).body.items[0].promotion);
-    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted'], ['/swarm?revision=web@1', 'hold every chunk'], ['/deployments/alpha-1/receipt', 'Target by target'], ['/audit', 'in full'], ['/changes', 'prod-na'], ['/trace?of=web@1', 'machines have it']] as const) {
+    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted'], ['/swarm?revision=web@1', 'hold every chunk'], ['/deployments/alpha-1/receipt', 'Target by target'], ['/audit', 'in full'], ['/calendar', 'No window holds it'], ['/changes', 'prod-na'], ['/trace?of=web@1', 'machines have it']] as const) {
       await page.goto(fleet.control.url + path);
       await page.getByText(text).first().waitFor();
       await page.getByText('live', { exact: true }).waitFor();

@@ -158,6 +158,10 @@ describe('windows', () => {
     expect(body).toMatchObject({ open: false, holds: [{ window: 'hours', why: 'closed' }], changesAt: Date.parse('2026-06-02T07:00Z') });
     expect(body.openings[0]).toEqual({ from: Date.parse('2026-06-02T07:00Z'), to: Date.parse('2026-06-02T11:00Z') });
     expect(body.openings).toHaveLength(5);
+    const weeks = (await system.control.get(`/v1/environments/prod/windows?until=${Date.parse('2026-06-29T12:00Z')}`)).body.openings;
+    expect([weeks.length > 5, weeks.slice(0, 5), weeks.every(({ from }: { readonly from: number }) => from < Date.parse('2026-06-29T12:00Z'))]).toEqual([true, body.openings, true]);
+    const years = (await system.control.get(`/v1/environments/prod/windows?until=${Date.parse('2036-06-15T12:00Z')}`)).body.openings;
+    expect(years).toHaveLength(56);
     expect((await system.control.get('/v1/windows?environment=prod')).body.items).toMatchObject([{ pipeline: 'shop', window: 'hours', environments: ['prod'] }]);
     expect((await system.control.get('/v1/windows?environment=alpha')).body.items).toEqual([]);
     expect((await system.control.get('/v1/pipelines/shop/windows/hours/occurrences?from=5&to=4')).status).toBe(400);
