@@ -11,7 +11,7 @@ import { Conversations } from '../../../control/fleet/sync.ts';
 import { createMetrics } from '../../../control/metrics.ts';
 import type { TrustRepository } from '../../../control/trust/repository.ts';
 import type { Event, JournalEntry } from '../../../proto/events.ts';
-import type { SyncReply } from '../../../proto/fleet.ts';
+import type { SyncReply, SyncRequest } from '../../../proto/fleet.ts';
 import type { Roster } from '../../../proto/statement.ts';
 import { SteppedClock } from './stepped-clock.ts';
 
@@ -29,13 +29,19 @@ class Stage {
   readonly answers = new Map<string, SyncReply>();
   /** Orders in which members were answered. */
   readonly answered: string[] = [];
+  /** Decisions that were asked for, and how many facts each added. */
+  readonly recorded: string[] = [];
   broken = false;
   #state: State = initialState();
   #tell: (entries: readonly JournalEntry[]) => void = () => undefined;
   readonly conversations: Conversations;
 
   constructor() {
-    const facts: Facts = { state: () => this.#state, transact: async () => never(), onChange: (listener) => ((this.#tell = listener), () => undefined) };
+    const facts: Facts = { state: () => this.#state, transact: async (actor, decide) => {
+      const { events, result } = decide(this.#state);
+      this.recorded.push(`${actor}: ${events.length}`);
+      return await Promise.resolve({ result, state: this.#state });
+    }, onChange: (listener) => ((this.#tell = listener), () => undefined) };
     const repository: TrustRepository = {
       rootFile: never, rootDigest: never, role: never, publish: never, refresh: never, signOrder: never, signCertificate: never, signGrant: never, verifyGrant: never,
       files: () => ({}),
@@ -57,8 +63,8 @@ class Stage {
     this.#tell(entries);
   }
 
-  poll(member: string, rosterEpoch: number): void {
-    const request = { seqSeen: {}, metadata: {}, rosterEpoch, addresses: [], running: [], progress: [], waitMs: 60_000, version: 'test' };
+  poll(member: string, rosterEpoch: number, more: Partial<SyncRequest> = {}): void {
+    const request = { seqSeen: {}, metadata: {}, rosterEpoch, addresses: [], running: [], progress: [], waitMs: 60_000, version: 'test', ...more };
     void this.conversations.sync(member, request, { signal: new AbortController().signal }).then((reply) => {
       this.answers.set(member, reply);
       this.answered.push(member);
@@ -88,6 +94,15 @@ test('news for a fleet wakes its members in portions, first come first served, a
   expect(stage.answered.length).toBe(256);
   await stage.clock.pass(60);
   expect(stage.answered).toEqual(members);
+  stage.stopping.abort();
+});
+
+test('reports that come with a poll are recorded before it waits', async () => {
+  const stage = new Stage();
+  stage.fold(enrolled('m0'));
+  stage.poll('m0', stage.epoch, { reports: [{ deployment: 'prod-1', environment: 'prod', app: 'web', seq: 1, reportNo: 1, phase: 'downloading', at: 0 }] });
+  await setImmediate();
+  expect([stage.recorded, stage.answered]).toEqual([['member:m0: 0'], []]);
   stage.stopping.abort();
 });
 
