@@ -5,6 +5,7 @@ import type { DeploymentConfig } from '../../proto/events.ts';
 import type { FineConfig, Share } from '../../proto/rollout-config.ts';
 import { isInFlight, isServing } from './phases.ts';
 import type { Deployment, Member, State, TargetDeployment } from './model.ts';
+import { valuesOf } from './overlay-map.ts';
 import { zoneOf } from './zones.ts';
 
 /** Percent of a share; undefined when it is a number of targets. */
@@ -106,7 +107,7 @@ export function balanceOf(state: State, deployment: Deployment, now: number): Ba
   const serving = new Set<string>();
   const inFlight = new Set<string>();
   const inherited = new Set<string>();
-  const targets = [...deployment.targets.values()];
+  const targets = valuesOf(deployment.targets);
   let matureAt = Infinity;
   for (const target of targets) {
     const member = state.members.get(target.member);

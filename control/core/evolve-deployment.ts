@@ -10,6 +10,7 @@ import { foldPause } from './evolve-pause.ts';
 import { foldPrefetch, foldPrefetchEnd } from './evolve-prefetch.ts';
 import { foldReport, settleBatches } from './evolve-report.ts';
 import { foldOutcome, setSlot } from './evolve-slot.ts';
+import { batchOf, putTarget } from './evolve-target.ts';
 import { isSameSet } from './sets.ts';
 
 type Of<K extends Event['kind']> = Extract<Event, { readonly kind: K }>;
@@ -85,7 +86,7 @@ function foldStarted(draft: Draft, event: Of<'deployment.started'>, at: number):
   });
   draft.deployments.set(event.deployment, {
     ...rest,
-    batches: batches.map((members) => ({ targets: members, phase: 'pending' })),
+    batches: batches.map((members) => batchOf(members, targets)),
     targets,
     phase: 'running',
     startedAt: at,
@@ -177,7 +178,7 @@ function endTargets(draft: Draft, deployment: Mutable<Deployment>, which: (targe
     if (target.order !== undefined) told.push(target.member);
     const unanswered = silent === 'failed' && isInFlight(target);
     const failed = { code: 'NO_ANSWER', detail: 'it was told to act and had not said how that ended when its deployment did' };
-    targets.set(target.member, unanswered ? { ...target, phase: 'failed', ...failed } : { ...target, phase: 'cancelled' });
+    putTarget(draft, deployment, unanswered ? { ...target, phase: 'failed', ...failed } : { ...target, phase: 'cancelled' });
     if (unanswered) failWork(draft, deployment, target.member);
   }
   return told;
@@ -198,11 +199,10 @@ function endedBatch(batch: Batch, at: number): Batch {
 
 function foldLost(draft: Draft, event: Of<'target.lost'>, at: number): void {
   const deployment = unfinished(draft, event.deployment, at);
-  const targets = deployment === undefined ? undefined : draft.targets(event.deployment);
-  const target = targets?.get(event.member);
-  if (deployment === undefined || targets === undefined || target === undefined) return;
+  const target = deployment?.targets.get(event.member);
+  if (deployment === undefined || target === undefined) return;
   const { code, detail } = event;
-  targets.set(event.member, { ...target, phase: 'lost', ...(code === undefined ? {} : { code }), ...(detail === undefined ? {} : { detail }) });
+  putTarget(draft, deployment, { ...target, phase: 'lost', ...(code === undefined ? {} : { code }), ...(detail === undefined ? {} : { detail }) });
   // Silence says nothing of the set; a deadline does.
   if (code !== undefined) failWork(draft, deployment, event.member);
   settleBatches(deployment, at);
@@ -225,11 +225,10 @@ function foldOrder(draft: Draft, event: Of<'order.issued'>, at: number): void {
   }
   if (over) return;
   deployment.progressedAt = at;
-  const targets = draft.targets(event.deployment);
   for (const member of event.targets) {
-    const target = targets.get(member);
+    const target = deployment.targets.get(member);
     if (target === undefined) continue;
-    targets.set(member, { ...target, order: { action: event.action, seq: event.seq, at }, settled: false });
+    putTarget(draft, deployment, { ...target, order: { action: event.action, seq: event.seq, at }, settled: false });
     if (event.action === 'activate' || event.action === 'rollback') foldWork(draft, deployment, event, member);
   }
 }
@@ -264,7 +263,7 @@ export function foldMemberRevoked(draft: Draft, member: string, at: number): voi
     if (target === undefined || (isDone(target) && isFinal(target.phase))) continue;
     const deployment = unfinished(draft, environment.activeDeployment, at);
     if (deployment === undefined) continue;
-    draft.targets(environment.activeDeployment).set(member, { ...target, phase: 'cancelled' });
+    putTarget(draft, deployment, { ...target, phase: 'cancelled' });
     settleBatches(deployment, at);
   }
 }

@@ -4,6 +4,7 @@
 import type { Event } from '../../proto/events.ts';
 import type { Draft, Mutable } from './draft.ts';
 import type { Deployment, TargetDeployment } from './model.ts';
+import { batchOf, putTarget } from './evolve-target.ts';
 import { isHolding } from './swarm.ts';
 
 type Of<K extends Event['kind']> = Extract<Event, { readonly kind: K }>;
@@ -28,7 +29,7 @@ export function foldPrefetch(draft: Draft, { kind: _kind, targets: members, ...e
   const targets = draft.targets(event.deployment);
   for (const target of added) targets.set(target.member, target);
   const deployment = draft.deployments.edit(event.deployment);
-  if (deployment !== undefined) deployment.batches = [{ targets: [...targets.keys()], phase: 'running', startedAt: deployment.startedAt }];
+  if (deployment !== undefined) deployment.batches = [{ ...batchOf([...targets.keys()], targets), phase: 'running', startedAt: deployment.startedAt }];
 }
 
 /** Folds its end. Whoever still fetches is told to stop, unless its promotion begins and wants the same content. */
@@ -39,6 +40,6 @@ export function foldPrefetchEnd(draft: Draft, deployment: Mutable<Deployment>, e
   const targets = draft.targets(event.deployment);
   const open = [...targets.values()].filter((target) => !isHolding(target.phase) && target.phase !== 'failed' && target.phase !== 'rejected');
   deployment.cancels = event.phase === 'aborted' ? open.filter((target) => target.order !== undefined).map(({ member }) => member) : [];
-  for (const target of open) targets.set(target.member, { ...target, phase: 'cancelled' });
+  for (const target of open) putTarget(draft, deployment, { ...target, phase: 'cancelled' });
   deployment.batches = deployment.batches.map((batch) => ({ ...batch, phase: event.phase === 'succeeded' ? 'succeeded' : 'skipped', finishedAt: at }));
 }

@@ -5,8 +5,9 @@ import type { Digest } from '../../proto/cid.ts';
 import type { Event } from '../../proto/events.ts';
 import type { Report } from '../../proto/fleet.ts';
 import type { Draft, Mutable } from './draft.ts';
+import { putTarget } from './evolve-target.ts';
 import type { Batch, Deployment, Member, State, TargetDeployment } from './model.ts';
-import { isDone, isFailure, isFinal, isFinished } from './phases.ts';
+import { isFailure, isFinal, isFinished } from './phases.ts';
 
 /** Folds one report. One that is not newer changes nothing in the deployment; it may still tell what the member runs. */
 export function foldReport(draft: Draft, { member: id, report }: Extract<Event, { readonly kind: 'target.reported' }>, at: number): void {
@@ -19,12 +20,11 @@ export function foldReport(draft: Draft, { member: id, report }: Extract<Event, 
   if (deployment === undefined) return;
   const over = isFinished(deployment.phase);
   const next = reported(target, report, at, over);
-  draft.targets(report.deployment).set(id, next);
+  const turned = putTarget(draft, deployment, next);
   if (over) return;
   deployment.progressedAt = at;
-  // Only then: looking at a whole batch for each of ten reports of each of ten thousand targets would be a million times too often.
   const returned = target.phase === 'lost' && next.phase !== 'lost';
-  if (returned || isDone(next) !== isDone(target)) settleBatches(deployment, at, returned);
+  if (returned || turned) settleBatches(deployment, at, returned);
 }
 
 /** Whether a report has anything to say: it is the target's newest, or the answer to a newer order than any before. */
@@ -103,12 +103,7 @@ export function settleBatches(deployment: Mutable<Deployment>, at: number, again
     deployment.phase = 'running';
     return;
   }
-  const done = deployment.batches.slice(0, index + 1).every(({ targets }) =>
-    targets.every((member) => {
-      const target = deployment.targets.get(member);
-      return target === undefined || isDone(target);
-    }),
-  );
+  const done = deployment.batches.slice(0, index + 1).every(({ open }) => open === 0);
   if (again || done !== (batch.phase === 'baking')) {
     const { bakingSince: _since, bakeSkipped: _skipped, ...rest } = batch;
     const next: Batch = done ? { ...rest, phase: 'baking', bakingSince: at } : { ...rest, phase: 'running' };

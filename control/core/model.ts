@@ -191,6 +191,8 @@ export interface TargetDeployment {
 export interface Batch {
   readonly targets: readonly string[];
   readonly phase: BatchPhase;
+  /** Targets that have not come to an end. */
+  readonly open: number;
   readonly startedAt?: number;
   /** When its last target came to an end: what the bake counts from. */
   readonly bakingSince?: number;

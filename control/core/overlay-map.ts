@@ -15,14 +15,23 @@ export type Changes<V> = ReadonlyMap<string, V | undefined>;
  */
 export function overlaid<V>(base: ReadonlyMap<string, V>, changes: Changes<V>): ReadonlyMap<string, V> {
   if (changes.size === 0) return base;
-  const [flat, all] = base instanceof OverlayMap ? [base.flat, new Map([...base.changes, ...changes])] : [base, changes];
-  if (flat.size >= plainSizeMax && all.size <= changesMax) return new OverlayMap<V>(flat, new Map(all));
+  const flat = base instanceof OverlayMap ? base.flat : base;
+  const all = new Map<string, V | undefined>(base instanceof OverlayMap ? base.changes : changes);
+  if (base instanceof OverlayMap) changes.forEach((value, key) => all.set(key, value));
+  if (flat.size >= plainSizeMax && all.size <= changesMax) return new OverlayMap<V>(flat, all);
   const copy = new Map(flat);
   for (const [key, value] of all) {
     if (value === undefined) copy.delete(key);
     else copy.set(key, value);
   }
   return copy;
+}
+
+/** The values of a map in its order: of a large one in half the time that its iterator takes. */
+export function valuesOf<V>(map: ReadonlyMap<string, V>): readonly V[] {
+  const values: V[] = [];
+  map.forEach((value) => values.push(value));
+  return values;
 }
 
 /** A map to which entries may be put, in place. */
@@ -53,7 +62,9 @@ class OverlayMap<V> implements EditableMap<V> {
     if (!this.has(key)) this.size += 1;
     this.changes.set(key, value);
     if (this.changes.size <= changesMax) return;
-    this.flat = new Map(this.entries());
+    const merged = new Map<string, V>();
+    this.forEach((kept, name) => merged.set(name, kept));
+    this.flat = merged;
     this.changes = new Map();
   }
 

@@ -9,6 +9,7 @@ import type { Cause } from './batches.ts';
 import { closingFor } from './closing.ts';
 import type { Effect } from './effects.ts';
 import type { Batch, Deployment, Environment, State, TargetDeployment } from './model.ts';
+import { valuesOf } from './overlay-map.ts';
 import { hasFailed, isDone, isInFlight } from './phases.ts';
 import { goingBack, rollbackTo } from './rollback.ts';
 import type { Observed } from './select.ts';
@@ -18,7 +19,7 @@ import { alarmVerdict, missingSamples } from './watch.ts';
 
 /** The next step of a deployment that is running or baking. */
 export function stepRollout(state: State, environment: Environment, deployment: Deployment, observed: Observed): Step {
-  const targets = [...deployment.targets.values()];
+  const targets = valuesOf(deployment.targets);
   const failed = countedFailures(deployment, targets);
   const limit = limitOf(deployment, failed, targets.length);
   if (failed.length >= limit) return stop(state, deployment, thresholdReason(state, failed, targets.length, limit), failed.some(judgesContent) ? 'health' : 'error');
@@ -41,7 +42,7 @@ export function stepRollout(state: State, environment: Environment, deployment: 
   }
   if (alarms.kind === 'unread') return nothing;
   if (batch.phase === 'pending') return { events: [{ kind: 'batch.started', deployment: deployment.deployment, batch: index }], effects: [] };
-  return stepBatch(state, environment, deployment, index, observed);
+  return stepBatch(state, environment, deployment, index, targets, observed);
 }
 
 /** Closed windows, or a person: what is in flight comes to its end, and nothing new begins (T-5); or all goes back. Undefined while nothing holds it. */
@@ -61,22 +62,19 @@ function stepHeld(state: State, deployment: Deployment, batch: Batch, targets: r
   return nextCheckAt === Infinity ? nothing : { ...nothing, nextCheckAt };
 }
 
-function stepBatch(state: State, environment: Environment, deployment: Deployment, index: number, observed: Observed): Step {
+function stepBatch(state: State, environment: Environment, deployment: Deployment, index: number, targets: readonly TargetDeployment[], observed: Observed): Step {
   // Those of earlier batches too: one that was given up as lost may have come back.
-  const members = deployment.batches.slice(0, index + 1).flatMap((batch) => batch.targets);
-  const open = members.flatMap((member) => {
-    const target = deployment.targets.get(member);
-    return target === undefined || isDone(target) ? [] : [target];
-  });
+  const open = targets.filter((target) => target.batch <= index && !isDone(target));
   const lost = lostTargets(deployment, open, observed);
   if (lost.events.length > 0) return lost;
   const candidates = open.filter((target) => target.order?.action !== 'activate').map((target) => target.member);
-  const balance = balanceOf(state, deployment, observed.now);
-  const next = allowed(deployment, balance, candidates);
+  // Who serves is looked at where somebody is to change: to count ten thousand for nobody would be half of what a decision costs.
+  const balance = candidates.length === 0 ? undefined : balanceOf(state, deployment, observed.now);
+  const next = balance === undefined ? [] : allowed(deployment, balance, candidates);
   const order = activation(state, environment, deployment, next, index);
   if (order !== undefined) return { ...lost, effects: [order] };
   const deadline = deadlineOf(deployment);
-  if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity, balance.matureAt ?? Infinity) };
+  if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity, balance?.matureAt ?? Infinity) };
   // Whoever was switching and got stuck in it says something about the content; whoever never got so far does not.
   const stuck = open.some((target) => target.order?.action === 'activate' && (target.phase === 'activating' || target.phase === 'health-checking'));
   return stop(state, deployment, `${batchText(deployment, index)} made no progress for ${seconds(deployment.config.progressDeadlineMs)}`, stuck ? 'health' : 'error');

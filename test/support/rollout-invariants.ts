@@ -29,6 +29,7 @@ export const rolloutInvariants: Readonly<Record<string, Invariant>> = {
   'R-1': enoughHealthy,
   'R-2': notTooManyAtOnce,
   'R-3': batchesInOrder,
+  'R-3 open targets': openAreCounted,
   'R-4': nothingAfterThreshold,
   'R-5': rollbackOnce,
   'R-7': machineryIsNotContent,
@@ -60,6 +61,22 @@ function terminalAbsorbs({ before, after }: Transition): readonly string[] {
   const promotions = [...before.promotions.values()].filter((old) => endedPhases.includes(old.phase) && after.promotions.get(old.promotion)?.phase !== old.phase);
   const deployments = [...before.deployments.values()].filter((old) => finishedPhases.includes(old.phase) && after.deployments.get(old.deployment)?.phase !== old.phase);
   return [...promotions.map((old) => `promotion ${old.promotion} left ${old.phase}`), ...deployments.map((old) => `deployment ${old.deployment} left ${old.phase}`)];
+}
+
+/** The count that is kept equals one made anew, whatever was folded. */
+function openAreCounted({ after }: Transition): readonly string[] {
+  return [...after.deployments.values()].flatMap(({ deployment, batches, targets }) =>
+    batches.flatMap((batch, index) => {
+      const open = batch.targets.filter((member) => isUnfinished(targets.get(member))).length;
+      return open === batch.open ? [] : [`batch ${index + 1} of ${deployment} has ${open} open targets, and counts ${batch.open}`];
+    }),
+  );
+}
+
+function isUnfinished(target: TargetDeployment | undefined): boolean {
+  if (target === undefined || target.phase === 'lost' || target.phase === 'cancelled') return false;
+  if (target.order?.action === 'prefetch' && failurePhases.includes(target.phase)) return true;
+  return !finalPhases.includes(target.phase) || (target.order !== undefined && !target.settled);
 }
 
 function orderOf(event: Extract<Event, { readonly kind: 'order.issued' }>): UnsignedOrder {

@@ -142,7 +142,7 @@ export function timesOf(started: Extract<Event, { readonly kind: 'deployment.sta
   const { type, config } = started;
   const total = started.batches.reduce((sum, members) => sum + members.length, 0);
   const most = Math.max(0, ...groups.map(({ bytesEach }) => bytesEach));
-  const shape = { type, config, batches: started.batches.map((targets) => ({ targets, phase: 'pending' as const })) };
+  const shape = { type, config, batches: started.batches.map((targets) => ({ targets, phase: 'pending' as const, open: targets.length })) };
   const batches = started.batches.map((targets, index): BatchForecast => {
     const { name, canary, pause, minSamples } = specOf(shape, index);
     const verify = verifyOf(shape, index);
