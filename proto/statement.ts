@@ -47,7 +47,7 @@ export type Certificate = Static<typeof CertificateSchema>;
 export const OrderActionSchema = Type.Union([Type.Literal('prefetch'), Type.Literal('activate'), Type.Literal('rollback'), Type.Literal('cancel')]);
 export type OrderAction = Static<typeof OrderActionSchema>;
 
-/** A health check that an order brings, beside those of the release's deploy spec. What is left out is as there. */
+/** A health check that an order brings, beside those of the release's deploy spec. What is left out is as there. Whole numbers, as in all that is signed. */
 export const OrderCheckSchema = Type.Object(
   {
     name: Name,
@@ -55,9 +55,9 @@ export const OrderCheckSchema = Type.Object(
     /** Absent: that of the instance. */
     port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
     status: Type.Optional(Type.Integer({ minimum: 100, maximum: 599 })),
-    intervalSeconds: Type.Optional(Type.Number({ minimum: 0.05, maximum: 600 })),
+    intervalMs: Type.Optional(Type.Integer({ minimum: 50, maximum: 600_000 })),
     successes: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
-    timeoutSeconds: Type.Optional(Type.Number({ minimum: 0.05, maximum: 3600 })),
+    timeoutMs: Type.Optional(Type.Integer({ minimum: 50, maximum: 3_600_000 })),
   },
   strict,
 );

@@ -66,16 +66,7 @@ export function orderEffect(
 }
 
 function withChecks(specs: readonly HealthCheckSpec[]): { readonly checks?: OrderCheck[] } {
-  const checks = specs.map(({ name, path, port, status, intervalMs, successes, timeoutMs }) => ({
-    name,
-    path,
-    ...(port === undefined ? {} : { port }),
-    ...(status === undefined ? {} : { status }),
-    ...(intervalMs === undefined ? {} : { intervalSeconds: intervalMs / 1000 }),
-    ...(successes === undefined ? {} : { successes }),
-    ...(timeoutMs === undefined ? {} : { timeoutSeconds: timeoutMs / 1000 }),
-  }));
-  return checks.length === 0 ? {} : { checks };
+  return specs.length === 0 ? {} : { checks: specs.map((spec) => ({ ...spec })) };
 }
 
 /** Facts about targets that have been silent for too long since they were told to act, and when the next one would be. */

@@ -29,7 +29,13 @@ type NamedCheck = HealthCheck & { readonly name?: string };
  * release answers until the new one is healthy: what is asked is the instance.
  */
 export function orderedChecks(checks: readonly OrderCheck[], ownPort: number | undefined): readonly NamedCheck[] {
-  return checks.map(({ path, port = ownPort, ...rest }) => ({ kind: 'http', url: `http://127.0.0.1:${port === ownPort ? '${PORT}' : port}${path}`, ...rest }));
+  return checks.map(({ path, port = ownPort, intervalMs, timeoutMs, ...rest }) => ({
+    kind: 'http',
+    url: `http://127.0.0.1:${port === ownPort ? '${PORT}' : port}${path}`,
+    ...rest,
+    ...(intervalMs === undefined ? {} : { intervalSeconds: intervalMs / 1000 }),
+    ...(timeoutMs === undefined ? {} : { timeoutSeconds: timeoutMs / 1000 }),
+  }));
 }
 
 /**

@@ -6,6 +6,7 @@ import { canonicalize } from 'json-canonicalize';
 import { describe, expect, test } from 'vitest';
 import { signCompact } from '../../control/trust/jws.ts';
 import { openKeyring, type SigningKey } from '../../control/trust/keys.ts';
+import { orderTargetsMax } from '../../control/core/effects.ts';
 import { openTrust } from '../../daemon/trust/file-trust.ts';
 import { createIdentity } from '../../daemon/trust/identity.ts';
 import { limits } from '../../proto/limits.ts';
@@ -194,6 +195,17 @@ describe('an order', () => {
     const stage = await createStage();
     const outcomes = await Promise.all(Array.from({ length: 10 }, async () => await codeOf(() => stage.trust.acceptOrder(stage.order()))));
     expect(outcomes.filter((code) => code === undefined)).toHaveLength(1);
+  });
+
+  test('for as many members as one is signed for, with as much to check as there can be, is taken and outlives a restart', async () => {
+    const stage = await createStage();
+    const { member } = stage.identity;
+    const targets = [member, ...Array.from({ length: orderTargetsMax - 1 }, (_, index) => `${member.slice(0, -3)}${String(index).padStart(3, '0')}`)];
+    const checks = Array.from({ length: limits.orderChecksMax }, (_, index) => ({ name: `${'n'.repeat(62)}${String(index).padStart(2, '0')}`, path: `/${'p'.repeat(255)}`, port: 65_535, status: 599, intervalMs: 150, successes: 100, timeoutMs: 3_599_999 }));
+    const order = await stage.trust.verifyOrder(stage.repository.signOrder(stage.order({ targets, checks })), audience(stage));
+    await stage.trust.acceptOrder(order);
+    await stage.reopenTrust();
+    expect(stage.trust.acceptedOrders()).toEqual([expect.objectContaining({ checks })]);
   });
 
   test('for so many members that nobody would read it is not signed', async () => {

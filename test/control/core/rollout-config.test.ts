@@ -217,7 +217,7 @@ describe('health checks', () => {
     made.journal.flatMap(({ event }) => {
       if (event.kind !== 'order.issued' || event.deployment !== deployment) return [];
       const order: UnsignedOrder = JSON.parse(event.compact);
-      return [`${order.action} ${order.targets.join()}: ${(order.checks ?? []).map(({ name, intervalSeconds = '-' }) => `${name} ${intervalSeconds}`).join()}`];
+      return [`${order.action} ${order.targets.join()}: ${(order.checks ?? []).map(({ name, intervalMs = '-' }) => `${name} ${intervalMs}`).join()}`];
     });
   const healthChecks = [{ name: 'ready', path: '/ready', intervalMs: 500 }, { name: 'full', path: '/full' }];
 
@@ -225,7 +225,7 @@ describe('health checks', () => {
     const made = world({ batches: [{ name: 'one-box', size: 1, check: 'full' }, '100%'], healthChecks });
     made.promote('prod', 2);
     made.settle();
-    expect(checks(made, newest(made).deployment)).toEqual(['prefetch prod-1,prod-2: ', 'activate prod-1: ready 0.5,full -', 'activate prod-2: ready 0.5']);
+    expect(checks(made, newest(made).deployment)).toEqual(['prefetch prod-1,prod-2: ', 'activate prod-1: ready 500,full -', 'activate prod-2: ready 500']);
     made.ask({ kind: 'rollback', promotion: 'back', environment: 'prod', to: 1 });
     made.settle();
     expect(checks(made, newest(made).deployment)).toEqual(['activate prod-1,prod-2: ']);

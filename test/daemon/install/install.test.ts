@@ -142,7 +142,7 @@ describe('a second installation', () => {
     const port = await portOf(installer);
     const spec = { ...serving, health: [] };
     const ordered = async (number: number, status: number) => {
-      const check = { name: 'full-health', path: '/health', port, successes: 1, intervalSeconds: 0.05, timeoutSeconds: status === 200 ? 8 : 1 };
+      const check = { name: 'full-health', path: '/health', port, successes: 1, intervalMs: 50, timeoutMs: status === 200 ? 8_000 : 1_000 };
       return await installer.install({ ...orderOf(number, { spec }), checks: [check] }, await stage(bed.root, number, { status }), waiting);
     };
     expect(await ordered(2, 503)).toMatchObject({ kind: 'rolled-back', code: 'HEALTH_FAILED', detail: expect.stringMatching(/^check 'full-health': http:\/\/127.0.0.1:\d+\/health: status 503, expected status 200/) });
