@@ -6,6 +6,7 @@ import type { EnvironmentWindows, Window } from '../../proto/api/windows.ts';
 import { ControlError } from '../errors.ts';
 import { listAll } from './api.ts';
 import { momentsOf } from './commands-restraints.ts';
+import { registerWindowEdits } from './commands-window-edit.ts';
 import { contextOf } from './context.ts';
 import { visible } from './escape.ts';
 import { parseEdge } from './governance-text.ts';
@@ -48,6 +49,7 @@ export function registerWindow(program: Command, world: World): void {
       const found = await (await api()).call('getEnvironmentWindows', { params: { environment }, query: at === undefined ? {} : { at: moments.parse(at, '--at') } });
       terminal.object(found, { text: (one) => nextText(one, moments), name: (one) => one.environment });
     });
+  registerWindowEdits(window, world);
 }
 
 function scheduleText({ schedule, jitterMs }: Window): string {

@@ -87,7 +87,8 @@ function duration(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : durationText(ms);
 }
 
-function windowText({ window, kind, timeZone, schedule, onClose, jitterMs, maxDeploysPerOccurrence, override }: TimeWindow): Fields {
+/** One window as a file writes it. */
+export function windowText({ window, kind, timeZone, schedule, onClose, jitterMs, maxDeploysPerOccurrence, override }: TimeWindow): Fields {
   return tidy({
     name: window,
     kind,
