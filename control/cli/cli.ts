@@ -11,8 +11,10 @@ import { registerTrace } from './commands-trace.ts';
 import { registerBuild } from './commands-build.ts';
 import { registerApp, registerEnvironment } from './commands-catalog.ts';
 import { registerApply, registerDiff, registerValidate } from './commands-apply.ts';
+import { registerConfig } from './commands-config.ts';
 import { registerControl } from './commands-control.ts';
 import { registerDeployment } from './commands-deployment.ts';
+import { registerDoctor } from './commands-doctor.ts';
 import { registerEvents } from './commands-events.ts';
 import { registerExplain } from './commands-explain.ts';
 import { registerNotify } from './commands-notify.ts';
@@ -63,6 +65,8 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
     .addHelpText('after', () => exitCodesHelp())
     .exitOverride();
   registerControl(program, world);
+  registerConfig(program, world);
+  registerDoctor(program, world, setExit);
   registerUi(program, world);
   registerPush(program, world);
   registerPromote(program, world, setExit);

@@ -47,7 +47,7 @@ export function registerControl(program: Command, world: World): void {
     .option('--metrics <access>', 'who may read /metrics: open or token')
     .action(async (flags: ControlFlags, command: Command) => {
       const { terminal } = contextOf(world, command);
-      const config = await load(world, flags);
+      const { config } = await loadSettings(world, flags);
       // Here and not above: every other command would load the whole control plane first.
       const { createLog, startControl } = await import('../control.ts');
       const log = createLog(config.log.level, (line) => world.stderr.write(line));
@@ -91,12 +91,13 @@ async function ended(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolved) => signal.addEventListener('abort', () => resolved(), { once: true }));
 }
 
-async function load(world: World, flags: ControlFlags): Promise<ControlConfig> {
+/** The settings that a control plane started like this would have, and the file that they are from. @throws {ControlError} CONFIG_INVALID with everything that is wrong. */
+export async function loadSettings(world: World, flags: ControlFlags): Promise<{ readonly config: ControlConfig; readonly from: string | undefined }> {
   const path = flags.config === undefined ? configPath : resolve(world.directory, flags.config);
   const text = await readSettings(path, flags.config !== undefined);
   const { config: _config, ...others } = flags;
   const config = readConfig({ ...(text === undefined ? {} : { file: { path, text } }), environment: world.environment, flags: others });
-  return { ...config, dataDir: resolve(world.directory, config.dataDir) };
+  return { config: { ...config, dataDir: resolve(world.directory, config.dataDir) }, from: text === undefined ? undefined : path };
 }
 
 async function readSettings(path: string, demanded: boolean): Promise<string | undefined> {

@@ -2,8 +2,10 @@
 
 import type { Command } from 'commander';
 import type { Comparison, PastDeployment } from '../../proto/api/history.ts';
+import type { Drift } from '../../proto/api/targets.ts';
 import { limits } from '../../proto/limits.ts';
 import { ControlError } from '../errors.ts';
+import { listAll } from './api.ts';
 import { phaseColour } from './board.ts';
 import { contextOf } from './context.ts';
 import { visible } from './escape.ts';
@@ -19,6 +21,7 @@ const changesShown = 20;
 
 /** Adds to `starling env`. */
 export function registerEnvironmentHistory(environment: Command, world: World): void {
+  registerDrift(environment, world);
   environment
     .command('history')
     .description('what was deployed, newest first, and the command that goes back to it')
@@ -76,4 +79,37 @@ function describe({ environment, with: other, same, apps }: Comparison): string 
     ];
   });
   return [...lines, ...(same ? [`${environment} and ${other} run the same`] : [])].map(visible).join('\n');
+}
+
+function registerDrift(environment: Command, world: World): void {
+  environment
+    .command('drift')
+    .description('targets that are not as the environment has it: what they lack, and who brings it')
+    .argument('<environment>')
+    .action(async (name: string, _flags: object, command: Command) => {
+      const { api, terminal } = contextOf(world, command);
+      const client = await api();
+      const found = await listAll(async (page) => await client.call('listDrift', { params: { environment: name }, query: page }));
+      const columns: readonly Column<Drift>[] = [
+        { title: 'TARGET', cell: (one) => one.name },
+        { title: 'STATE', cell: ({ connectivity }) => connectivity },
+        { title: 'WANTED', cell: ({ app, wanted }) => `${app}@${wanted.number}` },
+        { title: 'FOUND', cell: foundText },
+        { title: 'WHAT COMES', cell: comingText },
+      ];
+      terminal.list(found, { columns, name: (one) => one.name, empty: `everything is as ${name} has it` });
+    });
+}
+
+function foundText({ why, app, running, changed }: Drift): string {
+  const runs = running === undefined ? 'runs nothing' : `${app}@${running.number}`;
+  if (why === 'unhealthy') return `${runs}, not healthy`;
+  return why === 'changed' ? `${runs}, ${countText(changed ?? 0, 'thing')} changed on its disk` : runs;
+}
+
+function comingText({ deployment, caughtUp, why, connectivity }: Drift): string {
+  if (deployment !== undefined) return `${deployment} is changing it`;
+  if (caughtUp) return connectivity === 'online' ? 'a catch-up, as soon as gates allow' : 'a catch-up, when it can be heard';
+  if (why === 'changed') return 'a person: it could not be put back; retry the deployment';
+  return why === 'unhealthy' ? 'a person: see `starling target get`, and its log' : 'a person: a deployment failed on it; retry or roll back';
 }

@@ -101,7 +101,7 @@ function noWindow({ pipeline, spec }: Pipeline, name: string): ControlError {
 
 function heldText(said: string, spec: PipelineSpec, name: string, verb = 'it holds'): string {
   const environments = spec.stages.flatMap((stage) => stage.environments).flatMap(({ environment, windows }) => (windows.includes(name) ? [environment] : []));
-  const edges = spec.edges.flatMap(({ edge, windows = [] }) => (windows.includes(name) ? [`promotion ${edge}`] : []));
+  const edges = spec.edges.flatMap(({ edge, windows }) => (windows.includes(name) ? [`promotion ${edge}`] : []));
   const held = [...environments, ...edges];
   return held.length === 0 ? `${said}; ${verb} nothing${verb === 'it holds' ? ': name --environments' : ''}` : `${said}; ${verb} ${held.join(', ')}`;
 }
@@ -129,7 +129,7 @@ function withoutWindow(spec: PipelineSpec, name: string): PipelineSpec {
     ...spec,
     windows: spec.windows.filter(({ window }) => window !== name),
     stages: spec.stages.map((stage) => ({ ...stage, environments: stage.environments.map((place) => ({ ...place, windows: others(place.windows) })) })),
-    edges: spec.edges.map((edge) => (edge.windows === undefined ? edge : { ...edge, windows: others(edge.windows) })),
+    edges: spec.edges.map((edge) => ({ ...edge, windows: others(edge.windows) })),
   };
 }
 

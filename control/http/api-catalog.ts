@@ -12,6 +12,7 @@ import { parseSelector } from './label-selector.ts';
 import { pageByKey } from './paging.ts';
 import { appView, environmentView, promotionView, proxyViews, refOf, revisionView, targetView } from './views.ts';
 import { explanationView } from './views-deployments.ts';
+import { driftKey, driftOf } from './views-drift.ts';
 
 /** How long an upload may take: a grant is asked for again after it. */
 export const grantLifeMs = 4 * 3_600_000;
@@ -61,7 +62,7 @@ export function appHandlers({ facts, submit, presence, repository, clock }: ApiO
 }
 
 export function environmentHandlers(options: ApiOptions): Handlers<
-  | 'listEnvironments' | 'createEnvironment' | 'getEnvironment' | 'changeEnvironment' | 'explainEnvironment' | 'listEnvironmentTargets' | 'createRollback'
+  | 'listEnvironments' | 'createEnvironment' | 'getEnvironment' | 'changeEnvironment' | 'explainEnvironment' | 'listEnvironmentTargets' | 'listDrift' | 'createRollback'
 > {
   const { facts, submit, presence, observed } = options;
   const view = (state: State, name: string) => {
@@ -103,6 +104,10 @@ export function environmentHandlers(options: ApiOptions): Handlers<
       const wanted = targets.filter((one) => one.name.includes(part) && selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity));
       const shown = pageByKey(wanted, ({ name }) => name, page);
       return { body: { ...shown, items: shown.items.map((member) => targetView(member, presence)) } };
+    },
+    listDrift: async ({ params: { environment }, query }) => {
+      const state = facts.state();
+      return { body: pageByKey(driftOf(state, found(state.environments.get(environment), 'environment', environment), presence), driftKey, query) };
     },
     createRollback: async ({ params: { environment }, body: { to, reason }, caller, draw }) => {
       const promotion = newId('pr', draw);

@@ -17,7 +17,7 @@ import { workOperations } from './operations-work.ts';
 import { PageQuerySchema, page } from './schema.ts';
 import { EventsQuerySchema, StatusSchema } from './status.ts';
 import { CoverageQuerySchema, CoverageSchema, ReceiptSchema, SwarmMapSchema } from './swarm.ts';
-import { EnvironmentTargetsQuerySchema, RevokeTargetSchema, TargetSchema, TargetsQuerySchema } from './targets.ts';
+import { DriftSchema, EnvironmentTargetsQuerySchema, RevokeTargetSchema, TargetSchema, TargetsQuerySchema } from './targets.ts';
 import { CreateTokenSchema, NewTokenSchema, TokenSchema, TokensQuerySchema } from './tokens.ts';
 
 const read = { verb: 'read', of: 'all' } as const;
@@ -41,6 +41,7 @@ export const operations = {
   getGate: { method: 'GET', path: '/v1/environments/{environment}/gate', summary: 'What holds an environment now, or would at another time', scope: readEnvironment, query: GateQuerySchema, status: 200, reply: GateSchema },
   explainEnvironment: { method: 'GET', path: '/v1/environments/{environment}/explain', summary: 'Why an environment is not moving', scope: readEnvironment, status: 200, reply: ExplanationSchema },
   listEnvironmentTargets: { method: 'GET', path: '/v1/environments/{environment}/targets', summary: 'List the targets of an environment by name', scope: readEnvironment, query: EnvironmentTargetsQuerySchema, status: 200, reply: page(TargetSchema) },
+  listDrift: { method: 'GET', path: '/v1/environments/{environment}/drift', summary: 'List what is not as the environment has it: targets that lack its set, are not healthy, or were changed', scope: readEnvironment, query: PageQuerySchema, status: 200, reply: page(DriftSchema) },
   createRollback: { method: 'POST', path: '/v1/environments/{environment}/rollback', summary: 'Go back to a revision that succeeded before', scope: promote, body: CreateRollbackSchema, status: 202, reply: PromotionSchema },
 
   listPromotions: { method: 'GET', path: '/v1/promotions', summary: 'List promotions, newest first', scope: read, query: PromotionsQuerySchema, status: 200, reply: page(PromotionSchema) },

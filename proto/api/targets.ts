@@ -1,6 +1,7 @@
 // Targets: the machines of the fleet as people see them. Seeds and proxies are members too, and are listed by their role.
 
 import Type, { type Static } from 'typebox';
+import { RevisionRefSchema } from './apps.ts';
 import { Count, DigestText, Id, Instant, LabelsSchema, Name, oneOf, pageQuery, strict } from './schema.ts';
 
 export const connectivities = ['online', 'stale', 'offline'] as const;
@@ -63,3 +64,26 @@ export const EnvironmentTargetsQuerySchema = Type.Object({ ...pageQuery, label: 
 /** Why a member is barred from now on. */
 export const RevokeTargetSchema = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 1024 }) }, strict);
 export type RevokeTarget = Static<typeof RevokeTargetSchema>;
+
+/** An application on a target that is not as its environment has it. */
+export const DriftSchema = Type.Object(
+  {
+    member: Type.String(),
+    name: Name,
+    app: Name,
+    /** What the environment runs. */
+    wanted: RevisionRefSchema,
+    /** What the target said it runs; absent: nothing. */
+    running: Type.Optional(RevisionRefSchema),
+    /** `changed`: things in the release on its disk are not what was installed, and were not put back. */
+    why: oneOf(['missing', 'other', 'unhealthy', 'changed']),
+    changed: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** The deployment that is changing it now. */
+    deployment: Type.Optional(Id),
+    /** Whether a catch-up brings it to what is wanted, as soon as gates allow; people decide where a deployment failed on it. */
+    caughtUp: Type.Boolean(),
+    connectivity: oneOf(connectivities),
+  },
+  strict,
+);
+export type Drift = Static<typeof DriftSchema>;

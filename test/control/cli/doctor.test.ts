@@ -1,0 +1,49 @@
+// `starling doctor`, `config check` and `config show`: what is wrong, and what to do about it.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { governed, monday, StillClock, type Governed } from '../http/governed.ts';
+import { run, type Ran } from './world.ts';
+
+let system: Governed;
+let directory: string;
+beforeAll(async () => {
+  system = await governed();
+  directory = await mkdtemp(join(tmpdir(), 'starling-doctor-'));
+});
+afterAll(async () => {
+  await system[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true });
+});
+
+async function doctor(environment: Readonly<Record<string, string>> = {}, clock = system.clock): Promise<Ran> {
+  return await run(['doctor', '-o', 'json'], { environment: { STARLING_URL: system.control.url, STARLING_TOKEN: system.control.admin, ...environment }, clock, directory });
+}
+const findings = (ran: Ran): Readonly<Record<string, string>> => Object.fromEntries(JSON.parse(ran.out).map((one: { check: string; state: string }) => [one.check, one.state]));
+
+test('doctor tells what is well and what is not, each with what to do, and ends with 1 when something failed', async () => {
+  const ran = await doctor();
+  expect(ran.code).toBe(1);
+  expect(findings(ran)).toMatchObject({ runtime: 'ok', settings: 'ok', 'control plane': 'ok', clock: 'ok', keys: 'warning', seeds: 'failed', proxies: 'failed', targets: 'warning', environments: 'warning' });
+  expect(JSON.parse(ran.out).filter(({ state, fix }: { state: string; fix?: string }) => state !== 'ok' && (fix ?? '') === '')).toEqual([]);
+  expect(JSON.parse(ran.out).find(({ check }: { check: string }) => check === 'targets')).toMatchObject({ found: '2 of 2 not online: prod-1, prod-2' });
+});
+
+test('doctor finds a clock that is off, a token that is none, and a control plane that is not there', async () => {
+  const slow = await doctor({}, new StillClock(monday - 180_000));
+  expect(JSON.parse(slow.out).find(({ check }: { check: string }) => check === 'clock')).toMatchObject({ state: 'failed', found: expect.stringMatching(/^3 min.* behind the control plane's$/) });
+  expect(findings(await doctor({ STARLING_TOKEN: 'stap1.none.x' }))).toEqual({ runtime: 'ok', settings: 'ok', 'control plane': 'failed' });
+  expect(findings(await doctor({ STARLING_URL: 'not a url' }))).toEqual({ runtime: 'ok', settings: 'failed' });
+});
+
+test('config check names every problem of file and variables, and show prints what takes effect', async () => {
+  const config = async (verb: string, file: string, environment: Readonly<Record<string, string>> = {}) => await run(['config', verb, '-c', file], { environment, directory });
+  await writeFile(join(directory, 'bad.yaml'), 'org: shop\nlog: {level: loud}\nlisen: {port: 1}\n');
+  await writeFile(join(directory, 'good.yaml'), 'org: shop\ndataDir: data\n');
+  expect(await config('check', 'bad.yaml', { STARLING_METRICS: 'none' })).toMatchObject({ code: 2, err: expect.stringMatching(/bad\.yaml:3:1: unknown key 'lisen'; did you mean 'listen'\?\n.*bad\.yaml:2:7: .*\nSTARLING_METRICS: 'none' is not one of open, token/) });
+  expect(await config('check', 'good.yaml')).toMatchObject({ code: 0, out: `${join(directory, 'good.yaml')}: nothing is wrong; listens on 127.0.0.1:7400, keeps its data in ${join(directory, 'data')}\n` });
+  expect((await config('show', 'good.yaml', { STARLING_LISTEN: ':9000' })).out).toMatch(/^listen:\n {2}host: 127\.0\.0\.1\n {2}port: 9000\n[^]*org: shop\n/);
+  expect(await config('check', 'none.yaml')).toMatchObject({ code: 2, err: expect.stringContaining('cannot read the settings') });
+});
