@@ -79,6 +79,10 @@ command('run', 'run the daemon').action(async (options: CommonOptions) => {
   log.info({}, 'the daemon has stopped');
 });
 
+command('config', 'say everything that is wrong with the settings, or print them as they take effect; starts nothing').action(async (options: CommonOptions) => {
+  process.stdout.write(`${JSON.stringify(await load(options), undefined, 2)}\n`);
+});
+
 for (const [name, description] of [['status', 'what this daemon knows of itself'], ['releases', 'what is installed here']] as const) {
   command(name, description).action(async (options: CommonOptions) => {
     const config = await load(options);
@@ -104,7 +108,9 @@ async function load(options: CommonOptions): Promise<Config> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    if (options.config !== undefined) throw new DaemonError('CONFIG_INVALID', `cannot read the configuration ${path}: ${reasonOf(cause)}; name another file with --config`, { cause });
+    // One that is there and cannot be read is not as if it were not: the machine would run as something else.
+    const absent = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    if (options.config !== undefined || !absent) throw new DaemonError('CONFIG_INVALID', `cannot read the configuration ${path}: ${reasonOf(cause)}; name another file with --config`, { cause });
   }
   const { readConfig } = await import('./config.ts');
   return readConfig({
