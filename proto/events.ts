@@ -91,6 +91,11 @@ export type Event =
   | { readonly kind: 'member.located'; readonly member: string; readonly addresses: readonly string[]; readonly uploadUrl?: string }
   | { readonly kind: 'member.renewed'; readonly member: string; readonly serial: number }
   | { readonly kind: 'member.revoked'; readonly member: string; readonly reason: string }
+  /** All of its labels from now on, set by an operator. */
+  | { readonly kind: 'member.labelled'; readonly member: string; readonly labels: Labels }
+  /** Left out of what begins from now on. */
+  | { readonly kind: 'member.cordoned'; readonly member: string; readonly reason: string }
+  | { readonly kind: 'member.uncordoned'; readonly member: string }
   | {
       readonly kind: 'revision.created';
       readonly app: string;

@@ -50,5 +50,5 @@ function keep(draft: Draft, environment: string, ids: readonly string[]): void {
 }
 
 function isAdrift(member: Member | undefined, environment: Environment): boolean {
-  return member !== undefined && isTarget(member, environment) && environment.apps.some((app) => isLate(environment, app, member));
+  return member !== undefined && member.cordoned === undefined && isTarget(member, environment) && environment.apps.some((app) => isLate(environment, app, member));
 }

@@ -7,7 +7,7 @@ import { lostAfterOf } from './batches.ts';
 import { evaluateGates, leavesNone } from './gates.ts';
 import type { Environment, State } from './model.ts';
 import { isServing } from './phases.ts';
-import { isSilent, revisionOf, targetsOf } from './select.ts';
+import { isSilent, revisionOf, deployableTargets } from './select.ts';
 import type { Observed } from './select.ts';
 import { seenBy } from './seen.ts';
 import { nothing } from './step.ts';
@@ -29,7 +29,7 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
   const { current, currentPromotion, stable } = environment.slots[app] ?? {};
   const record = current === undefined ? undefined : revisionOf(state, app, current);
   if (record === undefined || currentPromotion === undefined) return nothing;
-  const targets = targetsOf(state, environment);
+  const targets = deployableTargets(state, environment);
   const late = targets.filter((member) => isLate(environment, app, member) && !isSilent(observed, member.member, lostAfterOf(environment.config)));
   if (late.length === 0) return nothing;
   // Late joiners pass closed windows, never locks, vetoes or pins (control-plane.md 1.5).

@@ -44,6 +44,9 @@ export type EnrolMember = {
 export type LocateMember = { readonly kind: 'locate-member'; readonly member: string; readonly addresses: readonly string[]; readonly uploadUrl?: string };
 export type RenewMember = { readonly kind: 'renew-member'; readonly member: string };
 export type RevokeMember = { readonly kind: 'revoke-member'; readonly member: string; readonly reason: string };
+export type LabelMember = { readonly kind: 'label-member'; readonly member: string; readonly labels: Labels };
+export type CordonMember = { readonly kind: 'cordon-member'; readonly member: string; readonly reason: string };
+export type UncordonMember = { readonly kind: 'uncordon-member'; readonly member: string };
 export type RegisterRevision = {
   readonly kind: 'register-revision';
   readonly app: string;
@@ -90,6 +93,9 @@ export type Command =
   | LocateMember
   | RenewMember
   | RevokeMember
+  | LabelMember
+  | CordonMember
+  | UncordonMember
   | RegisterRevision
   | Promote
   | Rollback

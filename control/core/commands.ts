@@ -8,6 +8,7 @@ import { isGovernanceCommand } from './command-governance.ts';
 import { isDeploymentCommand } from './command-deployment.ts';
 import { conduct } from './commands-deployment.ts';
 import { changeEnvironment, createApp, createEnvironment, registerRevision } from './commands-catalog.ts';
+import { cordonMember, labelMember } from './commands-target.ts';
 import { createToken, enrolMember, locateMember, renewMember, report, revokeMember, revokeToken } from './commands-fleet.ts';
 import { govern } from './commands-governance.ts';
 import { abort, abortPromotion, promote, rollback } from './commands-promotion.ts';
@@ -37,6 +38,11 @@ export function handle(state: State, command: Command, now: number): Answer {
       return renewMember(state, command);
     case 'revoke-member':
       return revokeMember(state, command);
+    case 'label-member':
+      return labelMember(state, command);
+    case 'cordon-member':
+    case 'uncordon-member':
+      return cordonMember(state, command);
     case 'register-revision':
       return registerRevision(state, command);
     case 'promote':

@@ -16,7 +16,7 @@ import { isWorthFetching, prefetchEnded, prefetchOf, stepPrefetch } from './pref
 import { rejected } from './rejection.ts';
 import { stepRollback } from './rollback.ts';
 import { stepRollout } from './rollout.ts';
-import { membersOf, revisionOf, targetsOf } from './select.ts';
+import { membersOf, revisionOf, deployableTargets } from './select.ts';
 import type { Observed } from './select.ts';
 import { seenBy } from './seen.ts';
 import { nothing, orderEffect } from './step.ts';
@@ -137,7 +137,7 @@ export function started(state: State, environment: Environment, promotion: Promo
   const [app = promotion.app, ...next] = toGo(environment, promotion);
   const to = membersOf(promotion)[app] ?? promotion.revision;
   const slot = environment.slots[app];
-  const members = inTurn(targetsOf(state, environment), app, environment.config);
+  const members = inTurn(deployableTargets(state, environment), app, environment.config);
   const replacedId = rollback ? environment.activeDeployment : undefined;
   return [
     {

@@ -144,6 +144,15 @@ export class Draft {
     return [...this.environments.changed()].filter((id) => this.environments.get(id)?.selector !== this.#base.environments.get(id)?.selector);
   }
 
+  /** Environments of members whose labels are others than before: they may be targets there now, or no longer. */
+  relabelled(): readonly string[] {
+    return [...this.members.changed()].flatMap((id) => {
+      const before = this.#base.members.get(id);
+      const now = this.members.get(id);
+      return before === undefined || now === undefined || before.labels === now.labels ? [] : now.environments;
+    });
+  }
+
   /** The revisions of an application, to be appended to in place. */
   revisions(app: string): App['revisions'][number][] {
     const owned = this.#revisions.get(app);

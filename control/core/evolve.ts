@@ -99,6 +99,9 @@ function fold(draft: Draft, entry: JournalEntry): void {
     case 'member.located':
     case 'member.renewed':
     case 'member.revoked':
+    case 'member.labelled':
+    case 'member.cordoned':
+    case 'member.uncordoned':
       foldMember(draft, entry);
       return;
     case 'promotion.created':
@@ -173,6 +176,19 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
     draft.rosterAt = at;
     member.rosterEpoch = draft.rosterEpoch;
     foldMemberRevoked(draft, event.member, at);
+  } else if (event.kind === 'member.labelled') {
+    const member = draft.members.edit(event.member);
+    if (member === undefined) return;
+    member.labels = event.labels;
+    // Its zone may be a label.
+    draft.rosterEpoch += 1;
+    draft.rosterAt = at;
+    member.rosterEpoch = draft.rosterEpoch;
+  } else if (event.kind === 'member.cordoned' || event.kind === 'member.uncordoned') {
+    const member = draft.members.edit(event.member);
+    if (member === undefined) return;
+    if (event.kind === 'member.cordoned') member.cordoned = { reason: event.reason, at };
+    else delete member.cordoned;
   }
 }
 

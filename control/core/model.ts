@@ -111,6 +111,8 @@ export interface Member {
   readonly addresses: readonly string[];
   readonly uploadUrl?: string;
   readonly revoked: boolean;
+  /** No deployment begins with it; what is under way goes on. */
+  readonly cordoned?: { readonly reason: string; readonly at: number };
   /** Epoch of the first roster that has it as it is now. */
   readonly rosterEpoch: number;
   /** What it last reported to have committed, by application. */

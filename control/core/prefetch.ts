@@ -9,7 +9,7 @@ import type { Blocker, BlockerType } from './gates/blocker.ts';
 import { placeOf } from './gates/place.ts';
 import type { Deployment, Environment, Promotion, State, TargetDeployment } from './model.ts';
 import { isFailure, isFinished } from './phases.ts';
-import { isSilent, membersOf, revisionOf, targetsOf } from './select.ts';
+import { isSilent, membersOf, revisionOf, deployableTargets } from './select.ts';
 import type { Observed } from './select.ts';
 import { nothing, orderEffect, roleEffect } from './step.ts';
 import type { Step } from './step.ts';
@@ -58,7 +58,7 @@ export function stepPrefetch(state: State, environment: Environment, promotion: 
     return { events: prefetchEnded(state, environment, next), effects: [] };
   }
   if (promotion === undefined || (app === undefined && open === undefined)) return nothing;
-  const targets = targetsOf(state, environment);
+  const targets = deployableTargets(state, environment);
   const missing = targets.filter(({ member }) => open?.targets.get(member) === undefined).map(({ member }) => member);
   if (open === undefined || missing.length > 0) return { events: begun(state, environment, promotion, open?.app ?? app ?? promotion.app, missing), effects: [] };
   return ordered(state, environment, open, observed);
@@ -97,7 +97,7 @@ function ordered(state: State, environment: Environment, open: Deployment, obser
   if (role !== undefined) return { events: [], effects: [role] };
   const due: string[] = [];
   let nextCheckAt = Infinity;
-  for (const { member } of targetsOf(state, environment)) {
+  for (const { member } of deployableTargets(state, environment)) {
     const target = open.targets.get(member);
     if (target === undefined || isHolding(target.phase)) continue;
     const at = dueAt(target);

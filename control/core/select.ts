@@ -105,6 +105,12 @@ export function targetsOf(state: State, environment: Environment): readonly Memb
   });
 }
 
+/** The targets with which something may begin: all but those that somebody cordoned. */
+export function deployableTargets(state: State, environment: Environment): readonly Member[] {
+  const targets = targetsOf(state, environment);
+  return targets.some(({ cordoned }) => cordoned !== undefined) ? targets.filter(({ cordoned }) => cordoned === undefined) : targets;
+}
+
 /** When a member was last heard, as far as that proves silence: at least when this process began to listen. */
 export function heardAt(observed: Observed, member: string): number {
   return Math.max(observed.since, observed.lastSeen.get(member) ?? 0);

@@ -103,7 +103,8 @@ export function spreadOf(state: State, { app, revision }: RevisionRecord, enviro
   for (const one of state.environments.values()) {
     if (!one.apps.includes(app) || (environment !== undefined && one.environment !== environment)) continue;
     for (const member of targetsOf(state, one)) {
-      if (counted.has(member.member)) continue;
+      // Nothing is fetched where nothing is deployed: it would hold for ever whoever waits for all.
+      if (counted.has(member.member) || member.cordoned !== undefined) continue;
       counted.add(member.member);
       const how = howFar(member, app, revision, deployments);
       add(zoneOf(member), { targets: 1, ...(how === 'holding' ? { holding: 1, copies: 1 } : how === 'fetching' ? { fetching: 1 } : {}) });

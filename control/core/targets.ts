@@ -8,7 +8,7 @@ import { isTarget } from './select.ts';
 /** Brings State.targets up to what has just been folded. An environment without targets has no entry, so that the state does not tell in how many steps it was folded. */
 export function foldTargets(draft: Draft): void {
   const reselected = new Set(draft.reselected());
-  const whole = new Set([...draft.agents.changed(), ...reselected]);
+  const whole = new Set([...draft.agents.changed(), ...reselected, ...draft.relabelled()]);
   const changed = new Set(draft.members.changed());
   for (const id of whole) {
     const environment = draft.environments.get(id);

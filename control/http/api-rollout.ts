@@ -3,7 +3,7 @@
 import type { Member, State } from '../core/model.ts';
 import { explain } from '../core/explain.ts';
 import { fleet } from '../core/select.ts';
-import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
+import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { parseSelector } from './label-selector.ts';
 import { pageById, pageOf } from './paging.ts';
 import { promotionView, targetView } from './views.ts';
@@ -64,7 +64,11 @@ export function deploymentHandlers({ facts, submit, presence }: ApiOptions): Han
   };
 }
 
-export function targetHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listTargets' | 'getTarget' | 'revokeTarget'> {
+export function targetHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listTargets' | 'getTarget' | 'revokeTarget' | 'labelTarget' | 'cordonTarget' | 'uncordonTarget'> {
+  const view = (state: State, target: string) => {
+    const member = memberOf(state, target);
+    return { body: targetView(member, presence), headers: { etag: labelsTag(member) } };
+  };
   return {
     listTargets: async ({ query }) => {
       const { environment, label, name: part = '', connectivity, role = 'agent', revoked } = query;
@@ -79,12 +83,31 @@ export function targetHandlers({ facts, submit, presence }: ApiOptions): Handler
       const page = pageOf(fleet(facts.state(), filter).filter(isWanted), ({ name, member }) => `${name} ${member}`, cursorQuery(query));
       return { body: { ...page, items: page.items.map((member) => targetView(member, presence)) } };
     },
-    getTarget: async ({ params: { target } }) => ({ body: targetView(memberOf(facts.state(), target), presence) }),
+    getTarget: async ({ params: { target } }) => view(facts.state(), target),
+    labelTarget: async ({ params: { target }, body: { labels }, ifMatch, caller }) => {
+      const known = memberOf(facts.state(), target);
+      const problem = unmatched(ifMatch, labelsTag(known));
+      if (problem !== undefined) return { problem };
+      return answered(await submit(caller.actor, { kind: 'label-member', member: known.member, labels }), (state) => view(state, known.member));
+    },
+    cordonTarget: async ({ params: { target }, body: { reason }, caller }) => {
+      const { member } = memberOf(facts.state(), target);
+      return answered(await submit(caller.actor, { kind: 'cordon-member', member, reason }), (state) => view(state, member));
+    },
+    uncordonTarget: async ({ params: { target }, caller }) => {
+      const { member } = memberOf(facts.state(), target);
+      return answered(await submit(caller.actor, { kind: 'uncordon-member', member }), (state) => view(state, member));
+    },
     revokeTarget: async ({ params: { target }, body: { reason }, caller }) => {
       const { member } = memberOf(facts.state(), target);
       return answered(await submit(caller.actor, { kind: 'revoke-member', member, reason }), (state) => ({ body: targetView(memberOf(state, member), presence) }));
     },
   };
+}
+
+/** What a change of labels must have seen: the labels. */
+function labelsTag({ labels }: Member): string {
+  return etagOf(labels);
 }
 
 /** By member id, or by the name that a member has now. */

@@ -106,6 +106,7 @@ export function targetView(member: model.Member, presence: Presence): Target {
     addresses: [...member.addresses],
     enrolledAt: member.enrolledAt,
     revoked: member.revoked,
+    ...(member.cordoned === undefined ? {} : { cordoned: { reason: member.cordoned.reason, since: member.cordoned.at } }),
     connectivity: presence.connectivity(member.member),
     ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
     ...(heard === undefined ? {} : { version: heard.version }),

@@ -17,7 +17,7 @@ import { workOperations } from './operations-work.ts';
 import { PageQuerySchema, page } from './schema.ts';
 import { EventsQuerySchema, StatusSchema } from './status.ts';
 import { CoverageQuerySchema, CoverageSchema, ReceiptSchema, SwarmMapSchema } from './swarm.ts';
-import { DriftSchema, EnvironmentTargetsQuerySchema, RevokeTargetSchema, TargetSchema, TargetsQuerySchema } from './targets.ts';
+import { CordonTargetSchema, DriftSchema, EnvironmentTargetsQuerySchema, LabelTargetSchema, RevokeTargetSchema, TargetSchema, TargetsQuerySchema } from './targets.ts';
 import { CreateTokenSchema, NewTokenSchema, TokenSchema, TokensQuerySchema } from './tokens.ts';
 
 const read = { verb: 'read', of: 'all' } as const;
@@ -69,6 +69,9 @@ export const operations = {
 
   listTargets: { method: 'GET', path: '/v1/targets', summary: 'List targets by name', scope: read, query: TargetsQuerySchema, status: 200, reply: page(TargetSchema) },
   getTarget: { method: 'GET', path: '/v1/targets/{target}', summary: 'One target, by member id or name', scope: read, status: 200, reply: TargetSchema },
+  labelTarget: { method: 'PUT', path: '/v1/targets/{target}/labels', summary: 'Set the labels of a target: they select what it runs', scope: admin, body: LabelTargetSchema, status: 200, reply: TargetSchema },
+  cordonTarget: { method: 'POST', path: '/v1/targets/{target}/cordon', summary: 'Leave a target out of whatever begins from now on', scope: admin, body: CordonTargetSchema, status: 200, reply: TargetSchema },
+  uncordonTarget: { method: 'POST', path: '/v1/targets/{target}/uncordon', summary: 'Let deployments begin with a target again', scope: admin, status: 200, reply: TargetSchema },
   revokeTarget: { method: 'POST', path: '/v1/targets/{target}/revoke', summary: 'Bar a member from the fleet', scope: admin, body: RevokeTargetSchema, status: 200, reply: TargetSchema },
 
   getSwarmMap: { method: 'GET', path: '/v1/swarm/map', summary: 'The members by zone, and who fed whom', scope: read, query: PageQuerySchema, status: 200, reply: SwarmMapSchema },

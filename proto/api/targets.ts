@@ -19,6 +19,8 @@ export const TargetSchema = Type.Object(
     addresses: Type.Array(Type.String()),
     enrolledAt: Instant,
     revoked: Type.Boolean(),
+    /** No deployment begins with it. */
+    cordoned: Type.Optional(Type.Object({ reason: Type.String(), since: Instant }, strict)),
     /** By its last sync: `offline` also when none came since the control plane started. */
     connectivity: oneOf(connectivities),
     lastSeenAt: Type.Optional(Instant),
@@ -64,6 +66,13 @@ export const EnvironmentTargetsQuerySchema = Type.Object({ ...pageQuery, label: 
 /** Why a member is barred from now on. */
 export const RevokeTargetSchema = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 1024 }) }, strict);
 export type RevokeTarget = Static<typeof RevokeTargetSchema>;
+
+/** Why no deployment begins with a target from now on. */
+export const CordonTargetSchema = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 1024 }) }, strict);
+export type CordonTarget = Static<typeof CordonTargetSchema>;
+/** All of its labels from now on; needs If-Match with the ETag of a GET of the target. */
+export const LabelTargetSchema = Type.Object({ labels: LabelsSchema }, strict);
+export type LabelTarget = Static<typeof LabelTargetSchema>;
 
 /** An application on a target that is not as its environment has it. */
 export const DriftSchema = Type.Object(

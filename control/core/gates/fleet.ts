@@ -7,7 +7,7 @@ import { lostAfterOf } from '../batches.ts';
 import { isEnough, spreading } from '../coverage.ts';
 import { revisionKey } from '../model-pipeline.ts';
 import { isServing } from '../phases.ts';
-import { heardAt, isSilent, membersOf, targetsOf } from '../select.ts';
+import { heardAt, isSilent, membersOf, deployableTargets, targetsOf } from '../select.ts';
 import { setIdOf } from '../sets.ts';
 import { isInRange } from '../versions.ts';
 import { holds, numberOf, passes, setText } from './blocker.ts';
@@ -38,10 +38,13 @@ function notBeingVerified({ state, environment, kind }: GateContext): GateAnswer
 
 /** A roll-out that must fail because too many targets are away is not begun. A rollback is: what is left must be saved. */
 export function enoughTargets({ state, environment, candidate, observed }: GateContext): GateAnswer {
-  const targets = targetsOf(state, environment);
+  const targets = deployableTargets(state, environment);
   if (targets.length === 0) {
     const selector = Object.entries(environment.selector).map(([key, value]) => `${key}=${value}`).join(',');
-    const reason = `environment '${environment.environment}' has no targets; let a machine join it whose labels match '${selector}'`;
+    const cordoned = targetsOf(state, environment).length;
+    const reason = cordoned > 0
+      ? `all ${cordoned} targets of '${environment.environment}' are cordoned; \`starling target uncordon NAME\` lets deployments begin with one again`
+      : `environment '${environment.environment}' has no targets; let a machine join it whose labels match '${selector}'`;
     return holds({ type: 'no-targets', reason, since: candidate.createdAt, ref: environment.environment, actors: ['admin:tokens'] });
   }
   if (candidate.trigger === 'rollback') return passes;
@@ -58,7 +61,7 @@ export function enoughTargets({ state, environment, candidate, observed }: GateC
 
 /** With every target to be kept healthy, none that serves may be touched: it would wait until its deadline. */
 export function someMayChange({ state, environment, members, candidate }: GateContext): GateAnswer {
-  const targets = targetsOf(state, environment);
+  const targets = deployableTargets(state, environment);
   const changing = targets.some((member) => Object.entries(members).some(([app, revision]) => isServing(member, app) && member.running[app]?.revision !== revision));
   if (!changing || !leavesNone(environment.config, targets.length)) return passes;
   const reason = `minHealthy ${environment.config.minHealthy} of ${targets.length} targets of '${environment.environment}' is all of them, so that none could be changed; lower it, or let more targets join`;
@@ -74,7 +77,7 @@ function requirementsOf(revision: Requires, app: Requires) {
 
 /** Platform software that a revision needs must be on every target, in a version that fits (U-1). Targets say it as `platform.<node>`. */
 export function platformReady({ state, environment, place, members, candidate }: GateContext): GateAnswer {
-  const targets = targetsOf(state, environment);
+  const targets = deployableTargets(state, environment);
   const blockers = Object.entries(members).flatMap(([app, revision]): readonly Blocker[] =>
     requirementsOf(state.descriptions.get(revisionKey(app, revision)), place?.pipeline.spec.requirements?.find((one) => one.app === app)).flatMap(({ node, version }): readonly Blocker[] => {
       const lacking = targets.filter((member) => !isInRange(member.attributes[`platform.${node}`], version));

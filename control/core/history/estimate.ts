@@ -7,7 +7,7 @@ import { verifyOf } from '../batch-verification.ts';
 import { bakeMsOf, specOf } from '../batches.ts';
 import type { Deployment, Environment, RevisionRecord, State } from '../model.ts';
 import { receiptOf } from '../receipt.ts';
-import { revisionOf, targetsOf } from '../select.ts';
+import { revisionOf, deployableTargets } from '../select.ts';
 
 /**
  * What a figure of bytes rests on: the targets run it already; the same change was brought to targets before, and this is the median of
@@ -41,7 +41,7 @@ const evidenceMax = 5;
 /** What the targets of an environment would fetch of `to`. */
 export function bytesOf(state: State, environment: Environment, app: string, to: string): BytesForecast {
   const counts = new Map<string, number>();
-  for (const member of targetsOf(state, environment)) {
+  for (const member of deployableTargets(state, environment)) {
     const from = member.running[app]?.revision ?? '';
     counts.set(from, (counts.get(from) ?? 0) + 1);
   }
