@@ -13,7 +13,7 @@ export interface PagesOptions {
 }
 
 /** Addresses of the interface: whatever is reloaded or sent to a colleague must lead to the page. */
-const addresses = ['/', '/pipelines', '/pipelines/*', '/environments/*', '/promotions/*', '/deployments/*', '/approvals', '/approvals/*', '/targets', '/targets/*', '/swarm', '/changes', '/trace', '/audit', '/calendar'] as const;
+const addresses = ['/', '/pipelines', '/pipelines/*', '/environments/*', '/promotions/*', '/deployments/*', '/approvals', '/approvals/*', '/targets', '/targets/*', '/swarm', '/changes', '/trace', '/audit', '/calendar', '/settings'] as const;
 
 /**
  * Nothing from elsewhere, nothing written into the page, no text turned into markup, and nobody may frame it (threats.md, W1 to W3).

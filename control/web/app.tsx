@@ -1,9 +1,10 @@
 // The frame around every screen: who is signed in, how fresh things are, where else there is to go. Screens that not everybody opens are
 // loaded when they are.
 
-import type { JSX } from 'preact';
-import { lazy, LocationProvider, Route, Router, useLocation } from 'preact-iso';
-import { useEffect, useRef } from 'preact/hooks';
+import type { ComponentType, JSX } from 'preact';
+import { ErrorBoundary, lazy, LocationProvider, Route, Router, useLocation } from 'preact-iso';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { onKey } from './browser.ts';
 import { OverviewPage } from './pages/overview.tsx';
 import { LoginPage } from './pages/login.tsx';
 import { Theme } from './parts/theme.tsx';
@@ -11,19 +12,26 @@ import { FreshnessBadge } from './parts/freshness.tsx';
 import { useQuery } from './query.ts';
 import { UiProvider, useUi, type Ui } from './ui.ts';
 
-const ApprovalsPage = lazy(async () => (await import('./pages/approvals.tsx')).ApprovalsPage);
-const AuditPage = lazy(async () => (await import('./pages/audit.tsx')).AuditPage);
-const CalendarPage = lazy(async () => (await import('./pages/calendar.tsx')).CalendarPage);
-const ChangesPage = lazy(async () => (await import('./pages/changes.tsx')).ChangesPage);
-const DeploymentPage = lazy(async () => (await import('./pages/deployment.tsx')).DeploymentPage);
-const EnvironmentPage = lazy(async () => (await import('./pages/environment.tsx')).EnvironmentPage);
-const PromotionPage = lazy(async () => (await import('./pages/deployment.tsx')).PromotionPage);
-const ReceiptPage = lazy(async () => (await import('./pages/receipt.tsx')).ReceiptPage);
-const SwarmPage = lazy(async () => (await import('./pages/swarm.tsx')).SwarmPage);
-const TargetPage = lazy(async () => (await import('./pages/target.tsx')).TargetPage);
-const TargetsPage = lazy(async () => (await import('./pages/targets.tsx')).TargetsPage);
-const TracePage = lazy(async () => (await import('./pages/trace.tsx')).TracePage);
-const PipelinePage = lazy(async () => (await import('./pages/pipeline.tsx')).PipelinePage);
+/** A part that is loaded when it is needed. Whoever has had the page open while the control plane was updated asks for what is gone. */
+function screen<Props>(load: () => Promise<ComponentType<Props>>) {
+  return lazy(async () => await load().catch(() => Outdated));
+}
+
+const ApprovalsPage = screen(async () => (await import('./pages/approvals.tsx')).ApprovalsPage);
+const AuditPage = screen(async () => (await import('./pages/audit.tsx')).AuditPage);
+const CalendarPage = screen(async () => (await import('./pages/calendar.tsx')).CalendarPage);
+const ChangesPage = screen(async () => (await import('./pages/changes.tsx')).ChangesPage);
+const DeploymentPage = screen(async () => (await import('./pages/deployment.tsx')).DeploymentPage);
+const EnvironmentPage = screen(async () => (await import('./pages/environment.tsx')).EnvironmentPage);
+const Palette = screen(async () => (await import('./palette/palette.tsx')).Palette);
+const PipelinePage = screen(async () => (await import('./pages/pipeline.tsx')).PipelinePage);
+const PromotionPage = screen(async () => (await import('./pages/deployment.tsx')).PromotionPage);
+const ReceiptPage = screen(async () => (await import('./pages/receipt.tsx')).ReceiptPage);
+const SettingsPage = screen(async () => (await import('./pages/settings.tsx')).SettingsPage);
+const SwarmPage = screen(async () => (await import('./pages/swarm.tsx')).SwarmPage);
+const TargetPage = screen(async () => (await import('./pages/target.tsx')).TargetPage);
+const TargetsPage = screen(async () => (await import('./pages/targets.tsx')).TargetsPage);
+const TracePage = screen(async () => (await import('./pages/trace.tsx')).TracePage);
 
 export function App({ ui }: { readonly ui: Ui }): JSX.Element {
   return (
@@ -51,6 +59,8 @@ function Frame(): JSX.Element {
     if (begun.current !== path) main.current?.focus();
     begun.current = path;
   }, [path]);
+  const [going, setGoing] = useState(false);
+  useEffect(() => onKey(({ key, ctrlKey, metaKey }) => (ctrlKey || metaKey) && key.toLowerCase() === 'k', () => setGoing(true)), []);
   return (
     <>
       <a class="skip" href="#main">to the content</a>
@@ -58,6 +68,7 @@ function Frame(): JSX.Element {
         <a class="brand" href="/">Starling</a>
         <Navigation />
         <span class="filler" />
+        <button type="button" class="quiet" aria-keyshortcuts="Control+K" onClick={() => setGoing(true)}>Go to … <kbd>Ctrl K</kbd></button>
         <FreshnessBadge />
         <Theme />
         <button type="button" class="quiet" onClick={() => ui.signOut()}>Sign out</button>
@@ -72,6 +83,7 @@ function Frame(): JSX.Element {
           <Route path="/deployments/:deployment/receipt" component={ReceiptPage} />
           <Route path="/promotions/:promotion" component={PromotionPage} />
           <Route path="/approvals" component={ApprovalsPage} />
+          <Route path="/settings" component={SettingsPage} />
           <Route path="/swarm" component={SwarmPage} />
           <Route path="/audit" component={AuditPage} />
           <Route path="/calendar" component={CalendarPage} />
@@ -82,6 +94,7 @@ function Frame(): JSX.Element {
           <Route default component={Nowhere} />
         </Router>
       </main>
+      {going && <ErrorBoundary><Palette close={() => setGoing(false)} /></ErrorBoundary>}
     </>
   );
 }
@@ -99,7 +112,17 @@ function Navigation(): JSX.Element {
       <a href="/swarm" aria-current={here('/swarm')}>Swarm</a>
       <a href="/calendar" aria-current={here('/calendar')}>Calendar</a>
       <a href="/audit" aria-current={here('/audit')}>Audit</a>
+      <a href="/settings" aria-current={here('/settings')}>Settings</a>
     </nav>
+  );
+}
+
+function Outdated(): JSX.Element {
+  return (
+    <div class="notice bad" role="alert">
+      <p>This screen could not be loaded: the network is down, or the control plane was updated since the page was opened.</p>
+      <button type="button" class="main" onClick={() => location.reload()}>Load the page again</button>
+    </div>
   );
 }
 

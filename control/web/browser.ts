@@ -22,6 +22,17 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Calls `act` for each stroke that is `wanted`, instead of what the browser makes of it, wherever the focus is; returns how to call it off. */
+export function onKey(wanted: (event: KeyboardEvent) => boolean, act: () => void): () => void {
+  const listener = (event: KeyboardEvent): void => {
+    if (!wanted(event)) return;
+    event.preventDefault();
+    act();
+  };
+  document.addEventListener('keydown', listener);
+  return () => document.removeEventListener('keydown', listener);
+}
+
 const keyBytes = 16;
 
 /** A new Idempotency-Key. `crypto.randomUUID` is missing where a page came without TLS; this is not. */

@@ -213,10 +213,51 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     expect(complaints).toEqual([]);
   });
 
+  test('goes anywhere by a few letters, without a mouse', async () => {
+    const { page, complaints } = await signedIn();
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox', { name: 'Go to' }).fill('alpha-2');
+    await page.getByRole('option', { name: 'target alpha-2', selected: true }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByText('it runs web@1, as alpha wants').waitFor();
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox', { name: 'Go to' }).fill('web@1');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'The way of web@1' }).waitFor();
+    const opener = page.getByRole('button', { name: 'Go to' });
+    await opener.press('Enter');
+    await page.getByRole('combobox', { name: 'Go to' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect([complaints, await page.evaluate<boolean>('document.activeElement.textContent.startsWith("Go to")')]).toEqual([[], true]);
+  });
+
+  test('makes a token, shows it once, and makes it worthless when it is named', async () => {
+    const { page, complaints } = await signedIn();
+    await page.goto(`${fleet.control.url}/settings`);
+    await page.getByRole('button', { name: 'New token for a person or a program' }).click();
+    await page.getByLabel('What is it called?').fill('robin');
+    await page.getByLabel('For how many days?').fill('a few');
+    await page.getByRole('form').getByRole('button', { name: 'New token for a person or a program', exact: true }).click();
+    await page.getByText("'a few' is not a number of days").waitFor();
+    await page.getByLabel('For how many days?').fill('2');
+    await page.getByRole('form').getByRole('button', { name: 'New token for a person or a program', exact: true }).click();
+    const token = await page.getByText(/^sta_api_/).innerText();
+    expect((await fleet.control.get('/v1/status', { token })).status).toBe(200);
+    await page.getByRole('button', { name: 'I have it' }).click();
+    const row = page.getByRole('row', { name: /^robin / });
+    await row.getByRole('button', { name: 'Revoke robin', exact: true }).click();
+    await row.getByLabel('Its name, to be sure').fill('robin');
+    await page.keyboard.press('Enter');
+    await row.getByText('revoked', { exact: true }).waitFor();
+    expect([(await fleet.control.get('/v1/status', { token })).status, await page.getByText(token).count(), complaints]).toEqual([401, 0, []]);
+  });
+
   test('fits a narrow screen and twice the size of letters', async () => {
     const { page } = await signedIn({ width: 400 });
     const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1', '/swarm?revision=web@1', '/deployments/alpha-1/receipt', '/audit?actor=system', '/calendar', '/changes', '/trace?of=web@1']) {
+    for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1', '/swarm?revision=web@1', '/deployments/alpha-1/receipt', '/audit?actor=system', '/calendar', '/changes', '/settings', '/trace?of=web@1']) {
       await page.goto(fleet.control.url + path);
       await page.getByText('live', { exact: true }).waitFor();
       await page.getByText(/alpha|Nothing waits/).first().waitFor();
@@ -240,6 +281,13 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     await page.getByText(/reconnecting|stale since/).waitFor();
     await fleet.control.start();
     await page.getByText('live', { exact: true }).waitFor();
+    // What an update has taken away is said, and not a screen that never comes.
+    await page.route('**/assets/part-*', async (part) => await part.abort());
+    await page.getByRole('link', { name: 'Audit' }).click();
+    await page.getByText('This screen could not be loaded').waitFor();
+    await page.unroute('**/assets/part-*');
+    await page.getByRole('button', { name: 'Load the page again' }).click();
+    await page.getByRole('heading', { name: 'Audit' }).waitFor();
   });
 
   test('loads little before the first picture, and no address carries the token', async () => {
@@ -256,7 +304,7 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     const { page } = await signedIn({ bypassCSP: true });
     const found: unknown[] = [];
     const promoted = String((await fleet.control.get('/v1/promotions?environment=alpha')).body.items[0].promotion);
-    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted'], ['/swarm?revision=web@1', 'hold every chunk'], ['/deployments/alpha-1/receipt', 'Target by target'], ['/audit', 'in full'], ['/calendar', 'No window holds it'], ['/changes', 'prod-na'], ['/trace?of=web@1', 'machines have it']] as const) {
+    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted'], ['/swarm?revision=web@1', 'hold every chunk'], ['/deployments/alpha-1/receipt', 'Target by target'], ['/audit', 'in full'], ['/calendar', 'No window holds it'], ['/settings', 'alpha-1'], ['/changes', 'prod-na'], ['/trace?of=web@1', 'machines have it']] as const) {
       await page.goto(fleet.control.url + path);
       await page.getByText(text).first().waitFor();
       await page.getByText('live', { exact: true }).waitFor();

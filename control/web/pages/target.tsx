@@ -2,12 +2,13 @@
 
 import type { JSX } from 'preact';
 import { useLocation, useRoute } from 'preact-iso';
+import { useEffect, useState } from 'preact/hooks';
 import type { AuditEntry } from '../../../proto/api/audit.ts';
 import type { Target } from '../../../proto/api/targets.ts';
 import { decodeReport } from '../decode.ts';
 import { heatOf } from '../deployment/heat.ts';
 import { isSelected, placesIn, targetStanding } from '../fleet/standing.ts';
-import { Deed, reasonNeeded, type Field } from '../parts/deed.tsx';
+import { Deed, nameAgain, reasonNeeded } from '../parts/deed.tsx';
 import { Loading, Mark, Row, Since, Trouble } from '../parts/small.tsx';
 import { useTitle } from '../parts/title.ts';
 import { useQuery } from '../query.ts';
@@ -22,7 +23,11 @@ const reportsMax = 20;
 
 export function TargetPage(): JSX.Element {
   const { target: id = '' } = useRoute().params;
-  const { reply: target, problem } = useQuery('getTarget', { params: { target: id } });
+  // Once it is known it is asked for by what is its own for ever: a name is free again when its machine is revoked.
+  const [known, setKnown] = useState<{ readonly id: string; readonly member: string } | undefined>(undefined);
+  const { reply, problem, pending } = useQuery('getTarget', { params: { target: known?.id === id ? known.member : id } }, { hold: true });
+  useEffect(() => (reply === undefined || pending ? undefined : setKnown({ id, member: reply.member })), [id, reply?.member, pending]);
+  const target = pending && known?.id !== id ? undefined : reply;
   useTitle(target?.name ?? id);
   return (
     <>
@@ -123,8 +128,6 @@ function ReportRow({ entry: { at, data } }: { readonly entry: AuditEntry }): JSX
   );
 }
 
-const nameField: Field = { name: 'name', label: 'Its name, to be sure', kind: 'text', needed: true };
-
 function RevokeDeed({ target: { name, member } }: { readonly target: Target }): JSX.Element {
   const { client } = useUi();
   const { route } = useLocation();
@@ -141,7 +144,7 @@ function RevokeDeed({ target: { name, member } }: { readonly target: Target }): 
         <Deed
           danger
           label={`Revoke ${name}`}
-          fields={[{ ...nameField, mustBe: name }, reasonNeeded]}
+          fields={[nameAgain(name), reasonNeeded]}
           command={({ reason = '' }) => commandText(['target', 'revoke', name, ['--reason', reason || '…']])}
           act={async ({ reason = '' }) => await revoke(reason)}
           done={`${name} is revoked`}

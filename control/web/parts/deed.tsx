@@ -39,6 +39,11 @@ export interface DeedProps {
 export const reasonNeeded: Field = { name: 'reason', label: 'Why? Others will read it', kind: 'text', needed: true };
 export const reasonWelcome: Field = { name: 'reason', label: 'Why? (for the record)', kind: 'text' };
 
+/** What cannot be taken back is done to what somebody names. */
+export function nameAgain(name: string): Field {
+  return { name: 'name', label: 'Its name, to be sure', kind: 'text', needed: true, mustBe: name };
+}
+
 /** A reason as the API takes it: left out when it is empty. */
 export function because({ reason = '' }: Filled): { readonly reason?: string } {
   return reason.trim() === '' ? {} : { reason: reason.trim() };

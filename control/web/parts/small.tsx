@@ -65,23 +65,23 @@ export function Since({ at }: { readonly at: number }): JSX.Element {
 const copiedMs = 2_000;
 
 /** The command that does the same, to be copied: what is done here today is in a script tomorrow. */
-export function Cli({ command }: { readonly command: string }): JSX.Element {
+export function Cli({ command, what = 'command' }: { readonly command: string; readonly what?: string }): JSX.Element {
   const [copied, setCopied] = useState(false);
   const ui = useUi();
   const copy = async (): Promise<void> => {
     try {
       await navigator.clipboard.writeText(command);
-      ui.said.value = 'the command is copied';
+      ui.said.value = `the ${what} is copied`;
       setCopied(true);
       after(copiedMs, () => setCopied(false));
     } catch {
-      ui.said.value = 'this browser does not let a page copy here: select the command and copy it by hand';
+      ui.said.value = 'this browser does not let a page copy here: select the text and copy it by hand';
     }
   };
   return (
     <div class="cli">
       <code>{command}</code>
-      <button type="button" class="quiet" aria-label={`copy the command: ${command}`} onClick={() => void copy()}>
+      <button type="button" class="quiet" aria-label={`copy the ${what}: ${command}`} onClick={() => void copy()}>
         <Icon name="copy" /> {copied ? 'copied' : 'copy'}
       </button>
     </div>

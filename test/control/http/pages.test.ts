@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(async () => await control[Symbol.asyncDispose]());
 
 const nobody = { token: '' };
-const paths = ['/', '/pipelines', '/pipelines/shop', '/pipelines/shop?edge=shop/a-to-b', '/environments/prod', '/promotions/pr-1', '/deployments/prod-1', '/approvals', '/targets?label=zone%3Da', '/targets/prod-1', '/swarm', '/deployments/prod-1/receipt', '/changes', '/trace?of=web@1', '/audit?action=lock', '/calendar'] as const;
+const paths = ['/', '/pipelines', '/pipelines/shop', '/pipelines/shop?edge=shop/a-to-b', '/environments/prod', '/promotions/pr-1', '/deployments/prod-1', '/approvals', '/targets?label=zone%3Da', '/targets/prod-1', '/swarm', '/deployments/prod-1/receipt', '/changes', '/trace?of=web@1', '/audit?action=lock', '/calendar', '/settings'] as const;
 
 describe('the page', () => {
   test.each(paths)('is at %s, to be reloaded and sent to colleagues', async (path) => {
