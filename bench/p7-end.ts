@@ -85,7 +85,7 @@ async function openMember(seed: Uint8Array, bulk: boolean): Promise<Opened> {
     verifyCertificate: async (compact) => await Promise.resolve(JSON.parse(compact) as Certificate),
     ...(bulk ? { bulk: { port: 0, randomBytes } } : {}),
   });
-  const swarm = createSwarm({ network, roles: ['agent'], manifests: async () => await Promise.resolve(undefined), metrics, clock: systemClock, random: Math.random, log });
+  const swarm = createSwarm({ network, roles: ['agent'], manifests: async () => await Promise.resolve(undefined), metrics, soon: (look) => void setImmediate(look), clock: systemClock, random: Math.random, log });
   return { swarm, carried, channels: () => channels };
 }
 

@@ -43,7 +43,7 @@ export async function openSwarm(config: Config, deps: SwarmDeps): Promise<Swarm>
     log,
     ...(config.bulk.use === 'off' ? {} : { bulk: { port: config.bulk.port, randomBytes: (length) => random.bytes(length) } }),
   });
-  const swarm = createSwarm({ network, roles: config.roles, manifests: manifestSource(trust, manifests), ...(deps.deltas === undefined ? {} : { deltas: deps.deltas }), clock, random: () => random.unit(), metrics, log, ...(deps.rates === undefined ? {} : { rates: deps.rates }) });
+  const swarm = createSwarm({ network, roles: config.roles, manifests: manifestSource(trust, manifests), soon: (look) => void setImmediate(look), ...(deps.deltas === undefined ? {} : { deltas: deps.deltas }), clock, random: () => random.unit(), metrics, log, ...(deps.rates === undefined ? {} : { rates: deps.rates }) });
   const roster = trust.roster();
   if (roster !== undefined) swarm.setRoster(roster);
   return swarm;

@@ -20,6 +20,9 @@ import { flushHave, forgetPeer, gain, onClose, onHave, onOpen, openTopic, shareT
 export interface Schedule {
   /** What is to be done about an event, in order. `now` is in milliseconds and never goes back. */
   step(event: ScheduleEvent, now: number): readonly Effect[];
+  /** The same for several events at once: what each of them brings about, and after the last of them what is to be asked for and announced. */
+  take(event: ScheduleEvent, now: number): readonly Effect[];
+  settle(now: number): readonly Effect[];
   /** When a `tick` is due at the latest; never when nothing waits. */
   wakeAt(): number | undefined;
   /** Our number of the topic that a `data` message answers, or nothing when it was not asked for. */
@@ -40,18 +43,34 @@ export interface ScheduleOptions {
 
 export function createSchedule({ self, random, receive }: ScheduleOptions): Schedule {
   const state = createSwarmState(self, random, receive);
+  const begin = (now: number): void => {
+    // A tick was due by then; the events that waited with it are late by the same pause.
+    forgive(state, now - state.dueAt);
+    state.dueAt = Number.POSITIVE_INFINITY;
+    state.now = Math.max(now, state.now);
+    state.effects = [];
+  };
+  const finish = (): readonly Effect[] => {
+    if (state.now >= state.lookAt) look(state);
+    flushDue(state);
+    pump(state);
+    state.dueAt = nextDue(state);
+    return state.effects;
+  };
   return {
     step(event, now) {
-      // A tick was due by then.
-      forgive(state, now - state.dueAt);
-      state.now = Math.max(now, state.now);
-      state.effects = [];
+      begin(now);
       apply(state, event);
-      if (state.now >= state.lookAt) look(state);
-      flushDue(state);
-      pump(state);
-      state.dueAt = nextDue(state);
+      return finish();
+    },
+    take(event, now) {
+      begin(now);
+      apply(state, event);
       return state.effects;
+    },
+    settle(now) {
+      begin(now);
+      return finish();
     },
     wakeAt: () => (state.dueAt === Number.POSITIVE_INFINITY ? undefined : state.dueAt),
     expected: (member, theirTopic, request, ordinal) => expectedTopic(state, member, theirTopic, request, ordinal),

@@ -40,6 +40,8 @@ export interface SwarmDeps {
   readonly packing?: Packing;
   /** No caps when they are left out. */
   readonly rates?: SwarmRates;
+  /** Calls `look` in the same turn of the event loop, after all that comes in it on any connection; at once, and for each event by itself, when it is left out. */
+  readonly soon?: (look: () => void) => void;
 }
 
 /** Takes part from the first roster on. The network is the swarm's from now on: closing the swarm closes it. */
@@ -61,7 +63,7 @@ class Exchange implements Swarm {
   readonly #stop = new AbortController();
   /** Events not stepped yet, and the bytes of those that are chunks. */
   readonly #waiting: { readonly event: ScheduleEvent; readonly bytes?: Uint8Array }[] = [];
-  #isDraining = false;
+  #isDue = false;
   #lastTopic = 0;
   #epoch = -1;
 
@@ -169,21 +171,35 @@ class Exchange implements Swarm {
     }
   }
 
-  /** One event after the other, also when carrying out the effects of one brings about the next. */
+  /** Keeps an event for the next look. */
   #tell(event: ScheduleEvent, bytes?: Uint8Array): void {
     this.#waiting.push(bytes === undefined ? { event } : { event, bytes });
-    if (this.#isDraining) return;
-    this.#isDraining = true;
+    if (this.#isDue) return;
+    this.#isDue = true;
+    const { soon } = this.#deps;
+    if (soon === undefined) this.#look();
+    else soon(() => this.#look());
+  }
+
+  /**
+   * One event after the other, also when carrying out the effects of one brings about the next. What to ask for is looked for when there are no more: few events
+   * change that, and looking costs more than they do.
+   */
+  #look(): void {
+    const { clock, metrics, network } = this.#deps;
     try {
-      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-        for (const effect of this.#schedule.step(next.event, this.#deps.clock.monotonic())) this.#perform(effect, next.bytes);
+      while (this.#waiting.length > 0) {
+        for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+          for (const effect of this.#schedule.take(next.event, clock.monotonic())) this.#perform(effect, next.bytes);
+        }
+        for (const effect of this.#schedule.settle(clock.monotonic())) this.#perform(effect, undefined);
       }
     } finally {
-      this.#isDraining = false;
+      this.#isDue = false;
     }
     const inFlight = this.#schedule.requestsInFlight();
-    this.#deps.metrics.requestsInFlight(inFlight);
-    if (inFlight === 0 && this.#uploads.idle) this.#deps.network.buffers.rest();
+    metrics.requestsInFlight(inFlight);
+    if (inFlight === 0 && this.#uploads.idle) network.buffers.rest();
     this.#accounts.look();
     this.#alarm.set(this.#schedule.wakeAt());
   }

@@ -184,7 +184,7 @@ export async function openMember(name: string, options: MemberOptions = {}): Pro
   const certificate = options.certificate ?? (() => JSON.stringify(certificateOf(member, name, roles, environments)));
   const { clock = systemClock, verifyCertificate = verifyPlain } = options;
   const network = await openLibp2pNetwork({ seed, listen: [options.listen ?? loopback], origin: !roles.includes('agent'), certificate, verifyCertificate, clock, metrics, log, ...((options.bulk ?? fixture.bulk) === 'off' ? {} : { bulk: bulkOnLoopback }) });
-  const swarm = createSwarm({ network, ...(options.packing === undefined ? {} : { packing: options.packing }), roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, clock, random: seeded(seed[0] ?? 0).next, log });
+  const swarm = createSwarm({ network, ...(options.packing === undefined ? {} : { packing: options.packing }), roles, manifests: options.manifests ?? (async () => await Promise.resolve(undefined)), metrics, soon: (look) => void setImmediate(look), clock, random: seeded(seed[0] ?? 0).next, log });
   const rostered: RosterMember = { member, addresses: [...network.addresses()], roles: [...roles], environments: [...environments], zone: 'a' };
   return { name, member, network, swarm, counts: metrics, log, rostered };
 }
