@@ -1,5 +1,5 @@
-// A real fleet in a lab: the control plane on its own host, one origin (seed and proxy), and agents, each the program that people run. State lies
-// on a memory file system: what is measured is the network, not the disk.
+// A real fleet in a lab: the control plane on its own host, one origin (seed and proxy), and agents, each the program of a package, as machines get it.
+// State lies on a memory file system: what is measured is the network, not the disk.
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,11 +7,10 @@ import { closeSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { packageInto } from '../../control/bundle/package.ts';
 import type { Deployment } from '../../proto/api/deployments.ts';
 import type { Lab } from './lab.ts';
 
-const program = (floor: string): string => fileURLToPath(new URL(`../../${floor}/main.ts`, import.meta.url));
 const memory = '/dev/shm';
 const controlPort = 7400;
 /** Of a member's local API. */
@@ -71,7 +70,7 @@ export class LabFleet implements AsyncDisposable {
 
   /** Publishes a directory from the origin's own host, so that publishing costs the lab nothing; its digest and number. */
   async push(directory: string): Promise<{ readonly revision: string; readonly number: number }> {
-    const out = await this.#run(fleetNames.origin, [program('control'), 'push', directory, '--app', fleetNames.app, '-o', 'json']);
+    const out = await this.#run(fleetNames.origin, [this.#program('control'), 'push', directory, '--app', fleetNames.app, '-o', 'json']);
     const pushed: unknown = JSON.parse(out);
     if (typeof pushed !== 'object' || pushed === null || !('revision' in pushed) || !('number' in pushed)) throw new Error(`not what push prints: ${out}`);
     return { revision: String(pushed.revision), number: Number(pushed.number) };
@@ -182,9 +181,14 @@ export class LabFleet implements AsyncDisposable {
     return join(this.directory, 'control/admin.token');
   }
 
+  #program(floor: 'control' | 'daemon'): string {
+    return join(this.directory, 'programs', floor, 'main.mjs');
+  }
+
   async #launch(): Promise<void> {
+    await packageInto(join(this.directory, 'programs'));
     const { address } = this.#lab.host(fleetNames.control);
-    this.#start(fleetNames.control, [program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', `${address}:${controlPort}`]);
+    this.#start(fleetNames.control, [this.#program('control'), 'control', '--data-dir', join(this.directory, 'control'), '--listen', `${address}:${controlPort}`]);
     await this.#until('the control plane answers', async () => ((await fetch(`${this.#url}/readyz`)).ok ? true : undefined));
     await this.api('POST', '/v1/apps', { app: fleetNames.app });
     const config = { batches: ['100%'], maxParallel: '100%', minHealthy: 0, bakeMs: 0, autoRollback: true };
@@ -217,8 +221,8 @@ export class LabFleet implements AsyncDisposable {
     const token = (await this.api('POST', '/v1/tokens', { use: 'join', name, roles, usesMax: 1, ...(isAgent ? { environments: [fleetNames.environment], labels: { env: 'lab' } } : {}) })) as { readonly text: string };
     const tokenFile = join(this.directory, `${name}.token`);
     await writeFile(tokenFile, token.text);
-    await this.#run(name, [program('daemon'), 'join', this.#url, '--token-file', tokenFile, '--config', config]);
-    this.#start(name, [program('daemon'), 'run', '--config', config]);
+    await this.#run(name, [this.#program('daemon'), 'join', this.#url, '--token-file', tokenFile, '--config', config]);
+    this.#start(name, [this.#program('daemon'), 'run', '--config', config]);
   }
 
   #start(name: string, args: readonly string[]): void {
