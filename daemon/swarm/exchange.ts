@@ -23,6 +23,7 @@ import { peerOf } from './peer.ts';
 import { createQuestions, type Questions } from './questions.ts';
 import { aborted, createFetching, followUrgency, settle, type Fetching, type SharedTopic } from './sharing.ts';
 import type { DeltaOffer, DeltaQuestion, DeltaSource, FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
+import { createTurns, type Turns, type TurnsDeps } from './turns.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
 export interface SwarmDeps {
@@ -40,8 +41,8 @@ export interface SwarmDeps {
   readonly packing?: Packing;
   /** No caps when they are left out. */
   readonly rates?: SwarmRates;
-  /** Calls `look` in the same turn of the event loop, after all that comes in it on any connection; at once, and for each event by itself, when it is left out. */
-  readonly soon?: (look: () => void) => void;
+  /** At the end of a turn of the event loop in a daemon. */
+  readonly soon?: TurnsDeps['soon'];
 }
 
 /** Takes part from the first roster on. The network is the swarm's from now on: closing the swarm closes it. */
@@ -53,6 +54,7 @@ class Exchange implements Swarm {
   readonly #deps: SwarmDeps;
   readonly #own: PeerInfo;
   readonly #schedule: Schedule;
+  readonly #turns: Turns;
   readonly #dialler: Dialler;
   readonly #alarm: ReturnType<typeof createAlarm>;
   readonly #questions: Questions;
@@ -61,9 +63,6 @@ class Exchange implements Swarm {
   readonly #neighbours = new Map<string, Neighbour>();
   readonly #topics = new Map<number, SharedTopic>();
   readonly #stop = new AbortController();
-  /** Events not stepped yet, and the bytes of those that are chunks. */
-  readonly #waiting: { readonly event: ScheduleEvent; readonly bytes?: Uint8Array }[] = [];
-  #isDue = false;
   #lastTopic = 0;
   #epoch = -1;
 
@@ -73,6 +72,7 @@ class Exchange implements Swarm {
     this.#alarm = createAlarm(clock, () => this.#tell({ kind: 'tick' }), this.#stop.signal);
     this.#own = { member: network.self, origin: isOrigin(deps), environments: [] };
     this.#schedule = createSchedule({ self: this.#own, random, receive: rates?.receive });
+    this.#turns = createTurns({ schedule: this.#schedule, clock, soon: deps.soon, perform: (effect, bytes) => this.#perform(effect, bytes), onLooked: () => this.#looked() });
     this.#accounts = createAccounts({ self: network.self, topics: this.#topics, schedule: this.#schedule, clock });
     this.#dialler = createDialler({ network, clock, random, metrics, log });
     this.#questions = createQuestions({ neighbours: this.#neighbours, sources: deps, metrics, clock, stop: this.#stop.signal, log });
@@ -171,35 +171,14 @@ class Exchange implements Swarm {
     }
   }
 
-  /** Keeps an event for the next look. */
   #tell(event: ScheduleEvent, bytes?: Uint8Array): void {
-    this.#waiting.push(bytes === undefined ? { event } : { event, bytes });
-    if (this.#isDue) return;
-    this.#isDue = true;
-    const { soon } = this.#deps;
-    if (soon === undefined) this.#look();
-    else soon(() => this.#look());
+    this.#turns.tell(event, bytes);
   }
 
-  /**
-   * One event after the other, also when carrying out the effects of one brings about the next. What to ask for is looked for when there are no more: few events
-   * change that, and looking costs more than they do.
-   */
-  #look(): void {
-    const { clock, metrics, network } = this.#deps;
-    try {
-      while (this.#waiting.length > 0) {
-        for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-          for (const effect of this.#schedule.take(next.event, clock.monotonic())) this.#perform(effect, next.bytes);
-        }
-        for (const effect of this.#schedule.settle(clock.monotonic())) this.#perform(effect, undefined);
-      }
-    } finally {
-      this.#isDue = false;
-    }
+  #looked(): void {
     const inFlight = this.#schedule.requestsInFlight();
-    metrics.requestsInFlight(inFlight);
-    if (inFlight === 0 && this.#uploads.idle) network.buffers.rest();
+    this.#deps.metrics.requestsInFlight(inFlight);
+    if (inFlight === 0 && this.#uploads.idle) this.#deps.network.buffers.rest();
     this.#accounts.look();
     this.#alarm.set(this.#schedule.wakeAt());
   }
