@@ -23,6 +23,13 @@ export interface ChangeRecord {
   readonly checkedInAt: number;
 }
 
+/** One thing that a revision was built of. `digest`: of what was fetched, as its registry writes it. */
+export interface Dependency {
+  readonly name: string;
+  readonly version: string;
+  readonly digest?: string;
+}
+
 /** What is known of a revision beside its content; each part replaces what was known before. */
 export interface Description {
   readonly changes?: readonly ChangeRecord[];
@@ -32,6 +39,8 @@ export interface Description {
   readonly compat?: readonly string[];
   /** Platform software that targets must have, such as `{ node: 'node-runtime', version: '>=22.3 <23' }`. */
   readonly requires?: readonly { readonly node: string; readonly version: string }[];
+  /** Everything that was built into it, down to the last dependency; several versions of one are several. */
+  readonly closure?: readonly Dependency[];
   /** Names of the keys whose signatures over it were verified. */
   readonly signedBy?: readonly string[];
   /** Whether it is too old to be chosen. */

@@ -37,7 +37,7 @@ export function registerRevision(program: Command, world: World): void {
     });
   revision
     .command('describe')
-    .description('tell what is known of a revision, from a JSON file: changes, tests, compat, requires')
+    .description('tell what is known of a revision, from a JSON file: changes, tests, compat, requires, closure')
     .argument('<app@revision>')
     .requiredOption('-f, --file <file>', 'such as {"tests": {"passed": 10, "total": 10}}')
     .action(async (text: string, { file }: { readonly file: string }, self: Command) => {
@@ -124,12 +124,13 @@ function vetoesText({ app, number, vetoes }: Vetoes): string {
 }
 
 function detailText(one: RevisionDetail, moments: Moments): string {
-  const { app, number, alias, bytes, createdAt, createdBy, changes, priority, tests, requires, compat, signedBy, expired, vetoes, runsIn } = one;
+  const { app, number, alias, bytes, createdAt, createdBy, changes, priority, tests, requires, closure, compat, signedBy, expired, vetoes, runsIn } = one;
   return [
     `${app}@${number}${alias === undefined ? '' : ` (${alias})`}  ${bytesText(bytes)}  pushed ${moments.text(createdAt)} by ${createdBy}`,
     `  runs in ${runsIn.join(', ') || 'no environment'}${expired ? '; expired' : ''}${priority === 0 ? '' : `; priority ${priority}`}`,
     ...(tests === undefined ? [] : [`  tests: ${tests.passed} of ${tests.total} passed${tests.score === undefined ? '' : `, score ${tests.score}`}`]),
     ...(requires.length === 0 ? [] : [`  needs ${requires.map(({ node, version }) => `${node} ${version}`).join(', ')}`]),
+    ...(closure.length === 0 ? [] : [`  built of ${closure.length === 1 ? '1 dependency' : `${closure.length} dependencies`} (-o json lists them)`]),
     ...(compat.length === 0 ? [] : [`  fits ${compat.join(', ')}`]),
     ...(signedBy.length === 0 ? [] : [`  signed by ${signedBy.join(', ')}`]),
     ...vetoes.map(({ environment, by, reason }) => `  vetoed${environment === undefined ? '' : ` in ${environment}`} by ${by}: ${reason}`),
@@ -137,11 +138,12 @@ function detailText(one: RevisionDetail, moments: Moments): string {
   ].map(visible).join('\n');
 }
 
-function diffText({ app, from, to, changes, backwards, bytes, chunks, requires }: RevisionDiff): string {
+function diffText({ app, from, to, changes, backwards, bytes, chunks, requires, closure }: RevisionDiff): string {
   const signed = (value: number): string => `${value < 0 ? '-' : '+'}${bytesText(Math.abs(value))}`;
   return [
     `${app}@${from.number} → ${app}@${to.number}: ${signed(bytes)}, ${chunks < 0 ? '' : '+'}${chunks} chunks${backwards ? '; these changes are taken back:' : ''}`,
     ...requires.map(({ node, from: before, to: after }) => `  needs ${node} ${after ?? 'no longer'}${before === undefined ? '' : ` instead of ${before}`}`),
+    ...closure.map(({ name, from: before, to: after }) => after === undefined ? `  no longer built of ${name} ${before ?? ''}` : `  built of ${name} ${after}${before === undefined ? '' : ` instead of ${before}`}`),
     ...changes.map(({ number, commit, author, message }) => `  ${app}@${number} ${commit.slice(0, 10)} ${author}: ${message.split('\n')[0] ?? ''}`),
     ...(changes.length === 0 ? ['  no change was told of these revisions'] : []),
   ].map(visible).join('\n');

@@ -63,7 +63,7 @@ function vetoesOf(state: State, { app, revision }: RevisionRecord) {
 }
 
 function detailView(state: State, record: RevisionRecord): RevisionDetail {
-  const { changes = [], priority = 0, tests, compat = [], requires = [], signedBy = [], expired = false } = descriptionOf(state, record) ?? {};
+  const { changes = [], priority = 0, tests, compat = [], requires = [], closure = [], signedBy = [], expired = false } = descriptionOf(state, record) ?? {};
   return {
     ...revisionView(record),
     changes: changes.map((change) => ({ ...change })),
@@ -71,6 +71,7 @@ function detailView(state: State, record: RevisionRecord): RevisionDetail {
     ...(tests === undefined ? {} : { tests: { ...tests } }),
     compat: [...compat],
     requires: requires.map((one) => ({ ...one })),
+    closure: closure.map((one) => ({ ...one })),
     signedBy: [...signedBy],
     expired,
     vetoes: vetoesOf(state, record).map((veto) => vetoView(state, veto)),
@@ -81,8 +82,6 @@ function detailView(state: State, record: RevisionRecord): RevisionDetail {
 function diffView(state: State, from: RevisionRecord, to: RevisionRecord): RevisionDiff {
   const [older, newer] = from.number <= to.number ? [from, to] : [to, from];
   const needs = (record: RevisionRecord) => new Map((descriptionOf(state, record)?.requires ?? []).map(({ node, version }) => [node, version]));
-  const [before, after] = [needs(from), needs(to)];
-  const nodes = [...new Set([...before.keys(), ...after.keys()])].toSorted().filter((node) => before.get(node) !== after.get(node));
   return {
     app: to.app,
     from: revisionView(from),
@@ -92,9 +91,28 @@ function diffView(state: State, from: RevisionRecord, to: RevisionRecord): Revis
     bytes: to.bytes - from.bytes,
     chunks: to.chunks - from.chunks,
     entries: to.entries - from.entries,
-    requires: nodes.map((node) => {
-      const [old, now] = [before.get(node), after.get(node)];
-      return { node, ...(old === undefined ? {} : { from: old }), ...(now === undefined ? {} : { to: now }) };
-    }),
+    requires: differing(needs(from), needs(to)).map(({ key, ...versions }) => ({ node: key, ...versions })),
+    closure: differing(builtOf(state, from), builtOf(state, to)).map(({ key, ...versions }) => ({ name: key, ...versions })),
   };
+}
+
+/** Versions by name, with the digest where the same version is something else. */
+function builtOf(state: State, record: RevisionRecord): ReadonlyMap<string, string> {
+  const versions = new Map<string, string[]>();
+  for (const { name, version, digest } of descriptionOf(state, record)?.closure ?? []) {
+    const said = digest === undefined ? version : `${version} (${digest})`;
+    const known = versions.get(name);
+    if (known === undefined) versions.set(name, [said]);
+    else known.push(said);
+  }
+  return new Map([...versions].map(([name, all]) => [name, all.toSorted().join(', ')]));
+}
+
+/** The keys with another value, or one on one side only, in order. */
+function differing(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>) {
+  const keys = [...new Set([...before.keys(), ...after.keys()])].toSorted().filter((key) => before.get(key) !== after.get(key));
+  return keys.map((key) => {
+    const [from, to] = [before.get(key), after.get(key)];
+    return { key, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+  });
 }

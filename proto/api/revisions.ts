@@ -14,6 +14,10 @@ export type Change = Static<typeof ChangeSchema>;
 
 const TestsSchema = Type.Object({ passed: Count, total: Count, score: Type.Optional(Type.Number()) }, strict);
 const RequirementSchema = Type.Object({ node: Name, version: Type.String({ minLength: 1, maxLength: 128 }) }, strict);
+/** Large applications are built of a thousand packages; a request has a mebibyte. */
+const closureMax = 2_000;
+const Text = Type.String({ minLength: 1, maxLength: 256 });
+const Closure = Type.Array(Type.Object({ name: Text, version: Text, digest: Type.Optional(Text) }, strict), { maxItems: closureMax });
 const Compat = Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 64 });
 
 /** What a build or a test run tells; each part replaces what was known of it before. */
@@ -23,6 +27,8 @@ export const DescribeRevisionSchema = Type.Object(
     tests: Type.Optional(TestsSchema),
     compat: Type.Optional(Compat),
     requires: Type.Optional(Type.Array(RequirementSchema, { maxItems: 64 })),
+    /** Everything that it was built of. */
+    closure: Type.Optional(Closure),
   },
   { ...strict, minProperties: 1 },
 );
@@ -38,6 +44,7 @@ export const RevisionDetailSchema = Type.Object(
     tests: Type.Optional(TestsSchema),
     compat: Compat,
     requires: Type.Array(RequirementSchema),
+    closure: Closure,
     /** Keys whose signatures over it were verified. */
     signedBy: Type.Array(Type.String()),
     expired: Type.Boolean(),
@@ -63,6 +70,8 @@ export const RevisionDiffSchema = Type.Object(
     chunks: Type.Integer(),
     entries: Type.Integer(),
     requires: Type.Array(Type.Object({ node: Name, from: Type.Optional(Type.String()), to: Type.Optional(Type.String()) }, strict)),
+    /** What it is built of now and was not, or no longer, by name; several versions of one are joined by a comma. */
+    closure: Type.Array(Type.Object({ name: Type.String(), from: Type.Optional(Type.String()), to: Type.Optional(Type.String()) }, strict)),
   },
   strict,
 );

@@ -59,6 +59,8 @@ export function configuredBy(event: Event): Configured | undefined {
   if (event.kind === 'revision.described') return { key: `description:${event.app}@${event.revision}`, value: event.description };
   if (event.kind === 'token.created') return { key: `token:${event.token}`, value: { use: event.use, name: event.name, scopes: event.scopes, roles: event.roles, environments: event.environments, labels: event.labels, usesMax: event.usesMax, expiresAt: event.expiresAt } };
   if (event.kind === 'token.revoked') return { key: `token:${event.token}`, value: undefined };
+  if (event.kind === 'member.labelled') return { key: `labels:${event.member}`, value: { labels: event.labels } };
+  if (event.kind === 'member.cordoned' || event.kind === 'member.uncordoned') return { key: `cordon:${event.member}`, value: event.kind === 'member.cordoned' ? { reason: event.reason } : undefined };
   return restraintBy(event);
 }
 
@@ -82,6 +84,7 @@ export function undoOf(event: Event): string | undefined {
   if (event.kind === 'edge.enabled') return `starling edge disable ${event.edge} --reason …`;
   if (event.kind === 'edge.disabled') return `starling edge enable ${event.edge}`;
   if (event.kind === 'automation.changed') return `starling automation set ${event.on ? 'off' : 'on'} --${event.scope.kind} ${event.scope.id}${event.on ? ' --reason …' : ''}`;
+  if (event.kind === 'member.cordoned') return `starling target uncordon ${event.member}`;
   if (event.kind === 'hold.placed') return `starling hold release ${event.edge}`;
   if (event.kind === 'pin.placed') return `starling unpin ${event.environment}`;
   if (event.kind === 'veto.placed') return `starling revision unveto ${event.app}@${event.revision}${event.environment === undefined ? '' : ` --environment ${event.environment}`}`;

@@ -83,7 +83,7 @@ test('automation set and list; edge list, disable and enable', async () => {
   expect((await starling('admin', 'edge', 'enable', 'shop/alpha-prod')).out).toBe('shop/alpha-prod is enabled\n');
 });
 
-test('revision get, diff, veto, unveto, priority and describe', async () => {
+test('CDS-1 revision get, diff, veto, unveto, priority and describe: its changes, and what it was built of', async () => {
   expect((await starling('olga', 'revision', 'veto', 'web@2', '--reason', 'loses data')).out).toBe('web@2 is vetoed by olga: loses data\n');
   expect((await starling('olga', 'revision', 'get', 'web@2')).out).toContain('vetoed by olga: loses data');
   expect((await starling('olga', 'revision', 'unveto', 'web@2', '--reason', 'mended')).out).toBe('web@2 is not vetoed\n');
@@ -92,6 +92,13 @@ test('revision get, diff, veto, unveto, priority and describe', async () => {
   await system.control.post('/v1/apps/web/revisions/2/describe', { changes: [{ commit: 'c0ffee', author: 'Quinn <quinn@example.org>', message: 'faster', checkedInAt: monday }], tests: { passed: 9, total: 10 } }, { token: uploader });
   expect((await starling('olga', 'revision', 'get', 'web@2')).out).toContain('tests: 9 of 10 passed');
   expect((await starling('olga', 'revision', 'diff', 'web@1', 'web@2')).out).toContain('web@2 c0ffee Quinn <quinn@example.org>: faster');
+  const built = async (number: number, closure: readonly object[]) => await system.control.post(`/v1/apps/web/revisions/${number}/describe`, { closure }, { token: uploader });
+  await built(1, [{ name: 'left-pad', version: '1.0.0' }, { name: 'ws', version: '8.0.0' }, { name: 'zod', version: '4.0.0', digest: 'sha512-a' }]);
+  await built(2, [{ name: 'ws', version: '8.1.0' }, { name: 'ws', version: '7.5.0' }, { name: 'zod', version: '4.0.0', digest: 'sha512-b' }, { name: 'yaml', version: '2.9.1' }]);
+  expect((await starling('olga', 'revision', 'get', 'web@2')).out).toContain('built of 4 dependencies');
+  expect((await starling('olga', 'revision', 'diff', 'web@1', 'web@2')).out).toMatch(
+    / {2}no longer built of left-pad 1\.0\.0\n {2}built of ws 7\.5\.0, 8\.1\.0 instead of 8\.0\.0\n {2}built of yaml 2\.9\.1\n {2}built of zod 4\.0\.0 \(sha512-b\) instead of 4\.0\.0 \(sha512-a\)\n/,
+  );
   expect((await data('olga', 'revision', 'list', 'web')).map(({ number }: { readonly number: number }) => number)).toEqual([2, 1]);
   expect(await starling('olga', 'revision', 'get', 'web@9')).toMatchObject({ code: 3, err: expect.stringContaining('the latest is web@2') });
   expect(await starling('olga', 'revision', 'get', 'web')).toMatchObject({ code: 2 });
