@@ -1,6 +1,6 @@
-// Chance in simulated fleets: the same seed gives the same fleet.
+// Chance in simulated fleets, and in tests by test/support/random.ts: the same seed gives the same fleet.
 
-/** From 0 up to 1; the mulberry32 generator. */
+/** From 0 up to 1; the mulberry32 generator, of 32 bits of state. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

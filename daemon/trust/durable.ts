@@ -1,5 +1,5 @@
 // Files that are either wholly there or not at all, whatever moment the machine stops at.
-// What is in them is the callers' business.
+// What is in them is the callers' business. The other floor has its own: each throws its own errors, and what both may import does no I/O.
 
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';

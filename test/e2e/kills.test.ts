@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Fleet, fleetNames } from '../support/fleet.ts';
+import { seeded } from '../support/random.ts';
 import { listing } from '../support/same-tree.ts';
 
 const killsWanted = 50;
@@ -19,16 +20,6 @@ const spec = {
   service: { manager: 'process', command: ['node', 'server.mjs'] },
   health: [{ kind: 'http', url: 'http://127.0.0.1:${PORT}/', intervalSeconds: 0.1, successes: 1, timeoutSeconds: 30 }],
 };
-
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 async function writeVersion(directory: string, version: number): Promise<void> {
   await mkdir(join(directory, 'lib'), { recursive: true });
@@ -45,7 +36,7 @@ async function writeVersion(directory: string, version: number): Promise<void> {
 
 test('every process is killed at random points of deployments 50 times, and nothing is lost or half done', { timeout: 420_000 }, async () => {
   const seed = Number(process.env['STARLING_SEED'] ?? 20_261_121);
-  const random = generator(seed);
+  const random = seeded(seed).next;
   const sources = await realpath(await mkdtemp(join(tmpdir(), 'starling-kills-')));
   await using fleet = await Fleet.start(3, config);
   try {

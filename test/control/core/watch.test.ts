@@ -5,23 +5,11 @@ import { configProblems } from '../../../control/core/config.ts';
 import { explain } from '../../../control/core/explain.ts';
 import type { Deployment } from '../../../control/core/model.ts';
 import { readingOf, watchesOf } from '../../../control/core/watch.ts';
-import type { DeploymentConfig } from '../../../proto/events.ts';
-import { config, edge, hourMs, minuteMs, pipeline, PipelineWorld, place } from '../../support/pipeline-world.ts';
+import { config, hourMs, minuteMs, type PipelineWorld } from '../../support/pipeline-world.ts';
+import { watchedWorld } from '../../support/watched-world.ts';
 
 const errors = { alarm: 'errors', prometheus: 'http://prom:9090', query: 'errors', condition: 'result >= 0.05' } as const;
 const pages = { alarm: 'pages', webhook: 'http://alerts:9093/api/v2/alerts?filter=severity=page', action: 'pause' } as const;
-
-/** Prod with two targets, one in each batch; web@1 runs there, and web@2 is on its way. */
-function world(more: Partial<DeploymentConfig>): PipelineWorld {
-  const made = new PipelineWorld(['prod']);
-  made.push(1);
-  made.apply(pipeline({ stages: [{ stage: 'prod', environments: [place('prod')] }], edges: [edge('web', 'prod')] }));
-  made.settle();
-  made.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...config, bakeMs: 10 * minuteMs, ...more } });
-  made.push(2);
-  made.settle();
-  return made;
-}
 
 const deployment = (made: PipelineWorld): Deployment => {
   const newest = [...made.state.deployments.values()].at(-1);
@@ -42,7 +30,7 @@ function measured(made: PipelineWorld, measure: string, result: number | undefin
 
 describe('an alarm', () => {
   it('is asked once before anything is switched, and lets it go on while it is quiet', () => {
-    const made = world({ alarms: [errors] });
+    const made = watchedWorld({ alarms: [errors] });
     expect([running(made), made.facts('batch.started').length]).toEqual([[1, 1], 2]);
     expect(explain(made.state, made.observed, 'prod')?.waits).toEqual([{ reason: "alarm 'errors' is being asked for the first time" }]);
     measured(made, 'alarm:errors', 0.01);
@@ -53,7 +41,7 @@ describe('an alarm', () => {
   });
 
   it('R-5 takes back what was switched, once, while it bakes too, and nothing brings it again', () => {
-    const made = world({ alarms: [errors] });
+    const made = watchedWorld({ alarms: [errors] });
     measured(made, 'alarm:errors', 0);
     measured(made, 'alarm:errors', 0.07);
     expect([running(made), deployment(made).phase, deployment(made).reason]).toEqual([[1, 1], 'rolled-back', "alarm 'errors' fires: errors is 0.07"]);
@@ -62,7 +50,7 @@ describe('an alarm', () => {
   });
 
   it('pauses where it is written so, until somebody resumes it, who knows of it by then', () => {
-    const made = world({ alarms: [pages] });
+    const made = watchedWorld({ alarms: [pages] });
     measured(made, 'alarm:pages', 0);
     measured(made, 'alarm:pages', 2);
     made.wait(hourMs);
@@ -74,7 +62,7 @@ describe('an alarm', () => {
   });
 
   it('is said to who has paused it for another reason', () => {
-    const made = world({ alarms: [pages] });
+    const made = watchedWorld({ alarms: [pages] });
     measured(made, 'alarm:pages', 0);
     made.ask({ kind: 'pause-deployment', deployment: deployment(made).deployment, reason: 'lunch' });
     measured(made, 'alarm:pages', 1);
@@ -83,7 +71,7 @@ describe('an alarm', () => {
 
   it('pauses where deployments do not go back on alarms, and takes back where they do', () => {
     for (const [autoRollback, action, phase] of [[false, undefined, 'baking'], [{ onHealth: true, onError: false, onAlarm: false, onVerification: [] }, undefined, 'baking'], [{ onHealth: false, onError: false, onAlarm: true, onVerification: [] }, undefined, 'rolled-back'], [false, 'rollback', 'rolled-back']] as const) {
-      const made = world({ alarms: [{ ...errors, ...(action === undefined ? {} : { action }) }], autoRollback });
+      const made = watchedWorld({ alarms: [{ ...errors, ...(action === undefined ? {} : { action }) }], autoRollback });
       measured(made, 'alarm:errors', 0);
       measured(made, 'alarm:errors', 1);
       expect([deployment(made).phase, deployment(made).paused !== undefined]).toEqual([phase, phase === 'baking']);
@@ -91,7 +79,7 @@ describe('an alarm', () => {
   });
 
   it('that fires before anything was switched is not the fault of what is deployed', () => {
-    const made = world({ alarms: [errors] });
+    const made = watchedWorld({ alarms: [errors] });
     measured(made, 'alarm:errors', 1);
     expect([running(made), deployment(made).paused?.reason]).toEqual([[1, 1], "alarm 'errors' fires: errors is 1, before anything was switched"]);
     made.now += 1;
@@ -107,14 +95,14 @@ describe('an alarm', () => {
   });
 
   it('R-7 that cannot be asked takes nothing back: somebody is to look', () => {
-    const made = world({ alarms: [errors] });
+    const made = watchedWorld({ alarms: [errors] });
     measured(made, 'alarm:errors', 0);
     measured(made, 'alarm:errors', undefined);
     expect([deployment(made).phase, deployment(made).paused?.reason]).toEqual(['baking', "alarm 'errors' cannot be asked: prom does not answer"]);
   });
 
   it('does not watch a rollback, and writes down only what is new', () => {
-    const made = world({ alarms: [errors] });
+    const made = watchedWorld({ alarms: [errors] });
     for (const value of [0, 0.01, 0.02]) measured(made, 'alarm:errors', value);
     expect(made.facts('deployment.measured')).toHaveLength(1);
     made.rollback('prod');
@@ -127,7 +115,7 @@ describe('the samples of a batch', () => {
   const batches = [{ size: 1, minSamples: { prometheus: 'http://prom:9090', metric: 'requests', count: 1000 } }, '100%'] as const;
 
   it('R-3 are waited for when it has baked, and counted since it began to', () => {
-    const made = world({ batches });
+    const made = watchedWorld({ batches });
     expect(watchesOf(made.state, made.now)).toEqual({ watches: [], nextCheckAt: made.now + 10 * minuteMs });
     made.wait(10 * minuteMs);
     expect(watchesOf(made.state, made.now).watches).toMatchObject([{ measure: 'samples:0', question: { kind: 'query', query: 'sum(increase(requests[600s]))' } }]);
@@ -138,7 +126,7 @@ describe('the samples of a batch', () => {
   });
 
   it('pause it when they cannot be counted, and are left out by who goes on without them', () => {
-    const made = world({ batches });
+    const made = watchedWorld({ batches });
     made.wait(10 * minuteMs);
     measured(made, 'samples:0', undefined);
     expect(deployment(made).paused?.reason).toBe('the samples of batch 1 of 2 cannot be counted: prom does not answer');

@@ -8,21 +8,10 @@ import { createLog } from '../../../control/control.ts';
 import { ControlError } from '../../../control/errors.ts';
 import { askAlerts } from '../../../control/work/alerts.ts';
 import { guard } from '../../../control/work/guard.ts';
-import type { DeploymentConfig } from '../../../proto/events.ts';
-import { config, edge, hourMs, minuteMs, pipeline, PipelineWorld, place } from '../../support/pipeline-world.ts';
+import { hourMs, minuteMs, type PipelineWorld } from '../../support/pipeline-world.ts';
+import { watchedWorld } from '../../support/watched-world.ts';
 
 const alarm = { alarm: 'errors', prometheus: 'http://prom:9090', query: 'errors', condition: 'result > 0' } as const;
-
-function world(more: Partial<DeploymentConfig>): PipelineWorld {
-  const made = new PipelineWorld(['prod']);
-  made.push(1);
-  made.apply(pipeline({ stages: [{ stage: 'prod', environments: [place('prod')] }], edges: [edge('web', 'prod')] }));
-  made.settle();
-  made.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...config, bakeMs: 10 * minuteMs, ...more } });
-  made.push(2);
-  made.settle();
-  return made;
-}
 
 /** Watches until the newest deployment has ended or is paused, at most for a day of the world's time; says how often it asked. */
 async function watched(made: PipelineWorld, answers: (nth: number) => number | undefined): Promise<number> {
@@ -58,28 +47,28 @@ async function watched(made: PipelineWorld, answers: (nth: number) => number | u
 
 describe('the watch over a deployment', () => {
   test('asks each minute until it has ended, and writes down what is new', async () => {
-    const made = world({ alarms: [alarm] });
+    const made = watchedWorld({ alarms: [alarm] });
     expect(await watched(made, () => 0)).toBe(10);
     expect([made.runs('prod'), made.facts('deployment.measured').length]).toEqual([2, 1]);
   });
 
   test('takes it back when the alarm fires', async () => {
-    const made = world({ alarms: [alarm] });
+    const made = watchedWorld({ alarms: [alarm] });
     await watched(made, (nth) => (nth < 5 ? 0 : 3));
     expect([made.runs('prod'), [...made.state.deployments.values()].at(-1)?.reason]).toEqual([1, "alarm 'errors' fires: errors is 3"]);
   });
 
   test('a few questions without an answer are nothing; four, one after another, are told', async () => {
-    const patient = world({ alarms: [alarm] });
+    const patient = watchedWorld({ alarms: [alarm] });
     await watched(patient, (nth) => (nth % 4 === 0 ? 0 : undefined));
     expect(patient.runs('prod')).toBe(2);
-    const cut = world({ alarms: [alarm] });
+    const cut = watchedWorld({ alarms: [alarm] });
     await watched(cut, (nth) => (nth === 1 ? 0 : undefined));
     expect([cut.now - Date.parse('2026-06-01T12:00Z') < 6 * minuteMs, [...cut.state.deployments.values()].at(-1)?.paused?.reason]).toEqual([true, "alarm 'errors' cannot be asked: nobody is there"]);
   });
 
   test('counts samples from the end of the bake on, until there are enough', async () => {
-    const made = world({ batches: [{ size: 1, minSamples: { prometheus: 'http://prom:9090', metric: 'requests', count: 300 } }, '100%'] });
+    const made = watchedWorld({ batches: [{ size: 1, minSamples: { prometheus: 'http://prom:9090', metric: 'requests', count: 300 } }, '100%'] });
     expect(await watched(made, (nth) => nth * 100)).toBe(3);
     expect(made.facts('deployment.measured').map(({ verdict, value }) => [verdict, value])).toEqual([['inconclusive', '100'], ['inconclusive', '200'], ['success', '300']]);
     expect(made.runs('prod')).toBe(2);
