@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../../control/core/explain.ts';
 import type { Promotion, Slot } from '../../../control/core/model.ts';
+import { runFor } from '../../../control/core/verification.ts';
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import type { PipelineSpec } from '../../../proto/pipeline.ts';
 import { config, digestOf, edge, hourMs, minuteMs, pipeline, PipelineWorld, place } from '../../support/pipeline-world.ts';
@@ -104,6 +105,17 @@ describe('a promotion where a workflow has the last word', () => {
     made.promote('prod', 2);
     made.settle();
     expect([newest(made, 2)?.phase, made.state.runs.size]).toEqual(['succeeded', 3]);
+  });
+
+  it('is spoken for by the run that looked at it, also when the clock was set back before that began', () => {
+    const made = world();
+    push(made, 2);
+    ends(made, 'inconclusive');
+    const prod = made.state.environments.get('prod');
+    const deployment = made.state.deployments.get(newest(made, 2)?.deployment ?? '');
+    if (prod === undefined || deployment === undefined) throw new Error('nothing is verified');
+    const later = new Map(made.state.deployments).set(deployment.deployment, { ...deployment, startedAt: deployment.startedAt + hourMs });
+    expect(runFor({ ...made.state, deployments: later }, prod)?.phase).toBe('inconclusive');
   });
 
   it('S-4 is not displaced by what can wait, though its workflow locks nothing', () => {
