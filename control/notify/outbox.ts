@@ -45,6 +45,7 @@ export class Outbox implements AsyncDisposable {
   #cursor: number | undefined;
   /** What of it is on the disk. */
   #synced: number | undefined;
+  #closed = false;
 
   private constructor(level: Level<string, unknown>) {
     this.#level = level;
@@ -106,6 +107,7 @@ export class Outbox implements AsyncDisposable {
   async close(): Promise<void> {
     // What could not be written is looked at again.
     if (this.#cursor !== undefined && this.#cursor !== this.#synced) await this.#write([{ type: 'put', key: 'cursor', value: this.#cursor }]).catch(() => undefined);
+    this.#closed = true;
     await this.#level.close();
   }
 
@@ -123,10 +125,14 @@ export class Outbox implements AsyncDisposable {
     for (const key of old) this.#deliveries.delete(key);
   }
 
+  /** After a failed write the store is opened anew: what is written behind a torn record is lost when it is opened, though it was synced. */
   async #write(operations: readonly ({ readonly type: 'put'; readonly key: string; readonly value: unknown } | { readonly type: 'del'; readonly key: string })[]): Promise<void> {
+    if (this.#closed) throw new ControlError('STORAGE_FAILED', 'the store of notifications is closed');
     try {
+      if (this.#level.status !== 'open') await this.#level.open();
       await this.#level.batch([...operations], { sync: true });
     } catch (cause) {
+      await this.#level.close().catch(() => undefined);
       throw failed('notifications', cause);
     }
   }

@@ -1,11 +1,13 @@
 // From the journal to the channel: nothing lost, nothing told twice under two names, and a dead channel holds up no other.
 
+import { spawnSync } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Registry } from 'prom-client';
-import { noticesOf } from '../../../control/core/notices.ts';
+import { noticesOf, type Notice } from '../../../control/core/notices.ts';
 import { createLog } from '../../../control/control.ts';
 import { createMetrics } from '../../../control/metrics.ts';
 import type { Channel, Sent } from '../../../control/notify/channel.ts';
@@ -196,6 +198,31 @@ describe('an outbox', () => {
     await using again = await Outbox.open(directory);
     expect(again.cursor()).toBe(2);
     expect(again.list().map(({ id, state }) => [id, state])).toEqual([['2.shop.chat', 'pending'], ['1.shop.chat', 'sent']]);
+  });
+
+  test('keeps what it took after the disk was full for a while', async ({ skip }) => {
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', directory], { encoding: 'utf8' });
+    if (mounted.status !== 0) return skip(`NOT TESTED: a full disk needs the right to mount a tmpfs: ${mounted.stderr}`);
+    const long = (number: number): Notice => ({ ...notice(number), text: 'x'.repeat(20_000) });
+    try {
+      const outbox = await Outbox.open(join(directory, 'outbox'));
+      await outbox.take([long(1)], 1);
+      const filler = join(directory, 'filler');
+      expect(() => {
+        for (;;) appendFileSync(filler, Buffer.alloc(4096));
+      }).toThrow('ENOSPC');
+      await expect(outbox.take([long(2)], 2)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+      await expect(outbox.take([long(2)], 2)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+      expect(outbox.list()).toHaveLength(1);
+      await rm(filler);
+      await outbox.take([long(2)], 2);
+      await outbox.take([long(3)], 3);
+      await outbox.close();
+      await using again = await Outbox.open(join(directory, 'outbox'));
+      expect([again.cursor(), again.list().length]).toEqual([3, 3]);
+    } finally {
+      spawnSync('umount', [directory]);
+    }
   });
 
   test('forgets what is over first when it is full', async () => {
