@@ -2,7 +2,6 @@
 
 import { join } from 'node:path';
 import type { Digest } from '../proto/cid.ts';
-import type { Order } from '../proto/statement.ts';
 import { drift as onDisk } from './content/drift.ts';
 import { createInstalledTrees } from './content/installed.ts';
 import { materialize } from './content/materialize.ts';
@@ -15,11 +14,11 @@ import { createBuilder } from './run/build.ts';
 import type { DeltaShelf } from './run/delta-shelf.ts';
 import { createDeltaUse } from './run/delta-use.ts';
 import { createDriftWatch, type DriftWatch } from './run/drift.ts';
-import { createOrders, type Finished, type Orders } from './run/orders.ts';
+import { createOrders, type Orders } from './run/orders.ts';
 import { createReporter, type Ride } from './run/reports.ts';
 import type { DeltaSource } from './swarm/swarm.ts';
 import { openDeltaStatement } from './trust/delta-statement.ts';
-import { readBytes, replaceFile } from './trust/durable.ts';
+import { openFinishedOrders } from './trust/finished-orders.ts';
 
 /** The agent of one daemon. */
 export interface AgentRole extends AsyncDisposable {
@@ -79,7 +78,7 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   drift = createDriftWatch({ drift: onDisk, installer, installed, manifests, library, config: config.drift, clock, metrics, log: log.child({ component: 'drift' }) });
   const watching = config.drift.use === 'off' ? Promise.resolve() : drift.run(stop);
   stack.defer(async () => await watching);
-  const orders = createOrders({ installer, trust, builder, finished: await openFinished(join(config.dataDir, 'orders-finished.json')), metrics, log, onReport: () => reporter.wake() });
+  const orders = createOrders({ installer, trust, builder, finished: await openFinishedOrders(join(config.dataDir, 'orders-finished.json')), metrics, log, onReport: () => reporter.wake() });
   stack.defer(async () => await orders.close());
   const owned = stack.move();
   return { installer, orders, drift, ride: reporter.ride, [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
@@ -97,23 +96,4 @@ function answerFrom(shelf: DeltaShelf): DeltaSource {
 function basesOf(apps: readonly InstalledApp[], app: string): readonly Digest[] {
   const found = apps.find((candidate) => candidate.app === app);
   return [...(found?.current === undefined ? [] : [found.current.revision]), ...(found?.releases.map(({ revision }) => revision).toReversed() ?? [])];
-}
-
-/** One small file, replaced as a whole. One that cannot be read is as good as none: an order is then looked at once more. */
-async function openFinished(path: string): Promise<Finished> {
-  const seqs = new Map<string, number>();
-  const key = ({ environment, app }: Order): string => `${environment}/${app}`;
-  try {
-    const value: unknown = JSON.parse((await readBytes(path))?.toString('utf8') ?? '{}');
-    if (typeof value === 'object' && value !== null) for (const [name, seq] of Object.entries(value)) if (typeof seq === 'number') seqs.set(name, seq);
-  } catch {
-    seqs.clear();
-  }
-  return {
-    seqOf: (order) => seqs.get(key(order)) ?? 0,
-    add: async (order) => {
-      seqs.set(key(order), order.seq);
-      await replaceFile(path, `${JSON.stringify(Object.fromEntries(seqs))}\n`);
-    },
-  };
 }
