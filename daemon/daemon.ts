@@ -18,7 +18,7 @@ import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import type { Random } from './random.ts';
 import { openDeltaFiles } from './run/delta-files.ts';
-import { createDeltaDesk, createDeltaShelf } from './run/delta-shelf.ts';
+import { createDeltaDesk, createDeltaShelf, setsMax } from './run/delta-shelf.ts';
 import { createLibrary } from './run/library.ts';
 import { syncLoop, type SyncDeps } from './run/sync.ts';
 import { openRates } from './daemon-rates.ts';
@@ -73,9 +73,9 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const desk = createDeltaDesk();
   const rates = openRates(config.rates, { clock, metrics });
   const swarm = stack.use(await openSwarm(config, { identity, rates, trust, manifests, deltas: desk.source, metrics, clock, random, log: log.child({ component: 'swarm' }), certificate: () => membership.certificate }));
-  const library = createLibrary({ manifests, swarm, link, log, origin: config.roles.some((role) => role !== 'agent') });
+  const library = createLibrary({ manifests, swarm, link, log, origin: isSeed(config) });
   stack.defer(() => library.close());
-  const shelf = createDeltaShelf({ files: await openDeltaFiles(join(config.dataDir, 'deltas')), swarm, log });
+  const shelf = createDeltaShelf({ files: await openDeltaFiles(join(config.dataDir, 'deltas')), swarm, log, setsMax: setsMax[isSeed(config) ? 'origin' : 'agent'] });
   stack.defer(() => shelf.close());
   const shared = { config, trust, identity, swarm, manifests, library, deltas: { desk, shelf }, link, metrics, clock, random, registry, stop: stop.signal, log };
 

@@ -47,7 +47,7 @@ export interface DeltaMakerDeps {
 
 export interface DeltaMaker {
   /**
-   * All that is wanted from now on, dearest first; what is no longer wanted is not made any more. Sets to other revisions than `targets` are dropped;
+   * All that is wanted from now on, dearest first, of which as many are made as the shelf takes; what is no longer wanted is not made any more. Sets to other revisions than `targets` are dropped;
    * those to these stay, whatever they start from: a target that was away may come with it.
    */
   want(pairs: readonly DeltaPair[], targets: ReadonlySet<Digest>): Promise<void>;
@@ -71,7 +71,7 @@ export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
   let wanted: readonly DeltaPair[] = [];
   let job: Job | undefined;
   let running: Promise<void> = Promise.resolve();
-  /** Pairs for which a set saves nothing, or that failed; tried again when the daemon starts anew. */
+  /** Pairs for which a set saves nothing, that failed, or whose set made room for another; tried again when the daemon starts anew. */
   const settled = new Set<string>();
   const indexOf = createIndexes(deps);
 
@@ -87,6 +87,7 @@ export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
           current.expectedMs = (bytes / encodeBytesPerSecond) * 1000;
         });
         if (kept === undefined) settled.add(keyOf(next));
+        for (const { set } of kept?.gone ?? []) settled.add(keyOf(set));
       } catch (cause) {
         if (signal.aborted) return;
         if (current.abort.signal.aborted) continue;
@@ -101,7 +102,8 @@ export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
 
   return {
     async want(pairs, targets) {
-      wanted = pairs;
+      // More would push out the dearest, which would then be made again, and so on without end.
+      wanted = pairs.slice(0, shelf.setsMax);
       for (const { digest, set, isMade, held } of shelf.list()) if (isMade && !(targets.has(set.to) && held.isFull)) await shelf.drop(digest);
       for (const kept of shelf.list()) if (kept.isMade) await shelf.put(kept, environmentsOf(kept.set.to));
       const keys = new Set(pairs.map(keyOf));
@@ -123,8 +125,11 @@ export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
   };
 }
 
+/** A set, and those that made room for it. */
+type Made = KeptDelta & { readonly gone: readonly KeptDelta[] };
+
 /** `undefined` when there is nothing to be saved. `onPlan` is told how many bytes are missing. */
-async function make(deps: DeltaMakerDeps, pair: DeltaPair, extent: 'index' | 'all', signal: AbortSignal, onPlan?: (missingBytes: number) => void): Promise<KeptDelta | undefined> {
+async function make(deps: DeltaMakerDeps, pair: DeltaPair, extent: 'index' | 'all', signal: AbortSignal, onPlan?: (missingBytes: number) => void): Promise<Made | undefined> {
   const { shelf, manifests, encoders, metrics, log } = deps;
   const from = await manifests.get(pair.from);
   const to = await manifests.get(pair.to);
@@ -138,12 +143,12 @@ async function make(deps: DeltaMakerDeps, pair: DeltaPair, extent: 'index' | 'al
     const bytes = payloadBytes(made.set);
     const statement = deps.sign({ from: pair.from, to: pair.to, set: hash('sha256', made.descriptor), bytes });
     const kept = await draft.keep({ descriptor: made.descriptor, statement, extent });
-    await shelf.put(kept, deps.environmentsOf(pair.to));
+    const gone = await shelf.put(kept, deps.environmentsOf(pair.to));
     const earlier = shelf.list().filter(({ set, digest }) => keyOf(set) === keyOf(pair) && digest !== kept.digest);
     if (extent === 'all') for (const { digest } of earlier) await shelf.drop(digest);
     metrics.deltasMade.inc({ extent });
     log.info({ revision: pair.to, from: pair.from, extent, bytes, missingBytes: made.summary.missingBytes, coveredBytes: made.summary.coveredBytes }, 'a delta set was made');
-    return kept;
+    return { ...kept, gone };
   } finally {
     await draft.discard();
   }

@@ -21,7 +21,7 @@ export interface DeltaPairs {
   remember(app: string, pair: DeltaPair): void;
   /** Revisions to which sets are wanted. */
   targets(): ReadonlySet<Digest>;
-  /** Dearest first: to the newest, from the newest. */
+  /** Dearest first: of each application in turn, to the newest, from the newest. */
   wanted(): readonly DeltaPair[];
 }
 
@@ -44,14 +44,17 @@ export function createDeltaPairs(): DeltaPairs {
       push(published, app, to);
     },
     targets: () => new Set([...apps()].flatMap((app) => [...targetsOf(app)])),
-    wanted: () =>
-      [...apps()].flatMap((app) =>
+    wanted() {
+      const ofApps = [...apps()].map((app) =>
         [...targetsOf(app)].flatMap((to) => {
           const [last, before] = published.get(app) ?? [];
           const bases = new Set([...(ran.get(app) ?? []), ...(to === last && before !== undefined ? [before] : [])]);
           bases.delete(to);
           return [...bases].slice(0, basesMax).map((from) => ({ from, to }));
-        })),
+        }));
+      const most = Math.max(0, ...ofApps.map(({ length }) => length));
+      return Array.from({ length: most }, (_, rank) => ofApps.flatMap((pairs) => pairs.slice(rank, rank + 1))).flat();
+    },
   };
 }
 

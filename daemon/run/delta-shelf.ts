@@ -9,8 +9,8 @@ import type { Logger } from '../log.ts';
 import type { DeltaQuestion, DeltaSource, Sharing, Swarm, Topic } from '../swarm/swarm.ts';
 import { bytesKept, type DeltaDraft, type DeltaFiles, type DeltaLabel, type KeptDelta } from './delta-files.ts';
 
-/** Each has a topic, and a neighbour accepts `limits.exchangeTopicsMax`, most of which are the library's. */
-const setsMax = 12;
+/** Each has a topic, and a neighbour accepts `limits.exchangeTopicsMax`, most of which are the library's; an origin only answers those who ask. */
+export const setsMax = { agent: 12, origin: 48 } as const;
 /** Bytes on disk; the oldest go first. A set of 40 MiB is one for a large application. */
 const bytesMax = 2 * 1024 ** 3;
 
@@ -37,8 +37,10 @@ export interface DeltaShelf {
   best(question: DeltaQuestion): KeptDelta | undefined;
   environments(digest: Digest): readonly string[];
   draft(): Promise<DeltaDraft>;
-  /** Shares a set, anew when the environments are others, and lets the oldest go where there are too many. */
-  put(delta: KeptDelta, environments: readonly string[]): Promise<void>;
+  /** Sets that there may be. */
+  readonly setsMax: number;
+  /** Shares a set, anew when the environments are others, and lets the oldest go where there are too many. Gives those. */
+  put(delta: KeptDelta, environments: readonly string[]): Promise<readonly KeptDelta[]>;
   /** A set that a neighbour offered. */
   adopt(label: DeltaLabel, environments: readonly string[]): Promise<KeptDelta>;
   /** Brings parts; those that are held are left out. As {@link Sharing.fetch}. */
@@ -55,7 +57,7 @@ interface OnShelf {
 }
 
 /** A shelf with what is on disk; nothing of it is shared before it is put. */
-export function createDeltaShelf({ files, swarm, log }: { readonly files: DeltaFiles; readonly swarm: Pick<Swarm, 'share'>; readonly log: Logger }): DeltaShelf {
+export function createDeltaShelf({ files, swarm, log, setsMax }: { readonly files: DeltaFiles; readonly swarm: Pick<Swarm, 'share'>; readonly log: Logger; readonly setsMax: number }): DeltaShelf {
   const shelf = new Map<Digest, OnShelf>();
   const unshared = new Map(files.found.map((delta) => [delta.digest, delta]));
 
@@ -68,21 +70,24 @@ export function createDeltaShelf({ files, swarm, log }: { readonly files: DeltaF
   };
   const list = (): KeptDelta[] => [...unshared.values(), ...[...shelf.values()].map(({ delta }) => delta)].toSorted((a, b) => a.serial - b.serial);
 
-  const put = async (delta: KeptDelta, environments: readonly string[]): Promise<void> => {
+  const put = async (delta: KeptDelta, environments: readonly string[]): Promise<readonly KeptDelta[]> => {
     const open = shelf.get(delta.digest);
-    if (open !== undefined && open.environments.join() === environments.join()) return;
+    if (open !== undefined && open.environments.join() === environments.join()) return [];
     open?.sharing.close();
     unshared.delete(delta.digest);
     const { digest } = delta;
     const sharing = swarm.share(topicOf(delta, environments), { held: delta.held, read: async (ordinal) => await files.read(delta, ordinal) });
     shelf.set(digest, { delta, environments, sharing });
-    for (const oldest of superfluous(list(), digest)) {
+    const gone = superfluous(list(), digest, setsMax);
+    for (const oldest of gone) {
       log.info({ revision: oldest.set.to, from: oldest.set.from }, 'a delta set made room for another');
       await drop(oldest.digest);
     }
+    return gone;
   };
 
   return {
+    setsMax,
     list,
     get: (digest) => shelf.get(digest)?.delta,
     best: ({ to, bases }) =>
@@ -138,7 +143,7 @@ function topicOf({ digest, set }: KeptDelta, environments: readonly string[]): T
 }
 
 /** What has to go for the rest to be within the bounds: indexes alone first, then the oldest; never the newest. */
-function superfluous(kept: readonly KeptDelta[], newest: Digest): readonly KeptDelta[] {
+function superfluous(kept: readonly KeptDelta[], newest: Digest, setsMax: number): readonly KeptDelta[] {
   let count = kept.length;
   let bytes = kept.reduce((sum, delta) => sum + bytesKept(delta), 0);
   const order = kept.filter(({ digest }) => digest !== newest).toSorted((a, b) => Number(a.extent === 'all') - Number(b.extent === 'all') || a.serial - b.serial);

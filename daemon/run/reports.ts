@@ -53,12 +53,11 @@ export function createReporter(deps: ReporterDeps): Reporter {
     wakeUp();
   };
   const sleep = async (signal: AbortSignal): Promise<void> => {
-    if (awake && !isRideComing) return;
+    if (signal.aborted || (awake && !isRideComing)) return;
     await new Promise<void>((resolve) => {
       wakeUp = () => {
-        if (!isRideComing) resolve();
+        if (!isRideComing || signal.aborted) resolve();
       };
-      signal.addEventListener('abort', () => resolve(), { once: true });
     });
   };
   const isAboard = ({ deployment, reportNo }: Report): boolean => aboard.some((one) => one.deployment === deployment && one.reportNo === reportNo);
@@ -90,6 +89,8 @@ export function createReporter(deps: ReporterDeps): Reporter {
     },
     async run(signal) {
       let failures = 0;
+      // Once: a listener for each sleep would stay for the life of the daemon.
+      signal.addEventListener('abort', () => wakeUp(), { once: true });
       while (!signal.aborted) {
         await sleep(signal);
         // A poll may have been answered since it was woken.

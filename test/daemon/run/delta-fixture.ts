@@ -56,7 +56,7 @@ export class Scene implements AsyncDisposable {
   readonly machines: { readonly machine: Machine; readonly roles: Role[] }[] = [];
   #epoch = 0;
 
-  async machine(roles: Role[]): Promise<Machine> {
+  async machine(roles: Role[], setsMax = 12): Promise<Machine> {
     const directory = await mkdtemp(join(tmpdir(), 'starling-delta-run-'));
     const identity = await createIdentity(directory);
     const manifests = await openManifests(join(directory, 'manifests'));
@@ -67,7 +67,7 @@ export class Scene implements AsyncDisposable {
       network: this.hub.join(identity.member, certificateOf(identity.member, `m${this.machines.length}`, roles)),
       roles, manifests: async () => await Promise.resolve(undefined), deltas: desk.source, metrics: counts(), clock: systemClock, random: seeded(this.machines.length).next, log: silent,
     });
-    const shelf = createDeltaShelf({ files: await openDeltaFiles(join(directory, 'deltas')), swarm, log: silent });
+    const shelf = createDeltaShelf({ files: await openDeltaFiles(join(directory, 'deltas')), swarm, log: silent, setsMax });
     const machine: Machine = {
       identity, swarm, manifests, store, shelf, desk, directory,
       metrics: createMetrics(new Registry(), { version: '0', nodeVersion: '0' }),

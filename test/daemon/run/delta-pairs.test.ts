@@ -28,6 +28,12 @@ test('a revision has at most four bases, the newest', () => {
   expect(pairs.wanted().map(({ from }) => from)).toEqual(['five', 'four', 'three', 'two']);
 });
 
+test('applications have their turns: none waits for all sets of another', () => {
+  const pairs = createDeltaPairs();
+  for (const revision of ['one', 'two', 'three']) pairs.name([web(revision), { app: 'db', revision: `db-${revision}` }]);
+  expect(pairs.wanted()).toEqual([{ from: 'two', to: 'three' }, { from: 'db-two', to: 'db-three' }, { from: 'one', to: 'three' }, { from: 'db-one', to: 'db-three' }]);
+});
+
 test('applications are not mixed, and sets that are there tell what was a base', () => {
   const pairs = createDeltaPairs();
   pairs.remember('web', { from: 'one', to: 'two' });

@@ -186,6 +186,23 @@ test('a set whose payload is lost is forgotten at the next start', async () => {
   expect(await readdir(directory)).toEqual([]);
 });
 
+test('as many sets are made as there is room for, the dearest, each once', async () => {
+  const origin = await scene.machine(['seed'], 2);
+  for (const revision of [one, two, three]) await origin.hold(revision);
+  const maker = scene.maker(origin);
+  const wanted = [{ from: two.digest, to: three.digest }, { from: one.digest, to: three.digest }, { from: one.digest, to: two.digest }];
+  await maker.want(wanted, new Set([two.digest, three.digest]));
+  await maker.idle();
+  expect(maker.kept()).toEqual(wanted.slice(0, 2));
+  // Of another list, too, none is made again that made room.
+  await maker.want([...wanted].reverse(), new Set([two.digest, three.digest]));
+  await maker.idle();
+  await maker.want(wanted, new Set([two.digest, three.digest]));
+  await maker.idle();
+  const made = (await origin.metrics.deltasMade.get()).values.reduce((sum, { value }) => sum + value, 0);
+  expect([made, maker.kept().length]).toEqual([3, 2]);
+});
+
 test('sets to what nobody wants any more are dropped', async () => {
   const { origin, maker } = await fleet(1);
   expect(origin.shelf.list()).toHaveLength(1);
