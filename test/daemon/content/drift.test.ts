@@ -34,18 +34,20 @@ async function release() {
     for await (const position of drift.find(on, spend)) paths.push(tree.entry(position).path);
     return paths;
   };
+  const restore = async (position: number, bytes: Uint8Array = part): Promise<boolean> => {
+    const bring = async (ordinals: readonly number[], write: (ordinal: number, bytes: Uint8Array) => void): Promise<void> => await Promise.resolve(ordinals.forEach((ordinal) => write(ordinal, bytes)));
+    return await drift.restore(on, position, { scratch: join(root, 'scratch'), aside: join(root, `aside-${position}`), bring, spend });
+  };
   /** Puts back what is found as it is found, and gives the paths. */
   const restored = async (): Promise<string[]> => {
     const paths: string[] = [];
     for await (const position of drift.find(on, spend)) {
-      const { path } = tree.entry(position);
-      const bring = async (ordinals: readonly number[], write: (ordinal: number, bytes: Uint8Array) => void): Promise<void> => await Promise.resolve(ordinals.forEach((ordinal) => write(ordinal, part)));
-      await drift.restore(on, position, { scratch: join(root, 'scratch'), aside: join(root, `aside-${position}`), bring, spend });
-      paths.push(path);
+      await restore(position);
+      paths.push(tree.entry(position).path);
     }
     return paths;
   };
-  return { root, found, restored, lib: join(directory, 'lib'), file: join(directory, 'lib', 'part'), link: join(directory, 'link') };
+  return { root, found, restore, restored, lib: join(directory, 'lib'), file: join(directory, 'lib', 'part'), link: join(directory, 'link') };
 }
 
 it.each(['file', 'link'])('a directory whose place a %s took is put back with what was in it, and what was in the place is kept', async (kind) => {
@@ -77,13 +79,21 @@ it('a directory that is gone has its mode again whatever mask the daemon runs wi
   expect((await lstat(lib)).mode & 0o7777).toBe(0o755);
 });
 
-it('a mode is given to no file behind a directory that became a link', async () => {
-  const { root, lib, restored } = await release();
+it('nothing behind a directory that became a link is changed, not even a mode', async () => {
+  const { root, lib, restore } = await release();
   await rename(lib, join(root, 'elsewhere'));
   await chmod(join(root, 'elsewhere', 'part'), 0o600);
   await symlink(join(root, 'elsewhere'), lib);
-  await restored();
+  // As when the directory itself could not be put back.
+  await expect(restore(1)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('is no directory') });
   expect((await lstat(join(root, 'elsewhere', 'part'))).mode & 0o7777).toBe(0o600);
+});
+
+it('what does not hash to the file is not put into its place', async () => {
+  const { file, restore } = await release();
+  await writeFile(file, 'by hand');
+  await expect(restore(1, Buffer.from('trap'))).rejects.toMatchObject({ code: 'CORRUPT_CHUNK' });
+  expect(await readFile(file, 'utf8')).toBe('by hand');
 });
 
 it.runIf(process.getuid?.() === 0)('a file that the superuser put into the place is set aside although the daemon may make no second name for it', async () => {
