@@ -29,6 +29,8 @@ export type Ended =
 
 /** After a polite end a group has this long before it is killed. */
 const politeMs = 5_000;
+/** When the command has ended, what is left in its pipes is waited for so long: a program that left the group may hold them open for ever. */
+const closeMs = 2_000;
 
 /**
  * A watcher in the group waits on a pipe that only the worker holds: when the worker dies, however it does, the pipe closes and the
@@ -74,8 +76,10 @@ export async function runCommand(options: CommandOptions): Promise<Ended> {
       group('SIGKILL');
       const how: Ended = code === null ? { kind: 'killed', by: signal ?? 'a signal' } : { kind: 'exited', code };
       child.once('close', () => resolve(how));
+      void clock.wait(closeMs, { signal: over.signal }).then(() => resolve(how), () => undefined);
     });
   });
+  for (const stream of [child.stdout, child.stderr]) stream?.destroy();
   over.abort();
   options.signal.removeEventListener('abort', stop);
   return ended ?? result;
