@@ -46,7 +46,7 @@ function identity(): Identity {
 }
 
 /** What has happened in all agents, for the parent. */
-const seen = { polling: 0, manifests: 0, reports: 0, committed: 0, errors: 0 };
+const seen = { requests: 0, manifests: 0, reports: 0, committed: 0, errors: 0 };
 const manifestAt: number[] = [];
 let firstReportAt = 0;
 
@@ -119,6 +119,7 @@ class LightAgent {
   }
 
   async #exchange(method: string, path: string, authorization: string | undefined, body: string): Promise<string> {
+    seen.requests += 1;
     const answer = await this.#link.exchange(method, path, authorization, body);
     const text = answer.isCompressed ? decompressed(answer.body) : answer.body.toString('latin1');
     if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${text}`);

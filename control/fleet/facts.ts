@@ -11,10 +11,11 @@ import { ControlError, type ControlErrorCode } from '../errors.ts';
 export interface Facts {
   /** What is durable. */
   state(): State;
-  /** Decides over the newest state and appends; resolves when synced. @throws {ControlError} STORAGE_FAILED, TOO_MANY_REQUESTS. */
+  /** Decides over the newest state and appends; resolves when synced. `apart`: see control/run/projection.ts. @throws {ControlError} STORAGE_FAILED, TOO_MANY_REQUESTS. */
   transact<Result>(
     actor: string,
     decide: (state: State) => { readonly events: readonly Event[]; readonly result: Result },
+    apart?: string,
   ): Promise<{ readonly result: Result; readonly state: State }>;
   /** Calls `listener` with each durable group of entries; returns how to stop. */
   onChange(listener: (entries: readonly JournalEntry[]) => void): () => void;

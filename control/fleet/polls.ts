@@ -20,6 +20,8 @@ const rousedReason = 'roused';
 const lookEveryMs = 20;
 
 interface Open {
+  /** Monotonic milliseconds. */
+  readonly openedAt: number;
   woken: 'news' | 'replaced' | undefined;
   rouse: (() => void) | undefined;
   /** Monotonic milliseconds. */
@@ -42,14 +44,14 @@ export class Polls {
     signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** Members that wait. */
-  members(): Iterable<string> {
-    return this.#open.keys();
+  /** Members that wait, and have waited since that moment, in monotonic milliseconds. */
+  *members(since = Infinity): Iterable<string> {
+    for (const [member, { openedAt }] of this.#open) if (openedAt <= since) yield member;
   }
 
   open(member: string): Poll {
     this.#wake(member, 'replaced');
-    const open: Open = { woken: undefined, rouse: undefined, until: Infinity };
+    const open: Open = { openedAt: this.#clock.monotonic(), woken: undefined, rouse: undefined, until: Infinity };
     // Behind the others, so that those whose time comes first stand first.
     this.#open.delete(member);
     this.#open.set(member, open);

@@ -20,7 +20,8 @@ export async function recordReports(id: string, reports: readonly Report[], { fa
   const { result: answers } = await facts.transact(`member:${id}`, (state) => {
     const result = reports.map((report) => handle(state, { kind: 'report', member: id, report }, clock.now()));
     return { events: result.flatMap((answer) => (answer.kind === 'accepted' ? answer.events : [])), result };
-  });
+    // Whether a report is news depends on what its own member said, and on orders and deployments, which reports of others do not change.
+  }, id);
   const refusals = answers.flatMap((answer, index) => (answer.kind === 'refused' ? [{ answer, report: reports[index] }] : []));
   for (const { answer, report } of refusals) log.warn({ member: id, deployment: report?.deployment, code: answer.code, detail: answer.message }, 'a report was refused');
   metrics.reports.inc({ result: 'recorded' }, answers.length - refusals.length);

@@ -33,8 +33,10 @@ export interface SyncOptions {
 }
 
 /** Members that are told something at once, and after how long the next ones: each comes back with a signed request, and people's requests must get between. */
-const rousedTogether = 128;
-const rousedEveryMs = 30;
+const rousedTogether = 64;
+const rousedEveryMs = 15;
+/** After a role was published its agents are told this much later: mostly an order follows, which wakes them at once, and both then come in one answer. */
+const roleAfterMs = 500;
 /** A member whose address flaps is written down once in this time. */
 const locateEveryMs = 5_000;
 /** A member that was away for longer than this has returned when it is heard. */
@@ -174,12 +176,14 @@ export class Conversations {
     }
   }
 
+  /** Seeds and proxies at once; agents only when no order has woken them by then. */
   #wakeEnvironment(state: State, environment: string): void {
-    const concerns = (id: string): boolean => {
-      const member = state.members.get(id);
-      return member?.roles.some((role) => role !== 'agent') === true || member?.environments.includes(environment) === true;
-    };
-    this.#rouse([...this.#polls.members()].filter(concerns));
+    const isAgentOnly = (id: string): boolean => state.members.get(id)?.roles.every((role) => role === 'agent') !== false;
+    this.#rouse([...this.#polls.members()].filter((id) => !isAgentOnly(id)));
+    const { clock, signal, facts } = this.#options;
+    const publishedAt = clock.monotonic();
+    const rest = (): void => this.#rouse([...this.#polls.members(publishedAt)].filter((id) => isAgentOnly(id) && facts.state().members.get(id)?.environments.includes(environment) === true));
+    void clock.wait(roleAfterMs, { signal }).then(rest, () => undefined);
   }
 
   /** Wakes the first ones now, the others soon, so many at a time. */

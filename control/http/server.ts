@@ -54,12 +54,13 @@ export interface ServerOptions
 }
 
 /**
- * Bounds of trust.md, section 9, in milliseconds. The connection's must be longer than the longest poll, during which nothing is sent.
+ * Bounds of trust.md, section 9, in milliseconds. The connection's must be longer than the longest poll, during which nothing is sent, and longer than a member
+ * waits for its answer, which is half a minute more: who is cut before has asked for nothing, and asks again when everybody does.
  */
 export const serverLimits = {
   requestTimeout: 30_000,
   headersTimeout: 15_000,
-  connectionTimeout: limits.syncWaitMs + 15_000,
+  connectionTimeout: limits.syncWaitMs + 45_000,
   keepAliveTimeout: 72_000,
   maxRequestsPerSocket: 1_000,
   maxParamLength: 256,

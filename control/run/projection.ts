@@ -37,10 +37,11 @@ export interface Projection {
   state(): State;
   /**
    * Decides over the newest state and appends what was decided. Resolves when that, and all that it was decided from, is synced.
-   * `decide` must be pure: it is asked again when its append meets a conflict.
+   * `decide` must be pure: it is asked again when its append meets a conflict. `apart`: what it says does not depend on what others say that have another name
+   * here, so that many of them are decided over one state and folded together; the state that it led to is then theirs too.
    * @throws {ControlError} STORAGE_FAILED when the disk refused; TOO_MANY_REQUESTS when too many wait.
    */
-  transact<Result>(actor: string, decide: (state: State) => Decided<Result>): Promise<Settled<Result>>;
+  transact<Result>(actor: string, decide: (state: State) => Decided<Result>, apart?: string): Promise<Settled<Result>>;
   /** Calls `listener` with each durable group of entries after the state has them; returns how to stop. */
   onChange(listener: (entries: readonly JournalEntry[]) => void): () => void;
   /** Waits for what is under way and takes nothing more. */
@@ -50,6 +51,7 @@ export interface Projection {
 interface Waiting {
   readonly actor: string;
   readonly attempts: number;
+  readonly apart: string | undefined;
   /** Decides over `state`; says the events, and how to answer the caller once they are durable. */
   readonly decide: (state: State) => { readonly events: readonly Event[]; readonly settle: (state: State) => void };
   readonly fail: (error: unknown) => void;
@@ -59,7 +61,8 @@ interface Waiting {
 interface Started {
   readonly item: Waiting;
   readonly settle: (state: State) => void;
-  readonly state: State;
+  /** That it led to. */
+  state: State;
   readonly append: Promise<{ readonly kind: 'appended' | 'conflict' } | { readonly kind: 'failed'; readonly error: unknown }> | undefined;
 }
 
@@ -108,7 +111,7 @@ class JournalProjection implements Projection {
     return this.#durable;
   }
 
-  async transact<Result>(actor: string, decide: (state: State) => Decided<Result>): Promise<Settled<Result>> {
+  async transact<Result>(actor: string, decide: (state: State) => Decided<Result>, apart?: string): Promise<Settled<Result>> {
     if (this.#closed) throw new ControlError('ABORTED', 'the control plane is stopping; try again when it is back');
     if (this.#waiting.length >= waitingMax) {
       throw new ControlError('TOO_MANY_REQUESTS', `${waitingMax} changes wait for the disk already; try again in a moment`);
@@ -117,6 +120,7 @@ class JournalProjection implements Projection {
       this.#waiting.push({
         actor,
         attempts: 0,
+        apart,
         decide: (state) => {
           const { events, result } = decide(state);
           return { events, settle: (after) => resolve({ result, state: after }) };
@@ -163,27 +167,40 @@ class JournalProjection implements Projection {
     this.#working = undefined;
   }
 
-  /** Decides one after another, each over the state that the one before leads to, and lets their appends run together. */
+  /** Decides one after another, each over the state that the one before leads to but for those that are apart, and lets their appends run together. */
   #start(group: readonly Waiting[]): readonly Started[] {
     const started: Started[] = [];
     let state = this.#durable;
+    /** Decided over `state` and not folded into it yet. */
+    let together: { readonly one: Started; readonly apart: string | undefined; readonly entries: readonly JournalEntry[] }[] = [];
+    const foldTogether = (): void => {
+      if (together.length === 0) return;
+      const entries = together.flatMap((each) => each.entries);
+      state = evolveAll(state, entries);
+      this.#ahead = [...this.#ahead, { entries, state }];
+      for (const { one } of together) one.state = state;
+      together = [];
+    };
     for (const item of group) {
       try {
+        if (item.apart === undefined || together.some(({ apart }) => apart === item.apart)) foldTogether();
         const { events, settle } = item.decide(state);
         if (events.length === 0) {
           started.push({ item, settle, state, append: undefined });
           continue;
         }
         const at = this.#now();
-        const expected = state.head;
+        const expected = together.at(-1)?.entries.at(-1)?.seq ?? state.head;
         const entries = events.map((event, index): JournalEntry => ({ seq: expected + 1 + index, at, actor: item.actor, event }));
-        state = evolveAll(state, entries);
-        this.#ahead = [...this.#ahead, { entries, state }];
-        started.push({ item, settle, state, append: attempt(this.#journal, { actor: item.actor, at, events }, expected) });
+        const one: Started = { item, settle, state, append: attempt(this.#journal, { actor: item.actor, at, events }, expected) };
+        together.push({ one, apart: item.apart, entries });
+        if (item.apart === undefined) foldTogether();
+        started.push(one);
       } catch (error) {
         item.fail(error);
       }
     }
+    foldTogether();
     return started;
   }
 

@@ -12,10 +12,11 @@ import { createMetrics } from '../../../control/metrics.ts';
 import type { TrustRepository } from '../../../control/trust/repository.ts';
 import type { Event, JournalEntry } from '../../../proto/events.ts';
 import type { SyncReply, SyncRequest } from '../../../proto/fleet.ts';
-import type { Roster } from '../../../proto/statement.ts';
+import type { Role, Roster } from '../../../proto/statement.ts';
+import { deploymentDefaults } from '../../../proto/api/environments.ts';
 import { SteppedClock } from './stepped-clock.ts';
 
-const enrolled = (member: string): Event => ({ kind: 'member.enrolled', member, name: member, publicKey: '00', roles: ['agent'], environments: ['prod'], labels: {}, attributes: {}, serial: 1, token: 't' });
+const enrolled = (member: string, role: Role = 'agent'): Event => ({ kind: 'member.enrolled', member, name: member, publicKey: '00', roles: [role], environments: role === 'agent' ? ['prod'] : [], labels: {}, attributes: {}, serial: 1, token: 't' });
 const never = (): never => {
   throw new Error('nobody asks for this here');
 };
@@ -32,6 +33,8 @@ class Stage {
   /** Decisions that were asked for, and how many facts each added. */
   readonly recorded: string[] = [];
   broken = false;
+  /** Metadata that is news to everybody who asks. */
+  files: Readonly<Record<string, string>> = {};
   #state: State = initialState();
   #tell: (entries: readonly JournalEntry[]) => void = () => undefined;
   readonly conversations: Conversations;
@@ -44,7 +47,7 @@ class Stage {
     }, onChange: (listener) => ((this.#tell = listener), () => undefined) };
     const repository: TrustRepository = {
       rootFile: never, rootDigest: never, role: never, publish: never, refresh: never, signOrder: never, signCertificate: never, signGrant: never, verifyGrant: never,
-      files: () => ({}),
+      files: () => this.files,
       signRoster: (roster: Roster) => {
         if (this.broken) throw new Error('the key is gone');
         return `header.${Buffer.from(JSON.stringify(roster)).toString('base64url')}.signature`;
@@ -81,7 +84,7 @@ const everybody = (count: number): string[] => Array.from({ length: count }, (_,
 test('news for a fleet wakes its members in portions, first come first served, and somebody whom later news concerns too is woken once', async () => {
   const stage = new Stage();
   const members = everybody(400);
-  stage.fold(...[...members, 'gone', 'stolen'].map(enrolled));
+  stage.fold(...[...members, 'gone', 'stolen'].map((member) => enrolled(member)));
   await stage.clock.pass(60_000);
   for (const member of members) stage.poll(member, stage.epoch);
   await setImmediate();
@@ -89,11 +92,32 @@ test('news for a fleet wakes its members in portions, first come first served, a
   stage.fold({ kind: 'member.revoked', member: 'gone', reason: 'sold' });
   stage.fold({ kind: 'member.revoked', member: 'stolen', reason: 'stolen' });
   await stage.clock.pass(0);
+  expect(stage.answered.length).toBe(64);
+  await stage.clock.pass(15);
   expect(stage.answered.length).toBe(128);
-  await stage.clock.pass(30);
-  expect(stage.answered.length).toBe(256);
-  await stage.clock.pass(60);
+  await stage.clock.pass(90);
   expect(stage.answered).toEqual(members);
+  stage.stopping.abort();
+});
+
+test('a role that was published is told to seeds at once, and to agents when no order has brought them until then', async () => {
+  const stage = new Stage();
+  stage.fold(enrolled('m0'), enrolled('s0', 'seed'), enrolled('m1'), { kind: 'environment.created', environment: 'prod', app: 'web', selector: {}, config: deploymentDefaults });
+  await stage.clock.pass(60_000);
+  for (const member of ['m0', 's0']) stage.poll(member, stage.epoch);
+  await setImmediate();
+  stage.files = { 'env-prod.json': '{}' };
+  stage.fold({ kind: 'role.published', environment: 'prod', version: 1, revisions: {} });
+  await stage.clock.pass(0);
+  expect(stage.answered).toEqual(['s0']);
+  stage.files = {};
+  // Who asks later has what there is; it is not woken for it.
+  await stage.clock.pass(100);
+  stage.poll('m1', stage.epoch);
+  await setImmediate();
+  stage.files = { 'env-prod.json': '{}' };
+  await stage.clock.pass(400);
+  expect(stage.answered).toEqual(['s0', 'm0']);
   stage.stopping.abort();
 });
 
@@ -108,7 +132,7 @@ test('reports that come with a poll are recorded before it waits', async () => {
 
 test('a roster that cannot be signed ends nothing: it is said, counted, tried again after pauses that double, and told when it can be', async () => {
   const stage = new Stage();
-  stage.fold(...everybody(10).map(enrolled));
+  stage.fold(...everybody(10).map((member) => enrolled(member)));
   await stage.clock.pass(60_000);
   stage.broken = true;
   stage.poll('m0', stage.epoch);

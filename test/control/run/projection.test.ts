@@ -100,6 +100,32 @@ describe('transact()', () => {
     expect([...projection.state().apps.keys()].toSorted()).toEqual((await journal.read(0, 10)).map(({ event }) => ('app' in event ? event.app : '')).toSorted());
   });
 
+  test('those that are apart are decided over one state and folded together, each with its own actor; two of one name follow one another', async () => {
+    const journal = new MemoryJournal();
+    const projection = await openProjection(journal, now);
+    const heads: number[] = [];
+    const apart = async (name: string, of: string) => await projection.transact(`member:${of}`, (state) => {
+      heads.push(state.head);
+      return { events: state.apps.has(name) ? [] : [app(name)], result: state.apps.has(name) };
+    }, of);
+    const answers = await Promise.all([apart('first', 'x'), apart('a', 'm1'), apart('b', 'm2'), apart('a', 'm1'), apart('c', 'm3')]);
+    expect(answers.map(({ result }) => result)).toEqual([false, false, false, true, false]);
+    // The first goes alone; the second of m1 sees what the ones before it led to.
+    expect(heads).toEqual([0, 1, 1, 3, 3]);
+    expect(answers.map(({ state }) => state.head)).toEqual([1, 3, 3, 3, 4]);
+    expect((await journal.read(0, 10)).map(({ seq, actor }) => `${seq} ${actor}`)).toEqual(['1 member:x', '2 member:m1', '3 member:m2', '4 member:m3']);
+    expect([...projection.state().apps.keys()]).toEqual(['first', 'a', 'b', 'c']);
+  });
+
+  test('when one of those that are apart cannot be appended, it fails alone and those behind it are decided again', async () => {
+    const journal = new Faulty({ 3: 'not applied' });
+    const projection = await openProjection(journal, now);
+    const answers = await Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map(async (name) => await projection.transact(`member:${name}`, () => ({ events: [app(name)], result: name }), name)));
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+    expect([...projection.state().apps.keys()]).toEqual(['a', 'b', 'd', 'e']);
+    expect(projection.state().head).toBe(journal.head());
+  });
+
   test('who decided over what was then not appended decides again, also when there was nothing to append', async () => {
     const journal = new Faulty({ 2: 'not applied' });
     const projection = await openProjection(journal, now);
