@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { registerCompletion } from './completion.ts';
 import { registerApproval, registerApprove, registerCompliance, registerOverride } from './commands-approval.ts';
+import { registerArtifact } from './commands-artifact.ts';
 import { registerAudit } from './commands-audit.ts';
 import { registerChanges } from './commands-changes.ts';
 import { registerDecisions } from './commands-decisions.ts';
@@ -78,6 +79,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
   registerDeployment(program, world);
   registerExplain(program, world, setExit);
   for (const register of governance) register(program, world);
+  registerArtifact(program, world, setExit);
   registerSwarm(program, world);
   registerWorkflow(program, world, setExit);
   registerBuild(program, world, setExit);

@@ -117,7 +117,8 @@ const nothingSent = { sentBytes: 0, missingBytes: 0, missingChunks: 0 } as const
  * The deploy spec in a directory; one without is put in place and nothing is run.
  * @throws {ProtocolError} MALFORMED with line and column of each problem.
  */
-export async function readSpec(directory: string, onWarning: (text: string) => void): Promise<DeploySpec> {
+export async function readSpec(directory: string, onWarning: (text: string) => void, named?: { readonly path: string; readonly app: string }): Promise<DeploySpec> {
+  if (named !== undefined) return await readNamed(directory, named.path, named.app);
   return (await readUsual(directory)) ?? (await without(directory, onWarning));
 }
 

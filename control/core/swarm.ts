@@ -117,6 +117,23 @@ export function spreadOf(state: State, { app, revision }: RevisionRecord, enviro
   return { zones: found, targets: sum('targets'), holding: sum('holding'), fetching: sum('fetching'), seeds: seeds.length };
 }
 
+/** A member that has a revision's content, or is getting it. */
+export interface Holder {
+  readonly member: Member;
+  readonly has: 'keeps' | 'runs' | 'holds' | 'fetching';
+}
+
+/** Who has the content of a revision, by {@link mapKey}. What a seed was told to forget is not known here. */
+export function holdersOf(state: State, { app, revision }: RevisionRecord): readonly Holder[] {
+  const deployments = [...state.deployments.values()].filter((deployment) => deployment.to === revision && deployment.app === app);
+  return mapMembers(state).flatMap((member): readonly Holder[] => {
+    if (isSeed(member)) return [{ member, has: 'keeps' }];
+    if (member.running[app]?.revision === revision) return [{ member, has: 'runs' }];
+    const how = howFar(member, app, revision, deployments);
+    return how === 'nothing' ? [] : [{ member, has: how === 'holding' ? 'holds' : 'fetching' }];
+  });
+}
+
 function howFar(member: Member, app: string, revision: string, deployments: readonly Deployment[]): 'holding' | 'fetching' | 'nothing' {
   if (member.running[app]?.revision === revision) return 'holding';
   // The newest word counts: what was staged long ago may have been cleaned up.

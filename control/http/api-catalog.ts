@@ -22,17 +22,18 @@ export function appHandlers({ facts, submit, presence, repository, clock }: ApiO
 > {
   return {
     listApps: async ({ query }) => {
-      const apps = [...facts.state().apps.values()].toSorted((a, b) => (a.app < b.app ? -1 : 1));
+      const state = facts.state();
+      const apps = [...state.apps.values()].toSorted((a, b) => (a.app < b.app ? -1 : 1));
       const page = pageByKey(apps, ({ app }) => app, query);
-      return { body: { ...page, items: page.items.map(appView) } };
+      return { body: { ...page, items: page.items.map((app) => appView(state, app)) } };
     },
     createApp: async ({ body: { app, project = app }, caller, resumedFrom }) => {
-      const view = (state: State) => ({ body: appView(found(state.apps.get(app), 'application', app)), headers: { location: `/v1/apps/${app}` } });
+      const view = (state: State) => ({ body: appView(state, found(state.apps.get(app), 'application', app)), headers: { location: `/v1/apps/${app}` } });
       const existing = facts.state().apps.get(app);
       if (existing !== undefined && made(existing.createdAt, resumedFrom) && existing.project === project) return view(facts.state());
       return answered(await submit(caller.actor, { kind: 'create-app', app, project }), view);
     },
-    getApp: async ({ params: { app } }) => ({ body: appView(found(facts.state().apps.get(app), 'application', app)) }),
+    getApp: async ({ params: { app } }) => ({ body: appView(facts.state(), found(facts.state().apps.get(app), 'application', app)) }),
     listRevisions: async ({ params: { app }, query }) => {
       const { revisions } = found(facts.state().apps.get(app), 'application', app);
       // Newest first; numbers only grow, so that counting down is a stable order.

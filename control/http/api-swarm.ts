@@ -1,10 +1,11 @@
 // Handlers of the swarm: the receipt of a deployment, the map, and how far a revision has spread.
 
-import type { SwarmMap } from '../../proto/api/swarm.ts';
+import type { Location, SwarmMap } from '../../proto/api/swarm.ts';
 import { limits } from '../../proto/limits.ts';
 import type { Member } from '../core/model.ts';
 import { firstStart, receiptOf, receiptTarget } from '../core/receipt.ts';
-import { mapKey, mapMembers, mapZones, revisionNamed, spreadOf, swarmLinks, type SwarmLinks } from '../core/swarm.ts';
+import { findRevision } from '../core/select.ts';
+import { holdersOf, mapKey, mapMembers, mapZones, revisionNamed, spreadOf, swarmLinks, type Holder, type SwarmLinks } from '../core/swarm.ts';
 import { zoneOf } from '../core/zones.ts';
 import type { State } from '../core/model.ts';
 import type { Presence } from '../fleet/presence.ts';
@@ -12,7 +13,7 @@ import { found, type ApiOptions, type Handlers } from './api.ts';
 import { pageById, pageByKey } from './paging.ts';
 import { targetsInOrder } from './views-deployments.ts';
 
-export function swarmHandlers({ facts, presence }: ApiOptions): Handlers<'getReceipt' | 'getSwarmMap' | 'getSwarmCoverage'> {
+export function swarmHandlers({ facts, presence }: ApiOptions): Handlers<'getReceipt' | 'getSwarmMap' | 'getSwarmCoverage' | 'listLocations'> {
   return {
     getReceipt: async ({ params: { deployment: id }, query }) => {
       const state = facts.state();
@@ -36,6 +37,13 @@ export function swarmHandlers({ facts, presence }: ApiOptions): Handlers<'getRec
           items: page.items.map((member) => memberView(state, member, links, presence)),
         },
       };
+    },
+    listLocations: async ({ params: { app, revision }, query }) => {
+      const state = facts.state();
+      found(state.apps.get(app), 'application', app);
+      const record = found(findRevision(state, app, revision), 'revision', `${app}@${revision}`);
+      const page = pageByKey(holdersOf(state, record), ({ member }) => mapKey(member), query);
+      return { body: { ...page, items: page.items.map((one) => locationView(one, presence)) } };
     },
     getSwarmCoverage: async ({ query: { revision, environment, ...cursor } }) => {
       const state = facts.state();
@@ -75,4 +83,9 @@ function memberView(state: State, member: Member, links: SwarmLinks, presence: P
     fed: { ...(links.fed.get(id) ?? { bytes: 0, targets: 0 }) },
     from: (links.from.get(id) ?? []).map((link) => ({ ...link, name: state.members.get(link.member)?.name ?? link.member })),
   };
+}
+
+function locationView({ member, has }: Holder, presence: Presence): Location {
+  const role = member.roles.find((one) => one !== 'agent') ?? 'agent';
+  return { member: member.member, name: member.name, role, zone: zoneOf(member), has, connectivity: presence.connectivity(member.member) };
 }

@@ -10,17 +10,20 @@ import type { Digest } from '../../proto/cid.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
 import type * as model from '../core/model.ts';
 import { isServing } from '../core/phases.ts';
+import { deploySpecOf } from '../core/pipeline-problems.ts';
 import { revisionOf, targetsOf } from '../core/select.ts';
 import type { Presence } from '../fleet/presence.ts';
 
-export function appView(app: model.App): App {
+export function appView(state: model.State, app: model.App): App {
   const latest = app.revisions.at(-1);
+  const deploySpec = deploySpecOf(state.pipelines.values(), app.app)?.path;
   return {
     app: app.app,
     project: app.project,
     createdAt: app.createdAt,
     revisions: app.revisions.length,
     ...(latest === undefined ? {} : { latest: refOf(latest) }),
+    ...(deploySpec === undefined ? {} : { deploySpec }),
   };
 }
 

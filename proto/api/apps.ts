@@ -12,7 +12,7 @@ export const RevisionRefSchema = Type.Object(
 export type RevisionRef = Static<typeof RevisionRefSchema>;
 
 export const AppSchema = Type.Object(
-  { app: Name, project: Name, createdAt: Instant, revisions: Count, latest: Type.Optional(RevisionRefSchema) },
+  { app: Name, project: Name, createdAt: Instant, revisions: Count, latest: Type.Optional(RevisionRefSchema), deploySpec: Type.Optional(Type.String({ description: 'where its deploy spec is in what is pushed, when a pipeline says so' })) },
   strict,
 );
 export type App = Static<typeof AppSchema>;

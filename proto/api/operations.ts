@@ -16,7 +16,7 @@ import { buildOperations } from './operations-build.ts';
 import { workOperations } from './operations-work.ts';
 import { PageQuerySchema, page } from './schema.ts';
 import { EventsQuerySchema, StatusSchema } from './status.ts';
-import { CoverageQuerySchema, CoverageSchema, ReceiptSchema, SwarmMapSchema } from './swarm.ts';
+import { CoverageQuerySchema, CoverageSchema, LocationSchema, ReceiptSchema, SwarmMapSchema } from './swarm.ts';
 import { CordonTargetSchema, DriftSchema, EnvironmentTargetsQuerySchema, LabelTargetSchema, RevokeTargetSchema, TargetSchema, TargetsQuerySchema } from './targets.ts';
 import { CreateTokenSchema, NewTokenSchema, TokenSchema, TokensQuerySchema } from './tokens.ts';
 
@@ -75,6 +75,7 @@ export const operations = {
   revokeTarget: { method: 'POST', path: '/v1/targets/{target}/revoke', summary: 'Bar a member from the fleet', scope: admin, body: RevokeTargetSchema, status: 200, reply: TargetSchema },
 
   getSwarmMap: { method: 'GET', path: '/v1/swarm/map', summary: 'The members by zone, and who fed whom', scope: read, query: PageQuerySchema, status: 200, reply: SwarmMapSchema },
+  listLocations: { method: 'GET', path: '/v1/apps/{app}/revisions/{revision}/locations', summary: 'List the members that have the content of a revision', scope: read, query: PageQuerySchema, status: 200, reply: page(LocationSchema) },
   getSwarmCoverage: { method: 'GET', path: '/v1/swarm/coverage', summary: 'How far a revision has spread, zone by zone', scope: read, query: CoverageQuerySchema, status: 200, reply: CoverageSchema },
 
   listAudit: { method: 'GET', path: '/v1/audit', summary: 'Who did what, newest first, or from an entry on', scope: read, query: AuditQuerySchema, status: 200, reply: AuditPageSchema },

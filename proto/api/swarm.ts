@@ -186,3 +186,17 @@ export const CoverageQuerySchema = Type.Object(
   { ...pageQuery, revision: Type.String({ minLength: 1, maxLength: 256, description: 'web@latest, web@41, web@ALIAS, a digest or a CID' }), environment: Type.Optional(Name) },
   strict,
 );
+
+/** A member that has a revision's content, as far as is known: seeds and proxies keep what was pushed, targets said what they hold. */
+export const LocationSchema = Type.Object(
+  {
+    member: Type.String(),
+    name: Name,
+    role: oneOf(['agent', 'seed', 'proxy']),
+    zone: Type.String(),
+    has: oneOf(['keeps', 'runs', 'holds', 'fetching']),
+    connectivity: oneOf(connectivities),
+  },
+  strict,
+);
+export type Location = Static<typeof LocationSchema>;
