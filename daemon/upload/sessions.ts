@@ -80,8 +80,7 @@ export function createUploads(deps: SessionsDeps): Uploads {
       const digest = hash('sha256', bytes);
       const session: Session = { id: deps.newId(), project, user, digest, bytes, revision, alias, manifest: undefined, missing: undefined, receivedBytes: bytes.length, usedAt: deps.clock.monotonic() };
       deps.onReceived(bytes.length);
-      await adoptOwnedIndex(deps, session);
-      sessions.set(session.id, session);
+      await begin(deps, sessions, session);
       return describe(session);
     },
 
@@ -153,6 +152,17 @@ function describe(session: Session): SessionReply {
   let missingBytes = 0;
   for (const { from, to } of missing.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) missingBytes += manifest.tree.chunk(ordinal).length;
   return { session: id, revision: digest, needs: 'chunks', missing: Buffer.from(missing.toBytes()).toString('base64'), missingBytes };
+}
+
+/** Counted before anything is awaited: so those who open one at the same moment are within the bound too, and what it names is no garbage. */
+async function begin(deps: SessionsDeps, sessions: Map<string, Session>, session: Session): Promise<void> {
+  sessions.set(session.id, session);
+  try {
+    await adoptOwnedIndex(deps, session);
+  } catch (cause) {
+    sessions.delete(session.id);
+    throw cause;
+  }
 }
 
 /** When this project already sent this very index, it need not travel again. */
