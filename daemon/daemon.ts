@@ -9,10 +9,12 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { AgentDeps, AgentRole } from './daemon-agent.ts';
 import { readMembership, writeMembership, type Membership } from './daemon-join.ts';
+import { ownDataDirectory } from './daemon-owner.ts';
 import type { RoleDeps, SeedRole } from './daemon-seed.ts';
 import { openManifests } from './content/manifests.ts';
 import { DaemonError } from './errors.ts';
 import { createServer, listen, localRoutes } from './http/server.ts';
+import { systemProcesses } from './install/processes.ts';
 import { createHttpLink } from './link/http-link.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
@@ -59,6 +61,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   const { clock, random, log } = deps;
   // Before anything is made: a mistyped directory is not filled with a new identity.
   await requireMembership(config.dataDir, true);
+  stack.use(await ownDataDirectory(config.dataDir, systemProcesses({ kill: deps.kill, clock })));
   const registry = new Registry();
   const metrics = createMetrics(registry, deps);
 

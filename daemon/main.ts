@@ -21,6 +21,8 @@ const exitCodes = { failed: 1, usage: 2, auth: 4, unreachable: 69, interrupted: 
 const defaultConfigFile = '/etc/starling/agent.yaml';
 /** A stop that takes longer is given up: systemd would kill us at about the same time. */
 const stopTimeoutMs = 20_000;
+/** Causes below an error that the log repeats: the system's own is mostly the second. */
+const causesMax = 4;
 
 interface CommonOptions {
   readonly config?: string;
@@ -29,6 +31,10 @@ interface CommonOptions {
   readonly roles?: string;
   readonly logLevel?: string;
 }
+
+// npm runs scripts in the package's folder and says in INIT_CWD where the person stands: what they wrote is meant from there.
+const { INIT_CWD: caller = '', npm_lifecycle_event: script } = process.env;
+if (script !== undefined && caller !== '') process.chdir(caller);
 
 const program = new Command('starlingd')
   .description('The daemon of Starling: fetches, verifies, installs and shares what the control plane orders.')
@@ -56,13 +62,14 @@ command('join', 'enrol this machine with a control plane')
     const { joinFleet } = await import('./daemon-join.ts');
     const attributes = { os: platform(), arch: arch(), kernel: release(), node: process.version, zone: config.zone };
     const { member, environments } = await joinFleet(config, url, await readToken(options.tokenFile), { clock: systemClock, attributes, signal: interrupt().signal });
-    process.stdout.write(`${config.name} is member ${member} of ${environments.join(', ') || 'no environment yet'}\n`);
+    const again = (['config', 'dataDir', 'roles', 'name'] as const).flatMap((key) => (options[key] === undefined ? [] : [`${key === 'dataDir' ? '--data-dir' : `--${key}`} ${options[key]}`]));
+    process.stdout.write(`${config.name} is member ${member} of ${environments.join(', ') || 'no environment yet'}; next: ${['starlingd run', ...again].join(' ')}\n`);
   });
 
 command('run', 'run the daemon').action(async (options: CommonOptions) => {
   const config = await load(options);
   const [{ default: pino }, { startDaemon }, { createServiceManager }] = await Promise.all([import('pino'), import('./daemon.ts'), import('./daemon-notify.ts')]);
-  const log = pino({ level: config.log.level, base: { name: config.name } }, pino.destination({ fd: 2, sync: false }));
+  const log = pino({ level: config.log.level, base: { name: config.name }, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: errorFields } }, pino.destination({ fd: 2, sync: false }));
   process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'an error was not handled; the daemon goes on'));
   const stop = interrupt();
   const daemon = await startDaemon(config, { clock: systemClock, random: { unit: Math.random, bytes: (length) => randomBytes(length) }, log, execPath: process.execPath, searchPath: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', kill: (pid, signal) => process.kill(pid, signal), version: '0.1.0', nodeVersion: process.version });
@@ -145,6 +152,17 @@ function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof DaemonError || 'syscall' in error) return error.message;
   return `an error of this program, please report it: ${error.stack ?? error.message}`;
+}
+
+/** A failure in the log: in a sentence with its causes where the world refused something, with its stack where this program is wrong. */
+function errorFields(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const causes: string[] = [];
+  for (let cause = error.cause, depth = 0; cause instanceof Error && depth < causesMax; cause = cause.cause, depth += 1) {
+    if (!error.message.includes(cause.message)) causes.push(cause.message);
+  }
+  const said = { message: [error.message, ...causes].join(': '), ...('code' in error ? { code: error.code } : {}) };
+  return error instanceof DaemonError || 'syscall' in error ? said : { ...said, stack: error.stack };
 }
 
 function interrupt(): AbortController {

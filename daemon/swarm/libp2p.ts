@@ -275,8 +275,13 @@ async function start(node: Libp2p, listen: readonly string[]): Promise<void> {
     await node.start();
   } catch (cause) {
     await node.stop();
-    throw new DaemonError('PORT_IN_USE', `cannot listen on ${listen.join(', ')}: ${messageOf(cause)}; free the port or choose another one`, { cause });
+    throw new DaemonError('PORT_IN_USE', `cannot listen on ${listen.join(', ')}: ${inUse(cause) ? 'another process does; stop that one' : messageOf(cause)}, or choose another port (\`listen\` in the configuration, 0 takes any free one)`, { cause });
   }
+}
+
+/** libp2p repeats the system's words with their stack. */
+function inUse(cause: unknown): boolean {
+  return messageOf(cause).includes('EADDRINUSE');
 }
 
 /** Its IP address or name. */
