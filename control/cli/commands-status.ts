@@ -141,7 +141,7 @@ function targetLook(now: number): ListLook<Target> {
     columns: [
       { title: 'TARGET', cell: ({ name }) => name },
       { title: 'STATE', cell: ({ connectivity, revoked }) => (revoked ? 'revoked' : connectivity), colour: ({ connectivity, revoked }) => (revoked || connectivity === 'offline' ? 'red' : connectivity === 'stale' ? 'yellow' : 'green') },
-      { title: 'SEEN', cell: ({ lastSeenAt }) => (lastSeenAt === undefined ? '-' : `${durationText(now - lastSeenAt)} ago`) },
+      { title: 'SEEN', cell: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'not yet' : `${durationText(now - lastSeenAt)} ago`) },
       { title: 'ENVIRONMENTS', cell: ({ environments }) => environments.join(',') || '-' },
       { title: 'RUNNING', cell: ({ running }) => running.map(({ app, number, healthy, drifted }) => `${app}@${number}${healthy === false ? ' unhealthy' : ''}${drifted === undefined ? '' : ` drifted (${countText(drifted, 'file')})`}`).join(', ') || '-' },
       { title: 'WORK', cell: ({ work }) => work.filter(({ settled }) => !settled).map(({ app, phase }) => `${app} ${phase}`).join(', ') || '-' },

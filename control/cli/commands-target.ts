@@ -79,7 +79,7 @@ function labelled(before: Readonly<Record<string, string>>, words: readonly stri
 
 function describe({ name, member, roles, environments, labels, attributes, addresses, enrolledAt, revoked, cordoned, connectivity, lastSeenAt, version, running, work }: Target, moments: Moments): string {
   return [
-    `${name}  ${roles.join(', ')}  ${revoked ? 'REVOKED' : connectivity}${lastSeenAt === undefined ? '' : `, heard ${moments.relative(lastSeenAt)}`}`,
+    `${name}  ${roles.join(', ')}  ${revoked ? 'REVOKED' : connectivity}${lastSeenAt === undefined ? ', not heard since the control plane was started' : `, heard ${moments.relative(lastSeenAt)}`}`,
     `  member ${member}, joined ${moments.relative(enrolledAt)}${version === undefined ? '' : `, version ${version}`}`,
     ...(cordoned === undefined ? [] : [`  CORDONED ${moments.relative(cordoned.since)}: ${cordoned.reason}`]),
     ...(environments.length === 0 ? [] : [`  of ${environments.join(', ')}`]),

@@ -2,6 +2,7 @@
 // Blockers are what holds a promotion that waits; `waits` is what a deployment under way is waiting for.
 
 import type { DeploymentPhase, PromotionPhase } from '../../proto/events.ts';
+import { limits } from '../../proto/limits.ts';
 import { batchVerdict } from './batch-verification.ts';
 import { batchText, bakeMsOf } from './batches.ts';
 import { allowed, balanceOf, maxParallelOf, minHealthyOf } from './arithmetic.ts';
@@ -14,7 +15,7 @@ import type { WorkflowRun } from './model-approval.ts';
 import type { Deployment, Environment, Promotion, State } from './model.ts';
 import { isDone, isInFlight } from './phases.ts';
 import { prefetchOf } from './prefetch.ts';
-import { deploymentProgress, membersOf } from './select.ts';
+import { deploymentProgress, heardAt, isSilent, membersOf } from './select.ts';
 import type { DeploymentProgress, Observed } from './select.ts';
 import { deadlineOf, roleEffect } from './step.ts';
 import { isHolding } from './swarm.ts';
@@ -151,11 +152,17 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
   const waits: Wait[] = [];
   const busy = [...deployment.targets.values()].filter(isInFlight);
   for (const target of busy.slice(0, 10)) {
-    waits.push({ reason: `${nameOf(state, target.member)} is ${target.phase}`, until });
+    waits.push({ reason: `${nameOf(state, target.member)} is ${target.phase}${awayText(observed, target.member)}`, until });
   }
   if (busy.length > waits.length) waits.push({ reason: `${busy.length - waits.length} more targets are changing`, until });
   const held = heldBack(state, deployment, observed.now);
   return held === undefined ? waits : [...waits, { reason: held, until }];
+}
+
+/** A target at work that says nothing for longer than any pause between two polls has lost its daemon, its network or its power. */
+function awayText(observed: Observed, member: string): string {
+  if (!isSilent(observed, member, limits.syncWaitMs)) return '';
+  return `, and was not heard for ${Math.round((observed.now - heardAt(observed, member)) / 1000)} s: see whether starlingd runs there`;
 }
 
 /** The index of the batch that bakes; -1 when none does. */

@@ -147,7 +147,7 @@ function limitOf(deployment: Deployment, failed: readonly TargetDeployment[], to
 }
 
 /** What a target says of its failure may be a page; a reason is a sentence, and `starling deployment logs` has the page. */
-const detailMax = 120;
+const detailMax = 200;
 
 function thresholdReason(state: State, failed: readonly TargetDeployment[], total: number, limit: number): string {
   const names = failed.slice(0, 5).map(({ member, phase, code, detail }, index) => {

@@ -68,11 +68,16 @@ export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<voi
       failures += 1;
       deps.metrics.controlConnected.set(0);
       deps.metrics.failures.inc({ component: 'sync' });
-      if (failures === 1) deps.log.warn({ err: cause }, 'the control plane does not answer; trying again with growing pauses');
+      if (failures === 1) deps.log.warn({ err: cause }, refused(cause) ? 'the control plane refuses this daemon; trying again with growing pauses' : 'the control plane does not answer; trying again with growing pauses');
       pauseMs = deps.random() * Math.min(retry.longestMs, retry.firstMs * 2 ** Math.min(failures, 10));
     }
     await deps.clock.wait(pauseMs, { signal }).catch(() => undefined);
   }
+}
+
+/** It answers, but not with what was asked for: another matter than a network that is down. */
+function refused(cause: unknown): boolean {
+  return cause instanceof DaemonError && cause.code === 'CONTROL_REFUSED';
 }
 
 async function request(deps: SyncDeps, wholeRoster: boolean): Promise<SyncRequest> {

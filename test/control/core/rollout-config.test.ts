@@ -181,6 +181,19 @@ describe('a configuration that cannot work', () => {
   });
 });
 
+describe('what a deployment under way waits for', () => {
+  it('names a target that is at work and says nothing any more', () => {
+    const made = activating({});
+    const now = made.now + minuteMs;
+    const reasons = (silent: string): readonly (string | undefined)[] => {
+      const lastSeen = new Map([...made.state.members.values()].map((one) => [one.member, one.name === silent ? made.now : now]));
+      return explain(made.state, { ...made.observed, now, lastSeen }, 'prod')?.waits.map((wait) => wait.reason) ?? [];
+    };
+    expect(reasons('nobody')).toEqual(['prod-1 is verified', 'prod-2 is verified']);
+    expect(reasons('prod-2')).toEqual(['prod-1 is verified', 'prod-2 is verified, and was not heard for 60 s: see whether starlingd runs there']);
+  });
+});
+
 describe('the order of targets', () => {
   it('takes turns by the label that stripeBy names, and by the zone otherwise', () => {
     const made = new PipelineWorld(['prod']);
