@@ -59,7 +59,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, 'starling: ')),
+      outputError: (text, write) => write(text.replace(/^error: /, 'starling: ').replace("unknown option '--json'", "unknown option '--json'; -o json prints JSON")),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })

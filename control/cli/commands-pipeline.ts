@@ -127,9 +127,14 @@ function graphLines(graph: Graph, moments: Moments): readonly string[] {
 function edgeLines({ edge, from, apps, auto, enabled, automation, held, candidate, promotion, blockers }: Graph['edges'][number]): readonly string[] {
   const how = !enabled ? 'disabled' : !auto ? 'by hand' : automation ? 'automatic' : 'automatic, turned off now';
   const next = candidate === undefined ? 'nothing new' : `${setText(candidate)} next${promotion === undefined ? '' : ` (${promotion})`}`;
+  const release = `(\`starling hold release ${edge} --reason …\`)`;
+  const shown = candidate === undefined ? [] : blockers;
+  // A hold is said once: among what the next one waits for, or here when nothing is next.
+  const holds = held === undefined || shown.some(({ type }) => type === 'hold') ? '' : `; held: ${held} ${release}`;
+  const hint = ({ type, ref }: (typeof blockers)[number]): string => (type === 'hold' ? ` ${release}` : type === 'approval' && ref !== undefined ? ` (${ref})` : '');
   return [
-    `    from ${from.app ?? from.environment ?? ''}: ${apps.join(', ')}; ${how}${held === undefined ? '' : `; held: ${held} (\`starling hold release ${edge} --reason …\`)`}; ${next}`,
-    ...(candidate === undefined ? [] : blockers.map(({ type, reason, ref }) => `      waits for ${type}: ${reason}${type === 'approval' && ref !== undefined ? ` (${ref})` : ''}`)),
+    `    from ${from.app ?? from.environment ?? ''}: ${apps.join(', ')}; ${how}${holds}; ${next}`,
+    ...shown.map((blocker) => `      waits for ${blocker.type}: ${blocker.reason}${hint(blocker)}`),
   ];
 }
 
