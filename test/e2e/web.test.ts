@@ -163,6 +163,14 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     await page.getByText('it runs web@1, as alpha wants').waitFor();
     await page.getByRole('row', { name: /alpha-1.*committed/ }).waitFor();
     await page.goto(`${fleet.control.url}/targets/spare-07`);
+    await page.getByRole('button', { name: 'Change its labels' }).click();
+    await page.getByLabel('key=value to set, key- to take away').fill('rack=r7 kind-');
+    await page.keyboard.press('Enter');
+    await page.getByText('rack=r7', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Cordon it' }).click();
+    await page.getByLabel('Why? Others will read it').fill('its disk is slow');
+    await page.keyboard.press('Enter');
+    await page.getByText('its disk is slow').waitFor();
     await page.getByRole('button', { name: 'Revoke spare-07' }).click();
     const form = page.getByRole('form');
     await form.getByLabel('Why? Others will read it').fill('sold');
@@ -300,11 +308,16 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     expect(sizes.filter(({ name }) => name.includes('sta_'))).toEqual([]);
   });
 
-  test('has no obstacles on any screen, and contrast enough in the dark', async () => {
+  /** What stands on each screen once it is there. */
+  const screens = {
+    'of pipelines': [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], ['/promotions/auto-alpha-1', 'asked for'], ['/changes', 'prod-na'], ['/trace?of=web@1', 'machines have it']],
+    'of the fleet': [['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted'], ['/swarm?revision=web@1', 'hold every chunk'], ['/deployments/alpha-1/receipt', 'Target by target'], ['/calendar', 'No window holds it'], ['/audit', 'in full'], ['/settings', 'development keys']],
+  } as const;
+
+  test.each(Object.entries(screens))('has no obstacles on any screen %s, and contrast enough in the dark', async (_, places) => {
     const { page } = await signedIn({ bypassCSP: true });
     const found: unknown[] = [];
-    const promoted = String((await fleet.control.get('/v1/promotions?environment=alpha')).body.items[0].promotion);
-    for (const [path, text] of [['/', 'storefront'], ['/pipelines/storefront?edge=storefront/beta-to-prod-na', 'Windows of prod-na'], ['/pipelines/storefront?environment=prod-na', 'Why it is where it is'], ['/approvals', 'Approvals'], ['/environments/alpha', 'What came here'], ['/deployments/alpha-1', 'Batches'], [`/promotions/${promoted}`, 'asked for'], ['/targets', 'env=alpha'], ['/targets/alpha-1', 'as wanted'], ['/swarm?revision=web@1', 'hold every chunk'], ['/deployments/alpha-1/receipt', 'Target by target'], ['/audit', 'in full'], ['/calendar', 'No window holds it'], ['/settings', 'alpha-1'], ['/changes', 'prod-na'], ['/trace?of=web@1', 'machines have it']] as const) {
+    for (const [path, text] of places) {
       await page.goto(fleet.control.url + path);
       await page.getByText(text).first().waitFor();
       await page.getByText('live', { exact: true }).waitFor();

@@ -1,17 +1,18 @@
 // How a machine is doing, in one word, and why it does not run what an environment wants. Pure, and read off what the control plane says.
 
 import type { Environment } from '../../../proto/api/environments.ts';
-import type { Target } from '../../../proto/api/targets.ts';
+import type { Drift, Target } from '../../../proto/api/targets.ts';
 import type { Standing } from '../attention.ts';
 import { heatOf } from '../deployment/heat.ts';
 
 /** What needs a look comes before what is fine: a machine that is silent is not known to be anything else. */
-export function targetStanding({ revoked, connectivity, running, work }: Pick<Target, 'revoked' | 'connectivity' | 'running' | 'work'>): Standing {
+export function targetStanding({ revoked, cordoned, connectivity, running, work }: Pick<Target, 'revoked' | 'cordoned' | 'connectivity' | 'running' | 'work'>): Standing {
   if (revoked) return { tone: 'off', text: 'revoked' };
   if (connectivity === 'offline') return { tone: 'bad', text: 'offline' };
   if (running.some(({ healthy }) => healthy === false)) return { tone: 'bad', text: 'not healthy' };
   const failed = work.find(({ settled, phase }) => settled && heatOf(phase).tone === 'bad');
   if (failed !== undefined) return { tone: 'bad', text: heatOf(failed.phase).text };
+  if (cordoned !== undefined) return { tone: 'blocked', text: 'cordoned' };
   if (connectivity === 'stale') return { tone: 'waiting', text: 'silent' };
   if (running.some(({ drifted }) => drifted !== undefined)) return { tone: 'blocked', text: 'drifted' };
   const going = work.find(({ settled }) => !settled);
@@ -35,7 +36,7 @@ export function isSelected({ labels }: Pick<Target, 'labels'>, { selector }: Pic
 }
 
 /** What an environment wants of a machine that it selects, application by application, and what there is. */
-export function placesIn(target: Pick<Target, 'running' | 'work' | 'connectivity'>, { environment, apps, activeDeployment }: Pick<Environment, 'environment' | 'apps' | 'activeDeployment'>): readonly Place[] {
+export function placesIn(target: Pick<Target, 'running' | 'work' | 'connectivity' | 'cordoned'>, { environment, apps, activeDeployment }: Pick<Environment, 'environment' | 'apps' | 'activeDeployment'>): readonly Place[] {
   return apps.map(({ app, desired }): Place => {
     const runs = target.running.find((one) => one.app === app);
     if (desired === undefined) return { app, standing: { tone: 'off', text: 'nothing wanted' }, why: `nothing of ${app} was promoted to ${environment} yet` };
@@ -50,6 +51,7 @@ export function placesIn(target: Pick<Target, 'running' | 'work' | 'connectivity
     if (work !== undefined && !work.settled) {
       return { app, standing: { tone: silent ? 'bad' : 'busy', text: heatOf(work.phase).text }, why: `${wish}: it was told to change${silent ? ', and is not heard of since' : ', and is at it'}`, deployment: work.deployment };
     }
+    if (target.cordoned !== undefined) return { app, standing: { tone: 'blocked', text: 'cordoned' }, why: `${wish}: it is cordoned, and no deployment begins with it until it is uncordoned` };
     if (silent) return { app, standing: { tone: 'bad', text: 'behind' }, why: `${wish}: it is not heard of, and is brought up to date when it is back` };
     if (activeDeployment !== undefined) return { app, standing: { tone: 'waiting', text: 'its turn comes' }, why: `${wish}: the deployment under way has not come to it yet`, deployment: activeDeployment };
     return { app, standing: { tone: 'blocked', text: 'behind' }, why: `${wish}, and no deployment is under way that would bring it` };
@@ -60,4 +62,23 @@ function asWanted({ number, app, healthy, drifted }: Target['running'][number], 
   if (healthy === false) return { standing: { tone: 'bad', text: 'not healthy' }, why: `it runs ${app}@${number}, as ${environment} wants, and fails its health check` };
   if (drifted !== undefined) return { standing: { tone: 'blocked', text: 'drifted' }, why: `it runs ${app}@${number}, as ${environment} wants, but ${drifted === 1 ? 'one thing' : `${drifted} things`} of the release on its disk ${drifted === 1 ? 'is' : 'are'} not what was installed` };
   return { standing: { tone: 'well', text: 'as wanted' }, why: `it runs ${app}@${number}, as ${environment} wants` };
+}
+
+const driftNames: Readonly<Record<Drift['why'], Standing>> = {
+  missing: { tone: 'blocked', text: 'lacks it' },
+  other: { tone: 'blocked', text: 'runs another' },
+  unhealthy: { tone: 'bad', text: 'not healthy' },
+  changed: { tone: 'blocked', text: 'drifted' },
+};
+
+/** How a machine differs from what its environment runs. */
+export function driftStanding({ why, deployment }: Pick<Drift, 'why' | 'deployment'>): Standing {
+  return deployment === undefined ? driftNames[why] : { tone: 'busy', text: driftNames[why].text };
+}
+
+/** The same in a sentence, with what is done about it. */
+export function driftText({ app, wanted, running, why, changed = 0, deployment, caughtUp, connectivity }: Drift): string {
+  const has = why === 'changed' ? `${changed === 1 ? 'one thing' : `${changed} things`} on its disk not as installed` : why === 'unhealthy' ? 'fails its health check' : running === undefined ? 'runs nothing of it' : `runs ${app}@${running.number}`;
+  const next = deployment !== undefined ? 'a deployment is at it' : why === 'changed' || why === 'unhealthy' ? 'somebody should look' : connectivity === 'offline' ? 'not heard of; it catches up when it is back' : caughtUp ? 'a catch-up brings it' : 'a deployment failed on it: people decide';
+  return `${app}@${wanted.number}: ${has}; ${next}`;
 }

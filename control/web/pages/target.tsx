@@ -1,20 +1,21 @@
 // One machine: how it does, what it runs and since when, why it does not run what its environments want, and what it said last.
 
 import type { JSX } from 'preact';
-import { useLocation, useRoute } from 'preact-iso';
+import { useRoute } from 'preact-iso';
 import { useEffect, useState } from 'preact/hooks';
 import type { AuditEntry } from '../../../proto/api/audit.ts';
 import type { Target } from '../../../proto/api/targets.ts';
 import { decodeReport } from '../decode.ts';
 import { heatOf } from '../deployment/heat.ts';
+import { TargetDeeds } from '../fleet/deeds.tsx';
+import { labelsText } from '../fleet/labels.ts';
 import { isSelected, placesIn, targetStanding } from '../fleet/standing.ts';
-import { Deed, nameAgain, reasonNeeded } from '../parts/deed.tsx';
 import { Loading, Mark, Row, Since, Trouble } from '../parts/small.tsx';
 import { useTitle } from '../parts/title.ts';
 import { useQuery } from '../query.ts';
 import { useUi } from '../ui.ts';
-import { bytesText, commandText } from '../words.ts';
-import { addressOfTarget, Doing, labelsText } from './targets.tsx';
+import { bytesText } from '../words.ts';
+import { Doing } from './targets.tsx';
 
 /** Environments whose wishes are compared: each is a question of its own. */
 const environmentsMax = 12;
@@ -44,9 +45,10 @@ export function TargetPage(): JSX.Element {
 }
 
 function Whole({ target }: { readonly target: Target }): JSX.Element {
-  const { member, environments, labels, attributes, addresses, enrolledAt, lastSeenAt, version, running, revoked } = target;
+  const { member, environments, labels, attributes, addresses, enrolledAt, lastSeenAt, version, running, revoked, cordoned } = target;
   return (
     <>
+      {cordoned !== undefined && <p class="notice"><strong>Cordoned</strong> since <Since at={cordoned.since} />: {cordoned.reason}</p>}
       <dl>
         <Row name="runs">
           {running.length === 0 && 'nothing'}
@@ -69,7 +71,7 @@ function Whole({ target }: { readonly target: Target }): JSX.Element {
         </section>
       )}
       <Reports member={member} />
-      {!revoked && <RevokeDeed target={target} />}
+      {!revoked && <TargetDeeds target={target} />}
     </>
   );
 }
@@ -125,31 +127,5 @@ function ReportRow({ entry: { at, data } }: { readonly entry: AuditEntry }): JSX
         {output !== undefined && <pre tabIndex={0} aria-label="what a hook wrote">{output}</pre>}
       </td>
     </tr>
-  );
-}
-
-function RevokeDeed({ target: { name, member } }: { readonly target: Target }): JSX.Element {
-  const { client } = useUi();
-  const { route } = useLocation();
-  const revoke = async (reason: string): Promise<void> => {
-    await client.call('revokeTarget', { params: { target: member }, body: { reason } });
-    // Its name is free for another machine from now on; this one is found by its id.
-    route(addressOfTarget(member), true);
-  };
-  return (
-    <section aria-label="bar it">
-      <h2>Bar it from the fleet</h2>
-      <p>Its certificate counts no more and no machine serves it, from the next roster on. To come back it must join anew.</p>
-      <div class="deeds">
-        <Deed
-          danger
-          label={`Revoke ${name}`}
-          fields={[nameAgain(name), reasonNeeded]}
-          command={({ reason = '' }) => commandText(['target', 'revoke', name, ['--reason', reason || '…']])}
-          act={async ({ reason = '' }) => await revoke(reason)}
-          done={`${name} is revoked`}
-        />
-      </div>
-    </section>
   );
 }

@@ -2,6 +2,7 @@
 
 import type { JSX } from 'preact';
 import type { Target } from '../../../proto/api/targets.ts';
+import { labelsText } from '../fleet/labels.ts';
 import { targetStanding } from '../fleet/standing.ts';
 import { FilterForm, useFilter, type Filter, type FilterField } from '../parts/filter.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
@@ -59,7 +60,7 @@ function oneOf<Word extends string>(words: readonly [Word, ...Word[]], text: str
   return words.find((one) => one === text) ?? words[0];
 }
 
-export function addressOfTarget(name: string): string {
+function addressOfTarget(name: string): string {
   return `/targets/${encodeURIComponent(name)}`;
 }
 
@@ -97,8 +98,4 @@ export function Doing({ target: { work, fetching } }: { readonly target: Pick<Ta
       })}
     </>
   );
-}
-
-export function labelsText(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => `${key}=${value}`).join(', ');
 }

@@ -4,10 +4,12 @@ import type { JSX } from 'preact';
 import type { EdgeNode, EnvironmentNode } from '../attention.ts';
 import { RollbackDeed } from '../deployment/deeds.tsx';
 import { Deed, reasonNeeded, type Field } from '../parts/deed.tsx';
+import { addressWith } from '../parts/filter.tsx';
 import { Blockers, Row, Since, Trouble } from '../parts/small.tsx';
 import { useQuery } from '../query.ts';
 import { useUi } from '../ui.ts';
-import { commandText, setText, untilText } from '../words.ts';
+import { commandText, countText, setText, untilText } from '../words.ts';
+import { DriftOf } from './drift.tsx';
 import { endOf, hoursField, LockDeeds } from './locks.tsx';
 import { Panel } from './panel.tsx';
 import { Promote } from './promote.tsx';
@@ -49,6 +51,9 @@ export function EnvironmentPanel({ node, edges, close }: EnvironmentPanelProps):
       <div class="deeds"><RollbackDeed environment={environment} /><PinDeed node={node} /></div>
       <WindowsOf environment={environment} />
       <LockDeeds node={node} />
+      <h3>Machines</h3>
+      <p><a href={addressWith('/targets', { environment })}>The {countText(node.targets, 'target')} of {environment}</a></p>
+      <DriftOf environment={environment} />
       <History environment={environment} />
     </Panel>
   );
