@@ -5,6 +5,7 @@ import type { Digest } from '../proto/cid.ts';
 import { drift as onDisk } from './content/drift.ts';
 import { createInstalledTrees } from './content/installed.ts';
 import { materialize } from './content/materialize.ts';
+import type { ChunkSource } from './content/store.ts';
 import type { RoleDeps } from './daemon-seed.ts';
 import { createDeltaDecoder } from './delta/decode.ts';
 import type { InstalledApp, Installer } from './install/installer.ts';
@@ -35,6 +36,8 @@ export interface AgentDeps extends RoleDeps {
   readonly searchPath: string;
   /** `process.kill`. */
   readonly kill: ProcessAccess['kill'];
+  /** What a seed in the same daemon holds. */
+  readonly seed: ChunkSource | undefined;
 }
 
 /** @throws {DaemonError} DATA_DIRECTORY_IN_USE, STORAGE_FAILED. */
@@ -69,7 +72,7 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   });
   // An origin that is an agent too answers with all that it could make.
   if (config.roles.every((role) => role === 'agent')) deps.deltas.desk.answerWith(answerFrom(deps.deltas.shelf));
-  const builder = createBuilder({ installer, installed, materialize, manifests, library, deltas, log });
+  const builder = createBuilder({ installer, installed, materialize, manifests, library, deltas, seed: deps.seed, log });
   await builder.refresh();
 
   const reporter = createReporter({ installer, link, clock, random: () => random.unit(), metrics, log });

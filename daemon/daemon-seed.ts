@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import type { Manifests } from './content/manifests.ts';
 import { createDigestSet } from './content/digest-set.ts';
 import { openPackStore } from './content/pack.ts';
+import type { ChunkSource } from './content/store.ts';
 import { verified } from './content/verified.ts';
 import { createDeltaEncoder } from './delta/encode.ts';
 import { createServer, listen } from './http/server.ts';
@@ -50,6 +51,8 @@ export interface RoleDeps {
 export interface SeedRole extends AsyncDisposable {
   /** Where clients upload; absent on a seed that is no proxy. */
   readonly uploadUrl: string | undefined;
+  /** What the store holds, verified: for an agent in the same daemon. */
+  readonly chunks: ChunkSource;
   /** Metadata changed. */
   refresh(): void;
 }
@@ -111,5 +114,5 @@ export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
   const collecting = collector.run(stop);
   stack.defer(async () => await collecting);
   const owned = stack.move();
-  return { uploadUrl, refresh: () => seeding.refresh(), [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
+  return { uploadUrl, chunks: store, refresh: () => seeding.refresh(), [Symbol.asyncDispose]: async () => await owned.disposeAsync() };
 }

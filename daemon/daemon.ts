@@ -84,7 +84,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
 
   // What a role is made of is read by those who have it: a database and the encoders by no agent.
   const seed: SeedRole | undefined = isSeed(config) ? stack.use(await (await import('./daemon-seed.ts')).openSeed(shared)) : undefined;
-  const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await (await import('./daemon-agent.ts')).openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath, kill: deps.kill })) : undefined;
+  const agent: AgentRole | undefined = config.roles.includes('agent') ? stack.use(await (await import('./daemon-agent.ts')).openAgent({ ...shared, execPath: deps.execPath, searchPath: deps.searchPath, kill: deps.kill, seed: seed?.chunks })) : undefined;
 
   const heard: Heard = { metadata: trust.roster() !== undefined };
   const loop = syncLoop(conversation({ ...shared, deps, member: identity.member, swarm, rates, seed, agent, certificate, heard, replaceMembership: async (compact) => {

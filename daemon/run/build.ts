@@ -6,7 +6,7 @@ import type { Digest } from '../../proto/cid.ts';
 import type { Transfer } from '../../proto/fleet.ts';
 import type { Order } from '../../proto/statement.ts';
 import type { Manifest, Manifests } from '../content/manifests.ts';
-import type { InstalledTrees, Materialize, ReleaseBuild, Seals, TreeOnDisk } from '../content/store.ts';
+import type { ChunkSource, InstalledTrees, Materialize, ReleaseBuild, Seals, TreeOnDisk } from '../content/store.ts';
 import type { InstalledApp, Installer } from '../install/installer.ts';
 import type { Logger } from '../log.ts';
 import type { Sharing } from '../swarm/swarm.ts';
@@ -24,6 +24,8 @@ export interface BuilderDeps {
   readonly library: Library;
   /** None: every chunk comes plain. */
   readonly deltas?: DeltaUse;
+  /** What a seed in the same daemon holds. No neighbour of ours may have it, and we are none of our own; its shares and manifests are left to it. */
+  readonly seed?: ChunkSource | undefined;
   readonly log: Logger;
 }
 
@@ -42,11 +44,12 @@ export function createBuilder(deps: BuilderDeps): Builder {
 
     async build(order, manifest, directory, { signal, urgent, onProgress }) {
       const previous = await previousRelease(deps, order);
-      await using release = await deps.materialize({ tree: manifest.tree, directory, local: deps.installed, ...(previous === undefined ? {} : { previous }), links: manifest.revision.spec.install.links ?? 'auto', signal });
-      // An earlier attempt's sharing reads from a build that is no more.
-      deps.library.unshare(manifest.digest);
+      await using release = await deps.materialize({ tree: manifest.tree, directory, local: deps.seed === undefined ? deps.installed : either(deps.installed, deps.seed), ...(previous === undefined ? {} : { previous }), links: manifest.revision.spec.install.links ?? 'auto', signal });
       const held = release.held();
-      const sharing = deps.library.share(manifest, [order.environment], {
+      const seeds = deps.seed !== undefined && held.isFull ? deps.library.sharing(manifest.digest) : undefined;
+      // An earlier attempt's sharing reads from a build that is no more.
+      if (seeds === undefined) deps.library.unshare(manifest.digest);
+      const sharing = seeds ?? deps.library.share(manifest, [order.environment], {
         held,
         read: async (ordinal, options) => (await deps.installed.get(manifest.tree.chunk(ordinal).id, options)) ?? (await release.read(ordinal, options)),
       });
@@ -66,7 +69,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
         for (const oldest of [...seals.keys()].slice(0, -sealsMax)) seals.delete(oldest);
         return { ...transfer, reusedBytes };
       } catch (cause) {
-        deps.library.unshare(manifest.digest);
+        if (seeds === undefined) deps.library.unshare(manifest.digest);
         throw cause;
       }
     },
@@ -78,6 +81,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
         if (present.has(directory)) continue;
         known.delete(directory);
         deps.installed.remove(directory);
+        if (deps.seed !== undefined) continue;
         deps.library.unshare(revision);
         await deps.manifests.drop(revision);
       }
@@ -91,6 +95,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
         known.set(directory, revision);
         await deps.installed.add(manifest.tree, directory, { except: replacedPaths(manifest), seals: seals.get(directory) });
         seals.delete(directory);
+        if (deps.seed !== undefined && deps.library.sharing(revision) !== undefined) continue;
         deps.library.share(manifest, [environment], {
           held: complement(createBitmap(manifest.tree.chunkCount)),
           read: async (ordinal, options) => await deps.installed.get(manifest.tree.chunk(ordinal).id, options),
@@ -145,6 +150,17 @@ async function bring(deps: BuilderDeps, manifest: Manifest, environments: readon
 function without(bitmap: Bitmap, others: Bitmap): Bitmap {
   for (const { from, to } of others.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) bitmap.clear(ordinal);
   return bitmap;
+}
+
+/** The first that has it. */
+function either(first: ChunkSource, second: ChunkSource): ChunkSource {
+  return {
+    async has(ids) {
+      const others = await second.has(ids);
+      return (await first.has(ids)).map((has, at) => has || others[at] === true);
+    },
+    get: async (id, options) => (await first.get(id, options)) ?? (await second.get(id, options)),
+  };
 }
 
 /** The release that runs now: most of what is wanted is likely to be in it. */
