@@ -1,10 +1,15 @@
 // The worker thread of the encoder: takes a base and what is to be encoded against it, gives back the shorter encoding. It holds nothing
 // between two jobs but room to work in. What a job is, and who hands them out, is in pool.ts.
 
+import { constants, platform, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { createDiffer } from './bsdiff.ts';
 import { compress, encodeSegment } from './codec.ts';
 import type { EncodeJob, EncodeResult } from './pool.ts';
+
+// Deltas can wait for what is being served: on a small machine they took a core from the deployment that made them. Elsewhere than on Linux the whole process
+// would be put back, and not only this thread.
+if (platform() === 'linux') setPriority(constants.priority.PRIORITY_LOW);
 
 const differ = createDiffer();
 
