@@ -21,7 +21,7 @@ import type { Neighbour, Network } from './network.ts';
 import { createPacking, unpack, type Packing } from './packing.ts';
 import { peerOf } from './peer.ts';
 import { createQuestions, type Questions } from './questions.ts';
-import { aborted, createFetching, followUrgency, settle, type Fetching, type SharedTopic } from './sharing.ts';
+import { aborted, createFetching, followUrgency, lengthsOf, settle, type Fetching, type SharedTopic } from './sharing.ts';
 import type { DeltaOffer, DeltaQuestion, DeltaSource, FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
 import { createTurns, type Turns, type TurnsDeps } from './turns.ts';
 import { createUploads, type Uploads } from './uploads.ts';
@@ -117,7 +117,7 @@ class Exchange implements Swarm {
     this.#topics.set(shared.id, shared);
     const { revision, blob, chunkCount, environments } = topic;
     const held = decodeBitmap(holdings.held.toBytes(), chunkCount);
-    this.#tell({ kind: 'share', topic: shared.id, info: { revision, blob, chunkCount, environments, lengthOf: (ordinal) => topic.chunk(ordinal).length }, held });
+    this.#tell({ kind: 'share', topic: shared.id, info: { revision, blob, chunkCount, environments, lengthOf: lengthsOf(topic) }, held });
     const close = (): void => this.#unshare(shared);
     return {
       gained: (ordinals) => this.#tell({ kind: 'gained', topic: shared.id, ordinals: [...ordinals] }),

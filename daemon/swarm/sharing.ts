@@ -35,6 +35,12 @@ export interface FetchingDeps {
   readonly rates?: SwarmRates;
 }
 
+/** The length of each chunk, asked of the topic once: what gives it makes the identifier too, and the scheduler asks for lengths all the time. */
+export function lengthsOf(topic: Topic): (ordinal: number) => number {
+  const known = new Uint32Array(topic.chunkCount);
+  return (ordinal) => (known[ordinal] ||= topic.chunk(ordinal).length);
+}
+
 /** A fetch that begins. What the holdings had when they were shared is not counted. */
 export function createFetching({ topic, holdings }: SharedTopic, options: FetchOptions, { clock, rates }: FetchingDeps): Fetching {
   let totalBytes = 0;
