@@ -25,6 +25,8 @@ export interface Attempt {
   readonly eachMs: readonly number[];
   /** That left the origin's cable, headers included. */
   readonly originBytes: number;
+  /** Chunks that the targets had from the origin, by the deployment's receipt, as a multiple of the artifact; the rest of what left is headers, words and the index. */
+  readonly originCopies?: number;
   readonly borderBytes: number;
   /** Of all agents and the origin together. */
   readonly cpuSeconds?: number;
@@ -74,11 +76,17 @@ async function withStarling(lab: Lab, { agents, bytes, runs, timeoutMs }: FreshI
       deployment = promoted.deployment.deployment;
       return [...promoted.completion.values()];
     });
-    attempts.push({ ...attempt, cpuSeconds: (await cpu()) - before });
+    const cpuSeconds = (await cpu()) - before;
     await fleet.settled(deployment);
+    attempts.push({ ...attempt, cpuSeconds, originCopies: await originCopies(fleet, deployment, bytes) });
   }
   if (process.env['STARLING_LAB_KEEP'] !== undefined) await keepLogs(fleet, process.env['STARLING_LAB_KEEP']);
   return attempts;
+}
+
+async function originCopies(fleet: LabFleet, deployment: string, bytes: number): Promise<number> {
+  const receipt = (await fleet.api('GET', `/v1/deployments/${deployment}/receipt`)) as { readonly bytes: { readonly originBytes: number } };
+  return receipt.bytes.originBytes / bytes;
 }
 
 async function around(lab: Lab, bring: () => Promise<readonly number[]>): Promise<Attempt> {

@@ -47,7 +47,7 @@ for (const { targets, mib, runs, peers } of chosen()) {
   printRow({
     row: 'P2', case: name, figure: median(starling.map(({ originBytes }) => originBytes / bytes)), unit: 'copies', goal: 1.03, runs,
     peers: of(({ originBytes }) => originBytes / bytes),
-    details: { copies: starling.map(({ originBytes }) => Number((originBytes / bytes).toFixed(3))) },
+    details: { copies: starling.map(({ originBytes }) => Number((originBytes / bytes).toFixed(3))), chunkCopies: starling.map(({ originCopies = Number.NaN }) => Number(originCopies.toFixed(4))) },
   });
 }
 
