@@ -16,6 +16,7 @@ import type { ChunkRef, Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
 import { throwIfAborted } from './abort.ts';
 import { bufferBytes, cutFile, type CutFile } from './cut-file.ts';
+import { createEntryPaths } from './entry-paths.ts';
 import { firstPlaces } from './places.ts';
 import { createProblems, readFailure, type Problems } from './problems.ts';
 import { createFingerprint, encodeRemembered, totalsOf, type Fingerprint, type Remembered, type Stamp, type TreeTotals } from './remembered.ts';
@@ -246,9 +247,10 @@ function cutIndex(index: Uint8Array): ChunkRef[] {
 
 function reader(directory: string, tree: Tree): (ordinal: number) => Promise<Uint8Array> {
   const places = firstPlaces(tree);
+  const pathOf = createEntryPaths(tree);
   return async (ordinal) => {
     const { entry, offset } = places.of(ordinal);
-    return await readAgain(directory, tree.entry(entry).path, offset, tree.chunk(ordinal));
+    return await readAgain(directory, pathOf(entry), offset, tree.chunk(ordinal));
   };
 }
 

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { Digest } from '../../proto/cid.ts';
 import type { Tree } from '../../proto/tree.ts';
 import { throwIfAborted } from './abort.ts';
+import { createEntryPaths } from './entry-paths.ts';
 import { storageFailure } from './pack-index.ts';
 import { firstPlaces, type FirstPlaces } from './places.ts';
 import { systemCode } from './problems.ts';
@@ -25,6 +26,7 @@ interface Installed {
   /** Entries whose file is not what it was. */
   readonly drifted: Set<number>;
   readonly seals: Seals | undefined;
+  readonly pathOf: (entry: number) => string;
 }
 
 /** `onDrift` is told the absolute path of each file that was found changed, once. */
@@ -42,7 +44,7 @@ export function createInstalledTrees(onDrift: (path: string) => void): Installed
   return {
     async add(tree, directory, { except, seals } = {}) {
       await Promise.resolve();
-      trees.set(directory, { tree, directory, places: firstPlaces(tree), ...sortedPrefixes(tree), drifted: replaced(tree, except ?? []), seals });
+      trees.set(directory, { tree, directory, places: firstPlaces(tree), ...sortedPrefixes(tree), drifted: replaced(tree, except ?? []), seals, pathOf: createEntryPaths(tree) });
     },
     remove(directory) {
       trees.delete(directory);
@@ -57,7 +59,7 @@ export function createInstalledTrees(onDrift: (path: string) => void): Installed
         throwIfAborted(signal, 'reading a chunk');
         const { installed, ordinal } = found;
         const { entry, offset } = installed.places.of(ordinal);
-        const path = `${installed.directory}/${installed.tree.entry(entry).path}`;
+        const path = `${installed.directory}/${installed.pathOf(entry)}`;
         const { bytes, isSealed } = await readAt(path, { offset, length: installed.tree.chunk(ordinal).length, into, isAsSealed: (stats) => installed.seals?.isAsSealed(entry, stats) === true });
         if (bytes !== undefined && (isSealed || hash('sha256', bytes) === id)) return bytes;
         installed.drifted.add(entry);

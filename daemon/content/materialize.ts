@@ -276,7 +276,7 @@ class Release implements ReleaseBuild {
     const use = this.#placement.somewhere(ordinal);
     if (use === undefined) return undefined;
     const { id, length } = this.#tree.chunk(ordinal);
-    const file = this.#open(this.#tree.entry(use.entry).path);
+    const file = this.#open(this.#files.name(use.entry));
     if (file === undefined) return undefined;
     try {
       const bytes = readAt(file, length, use.offset, into);

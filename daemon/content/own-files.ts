@@ -7,6 +7,7 @@ import { closeSync, fchmodSync, fstatSync } from 'node:fs';
 import { quoted } from '../../proto/path.ts';
 import type { Tree } from '../../proto/tree.ts';
 import { DaemonError } from '../errors.ts';
+import { createEntryPaths } from './entry-paths.ts';
 import { createFile, openRegular, openToWrite, writeAt } from './staged-files.ts';
 import type { Seals } from './store.ts';
 import type { SyncQueue } from './sync-queue.ts';
@@ -18,6 +19,8 @@ const columns = 2;
 
 /** The files of one release. Positions are those of its tree. */
 export interface OwnFiles extends Seals {
+  /** The file's path in the tree. */
+  name(position: number): string;
   /** Where a file lies. */
   path(position: number): string;
   /** Makes a file that was not there. @throws system errors. */
@@ -61,6 +64,7 @@ export function createOwnFiles(tree: Tree, directory: string): OwnFiles {
     }
   };
   return {
+    name: createEntryPaths(tree),
     path,
     make: (position) => keep(position, createFile(path(position))),
     write(position, bytes, offset) {
