@@ -2,6 +2,7 @@
 // Whom to ask for what is decided in requesting.ts; what a message means in topics.ts and arriving.ts.
 
 import type { Bitmap } from '../../proto/bitmap.ts';
+import type { OrdinalRange } from '../../proto/exchange.ts';
 import type { Fetch } from './fetch-state.ts';
 import { chunkState, createPieceSet, createPieceTable, putPiece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
@@ -11,7 +12,7 @@ const noPieces = createPieceSet(0);
 
 /** A view of a neighbour that has said nothing yet. */
 function createView(peer: Peer, topic: TopicState): View {
-  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, offers: noPieces, dry: false, asked: new Set(), given: 0, redirectedAt: Number.NEGATIVE_INFINITY };
+  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, offers: noPieces, dry: false, asked: new Set(), given: 0, spread: 0, kept: 0, redirectedAt: Number.NEGATIVE_INFINITY };
 }
 
 /** The view of a neighbour on a topic, made when needed. */
@@ -85,6 +86,7 @@ export function endFetch(topic: TopicState): void {
 /** Takes what a neighbour says that it holds now in place of what it said before. */
 export function setViewHeld(state: SwarmState, topic: TopicState, view: View, held: Bitmap | undefined): void {
   view.newsAt = state.now;
+  state.isStirred = true;
   uncountView(topic, view);
   countHolder(topic, view, -1);
   if (held === undefined) delete view.held;
@@ -95,13 +97,41 @@ export function setViewHeld(state: SwarmState, topic: TopicState, view: View, he
   if (topic.fetch !== undefined && (topic.fetch.seesAll || view.peer.info.origin)) topic.fetch.ownersStale = true;
 }
 
-/** One more ordinal that a neighbour holds. */
-export function viewGains(state: SwarmState, topic: TopicState, view: View, ordinal: number): void {
-  if (view.held === undefined || !view.held.set(ordinal)) return;
-  if (topic.fetch !== undefined) offer(topic.fetch, view, ordinal);
-  view.newsAt = state.now;
-  view.dry = false;
-  if (topic.holders !== undefined && !view.peer.info.origin) topic.holders[ordinal] = (topic.holders[ordinal] ?? 0) + 1;
+/** More that a neighbour holds. Whether it is news. */
+export function viewGains(state: SwarmState, topic: TopicState, view: View, ranges: readonly OrdinalRange[]): boolean {
+  const { held } = view;
+  if (held === undefined) return false;
+  const { fetch } = topic;
+  const holders = view.peer.info.origin ? undefined : topic.holders;
+  let isNew = false;
+  for (const { from, to } of ranges) {
+    for (let ordinal = from; ordinal < to; ordinal += 1) {
+      if (!held.set(ordinal)) continue;
+      isNew = true;
+      if (fetch !== undefined) offer(fetch, view, ordinal);
+      if (holders === undefined) continue;
+      const count = (holders[ordinal] ?? 0) + 1;
+      holders[ordinal] = count;
+      if (count === 2) credit(state, topic, ordinal);
+    }
+  }
+  if (isNew) {
+    view.newsAt = state.now;
+    view.dry = false;
+  }
+  return isNew;
+}
+
+/** At an origin: whom a chunk was last given to, as it is connected now. */
+export function givenTo(state: SwarmState, topic: TopicState, ordinal: number): View | undefined {
+  const member = state.connections.get(topic.given?.[ordinal] ?? 0);
+  return member === undefined ? undefined : topic.views.get(member);
+}
+
+/** Somebody has a chunk from the one that the origin gave it to. */
+function credit(state: SwarmState, topic: TopicState, ordinal: number): void {
+  const view = givenTo(state, topic, ordinal);
+  if (view !== undefined) view.spread += 1;
 }
 
 /** At an origin: counts an agent among the holders of all that it holds, or no longer. */

@@ -19,10 +19,10 @@ export function isOwn(topic: TopicState, fetch: Fetch, ordinal: number, now: num
   return turn === 1 || (turn > 1 && fetch.hasCaught && now >= fetch.startedAt + swarmBounds.backupMs + (turn - 2) * swarmBounds.backupNextMs);
 }
 
-/** Works out anew what of a fetch is ours, when who takes part has changed. */
-export function refreshOwners(state: SwarmState, topic: TopicState): void {
+/** Works out anew what of a fetch is ours, when who takes part has changed. Whether it had. */
+export function refreshOwners(state: SwarmState, topic: TopicState): boolean {
   const { fetch } = topic;
-  if (fetch?.ownersStale !== true) return;
+  if (fetch?.ownersStale !== true) return false;
   fetch.ownersStale = false;
   const turnOf = divide(state, topic, fetch);
   const blocks = blockCount(topic);
@@ -30,6 +30,7 @@ export function refreshOwners(state: SwarmState, topic: TopicState): void {
   fetch.ownPieces.fill(0);
   fetch.table.pieces.forEach(({ ordinals }, piece) => putPiece(fetch.ownPieces, piece, ordinals.some((ordinal) => fetch.ownBlocks[blockOf(topic, ordinal)] !== 0)));
   for (const view of topic.viewList) view.dry = false;
+  return true;
 }
 
 /** Our turn at a block among those who take part now: 1 when it is ours, 2 and more when we stand in for those before us, 0 when it never comes. */

@@ -127,6 +127,7 @@ export function openRequest(state: SwarmState, peer: Peer, request: Request): vo
 /** Takes one answered ordinal off a request. */
 export function settleOrdinal(state: SwarmState, peer: Peer, request: Request, ordinal: number, bytes: number): void {
   if (!request.remaining.delete(ordinal)) return;
+  state.isStirred = true;
   request.view.asked.delete(ordinal);
   request.remainingBytes -= bytes;
   if (request.late) return;
@@ -138,6 +139,7 @@ export function settleOrdinal(state: SwarmState, peer: Peer, request: Request, o
 /** Ends a request, however it went; what is unanswered of it is free again. */
 export function closeRequest(state: SwarmState, peer: Peer, request: Request): void {
   if (!peer.requests.delete(request.id)) return;
+  state.isStirred = true;
   state.requests.delete(request.id);
   if (!request.late) forgiveRequest(state, peer, request);
   for (const ordinal of request.remaining) request.view.asked.delete(ordinal);

@@ -17,9 +17,11 @@ type Purpose = 'normal' | 'desperate' | 'duplicate';
 
 /** Fills every window that has room, of every fetch. */
 export function pump(state: SwarmState): void {
+  for (const topic of state.lively) if (refreshOwners(state, topic)) state.isStirred = true;
+  if (!state.isStirred) return;
+  state.isStirred = false;
   for (const topic of urgentFirst(state)) {
     if (topic.fetch === undefined) continue;
-    refreshOwners(state, topic);
     fill(state, topic, topic.fetch, 'normal');
     if (topic.fetch.hasStarved) fill(state, topic, topic.fetch, 'desperate');
   }
@@ -43,6 +45,7 @@ export function forgive(state: SwarmState, pausedMs: number): void {
 /** Looks at the deadlines: requests that overstay, neighbours to be left alone, fetches without a holder, the last pieces. */
 export function look(state: SwarmState): void {
   state.lookAt = Number.POSITIVE_INFINITY;
+  state.isStirred = true;
   expire(state);
   for (const topic of state.lively) {
     if (topic.fetch === undefined) continue;

@@ -89,6 +89,8 @@ export function createSchedule({ self, random, receive }: ScheduleOptions): Sche
 }
 
 function apply(state: SwarmState, event: ScheduleEvent): void {
+  // Those say themselves whether they leave us something to ask for.
+  if (event.kind !== 'message' && event.kind !== 'served' && event.kind !== 'tick') state.isStirred = true;
   switch (event.kind) {
     case 'joined':
       return joined(state, event.peer);

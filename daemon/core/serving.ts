@@ -1,20 +1,17 @@
-// The requests of neighbours: what they may have, in which order, how many at once; and the origin's memory of whom it gave what, so that it gives
-// each chunk about once. Reading and sending are the shell's.
+// The requests of neighbours: what they may have, in which order, how many at once.
+// What the origin does not give, since others have it, is in sparing.ts. Reading and sending are the shell's.
 
 import type { OrdinalRange, RequestMessage } from '../../proto/exchange.ts';
-import { createBitmap } from '../../proto/bitmap.ts';
-import { exchangeHoldersMax } from '../../proto/exchange-frame.ts';
 import { limits } from '../../proto/limits.ts';
 import { isReliable, maySee, strikeProtocol } from './peers.ts';
+import { isKeeper, remember, restart, sparing } from './sparing.ts';
 import { swarmBounds } from './swarm-bounds.ts';
-import { fromOrigin, isLarge, type Peer, type SwarmState, type TopicState, type Upload, type View } from './swarm-state.ts';
+import { isLarge, type Peer, type SwarmState, type TopicState, type Upload, type View } from './swarm-state.ts';
 import { framesOf, rangesOf } from './topics.ts';
 
 /** What one request may ask for: a piece, and its last chunk across the edge. */
 const requestBytesMax = swarmBounds.pieceBytesMax + limits.chunkBytesMax;
 const requestChunksMax = 2 * swarmBounds.pieceChunksMax;
-/** Members named for one chunk that is to be had elsewhere. */
-const holdersMax = 4;
 /** Answer of `busy` to a neighbour that has more in line than a well-behaved one asks for. */
 const busyManyMs = 1_000;
 
@@ -43,8 +40,8 @@ export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage
     if (held.length > 0) elsewhere(state, member, message.request, given.holders);
     return;
   }
-  const isHalfFull = 2 * state.uploads.length >= queueMax(state);
-  const isFull = state.uploads.length >= queueMax(state) || (isHalfFull && (mine >= swarmBounds.queueOfOneMax || !isHelpful(state, peer, topic)));
+  const isHalfFull = 2 * state.uploads.length >= queueMax(state, topic);
+  const isFull = state.uploads.length >= queueMax(state, topic) || (isHalfFull && (mine >= swarmBounds.queueOfOneMax || !isHelpful(state, peer, topic)));
   if (isFull) return busy(state, member, message.request, comeAgainMs(state) * (1 + state.random()));
   remember(state, topic, peer, given.ordinals);
   state.lastUpload += 1;
@@ -141,7 +138,7 @@ function neediest(state: SwarmState): Upload | undefined {
 
 /** How far ahead the asker is: the share that it holds, less what it has waited for; at an origin what it was given. */
 function leadOf(state: SwarmState, { view, since }: Upload): number {
-  if (state.self.origin) return view?.given ?? 0;
+  if (state.self.origin) return view === undefined ? 0 : isKeeper(view) ? Number.MAX_SAFE_INTEGER : view.given;
   const held = view?.held;
   const share = held === undefined ? 0 : held.count / Math.max(1, held.size);
   return share + handicapOf(state, view, share) - (state.now - since) / swarmBounds.leadMs;
@@ -156,7 +153,9 @@ function handicapOf(state: SwarmState, view: View | undefined, share: number): n
 
 /** Whether others will have from an agent what it gets: not from one that did not answer us or answered wrongly. It comes after all others, but it comes. */
 function isHelpful(state: SwarmState, peer: Peer, topic: TopicState): boolean {
-  return state.self.origin || isReliable(state, peer, topic.info.revision);
+  if (!state.self.origin) return isReliable(state, peer, topic.info.revision);
+  const view = topic.views.get(peer.info.member);
+  return view === undefined || !isKeeper(view);
 }
 
 function start(state: SwarmState, upload: Upload): void {
@@ -164,6 +163,7 @@ function start(state: SwarmState, upload: Upload): void {
   state.activeUploads += 1;
   upload.peer.serving += 1;
   if (upload.view !== undefined) upload.view.given += upload.ordinals.length;
+  restart(state, upload);
   state.effects.push({ kind: 'serve', upload: upload.id, member: upload.member, topic: upload.topic, request: upload.request, ordinals: upload.ordinals });
 }
 
@@ -180,8 +180,9 @@ function measureServing({ serving, now }: SwarmState): void {
   serving.since = now;
 }
 
-function queueMax(state: SwarmState): number {
+function queueMax(state: SwarmState, topic: TopicState): number {
   if (state.self.origin) return swarmBounds.queueOriginMax + swarmBounds.servingOriginMax;
+  if (isLarge(state) && topic.fetch !== undefined && topic.fetch.piecesDone < swarmBounds.earlyPieces) return swarmBounds.queueEarlyMax;
   return (isLarge(state) ? swarmBounds.queueLargeMax : swarmBounds.queueMax) + swarmBounds.servingMax;
 }
 
@@ -199,70 +200,6 @@ function ordinalsOf(topic: TopicState, ranges: readonly OrdinalRange[]): readonl
     next = to;
   }
   return bytes > requestBytesMax ? undefined : ordinals;
-}
-
-/**
- * Of what an agent asks the origin for, what it should give: not what another agent that is here has or was just given. Who comes a second time
- * for the same chunk has waited for the others in vain, and gets it; but not yet when the other may simply still be at it.
- */
-function sparing(state: SwarmState, topic: TopicState, peer: Peer, held: readonly number[]): { ordinals: readonly number[]; holders: readonly string[] } {
-  const view = topic.views.get(peer.info.member);
-  if (view === undefined) return { ordinals: held, holders: [] };
-  const isInVain = state.now - view.redirectedAt < swarmBounds.askedAgainMs;
-  const ordinals: number[] = [];
-  const holders = new Set<string>();
-  for (const ordinal of held) {
-    const wasRedirected = view.redirected?.has(ordinal) === true;
-    const others = wasRedirected && isInVain ? [] : othersWith(state, topic, peer, ordinal, wasRedirected);
-    if (others.length === 0) ordinals.push(ordinal);
-    else {
-      view.redirected ??= createBitmap(topic.info.chunkCount);
-      view.redirected.set(ordinal);
-      for (const other of others) holders.add(other);
-    }
-  }
-  if (holders.size > 0) view.redirectedAt = state.now;
-  return { ordinals, holders: [...holders].slice(0, exchangeHoldersMax) };
-}
-
-/** Members to send the asker to: who was given the chunk, and unless the asker has been sent to them before, those that have announced it. */
-function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: number, wasRedirected: boolean): readonly string[] {
-  const { member } = peer.info;
-  const found: string[] = [];
-  const given = state.connections.get(topic.given?.[ordinal] ?? 0);
-  const view = given === undefined ? undefined : topic.views.get(given);
-  if (given !== undefined && given !== member && view !== undefined && mayMeet(peer, view.peer, topic)) {
-    const givenAt = topic.givenAt?.[ordinal] ?? 0;
-    // One that has announced something since is at work, and will come to this one.
-    const patienceMs = view.newsAt > givenAt ? swarmBounds.givenMs : swarmBounds.givenSilentMs;
-    const isUnderWay = view.held?.has(ordinal) !== true && state.now - givenAt < patienceMs;
-    if (!wasRedirected || isUnderWay) found.push(given);
-    // It has it, and nobody has it from there.
-    if (state.now - givenAt >= swarmBounds.aloneMs && !isUnderWay && topic.holders?.[ordinal] === 1) return [];
-  }
-  if (wasRedirected) return found;
-  // What ten thousand ask for at the beginning nobody has; those that announced something are many to go through.
-  if (topic.holders?.[ordinal] === 0) return found;
-  for (const [other, { held, peer: holder }] of topic.views) {
-    if (found.length >= holdersMax) break;
-    if (other !== member && held?.has(ordinal) === true && !fromOrigin(state, other) && !found.includes(other) && mayMeet(peer, holder, topic)) found.push(other);
-  }
-  return found;
-}
-
-/** Whether two agents can have a topic from one another: by an environment of both, and not of the topic alone; else the one would wait for the other in vain. */
-function mayMeet({ info: a }: Peer, { info: b }: Peer, { info }: TopicState): boolean {
-  return info.environments.some((environment) => a.environments.includes(environment) && b.environments.includes(environment));
-}
-
-function remember(state: SwarmState, topic: TopicState, peer: Peer, ordinals: readonly number[]): void {
-  if (!state.self.origin || peer.info.origin) return;
-  topic.given ??= new Int32Array(topic.info.chunkCount);
-  topic.givenAt ??= new Float64Array(topic.info.chunkCount);
-  for (const ordinal of ordinals) {
-    topic.given[ordinal] = peer.connection;
-    topic.givenAt[ordinal] = state.now;
-  }
 }
 
 function busy(state: SwarmState, member: string, request: number, ms: number): void {

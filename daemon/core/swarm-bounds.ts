@@ -86,8 +86,8 @@ export const swarmBounds = {
   haveMsMin: 2,
   havePieces: 8,
   /** Whoever lacks this many pieces that we have told it of has enough to choose from, and is told this often; so are origins, who only point others to it. */
-  aheadPieces: 16,
-  aheadMs: 200,
+  aheadPieces: 32,
+  aheadMs: 400,
   /** And whoever is in another zone: an announcement crosses the border like a chunk does. */
   haveForeignMs: 500,
   /** How often deadlines are looked at while something is being fetched. */
@@ -102,6 +102,8 @@ export const swarmBounds = {
   queueMax: 16,
   /** The same where each sees a few of many: whoever is turned away soon finds another holder, whose line would be idle else. */
   queueLargeMax: 6,
+  /** The same, with those served, of an agent that has just begun: what it gives is twice as much elsewhere by the time that the third would have it. */
+  queueEarlyMax: 2,
   /** Who has waited this long comes before who lacks everything. */
   leadMs: 4_000,
   /** Who holds more than this part and has given us nothing is put back by so much of it. */

@@ -62,6 +62,9 @@ export interface View {
   readonly asked: Set<number>;
   /** For an origin's view of an asker: how many chunks it was given. */
   given: number;
+  /** Of those, how many others had from there, and how many were found to have stayed with it. */
+  spread: number;
+  kept: number;
   /** And ordinals for which it was sent elsewhere once. */
   redirected?: Bitmap;
   /** When that was last. */
@@ -163,6 +166,8 @@ export interface SwarmState {
   readonly topics: Map<number, TopicState>;
   /** Those with a fetch, or with news to tell: all that time and room can do something about, few of the thousands that a seed shares. */
   readonly lively: TopicState[];
+  /** Something may have changed since all was asked for that could be: there is room, or somebody has more. */
+  isStirred: boolean;
   /** When deadlines are to be looked at. */
   lookAt: number;
   /** Until when, as said after the last step, nothing is due. */
@@ -208,6 +213,7 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     requests: new Map(),
     topics: new Map(),
     lively: [],
+    isStirred: false,
     lookAt: Number.POSITIVE_INFINITY,
     dueAt: Number.POSITIVE_INFINITY,
     byKey: new Map(),

@@ -10,7 +10,7 @@ import type { HaveMessage, OpenMessage, OrdinalRange } from '../../proto/exchang
 import { limits } from '../../proto/limits.ts';
 import type { Fetch } from './fetch-state.ts';
 import { dropView, endFetch, setViewHeld, viewGains, viewOf } from './fetching.ts';
-import { dropRequests, maySee, strikeProtocol } from './peers.ts';
+import { dropRequests, mayAsk, maySee, strikeProtocol } from './peers.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { TopicInfo } from './swarm-events.ts';
 import { enliven, isBarred, topicKey, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
@@ -114,10 +114,12 @@ export function onHave(state: SwarmState, peer: Peer, message: HaveMessage): voi
   const view = peer.theirViews.get(message.topic);
   if (view?.held === undefined) return;
   const { topic } = view;
-  for (const { from, to } of message.ranges) {
+  for (const { to } of message.ranges) {
     if (to > topic.info.chunkCount) return strikeProtocol(state, peer.info.member, `ordinal ${to - 1} of a blob of ${topic.info.chunkCount} chunks`);
-    for (let ordinal = from; ordinal < to; ordinal += 1) viewGains(state, topic, view, ordinal);
   }
+  const { fetch } = topic;
+  // What one tells that may not be asked now is of use when it may: then there is another occasion.
+  if (viewGains(state, topic, view, message.ranges) && fetch !== undefined && mayAsk(state, topic, peer, fetch.table.pieceBytes)) state.isStirred = true;
 }
 
 /** Removes every trace of a neighbour that is gone, but for its record. */
