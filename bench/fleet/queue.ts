@@ -63,7 +63,8 @@ export class EventQueue<Value> {
   }
 
   #isBefore(a: number, b: number): boolean {
-    const [timeA = 0, timeB = 0] = [this.#times[a], this.#times[b]];
+    const timeA = this.#times[a] ?? 0;
+    const timeB = this.#times[b] ?? 0;
     return timeA < timeB || (timeA === timeB && (this.#orders[a] ?? 0) < (this.#orders[b] ?? 0));
   }
 

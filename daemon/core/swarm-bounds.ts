@@ -85,11 +85,14 @@ export const swarmBounds = {
   earlyPieces: 16,
   haveMsMin: 2,
   havePieces: 8,
-  /** Whoever lacks this many pieces that we have told it of has enough to choose from, and is told this often; so are origins, who only point others to it. */
+  /** Whoever lacks this many pieces that we have told it of has enough to choose from, and is told this often. */
   aheadPieces: 32,
   aheadMs: 400,
   /** And whoever is in another zone: an announcement crosses the border like a chunk does. */
   haveForeignMs: 500,
+  /** An origin, which only points others to it, and from all agents together not more often than so many times a millisecond. */
+  haveOriginMs: 1_000,
+  haveOriginPerMs: 5,
   /** How often deadlines are looked at while something is being fetched. */
   tickMs: 50,
   /** The same while enough is under way, in a fleet of which we see a few. */

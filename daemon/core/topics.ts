@@ -165,7 +165,7 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
     if (!view.opened || view.theirTopic === undefined || view.told === topic.log.length) continue;
     const mayWait = fetch !== undefined && canWait(topic, fetch, view);
     topic.isPatient &&= mayWait;
-    const dueAt = mayWait ? nextMoment(fetch, view.toldAt, view.peer.isForeign ? swarmBounds.haveForeignMs : swarmBounds.aheadMs) : 0;
+    const dueAt = mayWait ? nextMoment(fetch, view.toldAt, newsEveryMs(state, view.peer)) : 0;
     if (dueAt > state.now) {
       topic.flushAt = Math.min(topic.flushAt ?? Number.POSITIVE_INFINITY, dueAt);
       continue;
@@ -173,7 +173,8 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
     const news: number[] = [];
     for (let index = view.told; index < topic.log.length; index += 1) {
       const ordinal = topic.log[index] ?? -1;
-      if (view.held?.has(ordinal) !== true) news.push(ordinal);
+      // An origin holds it, and is to know who else does.
+      if (view.peer.info.origin || view.held?.has(ordinal) !== true) news.push(ordinal);
     }
     view.told = topic.log.length;
     view.toldAt = state.now;
@@ -184,8 +185,15 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
 
 /** Whether a neighbour has enough to choose from without our news, or has them only once in a while. */
 function canWait({ held }: TopicState, { piecesDone, missing, table }: Fetch, { peer, held: theirs }: View): boolean {
+  if (peer.info.origin) return true;
   if (piecesDone < swarmBounds.earlyPieces) return false;
-  return peer.isForeign || theirs === undefined || peer.info.origin || held.exceeds(theirs, Math.ceil((swarmBounds.aheadPieces * missing) / table.pieces.length));
+  return peer.isForeign || theirs === undefined || held.exceeds(theirs, Math.ceil((swarmBounds.aheadPieces * missing) / table.pieces.length));
+}
+
+/** How often one that can wait has our news: an origin hears them from all agents. */
+function newsEveryMs({ agents }: SwarmState, { info, isForeign }: Peer): number {
+  if (info.origin) return Math.max(swarmBounds.haveOriginMs, agents.length / swarmBounds.haveOriginPerMs);
+  return isForeign ? swarmBounds.haveForeignMs : swarmBounds.aheadMs;
 }
 
 /** The first after `since` of the moments, `everyMs` apart and our own, at which all who can wait have our news. */
