@@ -8,6 +8,7 @@ import type { TargetPhase, Transfer } from '../../proto/fleet.ts';
 import type { Role } from '../../proto/statement.ts';
 import type { SetMembers } from '../../proto/pipeline.ts';
 import type { Deployment, Environment, Member, Promotion, RevisionRecord, State } from './model.ts';
+import { valuesOf } from './overlay-map.ts';
 import { hasFailed, isDone, isInFlight } from './phases.ts';
 
 /** What the shell observed and no journal holds. Milliseconds since 1970. */
@@ -156,7 +157,7 @@ export interface DeploymentProgress {
 
 /** Counts the targets of a deployment. */
 export function deploymentProgress(deployment: Deployment): DeploymentProgress {
-  const targets = [...deployment.targets.values()];
+  const targets = valuesOf(deployment.targets);
   const byPhase: Partial<Record<TargetPhase, number>> = {};
   const transfer = { originBytes: 0, peerBytes: 0, reusedBytes: 0, wastedBytes: 0 };
   for (const target of targets) {
