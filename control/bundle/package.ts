@@ -4,7 +4,7 @@
 // Paths stay those of the repository (`daemon/main.mjs`, `control/main.mjs`), so that a program finds the others beside it as it does in a checkout. Signing
 // and the archive that a distribution wants are not made here; `starling demo` belongs to a checkout, since it deploys one.
 
-import { chmod, mkdir, readFile, symlink } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -13,6 +13,8 @@ import { bundleWeb, iconFile, type WebFile } from './bundle.ts';
 const root = resolve(import.meta.dirname, '../..');
 /** What is started by its path: programs, and what the daemon starts as a process or a thread. */
 const entries = ['daemon/main.ts', 'control/main.ts', 'daemon/install/front.ts', 'daemon/delta/worker.ts'] as const;
+/** The runtime for which the bundles are written. */
+const nodeMajor = 24;
 /** Names on the search path, and what they start. */
 const commands = { starlingd: 'daemon/main.mjs', starling: 'control/main.mjs' } as const;
 
@@ -33,7 +35,7 @@ export async function packageInto(directory: string): Promise<void> {
     splitting: true,
     format: 'esm',
     platform: 'node',
-    target: 'node24',
+    target: `node${nodeMajor}`,
     // Sources stay in memory as long as the program; names stay, for the stacks in reports of errors.
     minifyWhitespace: true,
     minifySyntax: true,
@@ -46,9 +48,20 @@ export async function packageInto(directory: string): Promise<void> {
   });
   await mkdir(join(outdir, 'bin'));
   for (const [name, program] of Object.entries(commands)) {
-    await chmod(join(outdir, program), 0o755);
-    await symlink(join('..', program), join(outdir, 'bin', name));
+    await writeFile(join(outdir, 'bin', name), starterOf(name, program), { mode: 0o755 });
   }
+}
+
+/** What looks at the runtime before anything is read that an older one cannot: to read `await using`, it would only say that it is a mistake. */
+function starterOf(name: string, program: string): string {
+  const refusal = `${name}: Node ${nodeMajor} or newer is needed, and this is \${process.versions.node}: put a newer one first on PATH, or start this file with it`;
+  return `#!/usr/bin/env node
+if (Number(process.versions.node.split('.')[0]) < ${nodeMajor}) {
+  process.stderr.write(\`${refusal}\\n\`);
+  process.exit(1);
+}
+import('../${program}');
+`;
 }
 
 /** The binary of this platform by its name, where the package looks around in its own folder when it starts. */

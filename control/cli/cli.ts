@@ -55,7 +55,7 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
     .option('--url <url>', 'the control plane (STARLING_URL)')
     .option('--token-file <file>', 'file with the token (STARLING_TOKEN_FILE; STARLING_TOKEN is the token itself)')
     .option('--context <name>', 'what `starling login` remembered (STARLING_CONTEXT)')
-    .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(world.stdout.columns, 120) })
+    .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(world.stdout.columns, 120), minWidthToWrap: 20 })
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),

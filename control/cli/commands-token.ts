@@ -43,7 +43,7 @@ export function registerToken(program: Command, world: World): void {
     .option('--environments <names>', '--join: environments that it may be certified for')
     .option('--labels <key=value>', '--join: labels that it gets, which environments select by')
     .option('--uses <count>', '--join: machines that may join with it', '1')
-    .option('--scopes <scopes>', '--api: such as read:*,promote:env/prod,approve:env/prod,upload:app/web or admin:*')
+    .option('--scopes <scopes>', '--api: such as read:*,promote:env/prod,upload:app/web or admin:*')
     .option('--group <groups>', '--api: groups of the person that --name names, separated by commas: where approvals ask for some of a group')
     .option('--ttl <duration>', 'how long it lives, such as 24h or 30d')
     .option('--save <file>', 'write it to a new file that only you can read, instead of printing it')

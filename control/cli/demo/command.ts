@@ -29,6 +29,7 @@ export function registerDemo(program: Command, world: World): void {
     .action(async (flags: DemoFlags, command: Command) => {
       const { terminal } = contextOf(world, command);
       const { runDemo, stopDemo } = await import('./run.ts');
+      if (!world.program.endsWith('.ts')) throw new ControlError('CONFIG_INVALID', 'the demo deploys a checkout of Starling, and this is a package: run `npm run demo` in a checkout');
       if (flags.stop !== undefined) return await stopDemo(world, terminal, resolve(world.directory, flags.stop));
       const targets = Number(flags.targets);
       if (!Number.isInteger(targets) || targets < 2 || targets > portsMax) throw new ControlError('CONFIG_INVALID', `--targets: '${flags.targets}' is not a number from 2 to ${portsMax}`);
