@@ -44,6 +44,7 @@ function checkProblems(config: DeploymentConfig): readonly string[] {
       ...(timeoutMs === undefined ? [] : duration(`healthChecks[${index}].timeoutMs`, timeoutMs, 50, 3_600_000)),
       ...(healthyDeadlineMs !== undefined && (timeoutMs ?? 0) >= healthyDeadlineMs ? [`healthChecks[${index}].timeoutMs: ${timeoutMs} is not below healthyDeadlineMs (${healthyDeadlineMs}), so that nobody would hear how it ended`] : []),
     ]),
+    ...batchSpecs(config).flatMap(({ check, verify }, index) => (check === undefined || verify === undefined ? [] : [`batches[${index}].check: a batch is verified by a workflow or by a health check, here by '${verify}' and '${check}'`])),
     ...batchSpecs(config).flatMap(({ check }, index) => (check === undefined || names.includes(check) ? [] : [`batches[${index}].check: there is no health check '${check}'`])),
   ];
 }

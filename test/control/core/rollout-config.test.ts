@@ -174,6 +174,7 @@ describe('a configuration that cannot work', () => {
     [{ healthChecks: [{ name: 'a', path: 'x' }] }, "healthChecks[0].path: 'x' is not a path such as /healthz"],
     [{ healthChecks: [{ name: 'a', path: '/' }, { name: 'a', path: '/x' }] }, "two of them are called 'a'"],
     [{ healthyDeadlineMs: minuteMs, healthChecks: [{ name: 'a', path: '/', timeoutMs: minuteMs }] }, 'is not below healthyDeadlineMs (60000)'],
+    [{ healthChecks: [{ name: 'a', path: '/' }], batches: [{ size: 1, check: 'a', verify: 'w' }] }, "here by 'w' and 'a'"],
     [{ batches: [{ size: 1, check: 'b' }] }, "batches[0].check: there is no health check 'b'"],
     [{ stripeBy: 'Rack!' }, "'Rack!' is not the key of a label"],
   ])('%j is refused when it is saved', (more, expected) => {
