@@ -105,7 +105,7 @@ async function fleetFindings(api: Api, { environments }: Status): Promise<readon
     roleFinding('proxies', proxies, 'nothing can be pushed: start `starlingd run --roles proxy`'),
     away.length === 0 ? ok('targets', `${agents.length}, all online`) : { check: 'targets', state: 'warning', found: `${away.length} of ${agents.length} not online: ${namesOf(away)}`, fix: '`starling target get NAME` says when it was last heard; look at `starlingd status` there' },
     ...(versions.size > 1 ? [{ check: 'target versions', state: 'warning', found: [...versions].toSorted().join(', '), fix: 'bring all daemons to one version' } as const] : []),
-    ...(ill.length === 0 ? [] : [{ check: 'releases', state: 'failed', found: `not healthy, or not as installed: ${namesOf(ill)}`, fix: '`starling env drift ENVIRONMENT` says what; `starling deployment retry` installs it again' } as const]),
+    ...(ill.length === 0 ? [] : [{ check: 'releases', state: 'failed', found: `not healthy, or not as installed: ${namesOf(ill)}`, fix: '`starling env drift ENVIRONMENT` says what; look at the log of starlingd there, and at its disk' } as const]),
     ...(empty.length === 0 ? [] : [{ check: 'environments', state: 'warning', found: `without a target: ${empty.slice(0, namesMax).join(', ')}`, fix: 'join machines with the labels that it selects: `starling token create --join --environments …`' } as const]),
   ];
 }

@@ -110,6 +110,6 @@ function foundText({ why, app, running, changed }: Drift): string {
 function comingText({ deployment, caughtUp, why, connectivity }: Drift): string {
   if (deployment !== undefined) return `${deployment} is changing it`;
   if (caughtUp) return connectivity === 'online' ? 'a catch-up, as soon as gates allow' : 'a catch-up, when it can be heard';
-  if (why === 'changed') return 'a person: it could not be put back; retry the deployment';
+  if (why === 'changed') return 'a person: it could not be put back; see the log of starlingd there, and its disk';
   return why === 'unhealthy' ? 'a person: see `starling target get`, and its log' : 'a person: a deployment failed on it; retry or roll back';
 }

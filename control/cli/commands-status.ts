@@ -41,16 +41,20 @@ export function registerStatus(program: Command, world: World): void {
 }
 
 export function registerTargets(program: Command, world: World): void {
-  program
-    .command('targets')
+  listing(program.command('targets'), world);
+}
+
+/** Makes a command the list of machines: `starling targets`, and `starling target list`. */
+export function listing(command: Command, world: World): void {
+  command
     .description('list the machines of the fleet')
     .option('-e, --environment <name>', 'only those of an environment')
     .option('-l, --label <key=value>', 'only those with these labels, separated by commas')
     .option('--name <part>', 'only those whose name has this in it')
     .option('--role <role>', 'agent, seed or proxy; agents when it is left out')
     .option('--revoked', 'also those that were barred')
-    .action(async (flags: { readonly environment?: string; readonly label?: string; readonly name?: string; readonly role?: 'agent' | 'seed' | 'proxy'; readonly revoked?: boolean }, command: Command) => {
-      const { api, terminal } = contextOf(world, command);
+    .action(async (flags: { readonly environment?: string; readonly label?: string; readonly name?: string; readonly role?: 'agent' | 'seed' | 'proxy'; readonly revoked?: boolean }, self: Command) => {
+      const { api, terminal } = contextOf(world, self);
       const client = await api();
       // Asked for by itself, an unknown environment would only be an empty list.
       if (flags.environment !== undefined) await client.call('getEnvironment', { params: { environment: flags.environment } });
@@ -140,7 +144,7 @@ function targetLook(now: number): ListLook<Target> {
     empty: 'no such target: `starling token create --join` makes a token that adds one',
     columns: [
       { title: 'TARGET', cell: ({ name }) => name },
-      { title: 'STATE', cell: ({ connectivity, revoked }) => (revoked ? 'revoked' : connectivity), colour: ({ connectivity, revoked }) => (revoked || connectivity === 'offline' ? 'red' : connectivity === 'stale' ? 'yellow' : 'green') },
+      { title: 'STATE', cell: ({ connectivity, revoked, cordoned }) => (revoked ? 'revoked' : `${connectivity}${cordoned === undefined ? '' : ', cordoned'}`), colour: ({ connectivity, revoked }) => (revoked || connectivity === 'offline' ? 'red' : connectivity === 'stale' ? 'yellow' : 'green') },
       { title: 'SEEN', cell: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'not yet' : `${durationText(now - lastSeenAt)} ago`) },
       { title: 'ENVIRONMENTS', cell: ({ environments }) => environments.join(',') || '-' },
       { title: 'RUNNING', cell: ({ running }) => running.map(({ app, number, healthy, drifted }) => `${app}@${number}${healthy === false ? ' unhealthy' : ''}${drifted === undefined ? '' : ` drifted (${countText(drifted, 'file')})`}`).join(', ') || '-' },

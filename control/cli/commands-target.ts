@@ -1,9 +1,11 @@
-// `starling target …`: one machine of the fleet, and the end of its membership. The list is `starling targets` too (commands-status.ts).
+// `starling target …`: one machine of the fleet: its labels, whether deployments begin with it, and the end of its membership. The list is
+// that of `starling targets` (commands-status.ts).
 
 import type { Command } from 'commander';
 import type { Target } from '../../proto/api/targets.ts';
 import { ControlError } from '../errors.ts';
 import { momentsOf } from './commands-restraints.ts';
+import { listing } from './commands-status.ts';
 import { contextOf } from './context.ts';
 import { visible } from './escape.ts';
 import type { Moments } from './moments.ts';
@@ -11,7 +13,8 @@ import { labelsText } from './text.ts';
 import type { World } from './world.ts';
 
 export function registerTarget(program: Command, world: World): void {
-  const target = program.command('target').description('one machine of the fleet; `starling targets` lists them');
+  const target = program.command('target').description('the machines of the fleet, and one of them');
+  listing(target.command('list'), world);
   target
     .command('get')
     .description('what a machine is, runs and does')

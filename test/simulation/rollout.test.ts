@@ -88,10 +88,23 @@ function turnLock(simulation: Simulation): void {
   simulation.command(held ? { kind: 'release-lock', lock: 'quiet', holder: 'ann' } : { kind: 'acquire-lock', lock: 'quiet', scope: { kind: 'all' }, holder: 'ann', reason: 'quiet', includeRollback: false });
 }
 
+/** Somebody takes a machine out of what begins, lets it in again, or changes what selects it. */
+function operate(simulation: Simulation, random: Random): void {
+  const [agent] = simulation.agents.slice(random.below(Math.max(1, simulation.agents.length)));
+  const member = agent === undefined ? undefined : simulation.state.members.get(agent.member);
+  if (member === undefined) return;
+  const { env, ...others } = member.labels;
+  if (random.chance(0.3)) simulation.command({ kind: 'label-member', member: member.member, labels: env === undefined ? { ...others, env: 'prod' } : others });
+  else if (member.cordoned === undefined) simulation.command({ kind: 'cordon-member', member: member.member, reason: 'a new disk' });
+  else simulation.command({ kind: 'uncordon-member', member: member.member });
+}
+
 function runHistory(seed: number): Simulation {
   const random = seeded(seed);
   const locking = seeded(seed + 1_000_000);
   const prefetch = locking.chance(0.4);
+  const operating = seeded(seed + 2_000_000);
+  const operated = operating.pick([0, 0, 0.01]);
   const members = Array.from({ length: 1 + random.below(9) }, (_, index) => `agent-${index}`);
   const simulation = new Simulation(random, randomBehaviours(random, members));
   simulation.command({ kind: 'create-app', app: 'web', project: 'shop' });
@@ -107,6 +120,7 @@ function runHistory(seed: number): Simulation {
     simulation.step();
     if (random.chance(0.01)) randomCommand(simulation, random, `p${index}`);
     if (prefetch && locking.chance(0.01)) turnLock(simulation);
+    if (operating.chance(operated)) operate(simulation, operating);
   }
   return simulation;
 }

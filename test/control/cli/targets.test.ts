@@ -23,10 +23,16 @@ test('labels are set and taken away one by one, by who has seen how they are', a
   expect((await system.control.call('PUT', '/v1/targets/prod-1/labels', { body: { labels: {} } })).status).toBe(428);
 });
 
+test('the list of targets is at both of its names', async () => {
+  expect((await starling('target', 'list', '-o', 'name')).out).toBe('prod-1\nprod-2\n');
+  expect(await starling('target', 'list')).toEqual(await starling('targets'));
+});
+
 test('a cordoned target says so, with the reason, until it is cordoned no longer', async () => {
   expect(await starling('target', 'cordon', 'prod-2')).toMatchObject({ code: 2, err: expect.stringContaining("'--reason <text>' not specified") });
   expect((await starling('target', 'cordon', 'prod-2', '--reason', 'new disk')).out).toBe('prod-2 is cordoned: no deployment begins with it until `starling target uncordon prod-2`\n');
   expect((await starling('target', 'get', 'prod-2')).out).toContain('CORDONED just now: new disk');
+  expect((await starling('targets', '--name', 'prod-2')).out).toContain('offline, cordoned');
   expect((await starling('audit', 'list', '-o', 'json')).out).toContain('member.cordoned');
   expect((await starling('target', 'uncordon', 'prod-2')).out).toBe('prod-2 is no longer cordoned\n');
   expect((await starling('target', 'get', 'prod-2')).out).not.toContain('CORDONED');
