@@ -275,6 +275,21 @@ describe('what is asked of whom', () => {
     expect(one.schedule.requestsInFlight()).toBe(1);
   });
 
+  test('a pause of our own is given back once, however many events have waited in it', () => {
+    const asked = [1, 5].map((events) => {
+      const one = alone(agent('self'), topicInfo(1));
+      one.meet(agent('x'), 'all');
+      one.want();
+      one.meet(agent('y'), 'all');
+      for (let event = 0; event < events; event += 1) one.schedule.take({ kind: 'served', upload: 99, absent: [] }, 60_000);
+      one.schedule.settle(60_000);
+      for (let now = 60_050; now < 90_000; now += 50) if (sent(one.schedule.step({ kind: 'tick' }, now), 'request', 'y').length > 0) return now;
+      return undefined;
+    });
+    expect(asked[0]).toBeGreaterThan(60_000);
+    expect(asked[1]).toBe(asked[0]);
+  });
+
   test('the last pieces are asked of two more when they dawdle, and cancelled when one has come', () => {
     const one = alone(agent('self'), topicInfo(1));
     for (const name of ['x', 'y', 'z', 'w']) one.meet(agent(name), 'all');
