@@ -36,12 +36,12 @@ try {
   const members = [...fleet.agents.map((name) => ({ name, pid: fleet.pid(name) })), ...others];
   const before = members.map(({ pid }) => cpuMs(pid));
   await wait(spanMs);
-  const found = members.map(({ name, pid }, at) => ({ name, residentMiB: residentMiB(pid), share: ((cpuMs(pid) - (before[at] ?? 0)) / spanMs) * 100 }));
+  const found = members.map(({ name, pid }, at) => ({ name, residentMiB: residentMiB(pid), ownMiB: residentMiB(pid, 'RssAnon'), share: ((cpuMs(pid) - (before[at] ?? 0)) / spanMs) * 100 }));
   const ours = found.slice(0, agents);
   const beside = (pick: (one: (typeof found)[number]) => number): Record<string, number> => Object.fromEntries(found.slice(agents).map((one) => [one.name, pick(one)]));
   const neighbours = await Promise.all(fleet.agents.map(async (name) => await neighboursOf(join(fleet.directory, name))));
   const details = { neighbours, load: Number(loadavg()[0]?.toFixed(1)), runtime: runtime.join(' ') };
-  printRow({ row: 'P10', case: `resident, ${agents + 1} members`, figure: median(ours.map(({ residentMiB: mib }) => mib)), unit: 'MiB', goal: 90, runs: agents, peers: beside(({ residentMiB: mib }) => mib), details });
+  printRow({ row: 'P10', case: `resident, ${agents + 1} members`, figure: median(ours.map(({ residentMiB: mib }) => mib)), unit: 'MiB', goal: 90, runs: agents, peers: beside(({ residentMiB: mib }) => mib), details: { ...details, ownMiB: median(ours.map(({ ownMiB }) => ownMiB)) } });
   printRow({ row: 'P10', case: `processor over ${spanMs / 1000} s`, figure: median(ours.map(({ share }) => share)), unit: '% core', goal: 0.2, runs: agents, peers: beside(({ share }) => share), details });
 } finally {
   for (const { end } of others) await end();
@@ -68,8 +68,9 @@ function family(pid: number): readonly number[] {
   return [pid, ...children.flatMap((child) => family(child))];
 }
 
-function residentMiB(pid: number): number {
-  return family(pid).reduce((sum, one) => sum + Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1] ?? 0) / 1024, 0);
+/** `RssAnon`: without the pages of programs, which all processes of one program share. */
+function residentMiB(pid: number, of: 'VmRSS' | 'RssAnon' = 'VmRSS'): number {
+  return family(pid).reduce((sum, one) => sum + Number(new RegExp(`${of}:\\s+(\\d+)`).exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1] ?? 0) / 1024, 0);
 }
 
 /** Of all threads, in milliseconds: the ticks of /proc/PID/stat are too coarse for an idle process. */
