@@ -75,7 +75,8 @@ export function createClient({ token, refused }: ClientOptions): Client {
     const { response, text } = await ask(addressOf(id, options), { method, headers, signal: stop, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
     const offset = Date.parse(response.headers.get('date') ?? '') - now();
     skewMs = Math.abs(offset) >= skewMsMin ? offset : 0;
-    if (response.ok) return { reply: decodeReply<Id>(text), tag: response.headers.get('etag') ?? '*' };
+    const decoded = response.ok ? decodeReply<Id>(text) : undefined;
+    if (decoded !== undefined) return { ...decoded, tag: response.headers.get('etag') ?? '*' };
     const problem = problemOf(response, text);
     if (response.status === 401) refused(problem);
     throw problem;

@@ -5,9 +5,13 @@ import type { OperationId, ReplyOf } from '../../proto/api/operations.ts';
 import type { Problem } from '../../proto/api/schema.ts';
 import type { Report } from '../../proto/fleet.ts';
 
-/** The answer of an operation. `undefined` where there is no body. */
-export function decodeReply<Id extends OperationId>(text: string): ReplyOf<Id> {
-  return (text === '' ? undefined : JSON.parse(text)) as ReplyOf<Id>;
+/** The answer of an operation, with `reply` undefined where there is no body; undefined when it is something else, such as the page of a proxy in between. */
+export function decodeReply<Id extends OperationId>(text: string): { readonly reply: ReplyOf<Id> } | undefined {
+  try {
+    return { reply: (text === '' ? undefined : JSON.parse(text)) as ReplyOf<Id> };
+  } catch {
+    return undefined;
+  }
 }
 
 /** A problem document, or undefined when it is something else, such as the page of a proxy in between. */

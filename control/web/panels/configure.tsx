@@ -2,13 +2,13 @@
 // applied, if nobody has changed the pipeline meanwhile.
 
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Pipeline, Plan } from '../../../proto/api/pipelines.ts';
 import { ClientError } from '../client.ts';
 import { Blockers, Cli, Trouble } from '../parts/small.tsx';
 import { useUi } from '../ui.ts';
-import { commandText, spanText } from '../words.ts';
-import { editedPipeline, edgeOf, readDuration, wishOf, type EdgeWish } from './edit-edge.ts';
+import { commandText } from '../words.ts';
+import { editedPipeline, edgeOf, readDuration, wishOf, writeDuration, type EdgeWish } from './edit-edge.ts';
 
 interface Loaded {
   readonly pipeline: Pipeline;
@@ -25,6 +25,11 @@ export function Configure({ pipeline, edge }: ConfigureProps): JSX.Element {
   const ui = useUi();
   const [loaded, setLoaded] = useState<Loaded | undefined>(undefined);
   const [problem, setProblem] = useState<ClientError | undefined>(undefined);
+  const opener = useRef<HTMLButtonElement>(null);
+  const close = (): void => {
+    setLoaded(undefined);
+    opener.current?.focus();
+  };
   const open = async (): Promise<void> => {
     try {
       const { reply, tag } = await ui.client.tagged('getPipeline', { params: { pipeline } });
@@ -37,9 +42,9 @@ export function Configure({ pipeline, edge }: ConfigureProps): JSX.Element {
   };
   return (
     <div class="deed">
-      <button type="button" aria-expanded={loaded !== undefined} onClick={() => (loaded === undefined ? void open() : setLoaded(undefined))}>Edit this promotion</button>
+      <button ref={opener} type="button" aria-expanded={loaded !== undefined} onClick={() => (loaded === undefined ? void open() : close())}>Edit this promotion</button>
       <Trouble problem={problem} />
-      {loaded !== undefined && <ConfigureForm loaded={loaded} edge={edge} close={() => setLoaded(undefined)} />}
+      {loaded !== undefined && <ConfigureForm loaded={loaded} edge={edge} close={close} />}
     </div>
   );
 }
@@ -48,15 +53,19 @@ function ConfigureForm({ loaded: { pipeline, tag }, edge, close }: { readonly lo
   const ui = useUi();
   const spec = edgeOf(pipeline.spec, edge);
   const [wish, setWish] = useState<EdgeWish>(() => (spec === undefined ? { auto: false, soakMs: 0, windows: [], after: [] } : wishOf(spec)));
-  const [soak, setSoak] = useState(wish.soakMs === 0 ? '' : spanText(wish.soakMs));
+  const [soak, setSoak] = useState(writeDuration(wish.soakMs));
   const [plan, setPlan] = useState<Plan | undefined>(undefined);
   const [problem, setProblem] = useState<ClientError | undefined>(undefined);
+  const [busy, setBusy] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+  useLayoutEffect(() => form.current?.querySelector<HTMLElement>('input')?.focus(), []);
   const params = { pipeline: pipeline.pipeline };
   const change = (more: Partial<EdgeWish>): void => {
     setWish((before) => ({ ...before, ...more }));
     setPlan(undefined);
   };
   const submit = async (): Promise<void> => {
+    setBusy(true);
     try {
       const soakMs = readDuration(soak);
       if (soakMs === undefined) throw new ClientError('INVALID_REQUEST', `'${soak}' is not a duration: write 90min, 1h 30min or 2d`);
@@ -70,12 +79,21 @@ function ConfigureForm({ loaded: { pipeline, tag }, edge, close }: { readonly lo
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       setProblem(error);
+    } finally {
+      setBusy(false);
     }
   };
   return (
     <form
+      ref={form}
       class="deed-form"
       aria-label="Edit this promotion"
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape') return;
+        // The panel around it stays.
+        event.stopPropagation();
+        close();
+      }}
       onSubmit={(event) => {
         event.preventDefault();
         void submit();
@@ -93,7 +111,7 @@ function ConfigureForm({ loaded: { pipeline, tag }, edge, close }: { readonly lo
       <p><small>A pipeline that is kept in a file goes back to what the file says when that is applied the next time. The file as it is after this:</small></p>
       <Cli command={commandText(['pipeline', 'export', pipeline.pipeline])} />
       <p class="buttons">
-        {plan === undefined ? <button type="submit" class="main">What would this change?</button> : plan.kind !== 'none' && <button type="submit" class="main">Apply</button>}
+        {plan === undefined ? <button type="submit" class="main" disabled={busy}>{busy ? 'asking …' : 'What would this change?'}</button> : plan.kind !== 'none' && <button type="submit" class="main" disabled={busy}>{busy ? 'asking …' : 'Apply'}</button>}
         <button type="button" class="quiet" onClick={close}>Leave it</button>
       </p>
     </form>

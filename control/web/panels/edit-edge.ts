@@ -50,3 +50,16 @@ export function readDuration(text: string): number | undefined {
   for (const [, count = '0', unit = 's'] of trimmed.matchAll(/(\d+(?:\.\d+)?)\s*(min|[smhd])/g)) ms += Number(count) * (unit === 's' ? factors.s : unit === 'h' ? factors.h : unit === 'd' ? factors.d : factors.min);
   return Math.round(ms);
 }
+
+/** A duration to the millisecond as {@link readDuration} reads it: what is not touched stays what it is. Nothing of none. */
+export function writeDuration(ms: number): string {
+  const parts: string[] = [];
+  let rest = ms;
+  for (const unit of ['d', 'h', 'min'] as const) {
+    const count = Math.floor(rest / factors[unit]);
+    if (count > 0) parts.push(`${count} ${unit}`);
+    rest -= count * factors[unit];
+  }
+  if (rest > 0) parts.push(`${rest / factors.s} s`);
+  return parts.join(' ');
+}

@@ -1,8 +1,9 @@
 // What an edit on the screen means for the whole pipeline, what reaches into it, and how a fleet is coloured.
 
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { heatOf, lanes, legendOf, troubles } from '../../../control/web/deployment/heat.ts';
-import { editedPipeline, edgeOf, readDuration, wishOf } from '../../../control/web/panels/edit-edge.ts';
+import { editedPipeline, edgeOf, readDuration, wishOf, writeDuration } from '../../../control/web/panels/edit-edge.ts';
 import { reaches } from '../../../control/web/panels/reach.ts';
 import type { Pipeline } from '../../../proto/api/pipelines.ts';
 import type { DeploymentTarget } from '../../../proto/api/deployments.ts';
@@ -36,6 +37,11 @@ describe('editedPipeline()', () => {
 
 test.each([['', 0], ['90', 5_400_000], ['90min', 5_400_000], ['1 h 30 min', 5_400_000], ['1h 30m', 5_400_000], ['2 d', 172_800_000], ['45s', 45_000], ['1.5h', 5_400_000], ['soon', undefined], ['5 weeks', undefined], ['1h later', undefined]])('readDuration(%j) is %j', (text, ms) => {
   expect(readDuration(text)).toBe(ms);
+});
+
+test('a duration is written so that it is read as the same: what nobody touches is not changed by an edit', () => {
+  expect([0, 90_061_500, 5_400_000].map(writeDuration)).toEqual(['', '1 d 1 h 1 min 1.5 s', '1 h 30 min']);
+  fc.assert(fc.property(fc.integer({ min: 0, max: 400 * 86_400_000 }), (ms) => readDuration(writeDuration(ms)) === ms));
 });
 
 test('reaches() tells what lies in a scope', () => {
