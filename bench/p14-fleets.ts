@@ -12,14 +12,21 @@ interface Run extends Outcome {
 
 const isFull = process.argv.includes('--full');
 const numbers = (name: string, otherwise: readonly number[]): readonly number[] => process.env[name]?.split(',').map(Number) ?? otherwise;
-const [seedCount = 1] = numbers('STARLING_P14_SEEDS', [isFull ? 3 : 1]);
+const [seedsAsked] = numbers('STARLING_P14_SEEDS', []);
 const sizes = numbers('STARLING_P14_AGENTS', isFull ? [100, 1_000, 10_000] : [100, 1_000]);
 const chosen = numbers('STARLING_P14_CASES', isFull ? [...cases.keys()] : [0]);
 /** Scenes with something wrong in them are played in fleets up to this size: ten thousand tell no more, and take ten times as long. */
 const wrongMax = 1_000;
 
+/** Twenty seeds where that takes minutes, three where something is wrong with a thousand, one of ten thousand: those take minutes each. */
+function seedCount(one: Case, agents: number): number {
+  if (seedsAsked !== undefined) return seedsAsked;
+  if (!isFull || agents > wrongMax) return 1;
+  return agents === wrongMax && one !== cases[0] ? 3 : 20;
+}
+
 function measure(one: Case, agents: number): readonly Run[] {
-  return Array.from({ length: seedCount }, (_, index) => {
+  return Array.from({ length: seedCount(one, agents) }, (_, index) => {
     const before = process.cpuUsage();
     const outcome = play({ ...one.scene, agents }, index + 1);
     const { user, system } = process.cpuUsage(before);
