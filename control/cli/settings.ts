@@ -99,7 +99,7 @@ export async function resolveEndpoint(world: Surroundings, flags: EndpointFlags)
 /** The one token in a file. @throws {ControlError} CONFIG_INVALID */
 export async function readToken(path: string): Promise<string> {
   const text = await readText(path, 'the token');
-  if (text === undefined) throw new ControlError('CONFIG_INVALID', `cannot read the token from ${path}: there is no such file`);
+  if (text === undefined) throw new ControlError('CONFIG_INVALID', `cannot read the token from ${path}: there is no such file; \`starling control\` writes the first one when it starts, and \`starling token create --api --save FILE\` makes others`);
   if (text.length > tokenBytesMax || text.trim() === '') throw new ControlError('CONFIG_INVALID', `${path} holds no token: expected one line of at most ${tokenBytesMax} bytes`);
   return text.trim();
 }

@@ -1,12 +1,15 @@
 // The programs as a machine gets them: made into a directory of their own, and run from there alone.
 
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { packageInto } from '../../control/bundle/package.ts';
 import { Fleet, fleetNames } from '../support/fleet.ts';
 
+const run = promisify(execFile);
 const timeout = 120_000;
 const config = { batches: ['100%'], maxParallel: '100%', minHealthy: 0, bakeMs: 0, autoRollback: true };
 const spec = `apiVersion: starling/v1
@@ -47,6 +50,15 @@ test('the packaged programs join, deploy a service behind its front, and deploy 
     await deploy(word);
     const answer = await fetch(`http://127.0.0.1:${fleet.servicePorts[0]}/`, { headers: { connection: 'close' } });
     expect(await answer.text()).toBe(word);
+  }
+});
+
+test('what lies on the search path starts the programs, and names the runtime that it needs on an older one', { timeout }, async () => {
+  const old = "data:text/javascript,Object.defineProperty(process, 'versions', { value: { node: '20.0.0' } })";
+  for (const name of ['starling', 'starlingd']) {
+    const path = join(scratch, 'programs', 'bin', name);
+    expect(await run(process.execPath, [path, '--version'])).toMatchObject({ stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+    await expect(run(process.execPath, ['--import', old, path, '--version'])).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/Node 24 or newer is needed, and this is 20\.0\.0/) });
   }
 });
 
