@@ -143,7 +143,7 @@ test('CDS-20 promotion list, get and abort; target get; app get', async () => {
   expect((await starling('olga', 'promotion', 'abort', promotion, '--reason', 'not today')).out).toContain('aborted: not today');
   expect(await starling('olga', 'promotion', 'get', 'nothing')).toMatchObject({ code: 3 });
   expect(await starling('olga', 'promotion', 'list', '--phase', 'stuck')).toMatchObject({ code: 2, err: expect.stringContaining("'stuck' is none of waiting, deploying") });
-  expect((await starling('olga', 'target', 'get', 'prod-1')).out).toMatch(/^prod-1 {2}agent {2}offline\n {2}member prod-1, joined/);
+  expect((await starling('olga', 'target', 'get', 'prod-1')).out).toMatch(/^prod-1 {2}agent {2}offline, not heard since the control plane was started\n {2}member prod-1, joined/);
   expect(await starling('olga', 'target', 'revoke', 'prod-1', '--reason', 'stolen')).toMatchObject({ code: 4 });
   expect((await starling('olga', 'app', 'get', 'web')).out).toBe('web of project shop: 2 revisions, newest web@2\n');
 });
