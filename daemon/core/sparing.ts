@@ -44,7 +44,8 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
     const givenAt = topic.givenAt?.[ordinal] ?? 0;
     // One that has announced something since is at work, and will come to this one.
     const patienceMs = view.newsAt > givenAt ? swarmBounds.givenMs : swarmBounds.givenSilentMs;
-    const isUnderWay = view.held?.has(ordinal) !== true && state.now - givenAt < patienceMs;
+    // And what it has just got is on its way from there.
+    const isUnderWay = state.now - givenAt < (view.held?.has(ordinal) === true ? swarmBounds.aloneMs : patienceMs);
     if (isKeeper(view) || isAlone(state, topic, view, ordinal)) return [];
     if (!wasRedirected || isUnderWay) found.push(given);
   }
