@@ -19,8 +19,12 @@ export function overlaid<V>(base: ReadonlyMap<string, V>, changes: Changes<V>): 
   const all = new Map<string, V | undefined>(base instanceof OverlayMap ? base.changes : changes);
   if (base instanceof OverlayMap) changes.forEach((value, key) => all.set(key, value));
   if (flat.size >= plainSizeMax && all.size <= changesMax) return new OverlayMap<V>(flat, all);
+  return merged(flat, all);
+}
+
+function merged<V>(flat: ReadonlyMap<string, V>, changes: Changes<V>): ReadonlyMap<string, V> {
   const copy = new Map(flat);
-  for (const [key, value] of all) {
+  for (const [key, value] of changes) {
     if (value === undefined) copy.delete(key);
     else copy.set(key, value);
   }
@@ -49,22 +53,27 @@ class OverlayMap<V> implements EditableMap<V> {
   flat: ReadonlyMap<string, V>;
   changes: Map<string, V | undefined>;
   size: number;
+  /** Whether nothing that `flat` holds was taken out. Nothing is, in place: entries are only put. */
+  readonly #areAllThere: boolean;
 
   constructor(flat: ReadonlyMap<string, V>, changes: Map<string, V | undefined>) {
     this.flat = flat;
     this.changes = changes;
     let size = flat.size;
-    for (const [key, value] of changes) size += Number(value !== undefined) - Number(flat.has(key));
+    let areAllThere = true;
+    for (const [key, value] of changes) {
+      size += Number(value !== undefined) - Number(flat.has(key));
+      areAllThere &&= value !== undefined;
+    }
     this.size = size;
+    this.#areAllThere = areAllThere;
   }
 
   set(key: string, value: V): void {
     if (!this.has(key)) this.size += 1;
     this.changes.set(key, value);
     if (this.changes.size <= changesMax) return;
-    const merged = new Map<string, V>();
-    this.forEach((kept, name) => merged.set(name, kept));
-    this.flat = merged;
+    this.flat = merged(this.flat, this.changes);
     this.changes = new Map();
   }
 
@@ -115,6 +124,9 @@ class OverlayMap<V> implements EditableMap<V> {
   /** An entry as it is now, which was `kept` when `flat` was made: whoever goes through the map may put entries meanwhile. */
   #newest(flat: ReadonlyMap<string, V>, key: string, kept: V): V | undefined {
     if (this.flat !== flat) return this.get(key);
-    return this.changes.has(key) ? this.changes.get(key) : kept;
+    const changed = this.changes.get(key);
+    // Most have not changed: whether this one was taken out is a question only where something is known to be missing.
+    if (changed !== undefined || this.#areAllThere) return changed ?? kept;
+    return this.changes.has(key) ? undefined : kept;
   }
 }

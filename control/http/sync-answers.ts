@@ -32,6 +32,8 @@ export class SyncAnswers {
   /** By what tells one roster from another, the text or the change itself, oldest first. */
   readonly #kept = new Map<unknown, Kept>();
   readonly #orders = new Map<string, Uint8Array>();
+  /** Whole answers that bring one order, by that, with what else was in the last of them. */
+  readonly #whole = new Map<string, { readonly rest: string; readonly bytes: Uint8Array }>();
 
   /** `accepted` is the request's Accept-Encoding. */
   async encode(answer: SyncReply, accepted: string | string[] | undefined): Promise<EncodedAnswer> {
@@ -42,11 +44,23 @@ export class SyncAnswers {
     return { bytes: await compressed, encoding: 'gzip' };
   }
 
+  /** Targets of one order are told the same with it, mostly: those bytes are put together once. */
   #withOrders({ orders, ...others }: SyncReply): Uint8Array {
-    const rest = encoded({ orders: [], ...others });
-    // `{"orders":[` and what follows, with the orders in between.
+    const rest = text({ orders: [], ...others });
+    const [order] = orders;
+    if (orders.length > 1 || order === undefined) return this.#joined(orders, rest);
+    const kept = this.#whole.get(order);
+    if (kept?.rest === rest) return kept.bytes;
+    const bytes = this.#joined(orders, rest);
+    this.#whole.set(order, { rest, bytes });
+    dropOldest(this.#whole, ordersMax);
+    return bytes;
+  }
+
+  /** `{"orders":[` and what follows, with the orders in between. */
+  #joined(orders: readonly string[], rest: string): Uint8Array {
     const parts = orders.flatMap((order, index) => [index === 0 ? beforeOrders : comma, this.#orderBytes(order)]);
-    return Buffer.concat([...parts, rest.subarray(beforeOrders.length)]);
+    return Buffer.concat([...parts, Buffer.from(rest).subarray(beforeOrders.length)]);
   }
 
   #orderBytes(order: string): Uint8Array {
@@ -83,9 +97,13 @@ function commonIn({ roster, rosterChange, orders, metadata, certificate, pollAft
   return roster ?? rosterChange;
 }
 
-/** @throws when it does not fit its schema: that is our own mistake. */
 function encoded(answer: SyncReply): Uint8Array {
-  if (form.Check(answer)) return Buffer.from(JSON.stringify(answer));
+  return Buffer.from(text(answer));
+}
+
+/** @throws when it does not fit its schema: that is our own mistake. */
+function text(answer: SyncReply): string {
+  if (form.Check(answer)) return JSON.stringify(answer);
   const first = form.Errors(answer)[0];
   throw new Error(`the answer to a sync does not fit its schema: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
 }
