@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock, type Clock } from '../../../control/clock.ts';
 import type { Command } from '../../../control/core/command.ts';
 import { handle } from '../../../control/core/commands.ts';
+import { rolePublished } from '../../../control/core/effects.ts';
 import { ControlError } from '../../../control/errors.ts';
 import { openLevelJournal } from '../../../control/journal/level.ts';
 import { createMetrics } from '../../../control/metrics.ts';
@@ -254,4 +255,22 @@ test('P-3 what a process published before it died is said by the next, and what 
   await world.ask({ kind: 'promote', promotion: 'back', environment: 'prod', revision: '1' });
   await world.reconciler.settle();
   expect(await roles(world)).toEqual([[1, revisionOf(world, 1)], [2, revisionOf(world, 2)], [3, revisionOf(world, 1)]]);
+});
+
+test('a role that is signed again is no progress of a deployment', async () => {
+  const clock = new ManualClock();
+  await using world = await open({ clock });
+  await populate(world);
+  await promote(world);
+  await world.reconciler.settle();
+  const standing = () => {
+    const { environments, deployments } = world.projection.state();
+    const prod = environments.get('prod');
+    return { role: prod?.role, progressedAt: deployments.get(prod?.activeDeployment ?? '')?.progressedAt };
+  };
+  const { role, progressedAt } = standing();
+  if (role === undefined || progressedAt === undefined) throw new Error('nothing is under way');
+  clock.pass(5_000);
+  await world.projection.transact('system', () => ({ events: [rolePublished('prod', role.version + 1, role.revisions)], result: undefined }));
+  expect(standing()).toEqual({ role: { ...role, version: role.version + 1 }, progressedAt });
 });
