@@ -2,13 +2,13 @@
 // journal that they fill. Machines answer at once whatever they are told.
 
 import { decide } from '../control/core/decide.ts';
-import { evolveAll, initialState } from '../control/core/evolve.ts';
-import { handle } from '../control/core/commands.ts';
-import type { Command } from '../control/core/command.ts';
+import { evolveAll, initialState } from '../control/core/evolve/evolve.ts';
+import { handle } from '../control/core/commands/commands.ts';
+import type { Command } from '../control/core/commands/command.ts';
 import { orderIssued, rolePublished } from '../control/core/effects.ts';
 import type { UnsignedOrder } from '../control/core/effects.ts';
-import type { State } from '../control/core/model.ts';
-import type { Observed } from '../control/core/select.ts';
+import type { State } from '../control/core/model/model.ts';
+import type { Observed } from '../control/core/model/select.ts';
 import { deploymentDefaults } from '../proto/api/environments.ts';
 import type { Event } from '../proto/events.ts';
 import type { PipelineSpec } from '../proto/pipeline.ts';

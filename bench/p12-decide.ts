@@ -3,8 +3,8 @@
 // fifty: at night for their windows, and in a freeze.
 
 import { decide } from '../control/core/decide.ts';
-import { evolve } from '../control/core/evolve.ts';
-import type { Observed } from '../control/core/select.ts';
+import { evolve } from '../control/core/evolve/evolve.ts';
+import type { Observed } from '../control/core/model/select.ts';
 import type { JournalEntry } from '../proto/events.ts';
 import { DecidedFleet, environmentsOf, now } from './decided-fleet.ts';
 import { median, printRow } from './rows.ts';

@@ -4,7 +4,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from './clock.ts';
-import type { State } from './core/model.ts';
+import type { State } from './core/model/model.ts';
 import { demand, submit, type Facts } from './fleet/facts.ts';
 import type { RandomBytes } from './random.ts';
 import { createFileOnce, readText } from './trust/durable.ts';

@@ -2,10 +2,10 @@
 
 import type { JournalEntry } from '../proto/events.ts';
 import type { Transfer } from '../proto/fleet.ts';
-import { evaluateGates } from './core/gates.ts';
-import type { State } from './core/model.ts';
-import type { Observed } from './core/select.ts';
-import { targetsOf } from './core/select.ts';
+import { evaluateGates } from './core/gates/gates.ts';
+import type { State } from './core/model/model.ts';
+import type { Observed } from './core/model/select.ts';
+import { targetsOf } from './core/model/select.ts';
 import type { Presence } from './fleet/presence.ts';
 import { words, type Metrics, type Readings } from './metrics.ts';
 import type { Notifier } from './notify/notifier.ts';

@@ -1,9 +1,9 @@
 // The part of the control plane that has work done: steps of workflows, their logs, and the desk where workers come for them.
 
 import { join } from 'node:path';
-import type { Command } from './core/command.ts';
-import type { State } from './core/model.ts';
-import type { Observed } from './core/select.ts';
+import type { Command } from './core/commands/command.ts';
+import type { State } from './core/model/model.ts';
+import type { Observed } from './core/model/select.ts';
 import type { Clock } from './clock.ts';
 import type { Done, Facts } from './fleet/facts.ts';
 import type { WorkOptions } from './http/api-work.ts';

@@ -1,5 +1,5 @@
 // The facts of pipelines: what is configured, what people and workflows hold back, and what was approved. Part of Event
-// (events.ts); folded by control/core/evolve-pipeline.ts and evolve-approval.ts.
+// (events.ts); folded by control/core/evolve/pipeline.ts and evolve/approval.ts.
 
 import type { Digest } from './cid.ts';
 import type { ApprovalRule, PipelineSpec, SetMembers } from './pipeline.ts';

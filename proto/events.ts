@@ -1,5 +1,5 @@
 // The facts of the journal: everything that the control plane ever decided or was told, in the past tense.
-// State is their fold (control/core/evolve.ts); /v1/events streams them. A published kind never changes its meaning.
+// State is their fold (control/core/evolve/evolve.ts); /v1/events streams them. A published kind never changes its meaning.
 
 import type { Cid, Digest } from './cid.ts';
 import type { BuildEvent } from './events-build.ts';

@@ -3,25 +3,25 @@
 // It takes one step of each environment; the caller appends, performs, folds, and asks again until nothing comes.
 
 import type { Event } from '../../proto/events.ts';
-import { cutBatches, inTurn } from './arithmetic.ts';
-import { automation } from './automation.ts';
-import { batchSpecs, rollbackSpecs, sizesOf } from './batches.ts';
-import { catchUp } from './catch-up.ts';
-import { handle } from './commands.ts';
+import { cutBatches, inTurn } from './rollout/arithmetic.ts';
+import { automation } from './automation/automation.ts';
+import { batchSpecs, rollbackSpecs, sizesOf } from './rollout/batches.ts';
+import { catchUp } from './rollout/catch-up.ts';
+import { handle } from './commands/commands.ts';
 import type { Effect } from './effects.ts';
-import { evaluateGates } from './gates.ts';
-import type { GateResult } from './gates.ts';
-import type { Deployment, Environment, Promotion, State } from './model.ts';
-import { isWorthFetching, prefetchEnded, prefetchOf, stepPrefetch } from './prefetch.ts';
-import { rejected } from './rejection.ts';
-import { stepRollback } from './rollback.ts';
-import { stepRollout } from './rollout.ts';
-import { membersOf, revisionOf, deployableTargets } from './select.ts';
-import type { Observed } from './select.ts';
-import { seenBy } from './seen.ts';
-import { nothing, orderEffect } from './step.ts';
-import type { Step } from './step.ts';
-import { displaced, verdictIn } from './verification.ts';
+import { evaluateGates } from './gates/gates.ts';
+import type { GateResult } from './gates/gates.ts';
+import type { Deployment, Environment, Promotion, State } from './model/model.ts';
+import { isWorthFetching, prefetchEnded, prefetchOf, stepPrefetch } from './rollout/prefetch.ts';
+import { rejected } from './automation/rejection.ts';
+import { stepRollback } from './rollout/rollback.ts';
+import { stepRollout } from './rollout/rollout.ts';
+import { membersOf, revisionOf, deployableTargets } from './model/select.ts';
+import type { Observed } from './model/select.ts';
+import { seenBy } from './history/seen.ts';
+import { nothing, orderEffect } from './rollout/step.ts';
+import type { Step } from './rollout/step.ts';
+import { displaced, verdictIn } from './automation/verification.ts';
 
 export interface Decision {
   /** To be appended in this order, all or none, when the journal's head is still `state.head`. */

@@ -6,8 +6,8 @@ import type { Event, JournalEntry } from '../../proto/events.ts';
 import type { NoticeName } from '../../proto/notification.ts';
 import { setText } from './gates/blocker.ts';
 import { placeOf } from './gates/place.ts';
-import type { Pipeline } from './model-pipeline.ts';
-import type { State } from './model.ts';
+import type { Pipeline } from './model/pipeline.ts';
+import type { State } from './model/model.ts';
 
 /** One thing to be told to one channel. */
 export interface Notice {

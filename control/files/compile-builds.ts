@@ -3,7 +3,7 @@
 
 import type { BuildSettings } from '../../proto/events-build.ts';
 import { settingsProblems } from '../core/build/settings.ts';
-import type { BuildWish } from '../core/command-governance.ts';
+import type { BuildWish } from '../core/commands/command-governance.ts';
 import type { Findings } from './findings.ts';
 import type { PipelineText } from './schema.ts';
 import type { Path } from './source.ts';

@@ -5,7 +5,7 @@ import { deploymentDefaults } from '../../proto/api/environments.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
 import type { CoverageSpec } from '../../proto/pipeline.ts';
 import type { AlarmSpec, BatchSpec, FineConfig, HealthCheckSpec } from '../../proto/rollout-config.ts';
-import { configProblems } from '../core/config.ts';
+import { configProblems } from '../core/pipeline/config.ts';
 import type { Findings } from './findings.ts';
 import type { DeploymentText } from './schema.ts';
 import type { Path } from './source.ts';

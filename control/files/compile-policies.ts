@@ -1,7 +1,7 @@
 // Compliance policies of a file as policies of the model.
 
 import type { CompliancePolicy, ComplianceRule } from '../../proto/pipeline.ts';
-import { lackingOf } from '../core/frameworks.ts';
+import { lackingOf } from '../core/compliance/frameworks.ts';
 import type { Findings } from './findings.ts';
 import type { PolicyText } from './schema.ts';
 import type { Path } from './source.ts';

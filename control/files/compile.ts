@@ -3,11 +3,11 @@
 
 import { brokenPathRule } from '../../proto/path.ts';
 import type { PipelineSpec } from '../../proto/pipeline.ts';
-import type { BuildWish, EnvironmentWish } from '../core/command-governance.ts';
-import { applyPipeline } from '../core/commands-pipeline.ts';
-import { environmentNameMax, labelProblems } from '../core/config.ts';
-import { isRange } from '../core/versions.ts';
-import { initialState } from '../core/evolve.ts';
+import type { BuildWish, EnvironmentWish } from '../core/commands/command-governance.ts';
+import { applyPipeline } from '../core/commands/pipeline.ts';
+import { environmentNameMax, labelProblems } from '../core/pipeline/config.ts';
+import { isRange } from '../core/model/versions.ts';
+import { initialState } from '../core/evolve/evolve.ts';
 import { buildOf } from './compile-builds.ts';
 import { deploymentOf, plainDeployment, type CompiledDeployment } from './compile-deployments.ts';
 import { environmentsOf, graphOf } from './compile-graph.ts';

@@ -2,9 +2,9 @@
 // Implemented by control/run/projection.ts.
 
 import type { Event, JournalEntry } from '../../proto/events.ts';
-import { handle } from '../core/commands.ts';
-import type { Accepted, Answer, Command, RefusalCode, Refused } from '../core/command.ts';
-import type { State } from '../core/model.ts';
+import { handle } from '../core/commands/commands.ts';
+import type { Accepted, Answer, Command, RefusalCode, Refused } from '../core/commands/command.ts';
+import type { State } from '../core/model/model.ts';
 import type { Clock } from '../clock.ts';
 import { ControlError, type ControlErrorCode } from '../errors.ts';
 

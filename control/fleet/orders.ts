@@ -2,9 +2,9 @@
 
 import type { SyncRequest } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
-import type { IssuedOrder, Member, State } from '../core/model.ts';
-import { revisionOf } from '../core/select.ts';
-import { isHolding } from '../core/swarm.ts';
+import type { IssuedOrder, Member, State } from '../core/model/model.ts';
+import { revisionOf } from '../core/model/select.ts';
+import { isHolding } from '../core/swarm/swarm.ts';
 
 /** Orders in one answer; the member comes again for the rest. */
 const ordersMax = 64;

@@ -4,9 +4,9 @@
 
 import type { RosterChange } from '../../proto/roster-change.ts';
 import type { Roster, RosterMember } from '../../proto/statement.ts';
-import { barredMs, isBarred } from '../core/barred.ts';
-import type { Member, State } from '../core/model.ts';
-import { zoneOf } from '../core/zones.ts';
+import { barredMs, isBarred } from '../core/model/barred.ts';
+import type { Member, State } from '../core/model/model.ts';
+import { zoneOf } from '../core/model/zones.ts';
 
 /** Changes of membership are told together: each of them is new to everybody. */
 const delayMsMin = 200;

@@ -2,7 +2,7 @@
 
 import { limits } from '../../proto/limits.ts';
 import type { Certificate } from '../../proto/statement.ts';
-import type { Member } from '../core/model.ts';
+import type { Member } from '../core/model/model.ts';
 import type { TrustRepository } from '../trust/repository.ts';
 
 const { certificateLifeMs } = limits;

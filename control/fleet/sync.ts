@@ -3,7 +3,7 @@
 import type { JournalEntry } from '../../proto/events.ts';
 import type { SyncReply, SyncRequest } from '../../proto/fleet.ts';
 import type { Clock } from '../clock.ts';
-import type { Member, State } from '../core/model.ts';
+import type { Member, State } from '../core/model/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';

@@ -1,7 +1,7 @@
 // Handlers of tokens and of the status summary.
 
 import { apiTokenTtlMsDefault, joinTokenTtlMsDefault, type CreateToken } from '../../proto/api/tokens.ts';
-import type { State } from '../core/model.ts';
+import type { State } from '../core/model/model.ts';
 import { answered, etagOf, found, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { pageById } from './paging.ts';
 import { environmentView, tokenView } from './views.ts';

@@ -2,15 +2,15 @@
 // carries: nothing in a body says otherwise.
 
 import type { approvalStatuses } from '../../proto/api/approvals.ts';
-import type { Command } from '../core/command.ts';
+import type { Command } from '../core/commands/command.ts';
 import { asCounted } from '../core/gates/approval.ts';
-import { evaluateGates } from '../core/gates.ts';
+import { evaluateGates } from '../core/gates/gates.ts';
 import { placeOf } from '../core/gates/place.ts';
-import type { Blocker } from '../core/gates.ts';
-import type { Promotion, State } from '../core/model.ts';
-import type { Observed } from '../core/select.ts';
-import { membersOf } from '../core/select.ts';
-import { setIdOf } from '../core/sets.ts';
+import type { Blocker } from '../core/gates/gates.ts';
+import type { Promotion, State } from '../core/model/model.ts';
+import type { Observed } from '../core/model/select.ts';
+import { membersOf } from '../core/model/select.ts';
+import { setIdOf } from '../core/model/sets.ts';
 import { ControlError } from '../errors.ts';
 import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
 import type { Caller } from './auth.ts';

@@ -4,7 +4,7 @@ import type { AutoBuildView, BuildView } from '../../proto/api/builds.ts';
 import { buildsOf } from '../core/build/commands.ts';
 import type { AutoBuild, Build } from '../core/build/model.ts';
 import { isBuilt } from '../core/build/model.ts';
-import type { State } from '../core/model.ts';
+import type { State } from '../core/model/model.ts';
 import type { BranchWatcher } from '../work/watcher.ts';
 import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
 import type { WorkOptions } from './api-work.ts';

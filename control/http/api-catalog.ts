@@ -3,10 +3,10 @@
 import { deploymentDefaults, type DeploymentConfigInput } from '../../proto/api/environments.ts';
 import type { Grant } from '../../proto/statement.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
-import { explain } from '../core/explain.ts';
-import type { Environment, State } from '../core/model.ts';
-import { deploySpecOf } from '../core/pipeline-problems.ts';
-import { targetsOf } from '../core/select.ts';
+import { explain } from '../core/explain/explain.ts';
+import type { Environment, State } from '../core/model/model.ts';
+import { deploySpecOf } from '../core/pipeline/problems.ts';
+import { targetsOf } from '../core/model/select.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { parseSelector } from './label-selector.ts';
 import { pageByKey } from './paging.ts';

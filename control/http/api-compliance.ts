@@ -3,14 +3,14 @@
 
 import type { CompliancePolicy, Evidence } from '../../proto/api/approvals.ts';
 import type { JournalEntry } from '../../proto/events.ts';
-import { evidenceOf, type Finding } from '../core/evidence.ts';
-import { lackingOf } from '../core/frameworks.ts';
+import { evidenceOf, type Finding } from '../core/compliance/evidence.ts';
+import { lackingOf } from '../core/compliance/frameworks.ts';
 import type { Exemption } from '../core/gates/blocker.ts';
-import type { Promotion, State } from '../core/model.ts';
-import { personOf } from '../core/people.ts';
-import { descriptionOf } from '../core/revisions.ts';
-import { revisionOf } from '../core/select.ts';
-import { canonicalText } from '../core/sets.ts';
+import type { Promotion, State } from '../core/model/model.ts';
+import { personOf } from '../core/model/people.ts';
+import { descriptionOf } from '../core/model/revisions.ts';
+import { revisionOf } from '../core/model/select.ts';
+import { canonicalText } from '../core/model/sets.ts';
 import { found, type ApiOptions, type Handlers } from './api.ts';
 import type { Caller } from './auth.ts';
 import { pageByKey } from './paging.ts';

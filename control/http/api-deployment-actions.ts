@@ -1,8 +1,8 @@
 // Handlers of what people do to one deployment: pause, resume, go on, try again. Looking at deployments, and aborting them,
 // is api-rollout.ts.
 
-import type { Command } from '../core/command.ts';
-import type { State } from '../core/model.ts';
+import type { Command } from '../core/commands/command.ts';
+import type { State } from '../core/model/model.ts';
 import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
 import { promotionView } from './views.ts';
 import { deploymentSummary } from './views-deployments.ts';

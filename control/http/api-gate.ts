@@ -1,11 +1,11 @@
 // The handler of the gate: what holds an environment now, or would at another time, or with another revision. The answer is that of
 // admission and automation (T-2).
 
-import type { Candidate } from '../core/gates.ts';
-import { evaluateGates } from '../core/gates.ts';
-import type { Environment, State } from '../core/model.ts';
-import { observedAt } from '../core/openings.ts';
-import { findSet, revisionOf } from '../core/select.ts';
+import type { Candidate } from '../core/gates/gates.ts';
+import { evaluateGates } from '../core/gates/gates.ts';
+import type { Environment, State } from '../core/model/model.ts';
+import { observedAt } from '../core/windows/openings.ts';
+import { findSet, revisionOf } from '../core/model/select.ts';
 import { ControlError } from '../errors.ts';
 import { found, type ApiOptions, type Handlers } from './api.ts';
 import { blockerView } from './views-governance.ts';

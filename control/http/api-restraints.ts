@@ -2,10 +2,10 @@
 
 import type { Reach } from '../../proto/api/restraints.ts';
 import type { Scope } from '../../proto/events-pipeline.ts';
-import { findEdge, unknownEdge } from '../core/commands-pipeline.ts';
+import { findEdge, unknownEdge } from '../core/commands/pipeline.ts';
 import { isWithin, placeOf, scopesOf } from '../core/gates/place.ts';
-import type { State } from '../core/model.ts';
-import { setIdOf } from '../core/sets.ts';
+import type { State } from '../core/model/model.ts';
+import { setIdOf } from '../core/model/sets.ts';
 import { ControlError } from '../errors.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { pageById, pageByKey } from './paging.ts';

@@ -1,9 +1,9 @@
 // Handlers of single revisions: what is known of them, what differs between two, vetoes and priority.
 
 import type { RevisionDetail, RevisionDiff } from '../../proto/api/revisions.ts';
-import type { RevisionRecord, State } from '../core/model.ts';
-import { changesBetween, descriptionOf, runsIn } from '../core/revisions.ts';
-import { findRevision } from '../core/select.ts';
+import type { RevisionRecord, State } from '../core/model/model.ts';
+import { changesBetween, descriptionOf, runsIn } from '../core/model/revisions.ts';
+import { findRevision } from '../core/model/select.ts';
 import { ControlError } from '../errors.ts';
 import { answered, etagOf, found, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { vetoView } from './views-governance.ts';

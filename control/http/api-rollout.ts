@@ -1,8 +1,8 @@
 // Handlers of promotions, deployments and targets.
 
-import type { Member, State } from '../core/model.ts';
-import { explain } from '../core/explain.ts';
-import { fleet } from '../core/select.ts';
+import type { Member, State } from '../core/model/model.ts';
+import { explain } from '../core/explain/explain.ts';
+import { fleet } from '../core/model/select.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { parseSelector } from './label-selector.ts';
 import { pageById, pageOf } from './paging.ts';

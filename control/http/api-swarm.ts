@@ -2,12 +2,12 @@
 
 import type { Location, SwarmMap } from '../../proto/api/swarm.ts';
 import { limits } from '../../proto/limits.ts';
-import type { Member } from '../core/model.ts';
-import { firstStart, receiptOf, receiptTarget } from '../core/receipt.ts';
-import { findRevision } from '../core/select.ts';
-import { holdersOf, mapKey, mapMembers, mapZones, revisionNamed, spreadOf, swarmLinks, type Holder, type SwarmLinks } from '../core/swarm.ts';
-import { zoneOf } from '../core/zones.ts';
-import type { State } from '../core/model.ts';
+import type { Member } from '../core/model/model.ts';
+import { firstStart, receiptOf, receiptTarget } from '../core/swarm/receipt.ts';
+import { findRevision } from '../core/model/select.ts';
+import { holdersOf, mapKey, mapMembers, mapZones, revisionNamed, spreadOf, swarmLinks, type Holder, type SwarmLinks } from '../core/swarm/swarm.ts';
+import { zoneOf } from '../core/model/zones.ts';
+import type { State } from '../core/model/model.ts';
 import type { Presence } from '../fleet/presence.ts';
 import { found, type ApiOptions, type Handlers } from './api.ts';
 import { pageById, pageByKey } from './paging.ts';

@@ -2,9 +2,9 @@
 
 import type { Window } from '../../proto/api/windows.ts';
 import type { TimeWindow } from '../../proto/window.ts';
-import { openingsAt, windowsAt } from '../core/openings.ts';
-import type { Pipeline } from '../core/model-pipeline.ts';
-import type { State } from '../core/model.ts';
+import { openingsAt, windowsAt } from '../core/windows/openings.ts';
+import type { Pipeline } from '../core/model/pipeline.ts';
+import type { State } from '../core/model/model.ts';
 import { occurrencesBetween } from '../core/windows/occurrences.ts';
 import { ControlError } from '../errors.ts';
 import { found, type ApiOptions, type Handlers } from './api.ts';

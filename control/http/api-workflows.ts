@@ -2,10 +2,10 @@
 
 import type { WorkflowRunView, StepRunView } from '../../proto/api/workflows.ts';
 import type { WorkflowSpec } from '../../proto/pipeline.ts';
-import { workflowOfRun } from '../core/batch-verification.ts';
-import type { StepRun, WorkflowRun } from '../core/model-approval.ts';
-import type { State } from '../core/model.ts';
-import { revisionOf } from '../core/select.ts';
+import { workflowOfRun } from '../core/rollout/batch-verification.ts';
+import type { StepRun, WorkflowRun } from '../core/model/approval.ts';
+import type { State } from '../core/model/model.ts';
+import { revisionOf } from '../core/model/select.ts';
 import { ControlError } from '../errors.ts';
 import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';
 import type { WorkOptions } from './api-work.ts';

@@ -7,7 +7,7 @@ import { auditLine, ChainCheck, type AuditLine, type Checkpoint } from '../../pr
 import type { JournalEntry } from '../../proto/events.ts';
 import { configuredBy, objectOf, reasonOf, touches, undoOf } from '../core/history/audit.ts';
 import { differences } from '../core/history/difference.ts';
-import type { State } from '../core/model.ts';
+import type { State } from '../core/model/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Facts } from '../fleet/facts.ts';
 import type { Journal } from '../journal/journal.ts';

@@ -2,7 +2,7 @@
 // What the actor may do is route.ts and scopes.ts.
 
 import type { Digest } from '../../proto/cid.ts';
-import type { State } from '../core/model.ts';
+import type { State } from '../core/model/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Metrics, words } from '../metrics.ts';
 import { Throttle } from './throttle.ts';

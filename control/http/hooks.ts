@@ -7,7 +7,7 @@ import type { BranchWatcher } from '../work/watcher.ts';
 import type { Authenticator } from './auth.ts';
 import { textOf } from './resources.ts';
 import { plainRoute } from './route.ts';
-import type { State } from '../core/model.ts';
+import type { State } from '../core/model/model.ts';
 
 export interface HookOptions {
   readonly state: () => State;

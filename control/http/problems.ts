@@ -4,7 +4,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { problemStatuses, type Blocker, type Problem, type ProblemCode } from '../../proto/api/schema.ts';
 import { ProtocolError } from '../../proto/errors.ts';
-import type { Refused } from '../core/command.ts';
+import type { Refused } from '../core/commands/command.ts';
 import { ControlError, type ControlErrorCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { blockerView } from './views-governance.ts';

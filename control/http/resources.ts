@@ -3,8 +3,8 @@
 
 import type { FastifyRequest } from 'fastify';
 import type { Operation } from '../../proto/api/operation.ts';
-import { findEdge } from '../core/commands-pipeline.ts';
-import type { State } from '../core/model.ts';
+import { findEdge } from '../core/commands/pipeline.ts';
+import type { State } from '../core/model/model.ts';
 import type { Resource } from './scopes.ts';
 
 type Of = Exclude<Operation['scope'], 'none'>['of'];

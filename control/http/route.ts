@@ -6,7 +6,7 @@ import Type from 'typebox';
 import type { Operation } from '../../proto/api/operation.ts';
 import { operations, type OperationId, type ReplyOf } from '../../proto/api/operations.ts';
 import { ProblemSchema, type Problem } from '../../proto/api/schema.ts';
-import type { State } from '../core/model.ts';
+import type { State } from '../core/model/model.ts';
 import { ControlError } from '../errors.ts';
 import type { RandomBytes } from '../random.ts';
 import type { Authenticator, Caller } from './auth.ts';

@@ -4,11 +4,11 @@ import type { Batch, Deployment, DeploymentSummary, DeploymentTarget } from '../
 import type { Explanation, ProgressCounts } from '../../proto/api/promotions.ts';
 import type { Progress, Transfer } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
-import { batchRuns } from '../core/batch-verification.ts';
-import { bakeMsOf, specOf } from '../core/batches.ts';
-import type * as core from '../core/explain.ts';
-import type * as model from '../core/model.ts';
-import { deploymentProgress, type DeploymentProgress } from '../core/select.ts';
+import { batchRuns } from '../core/rollout/batch-verification.ts';
+import { bakeMsOf, specOf } from '../core/rollout/batches.ts';
+import type * as core from '../core/explain/explain.ts';
+import type * as model from '../core/model/model.ts';
+import { deploymentProgress, type DeploymentProgress } from '../core/model/select.ts';
 import type { Presence } from '../fleet/presence.ts';
 import { blockerView } from './views-governance.ts';
 import { configView } from './views.ts';

@@ -6,10 +6,10 @@ import type { Scope } from '../../proto/events-pipeline.ts';
 import type { SetMembers } from '../../proto/pipeline.ts';
 import type * as core from '../core/gates/blocker.ts';
 import type { EdgePlace } from '../core/gates/place.ts';
-import type * as restraints from '../core/model-restraints.ts';
-import type { State } from '../core/model.ts';
-import { personOf } from '../core/people.ts';
-import { revisionOf } from '../core/select.ts';
+import type * as restraints from '../core/model/restraints.ts';
+import type { State } from '../core/model/model.ts';
+import { personOf } from '../core/model/people.ts';
+import { revisionOf } from '../core/model/select.ts';
 
 export function blockerView({ actors, ...blocker }: core.Blocker): Blocker {
   return { ...blocker, ...(actors === undefined ? {} : { actors: [...actors] }) };

@@ -5,12 +5,12 @@ import type { ChangeProgress, Comparison, PastDeployment, Trace, TraceMachine } 
 import { whoPushed, type Progress } from '../core/history/changes.ts';
 import type { Difference, Past } from '../core/history/environment.ts';
 import type * as core from '../core/history/trace.ts';
-import type { ApprovalRequest, WorkflowRun } from '../core/model-approval.ts';
-import type { Deployment, RevisionRecord, State } from '../core/model.ts';
-import { personOf } from '../core/people.ts';
-import { descriptionOf } from '../core/revisions.ts';
-import { deploymentProgress, revisionOf } from '../core/select.ts';
-import { zoneOf } from '../core/zones.ts';
+import type { ApprovalRequest, WorkflowRun } from '../core/model/approval.ts';
+import type { Deployment, RevisionRecord, State } from '../core/model/model.ts';
+import { personOf } from '../core/model/people.ts';
+import { descriptionOf } from '../core/model/revisions.ts';
+import { deploymentProgress, revisionOf } from '../core/model/select.ts';
+import { zoneOf } from '../core/model/zones.ts';
 
 /** One check-in, and those of the same commit in other applications. */
 export function progressView(progress: Progress, others: readonly Progress[] = []): ChangeProgress {

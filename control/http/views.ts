@@ -8,10 +8,10 @@ import type { Target } from '../../proto/api/targets.ts';
 import type { Token } from '../../proto/api/tokens.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
-import type * as model from '../core/model.ts';
-import { isServing } from '../core/phases.ts';
-import { deploySpecOf } from '../core/pipeline-problems.ts';
-import { revisionOf, targetsOf } from '../core/select.ts';
+import type * as model from '../core/model/model.ts';
+import { isServing } from '../core/model/phases.ts';
+import { deploySpecOf } from '../core/pipeline/problems.ts';
+import { revisionOf, targetsOf } from '../core/model/select.ts';
 import type { Presence } from '../fleet/presence.ts';
 
 export function appView(state: model.State, app: model.App): App {

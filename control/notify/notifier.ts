@@ -4,7 +4,7 @@
 import type { Clock } from '../clock.ts';
 import type { Notice } from '../core/notices.ts';
 import { noticesOf } from '../core/notices.ts';
-import type { State } from '../core/model.ts';
+import type { State } from '../core/model/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Logger } from '../log.ts';

@@ -2,8 +2,8 @@
 // is answered at a time, and others have their turn in between.
 
 import type { JournalEntry } from '../../proto/events.ts';
-import { evolveAll, initialState } from '../core/evolve.ts';
-import type { State } from '../core/model.ts';
+import { evolveAll, initialState } from '../core/evolve/evolve.ts';
+import type { State } from '../core/model/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 

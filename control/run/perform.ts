@@ -6,10 +6,10 @@ import type { Event } from '../../proto/events.ts';
 import { stepOf } from '../core/decide.ts';
 import type { Effect } from '../core/effects.ts';
 import { orderIssued, rolePublished } from '../core/effects.ts';
-import type { State } from '../core/model.ts';
-import { revisionOf } from '../core/select.ts';
-import type { Observed } from '../core/select.ts';
-import { isSameSet } from '../core/sets.ts';
+import type { State } from '../core/model/model.ts';
+import { revisionOf } from '../core/model/select.ts';
+import type { Observed } from '../core/model/select.ts';
+import { isSameSet } from '../core/model/sets.ts';
 import { ControlError } from '../errors.ts';
 import type { RoleEntry, TrustRepository } from '../trust/repository.ts';
 

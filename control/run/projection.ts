@@ -4,8 +4,8 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Event, JournalEntry } from '../../proto/events.ts';
-import { evolveAll, initialState } from '../core/evolve.ts';
-import type { State } from '../core/model.ts';
+import { evolveAll, initialState } from '../core/evolve/evolve.ts';
+import type { State } from '../core/model/model.ts';
 import { ControlError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 

@@ -1,5 +1,5 @@
 // How many alerts a URL says are active: the answer is a list, as Alertmanager's /api/v2/alerts gives it. What that means to a
-// deployment is control/core/watch.ts. https://prometheus.io/docs/alerting/latest/clients/
+// deployment is control/core/rollout/watch.ts. https://prometheus.io/docs/alerting/latest/clients/
 
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';

@@ -1,9 +1,9 @@
 // The loop that moves workflow runs: it asks core what follows, gives the commands, takes the measurements that are due, and ends
 // the attempts of workers that were lost. Which command when is control/core/work; it can be killed anywhere and asks again.
 
-import type { Command } from '../core/command.ts';
-import type { State } from '../core/model.ts';
-import type { Observed } from '../core/select.ts';
+import type { Command } from '../core/commands/command.ts';
+import type { State } from '../core/model/model.ts';
+import type { Observed } from '../core/model/select.ts';
 import type { Measure } from '../core/work/next-steps.ts';
 import { leasedSteps, stepsOfRuns } from '../core/work/runs.ts';
 import { verdictOf } from '../core/work/verdict.ts';

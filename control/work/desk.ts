@@ -3,9 +3,9 @@
 
 import type { Assignment, LeaseQuery, WorkReport } from '../../proto/api/work.ts';
 import { buildOffers, leasedBuilds } from '../core/build/commands.ts';
-import { revisionOf } from '../core/select.ts';
-import type { State } from '../core/model.ts';
-import type { Command } from '../core/command.ts';
+import { revisionOf } from '../core/model/select.ts';
+import type { State } from '../core/model/model.ts';
+import type { Command } from '../core/commands/command.ts';
 import { leasedSteps, stepOffers, type StepOffer } from '../core/work/runs.ts';
 import type { Clock } from '../clock.ts';
 import { ControlError } from '../errors.ts';

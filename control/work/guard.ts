@@ -1,9 +1,9 @@
 // The loop that watches deployments: it asks for what core wants watched, each as often as it says, and tells what is new. What that
-// means is control/core/watch.ts. It remembers nothing that counts: after a restart everything is asked again.
+// means is control/core/rollout/watch.ts. It remembers nothing that counts: after a restart everything is asked again.
 
-import type { Command } from '../core/command.ts';
-import type { State } from '../core/model.ts';
-import { readingOf, watchesOf, type Question, type Watch } from '../core/watch.ts';
+import type { Command } from '../core/commands/command.ts';
+import type { State } from '../core/model/model.ts';
+import { readingOf, watchesOf, type Question, type Watch } from '../core/rollout/watch.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { createLoop } from '../loop.ts';

@@ -31,6 +31,6 @@ export const shellSabotages: readonly Sabotage[] = [
   { id: 'O-1-gap', invariant: 'O-1', file: 'control/journal/reading.ts', find: 'if (record.first > reached + 1) throw', replace: 'if (false) throw', test: journal },
   { id: 'O-1-left-over', invariant: 'O-1', file: 'control/journal/level.ts', find: 'if (leftover.length > 0) await', replace: 'if (false) await', test: journal },
   { id: 'N-2-request-twice', invariant: 'N-2', file: 'control/trust/member-request.ts', find: 'if (seen.has(key)) throw', replace: 'if (false) throw', test: 'test/contract/trust-enrolment.test.ts' },
-  { id: 'R-5-verified-before', invariant: 'R-5', file: 'control/core/verification.ts', find: 'run.verifies !== environment.verifying', replace: 'false', test: 'test/control/core/verification.test.ts' },
+  { id: 'R-5-verified-before', invariant: 'R-5', file: 'control/core/automation/verification.ts', find: 'run.verifies !== environment.verifying', replace: 'false', test: 'test/control/core/automation/verification.test.ts' },
   { id: 'R-7-watch-unanswered', invariant: 'R-7', file: 'control/work/guard.ts', find: 'command = errors < consecutiveErrorsMax ? undefined :', replace: 'command = false ? undefined :', test: 'test/control/work/guard.test.ts' },
 ];

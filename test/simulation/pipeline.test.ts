@@ -5,8 +5,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../control/core/decide.ts';
-import { evolveAll, initialState } from '../../control/core/evolve.ts';
-import { evaluateGates } from '../../control/core/gates.ts';
+import { evolveAll, initialState } from '../../control/core/evolve/evolve.ts';
+import { evaluateGates } from '../../control/core/gates/gates.ts';
 import { environments, randomCommand, randomPipeline } from '../support/pipeline-commands.ts';
 import { brokenBy } from '../support/pipeline-invariants.ts';
 import { PipelineWorld, digestOf, hourMs, minuteMs } from '../support/pipeline-world.ts';

@@ -2,7 +2,7 @@
 // Run one again with STARLING_SEED=<seed>; a seed that failed becomes a case of its own below.
 
 import { describe, expect, it } from 'vitest';
-import { evaluateGates } from '../../control/core/gates.ts';
+import { evaluateGates } from '../../control/core/gates/gates.ts';
 import type { DeploymentConfig } from '../../proto/events.ts';
 import { seeded } from '../support/random.ts';
 import type { Random } from '../support/random.ts';

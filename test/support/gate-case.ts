@@ -139,7 +139,7 @@ export interface GateCase {
   readonly targets: readonly CaseTarget[];
   readonly config: CaseConfig;
   readonly wantedCoverage?: { readonly coverage: number; readonly minCopiesPerZone: number };
-  /** What the shell saw of it; what follows from reports alone where it saw nothing is control/core/coverage.ts's. */
+  /** What the shell saw of it; what follows from reports alone where it saw nothing is control/core/swarm/coverage.ts's. */
   readonly seenCoverage: { readonly coverage: number; readonly copiesPerZoneMin: number };
   readonly policies: readonly CasePolicy[];
   readonly overrides: readonly CaseOverride[];

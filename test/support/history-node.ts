@@ -3,8 +3,8 @@
 // when, is history-world.ts.
 
 import { Registry } from 'prom-client';
-import { handle } from '../../control/core/commands.ts';
-import type { Answer, Command } from '../../control/core/command.ts';
+import { handle } from '../../control/core/commands/commands.ts';
+import type { Answer, Command } from '../../control/core/commands/command.ts';
 import { ControlError } from '../../control/errors.ts';
 import type { Append, AppendResult, Journal } from '../../control/journal/journal.ts';
 import { createMetrics } from '../../control/metrics.ts';

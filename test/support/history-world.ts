@@ -3,13 +3,13 @@
 // order. Each entry is checked as it is appended; everything that happens follows from the seed.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Command } from '../../control/core/command.ts';
+import type { Command } from '../../control/core/commands/command.ts';
 import { decide } from '../../control/core/decide.ts';
 import type { UnsignedOrder } from '../../control/core/effects.ts';
-import { evolve, evolveAll, initialState } from '../../control/core/evolve.ts';
-import { evaluateGates } from '../../control/core/gates.ts';
-import type { State } from '../../control/core/model.ts';
-import type { Observed } from '../../control/core/select.ts';
+import { evolve, evolveAll, initialState } from '../../control/core/evolve/evolve.ts';
+import { evaluateGates } from '../../control/core/gates/gates.ts';
+import type { State } from '../../control/core/model/model.ts';
+import type { Observed } from '../../control/core/model/select.ts';
 import { MemoryJournal } from '../../control/journal/memory.ts';
 import type { DeploymentConfig, Event, JournalEntry } from '../../proto/events.ts';
 import type { Report } from '../../proto/fleet.ts';

@@ -1,8 +1,8 @@
 // What people do to the pipeline of the simulations, at random: promote, vote, lock, freeze, pin, veto, switch off and on. The
 // pipeline is alpha, beta and prod with a workflow, a window, soak and an approval; what must hold of it is pipeline-invariants.ts.
 
-import type { Command } from '../../control/core/command.ts';
-import type { State } from '../../control/core/model.ts';
+import type { Command } from '../../control/core/commands/command.ts';
+import type { State } from '../../control/core/model/model.ts';
 import type { AutomationScope, Scope } from '../../proto/events-pipeline.ts';
 import type { PipelineSpec } from '../../proto/pipeline.ts';
 import type { TimeWindow } from '../../proto/window.ts';

@@ -2,7 +2,7 @@
 // from the journal alone. The pipelines that it knows are those of test/simulation/pipeline.test.ts: one window every day
 // from 09:00 to 16:00 UTC on prod, which allows two starts, and an approval by two groups.
 
-import type { State } from '../../control/core/model.ts';
+import type { State } from '../../control/core/model/model.ts';
 import type { Event, JournalEntry } from '../../proto/events.ts';
 
 const dayMs = 86_400_000;

@@ -1,16 +1,16 @@
 // A control plane with pipelines and a virtual clock, where machines do at once what they are told: for tests about what
 // may start and when. Faults on the way are rollout-simulation.ts.
 
-import { handle } from '../../control/core/commands.ts';
-import type { Answer, Command } from '../../control/core/command.ts';
+import { handle } from '../../control/core/commands/commands.ts';
+import type { Answer, Command } from '../../control/core/commands/command.ts';
 import { decide } from '../../control/core/decide.ts';
 import type { UnsignedOrder } from '../../control/core/effects.ts';
 import { orderIssued, rolePublished } from '../../control/core/effects.ts';
-import { evolve, initialState } from '../../control/core/evolve.ts';
-import { evaluateGates } from '../../control/core/gates.ts';
-import type { BlockerType } from '../../control/core/gates.ts';
-import type { State } from '../../control/core/model.ts';
-import type { Coverage, Observed } from '../../control/core/select.ts';
+import { evolve, initialState } from '../../control/core/evolve/evolve.ts';
+import { evaluateGates } from '../../control/core/gates/gates.ts';
+import type { BlockerType } from '../../control/core/gates/gates.ts';
+import type { State } from '../../control/core/model/model.ts';
+import type { Coverage, Observed } from '../../control/core/model/select.ts';
 import type { DeploymentConfig, Event, JournalEntry } from '../../proto/events.ts';
 import type { EdgeSpec, PipelineEnvironment, PipelineSpec } from '../../proto/pipeline.ts';
 

@@ -3,14 +3,14 @@
 
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { handle } from '../../control/core/commands.ts';
-import type { Answer, Command } from '../../control/core/command.ts';
+import { handle } from '../../control/core/commands/commands.ts';
+import type { Answer, Command } from '../../control/core/commands/command.ts';
 import { decide } from '../../control/core/decide.ts';
 import { orderIssued, rolePublished } from '../../control/core/effects.ts';
 import type { Effect, UnsignedOrder } from '../../control/core/effects.ts';
-import { evolve, evolveAll, initialState } from '../../control/core/evolve.ts';
-import type { State } from '../../control/core/model.ts';
-import type { Observed } from '../../control/core/select.ts';
+import { evolve, evolveAll, initialState } from '../../control/core/evolve/evolve.ts';
+import type { State } from '../../control/core/model/model.ts';
+import type { Observed } from '../../control/core/model/select.ts';
 import type { Event, JournalEntry } from '../../proto/events.ts';
 import type { Random } from './random.ts';
 import { violations } from './rollout-invariants.ts';

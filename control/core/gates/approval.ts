@@ -3,11 +3,11 @@
 
 import type { ApprovalSubject } from '../../../proto/events-pipeline.ts';
 import type { ApprovalSpec, SetMembers, WorkflowSpec } from '../../../proto/pipeline.ts';
-import type { ApprovalRequest, WorkflowRun } from '../model-approval.ts';
-import type { State } from '../model.ts';
-import { authorsOf, personOf } from '../people.ts';
-import { membersOf } from '../select.ts';
-import { canonicalText, isSameSet } from '../sets.ts';
+import type { ApprovalRequest, WorkflowRun } from '../model/approval.ts';
+import type { State } from '../model/model.ts';
+import { authorsOf, personOf } from '../model/people.ts';
+import { membersOf } from '../model/select.ts';
+import { canonicalText, isSameSet } from '../model/sets.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
 import { holds, passes, setText } from './blocker.ts';
 import { arrivalsOf, carriedBy, wholeWith } from './carried.ts';

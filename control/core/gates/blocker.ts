@@ -1,8 +1,8 @@
 // What a gate answers, and what it is asked about. A blocker says what holds, since when, until when, and who can act.
 
-import type { Environment, Promotion, State } from '../model.ts';
+import type { Environment, Promotion, State } from '../model/model.ts';
 import type { SetMembers } from '../../../proto/pipeline.ts';
-import type { Observed } from '../select.ts';
+import type { Observed } from '../model/select.ts';
 import type { EdgePlace, Place } from './place.ts';
 
 /** What holds a promotion. Closed: a new gate is a new type. In the order in which they are asked (control-plane.md 1.4). */

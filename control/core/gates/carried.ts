@@ -2,10 +2,10 @@
 // source. Approvals, soak and workflow results all hang on it.
 
 import type { SetMembers } from '../../../proto/pipeline.ts';
-import type { Arrival } from '../model-pipeline.ts';
-import type { State } from '../model.ts';
-import { revisionOf } from '../select.ts';
-import { isSameSet, pick } from '../sets.ts';
+import type { Arrival } from '../model/pipeline.ts';
+import type { State } from '../model/model.ts';
+import { revisionOf } from '../model/select.ts';
+import { isSameSet, pick } from '../model/sets.ts';
 import type { EdgePlace } from './place.ts';
 
 /** The whole set that an environment would run with what a promotion brings: everything else stays as it is (S-5). */

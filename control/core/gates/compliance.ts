@@ -3,10 +3,10 @@
 
 import type { ApprovalSubject } from '../../../proto/events-pipeline.ts';
 import type { CompliancePolicy, ComplianceRule } from '../../../proto/pipeline.ts';
-import type { ApprovalRequest } from '../model-approval.ts';
-import { revisionKey } from '../model-pipeline.ts';
-import { authorsOf, isAmong, personOf } from '../people.ts';
-import { canonicalText } from '../sets.ts';
+import type { ApprovalRequest } from '../model/approval.ts';
+import { revisionKey } from '../model/pipeline.ts';
+import { authorsOf, isAmong, personOf } from '../model/people.ts';
+import { canonicalText } from '../model/sets.ts';
 import { hasSucceeded, isSameSubject } from './approval.ts';
 import type { Blocker, Exemption, GateAnswer, GateContext } from './blocker.ts';
 import { numberOf, passes } from './blocker.ts';

@@ -2,14 +2,14 @@
 // needs, and its content in place before anything switches.
 
 import type { DeploymentConfig } from '../../../proto/events.ts';
-import { failuresToStop, minHealthyOf, toleratedOf } from '../arithmetic.ts';
-import { lostAfterOf } from '../batches.ts';
-import { isEnough, spreading } from '../coverage.ts';
-import { revisionKey } from '../model-pipeline.ts';
-import { isServing } from '../phases.ts';
-import { heardAt, isSilent, membersOf, deployableTargets, targetsOf } from '../select.ts';
-import { setIdOf } from '../sets.ts';
-import { isInRange } from '../versions.ts';
+import { failuresToStop, minHealthyOf, toleratedOf } from '../rollout/arithmetic.ts';
+import { lostAfterOf } from '../rollout/batches.ts';
+import { isEnough, spreading } from '../swarm/coverage.ts';
+import { revisionKey } from '../model/pipeline.ts';
+import { isServing } from '../model/phases.ts';
+import { heardAt, isSilent, membersOf, deployableTargets, targetsOf } from '../model/select.ts';
+import { setIdOf } from '../model/sets.ts';
+import { isInRange } from '../model/versions.ts';
 import { holds, numberOf, passes, setText } from './blocker.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
 
@@ -90,7 +90,7 @@ export function platformReady({ state, environment, place, members, candidate }:
   return { blockers };
 }
 
-/** Replication as a gate: enough targets hold all of it, with enough copies in each zone. prefetch.ts brings it about while the gate holds. */
+/** Replication as a gate: enough targets hold all of it, with enough copies in each zone. rollout/prefetch.ts brings it about while the gate holds. */
 export function replicated({ state, environment, place, members, observed, candidate }: GateContext): GateAnswer {
   const wanted = place?.spec.coverage;
   if (wanted === undefined) return passes;

@@ -1,8 +1,8 @@
 // Who may lift a window, a freeze or a policy, and for how long: as what is lifted says now. An override asked for under other rules counts no longer.
 
 import type { ApprovalRule, SetMembers } from '../../../proto/pipeline.ts';
-import type { State } from '../model.ts';
-import { canonicalText } from '../sets.ts';
+import type { State } from '../model/model.ts';
+import { canonicalText } from '../model/sets.ts';
 import { edgeOf, placeOf, windowsOf } from './place.ts';
 
 /** Who must say so, and how long it then counts. */

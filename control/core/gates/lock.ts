@@ -1,9 +1,9 @@
 // Locks: nothing new starts within their scope (CDS-9). Scopes nest, so that a lock of a project holds every environment
 // in it (L-5). A lock that has expired holds nothing, whoever believes to hold it (L-4).
 
-import type { Lock } from '../model-restraints.ts';
-import type { State } from '../model.ts';
-import { personOf } from '../people.ts';
+import type { Lock } from '../model/restraints.ts';
+import type { State } from '../model/model.ts';
+import { personOf } from '../model/people.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
 import { isWithin, placeOf, scopeText, scopesOf } from './place.ts';
 

@@ -1,11 +1,11 @@
 // Gates about whether anything may go this way at all, and whether this set may: switches, vetoes, pins, holds, and the
 // direction. Stateless: they ask what is on record and what time it is, and start nothing.
 
-import { setIdOf } from '../sets.ts';
-import { vetoKey } from '../model-pipeline.ts';
-import type { State } from '../model.ts';
-import type { Switch } from '../model-restraints.ts';
-import { personOf } from '../people.ts';
+import { setIdOf } from '../model/sets.ts';
+import { vetoKey } from '../model/pipeline.ts';
+import type { State } from '../model/model.ts';
+import type { Switch } from '../model/restraints.ts';
+import { personOf } from '../model/people.ts';
 import { holds, numberOf, passes, setText } from './blocker.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
 

@@ -1,9 +1,9 @@
 // Break-glass: approved requests that lift a window, a freeze or a policy for one set in one environment, for a while.
 // Who may, and how many must, comes from what is lifted; that it happened is recorded with the deployment.
 
-import type { ApprovalRequest } from '../model-approval.ts';
-import type { State } from '../model.ts';
-import { isSameSet } from '../sets.ts';
+import type { ApprovalRequest } from '../model/approval.ts';
+import type { State } from '../model/model.ts';
+import { isSameSet } from '../model/sets.ts';
 import { isSatisfied } from './votes.ts';
 import type { GateContext } from './blocker.ts';
 import { demandsOf, liftPolicy } from './lift-rules.ts';

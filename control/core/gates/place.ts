@@ -3,8 +3,8 @@
 import type { Scope } from '../../../proto/events-pipeline.ts';
 import type { EdgeSpec, PipelineEnvironment, StageSpec } from '../../../proto/pipeline.ts';
 import type { TimeWindow } from '../../../proto/window.ts';
-import type { Pipeline } from '../model-pipeline.ts';
-import type { State } from '../model.ts';
+import type { Pipeline } from '../model/pipeline.ts';
+import type { State } from '../model/model.ts';
 
 /** An environment in its stage and pipeline. */
 export interface Place {

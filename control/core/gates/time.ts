@@ -6,7 +6,7 @@ import { hasSucceeded } from './approval.ts';
 import { atSourceSince, carriedBy } from './carried.ts';
 import { liftedBy } from './override.ts';
 import { isWithin, scopeText, scopesOf, windowsOf } from './place.ts';
-import { personOf } from '../people.ts';
+import { personOf } from '../model/people.ts';
 import { evaluateWindows } from '../windows/evaluate.ts';
 import type { WindowHold } from '../windows/evaluate.ts';
 

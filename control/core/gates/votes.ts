@@ -2,8 +2,8 @@
 // revoked. A person in two groups fills one place, so that this is a matching and not a count.
 
 import type { ApprovalRule } from '../../../proto/pipeline.ts';
-import type { ApprovalRequest, Vote } from '../model-approval.ts';
-import { isAmong } from '../people.ts';
+import type { ApprovalRequest, Vote } from '../model/approval.ts';
+import { isAmong } from '../model/people.ts';
 
 /** The votes of a request that count for it. */
 export function counted({ votes, excluded }: Pick<ApprovalRequest, 'votes' | 'excluded'>): readonly Vote[] {

@@ -2,7 +2,7 @@
 // The chain of hashes is proto/audit-chain.ts; before and after are compared in difference.ts.
 
 import type { Event } from '../../../proto/events.ts';
-import { vetoKey } from '../model-pipeline.ts';
+import { vetoKey } from '../model/pipeline.ts';
 
 /** What an event is about, as `kind:id`; the narrowest thing that it names. */
 export function objectOf(event: Event): string {

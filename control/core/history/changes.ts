@@ -2,12 +2,12 @@
 // the pipeline. O-4: it says what the deployments on record add up to, and each change in flight is there exactly once.
 
 import { edgesOf } from '../gates/place.ts';
-import type { Pipeline } from '../model-pipeline.ts';
-import type { RevisionRecord, State } from '../model.ts';
-import { isDone } from '../phases.ts';
-import { personOf } from '../people.ts';
-import { descriptionOf } from '../revisions.ts';
-import type { Observed } from '../select.ts';
+import type { Pipeline } from '../model/pipeline.ts';
+import type { RevisionRecord, State } from '../model/model.ts';
+import { isDone } from '../model/phases.ts';
+import { personOf } from '../model/people.ts';
+import { descriptionOf } from '../model/revisions.ts';
+import type { Observed } from '../model/select.ts';
 import { coursesOf, lastAttempt, leftAt, runningNumber, thereSince } from './course.ts';
 import type { Course } from './course.ts';
 import { prospectsOf } from './prospects.ts';

@@ -1,9 +1,9 @@
 // What an environment ran: its deployments with what each can be undone by (CDS-13), and what differs between two environments.
 
-import type { Deployment, Environment, RevisionRecord, State } from '../model.ts';
-import { changesBetween } from '../revisions.ts';
-import type { NumberedChange } from '../revisions.ts';
-import { revisionOf } from '../select.ts';
+import type { Deployment, Environment, RevisionRecord, State } from '../model/model.ts';
+import { changesBetween } from '../model/revisions.ts';
+import type { NumberedChange } from '../model/revisions.ts';
+import { revisionOf } from '../model/select.ts';
 
 /** Revisions of an application that succeeded in an environment, in the order in which they last did: what it may go back to. */
 export function succeededHere(state: State, environment: string, app: string): ReadonlySet<string> {

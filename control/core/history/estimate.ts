@@ -2,12 +2,12 @@
 // target lacks is known where the chunks are, not here: each figure says what it rests on, and what nothing tells is absent.
 
 import type { Event } from '../../../proto/events.ts';
-import { maxParallelOf } from '../arithmetic.ts';
-import { verifyOf } from '../batch-verification.ts';
-import { bakeMsOf, specOf } from '../batches.ts';
-import type { Deployment, Environment, RevisionRecord, State } from '../model.ts';
-import { receiptOf } from '../receipt.ts';
-import { revisionOf, deployableTargets } from '../select.ts';
+import { maxParallelOf } from '../rollout/arithmetic.ts';
+import { verifyOf } from '../rollout/batch-verification.ts';
+import { bakeMsOf, specOf } from '../rollout/batches.ts';
+import type { Deployment, Environment, RevisionRecord, State } from '../model/model.ts';
+import { receiptOf } from '../swarm/receipt.ts';
+import { revisionOf, deployableTargets } from '../model/select.ts';
 
 /**
  * What a figure of bytes rests on: the targets run it already; the same change was brought to targets before, and this is the median of

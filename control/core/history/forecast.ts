@@ -2,14 +2,14 @@
 // and the functions that decide say the rest. Figures that only the past can tell are estimate.ts.
 
 import type { Event, JournalEntry } from '../../../proto/events.ts';
-import type { Promote, Refused } from '../command.ts';
-import { handle } from '../commands.ts';
+import type { Promote, Refused } from '../commands/command.ts';
+import { handle } from '../commands/commands.ts';
 import { started, toGo } from '../decide.ts';
-import { evolveAll } from '../evolve.ts';
-import { evaluateGates } from '../gates.ts';
-import type { GateResult } from '../gates.ts';
-import type { Promotion, State } from '../model.ts';
-import type { Observed } from '../select.ts';
+import { evolveAll } from '../evolve/evolve.ts';
+import { evaluateGates } from '../gates/gates.ts';
+import type { GateResult } from '../gates/gates.ts';
+import type { Promotion, State } from '../model/model.ts';
+import type { Observed } from '../model/select.ts';
 import { bytesOf, pacesOf, timesOf } from './estimate.ts';
 import type { BytesForecast, TimesForecast } from './estimate.ts';
 

@@ -1,15 +1,15 @@
 // What a change that an environment lacks waits for there: the promotion that carries it, or, when there is none yet, what
 // holds the next one that could. The answer is that of the gates (T-2), asked once for each promotion and edge.
 
-import { candidateOf, newerOptions } from '../candidates.ts';
-import { evaluateGates } from '../gates.ts';
-import type { Candidate } from '../gates.ts';
+import { candidateOf, newerOptions } from '../automation/candidates.ts';
+import { evaluateGates } from '../gates/gates.ts';
+import type { Candidate } from '../gates/gates.ts';
 import { numberOf } from '../gates/blocker.ts';
 import { edgeOf } from '../gates/place.ts';
 import type { EdgePlace } from '../gates/place.ts';
-import type { Environment, Promotion, State } from '../model.ts';
-import { membersOf } from '../select.ts';
-import type { Observed } from '../select.ts';
+import type { Environment, Promotion, State } from '../model/model.ts';
+import { membersOf } from '../model/select.ts';
+import type { Observed } from '../model/select.ts';
 import { runningNumber } from './course.ts';
 import type { Course } from './course.ts';
 

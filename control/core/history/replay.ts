@@ -1,13 +1,13 @@
 // Decisions made again from the journal: the gates as they stood, and what followed. The state is the fold up to then; what
 // was seen of machines is as recorded, or said to be unknown. The functions are those that decided.
 
-import { canonicalText } from '../sets.ts';
+import { canonicalText } from '../model/sets.ts';
 import type { Event, JournalEntry } from '../../../proto/events.ts';
 import { decide, stepOf } from '../decide.ts';
-import { evaluateGates } from '../gates.ts';
-import type { GateResult } from '../gates.ts';
-import type { Promotion, State } from '../model.ts';
-import { observedThen } from '../seen.ts';
+import { evaluateGates } from '../gates/gates.ts';
+import type { GateResult } from '../gates/gates.ts';
+import type { Promotion, State } from '../model/model.ts';
+import { observedThen } from './seen.ts';
 
 /** A point of the past. */
 export interface Moment {

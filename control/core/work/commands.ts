@@ -1,20 +1,20 @@
 // Commands about runs of workflows: how they start, what becomes of their steps, how they end. What follows by itself is
-// next-steps.ts and automation-workflows.ts.
+// next-steps.ts and automation/workflows.ts.
 
 import type { Event } from '../../../proto/events.ts';
 import type { Scope, TryEnd } from '../../../proto/events-pipeline.ts';
 import type { StepSpec, WorkflowSpec } from '../../../proto/pipeline.ts';
-import { accepted, refused } from '../answer.ts';
-import type { BeginStep, DecideStep, EndStep, FinishWorkflow, MeasureStep, NotifyStep, ReportStep, StartWorkflow } from '../command-governance.ts';
-import type { Answer, Refused } from '../command.ts';
-import { why } from '../commands-pipeline.ts';
-import { workflowOfRun } from '../batch-verification.ts';
+import { accepted, refused } from '../commands/answer.ts';
+import type { BeginStep, DecideStep, EndStep, FinishWorkflow, MeasureStep, NotifyStep, ReportStep, StartWorkflow } from '../commands/command-governance.ts';
+import type { Answer, Refused } from '../commands/command.ts';
+import { why } from '../commands/pipeline.ts';
+import { workflowOfRun } from '../rollout/batch-verification.ts';
 import { definitionOf, workflowIn } from '../gates/approval.ts';
 import { locksOn } from '../gates/lock.ts';
 import { placeOf } from '../gates/place.ts';
-import type { StepRun, WorkflowRun } from '../model-approval.ts';
-import type { State } from '../model.ts';
-import { mayBecome, runTransitions, stepTransitions } from '../transitions.ts';
+import type { StepRun, WorkflowRun } from '../model/approval.ts';
+import type { State } from '../model/model.ts';
+import { mayBecome, runTransitions, stepTransitions } from '../model/transitions.ts';
 import { isReady } from './next-steps.ts';
 
 /** A run and its lock begin in one append (L-2), only where no deployment is under way and no other run (L-3). */

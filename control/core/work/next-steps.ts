@@ -4,8 +4,8 @@
 
 import type { TryEnd } from '../../../proto/events-pipeline.ts';
 import type { StepSpec, WorkflowSpec } from '../../../proto/pipeline.ts';
-import type { Command } from '../command.ts';
-import type { ApprovalRequest, Measurement, StepRun, WorkflowRun } from '../model-approval.ts';
+import type { Command } from '../commands/command.ts';
+import type { ApprovalRequest, Measurement, StepRun, WorkflowRun } from '../model/approval.ts';
 import { readStep, type Query, type StepSettings } from './settings.ts';
 
 /** What a run needs to know of the rest of the state. */

@@ -2,17 +2,17 @@
 // that workers may take. The single run is next-steps.ts.
 
 import type { SetMembers, StepSpec } from '../../../proto/pipeline.ts';
-import { nextRequest } from '../automation.ts';
-import type { Command } from '../command.ts';
-import { contextOf } from '../gates.ts';
-import { workflowOfRun } from '../batch-verification.ts';
+import { nextRequest } from '../automation/automation.ts';
+import type { Command } from '../commands/command.ts';
+import { contextOf } from '../gates/gates.ts';
+import { workflowOfRun } from '../rollout/batch-verification.ts';
 import { definitionOf } from '../gates/approval.ts';
 import { unmetPolicies } from '../gates/compliance.ts';
-import type { ApprovalRequest, StepRun, WorkflowRun } from '../model-approval.ts';
-import type { Promotion, State } from '../model.ts';
-import { authorsOf, personOf } from '../people.ts';
-import { revisionOf, type Observed } from '../select.ts';
-import { canonicalText } from '../sets.ts';
+import type { ApprovalRequest, StepRun, WorkflowRun } from '../model/approval.ts';
+import type { Promotion, State } from '../model/model.ts';
+import { authorsOf, personOf } from '../model/people.ts';
+import { revisionOf, type Observed } from '../model/select.ts';
+import { canonicalText } from '../model/sets.ts';
 import { isReady, nextSteps, type Measure, type NextSteps, type Surroundings } from './next-steps.ts';
 import { readStep } from './settings.ts';
 

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { holdersOf } from '../../../control/core/swarm.ts';
+import { holdersOf } from '../../../control/core/swarm/swarm.ts';
 import { createRevision, ingest } from '../../../daemon/content/ingest.ts';
 import { defaultDeploySpec } from '../../../proto/deploy-spec.ts';
 import { PipelineWorld } from '../../support/pipeline-world.ts';

@@ -4,11 +4,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../control/core/decide.ts';
-import { evaluateGates } from '../../../control/core/gates.ts';
-import { evolve } from '../../../control/core/evolve.ts';
-import { explain } from '../../../control/core/explain.ts';
-import type { State } from '../../../control/core/model.ts';
-import { targetsOf } from '../../../control/core/select.ts';
+import { evaluateGates } from '../../../control/core/gates/gates.ts';
+import { evolve } from '../../../control/core/evolve/evolve.ts';
+import { explain } from '../../../control/core/explain/explain.ts';
+import type { State } from '../../../control/core/model/model.ts';
+import { targetsOf } from '../../../control/core/model/select.ts';
 import type { Event } from '../../../proto/events.ts';
 import { PipelineWorld, config, dayMs, digestOf, edge, hourMs, minuteMs, pipeline, place } from '../../support/pipeline-world.ts';
 

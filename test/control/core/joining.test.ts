@@ -1,10 +1,10 @@
 // Who may join a fleet that is full, or that has replaced its machines faster than their certificates expire: what a roster cannot name must not come to be.
 
 import { expect, test } from 'vitest';
-import { barredMs } from '../../../control/core/barred.ts';
-import { handle } from '../../../control/core/commands.ts';
-import { evolveAll, initialState } from '../../../control/core/evolve.ts';
-import type { State } from '../../../control/core/model.ts';
+import { barredMs } from '../../../control/core/model/barred.ts';
+import { handle } from '../../../control/core/commands/commands.ts';
+import { evolveAll, initialState } from '../../../control/core/evolve/evolve.ts';
+import type { State } from '../../../control/core/model/model.ts';
 import type { Event } from '../../../proto/events.ts';
 import { limits } from '../../../proto/limits.ts';
 

@@ -2,8 +2,8 @@
 // whole. The machines are those of pipeline-world.ts, which do at once what they are told.
 
 import { describe, expect, test } from 'vitest';
-import { explain } from '../../../control/core/explain.ts';
-import { setIdOf } from '../../../control/core/sets.ts';
+import { explain } from '../../../control/core/explain/explain.ts';
+import { setIdOf } from '../../../control/core/model/sets.ts';
 import { config, digestOf, edge, minuteMs, pipeline, place, PipelineWorld } from '../../support/pipeline-world.ts';
 
 const apiDigest = (number: number): string => digestOf(1000 + number);

@@ -5,7 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { problemText } from '../../../control/files/problem.ts';
-import { clauseOf, lackingOf } from '../../../control/core/frameworks.ts';
+import { clauseOf, lackingOf } from '../../../control/core/compliance/frameworks.ts';
 import { readFileText } from '../../../control/files/read.ts';
 import { fileSchemas } from '../../../control/files/schemas.ts';
 

@@ -4,8 +4,8 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { evolve, initialState } from '../../../control/core/evolve.ts';
-import type { State } from '../../../control/core/model.ts';
+import { evolve, initialState } from '../../../control/core/evolve/evolve.ts';
+import type { State } from '../../../control/core/model/model.ts';
 import { Rosters } from '../../../control/fleet/rosters.ts';
 import { signCompact } from '../../../control/trust/jws.ts';
 import { compactOf } from '../../../daemon/trust/roster-statement.ts';

@@ -3,8 +3,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { evolveAll, initialState } from '../../../control/core/evolve.ts';
-import type { State } from '../../../control/core/model.ts';
+import { evolveAll, initialState } from '../../../control/core/evolve/evolve.ts';
+import type { State } from '../../../control/core/model/model.ts';
 import type { Facts } from '../../../control/fleet/facts.ts';
 import { Presence } from '../../../control/fleet/presence.ts';
 import { Conversations } from '../../../control/fleet/sync.ts';

@@ -1,7 +1,7 @@
 // Locks, holds, pins, vetoes, freezes, windows and switches over the API: what they stop, who ends them, and that a reason is asked.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { evaluateGates } from '../../../control/core/gates.ts';
+import { evaluateGates } from '../../../control/core/gates/gates.ts';
 import type { TimeWindow } from '../../../proto/window.ts';
 import { digestOf, edge, hourMs, pipeline, place } from '../../support/pipeline-world.ts';
 import { governed, monday, recorded, type Governed } from './governed.ts';

@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest';
 import type { BuildCommand } from '../../../../control/core/build/command.ts';
 import { buildAttemptsMax, buildChangesMax, buildOffers, buildsOf } from '../../../../control/core/build/commands.ts';
 import { settingsProblems } from '../../../../control/core/build/settings.ts';
-import { handle } from '../../../../control/core/commands.ts';
-import { evolve, evolveAll, initialState } from '../../../../control/core/evolve.ts';
-import type { State } from '../../../../control/core/model.ts';
+import { handle } from '../../../../control/core/commands/commands.ts';
+import { evolve, evolveAll, initialState } from '../../../../control/core/evolve/evolve.ts';
+import type { State } from '../../../../control/core/model/model.ts';
 import type { BuildSettings } from '../../../../proto/events-build.ts';
 import type { Event, JournalEntry } from '../../../../proto/events.ts';
 

@@ -3,7 +3,7 @@
 // A question that fails prints its seed: STARLING_SEED=<seed>, with or without STARLING_FULL as before, asks it again; and it is remembered below.
 
 import { describe, expect, it } from 'vitest';
-import { evaluateGates } from '../../../../control/core/gates.ts';
+import { evaluateGates } from '../../../../control/core/gates/gates.ts';
 import { gateCase, seasons } from '../../../support/gate-cases.ts';
 import type { Season } from '../../../support/gate-cases.ts';
 import type { GateCase } from '../../../support/gate-case.ts';

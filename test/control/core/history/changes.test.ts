@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { checkInsOf, columnsOf, placeKey, progressOf, type Progress } from '../../../../control/core/history/changes.ts';
-import type { State } from '../../../../control/core/model.ts';
-import type { Observed } from '../../../../control/core/select.ts';
+import type { State } from '../../../../control/core/model/model.ts';
+import type { Observed } from '../../../../control/core/model/select.ts';
 import { PipelineWorld, config, digestOf, edge, minuteMs, pipeline } from '../../../support/pipeline-world.ts';
 import { someHistory } from './some-history.ts';
 

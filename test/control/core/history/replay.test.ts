@@ -1,11 +1,11 @@
 // Every start of simulated histories is decided again from the journal alone, and comes out the same, byte for byte.
 
 import { describe, expect, it } from 'vitest';
-import { evolveAll, initialState } from '../../../../control/core/evolve.ts';
+import { evolveAll, initialState } from '../../../../control/core/evolve/evolve.ts';
 import { stepOf } from '../../../../control/core/decide.ts';
 import { isReproduced, recordedIn, replay } from '../../../../control/core/history/replay.ts';
-import { canonicalText } from '../../../../control/core/sets.ts';
-import type { Observed } from '../../../../control/core/select.ts';
+import { canonicalText } from '../../../../control/core/model/sets.ts';
+import type { Observed } from '../../../../control/core/model/select.ts';
 import type { JournalEntry } from '../../../../proto/events.ts';
 import { PipelineWorld, dayMs, edge, pipeline } from '../../../support/pipeline-world.ts';
 import { seeded } from '../../../support/random.ts';

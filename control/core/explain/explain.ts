@@ -1,0 +1,198 @@
+// "Why is it not moving?" The answer for one environment or one promotion, from the same functions that decide.
+// Blockers are what holds a promotion that waits; `waits` is what a deployment under way is waiting for.
+
+import type { DeploymentPhase, PromotionPhase } from '../../../proto/events.ts';
+import { limits } from '../../../proto/limits.ts';
+import { batchVerdict } from '../rollout/batch-verification.ts';
+import { batchText, bakeMsOf } from '../rollout/batches.ts';
+import { allowed, balanceOf, maxParallelOf, minHealthyOf } from '../rollout/arithmetic.ts';
+import { closingFor } from '../rollout/closing.ts';
+import { explainNext } from './next.ts';
+import { evaluateGates } from '../gates/gates.ts';
+import type { Blocker } from '../gates/gates.ts';
+import { setText } from '../gates/blocker.ts';
+import type { WorkflowRun } from '../model/approval.ts';
+import type { Deployment, Environment, Promotion, State } from '../model/model.ts';
+import { isDone, isInFlight } from '../model/phases.ts';
+import { prefetchOf } from '../rollout/prefetch.ts';
+import { deploymentProgress, heardAt, isSilent, membersOf } from '../model/select.ts';
+import type { DeploymentProgress, Observed } from '../model/select.ts';
+import { deadlineOf, roleEffect } from '../rollout/step.ts';
+import { isHolding } from '../swarm/swarm.ts';
+import { runFor, verifyingIn } from '../automation/verification.ts';
+import { alarmVerdict, missingSamples } from '../rollout/watch.ts';
+
+/** One thing that a deployment under way waits for. */
+export interface Wait {
+  readonly reason: string;
+  /** When it ends by itself, or when the deployment gives up on it; milliseconds since 1970. */
+  readonly until?: number;
+}
+
+export interface Explanation {
+  readonly subject: { readonly kind: 'environment' | 'promotion'; readonly id: string };
+  /** One sentence. */
+  readonly summary: string;
+  /** What holds the promotion that waits; empty when nothing waits. Exit code 6 when there are any. */
+  readonly blockers: readonly Blocker[];
+  readonly waits: readonly Wait[];
+  /** When something may change by time alone. */
+  readonly nextCheckAt?: number;
+  readonly promotion?: { readonly promotion: string; readonly phase: PromotionPhase };
+  readonly deployment?: { readonly deployment: string; readonly phase: DeploymentPhase; readonly reason?: string; readonly progress: DeploymentProgress };
+}
+
+/** Explains the promotion or the environment with this id; undefined when there is neither. Ids of promotions come first. */
+export function explain(state: State, observed: Observed, id: string): Explanation | undefined {
+  const promotion = state.promotions.get(id);
+  if (promotion !== undefined) return explainPromotion(state, observed, promotion);
+  const environment = state.environments.get(id);
+  return environment === undefined ? undefined : explainEnvironment(state, observed, environment);
+}
+
+function explainEnvironment(state: State, observed: Observed, environment: Environment): Explanation {
+  const subject = { kind: 'environment', id: environment.environment } as const;
+  const waiting = state.promotions.get(environment.waiting[0] ?? '');
+  if (waiting !== undefined) return { ...explainPromotion(state, observed, waiting), subject };
+  const verifying = environment.activeDeployment === undefined ? verifyingIn(state, environment) : undefined;
+  if (verifying !== undefined) return { ...explainPromotion(state, observed, verifying), subject };
+  const next = environment.activeDeployment === undefined ? explainNext(state, observed, environment) : undefined;
+  if (next !== undefined) return { subject, waits: [], ...next };
+  const newest = state.deployments.get(environment.newestDeployment ?? '');
+  if (newest === undefined) return { subject, summary: `nothing was ever promoted to '${environment.environment}'`, blockers: [], waits: [] };
+  const promotion = state.promotions.get(newest.promotion);
+  const about = promotion === undefined || newest.type === 'catch-up' ? {} : { promotion: { promotion: promotion.promotion, phase: promotion.phase } };
+  return { subject, ...about, ...explainDeployment(state, observed, environment, newest) };
+}
+
+function explainPromotion(state: State, observed: Observed, promotion: Promotion): Explanation {
+  const subject = { kind: 'promotion', id: promotion.promotion } as const;
+  const about = { promotion: { promotion: promotion.promotion, phase: promotion.phase } };
+  const what = setText(state, membersOf(promotion));
+  const environment = state.environments.get(promotion.environment);
+  if (promotion.phase === 'waiting') {
+    const { blockers, nextCheckAt } = evaluateGates(state, promotion, observed);
+    const summary = blockers.length === 0 ? `${what} starts in '${promotion.environment}' now` : `${what} waits for '${promotion.environment}': ${blockers[0]?.type}`;
+    return { subject, summary, blockers, waits: fetchingWaits(state, environment, promotion), ...about, ...(nextCheckAt === undefined ? {} : { nextCheckAt }) };
+  }
+  if (environment !== undefined && promotion.phase === 'verifying') return { subject, ...about, ...explainVerification(state, environment, what) };
+  const deployment = state.deployments.get(promotion.deployment ?? '');
+  if (environment !== undefined && deployment !== undefined) return { subject, ...about, ...explainDeployment(state, observed, environment, deployment) };
+  const why = promotion.outcome === undefined ? '' : `: ${promotion.outcome}`;
+  return { subject, summary: `${what} was ${promotion.phase}${why}`, blockers: [], waits: [], ...about };
+}
+
+function explainVerification(state: State, environment: Environment, what: string): About {
+  const run = runFor(state, environment);
+  const summary = `${what} runs in '${environment.environment}' and is being verified`;
+  if (run === undefined) return { summary, blockers: [], waits: [{ reason: 'its workflow has not begun yet' }] };
+  if (run.phase === 'inconclusive') return { summary, blockers: [undecided(run, what)], waits: [] };
+  return { summary, blockers: [], waits: [runningWait(run)], nextCheckAt: run.deadline };
+}
+
+/** What only a person can say. */
+function undecided(run: WorkflowRun, what: string): Blocker {
+  const reason = `workflow '${run.workflow}' was inconclusive for ${what}; somebody must say how it ended (${run.run})`;
+  return { type: 'needs-decision', reason, since: run.steps.reduce((latest, step) => Math.max(latest, step.at), run.startedAt), ref: run.run, actors: [`promote:env/${run.environment}`] };
+}
+
+function runningWait(run: WorkflowRun): Wait {
+  const busy = run.steps.filter(({ phase }) => phase === 'running' || phase === 'waiting-for-approval').map(({ step, phase }) => `${step} is ${phase}`);
+  return { reason: `workflow '${run.workflow}' is ${run.phase} (${run.run})${busy.length === 0 ? '' : `: ${busy.join(', ')}`}`, until: run.deadline };
+}
+
+/** What is known of a prefetch while its promotion waits. */
+function fetchingWaits(state: State, environment: Environment | undefined, { promotion }: Promotion): readonly Wait[] {
+  const open = environment === undefined ? undefined : prefetchOf(state, environment);
+  if (open === undefined || open.promotion !== promotion) return [];
+  const targets = [...open.targets.values()];
+  const holding = targets.filter(({ phase }) => isHolding(phase)).length;
+  return [{ reason: `meanwhile ${holding} of ${targets.length} targets hold ${open.app}@${open.number} (${open.deployment})` }];
+}
+
+type About = Pick<Explanation, 'summary' | 'blockers' | 'waits' | 'nextCheckAt' | 'deployment'>;
+
+function explainDeployment(state: State, observed: Observed, environment: Environment, deployment: Deployment): About {
+  const progress = deploymentProgress(deployment);
+  const { deployment: id, phase, reason } = deployment;
+  const waits = deployment.finishedAt === undefined ? waitsOf(state, observed, environment, deployment) : [];
+  const baking = bakingBatch(deployment);
+  const verifying = baking < 0 ? undefined : batchRunIn(state, deployment, baking, observed.now);
+  const nextCheckAt = Math.min(Infinity, ...waits.flatMap((wait) => wait.until ?? []));
+  const why = reason === undefined ? '' : `: ${reason}`;
+  return {
+    summary: `deployment ${id} of ${deployment.app}@${deployment.number} in '${deployment.environment}' is ${phase}${why}`,
+    blockers: verifying?.phase === 'inconclusive' ? [undecided(verifying, batchText(deployment, baking))] : [],
+    waits,
+    deployment: { deployment: id, phase, progress, ...(reason === undefined ? {} : { reason }) },
+    ...(nextCheckAt === Infinity ? {} : { nextCheckAt }),
+  };
+}
+
+function waitsOf(state: State, observed: Observed, environment: Environment, deployment: Deployment): readonly Wait[] {
+  const wanted = deployment.rollback?.to ?? deployment.to;
+  if (roleEffect(environment, deployment.app, wanted) !== undefined) return [{ reason: `the signed role of '${environment.environment}' does not name the revision yet` }];
+  if (deployment.paused !== undefined) {
+    const opensAt = closingFor(state, deployment, observed.now)?.opensAt;
+    if (deployment.paused.byHand === true) return [{ reason: `it is paused: ${deployment.paused.reason}; \`starling deployment resume ${deployment.deployment}\` lets it go on` }];
+    return [{ reason: `it is paused: ${deployment.paused.reason}`, ...(opensAt === undefined ? {} : { until: opensAt }) }];
+  }
+  const baking = bakingBatch(deployment);
+  if (baking >= 0) {
+    const until = (deployment.batches[baking]?.bakingSince ?? observed.now) + bakeMsOf(deployment, baking);
+    const run = batchRunIn(state, deployment, baking, observed.now);
+    const waits: Wait[] = [...(until > observed.now ? [{ reason: `${batchText(deployment, baking)} is baking`, until }] : []), ...(run?.phase === 'running' ? [runningWait(run)] : [])];
+    const missing = until > observed.now ? undefined : missingSamples(deployment, baking);
+    if (missing !== undefined) waits.push({ reason: missing.reason });
+    if (waits.length > 0) return waits;
+  }
+  const alarms = alarmVerdict(deployment);
+  if (alarms.kind === 'unread') return [{ reason: alarms.reason }];
+  const until = deadlineOf(deployment);
+  const waits: Wait[] = [];
+  const busy = [...deployment.targets.values()].filter(isInFlight);
+  for (const target of busy.slice(0, 10)) {
+    waits.push({ reason: `${nameOf(state, target.member)} is ${target.phase}${awayText(observed, target.member)}`, until });
+  }
+  if (busy.length > waits.length) waits.push({ reason: `${busy.length - waits.length} more targets are changing`, until });
+  const held = heldBack(state, deployment, observed.now);
+  return held === undefined ? waits : [...waits, { reason: held, until }];
+}
+
+/** A target at work that says nothing for longer than any pause between two polls has lost its daemon, its network or its power. */
+function awayText(observed: Observed, member: string): string {
+  if (!isSilent(observed, member, limits.syncWaitMs)) return '';
+  return `, and was not heard for ${Math.round((observed.now - heardAt(observed, member)) / 1000)} s: see whether starlingd runs there`;
+}
+
+/** The index of the batch that bakes; -1 when none does. */
+function bakingBatch({ batches }: Deployment): number {
+  return batches.findIndex((batch) => batch.phase === 'baking');
+}
+
+/** The run that looks at a batch. */
+function batchRunIn(state: State, deployment: Deployment, index: number, now: number): WorkflowRun | undefined {
+  const verdict = batchVerdict(state, deployment, index, now);
+  return verdict.kind === 'waits' ? verdict.run : undefined;
+}
+
+/** Why targets whose turn it is are not told to act. */
+function heldBack(state: State, deployment: Deployment, now: number): string | undefined {
+  const batch = deployment.batches.find((one) => one.phase === 'running');
+  const turn = deployment.rollback?.targets ?? batch?.targets ?? [];
+  const action = deployment.rollback === undefined ? 'activate' : 'rollback';
+  const pending = turn.filter((member) => {
+    const target = deployment.targets.get(member);
+    return target !== undefined && target.order?.action !== action && (deployment.rollback !== undefined || !isDone(target));
+  });
+  const balance = balanceOf(state, deployment, now);
+  if (pending.length === 0 || allowed(deployment, balance, pending).length > 0) return undefined;
+  const parallel = maxParallelOf(deployment.config, balance.total);
+  if (balance.inFlight.size + balance.inherited.size >= parallel) return `${pending.length} targets wait for their turn: ${parallel} may change at once (maxParallel)`;
+  const healthy = minHealthyOf(deployment.config, balance.total);
+  return `${pending.length} targets wait: ${balance.serving.size} of ${balance.total} serve, and ${healthy} must (minHealthy)`;
+}
+
+function nameOf(state: State, member: string): string {
+  return state.members.get(member)?.name ?? member;
+}
