@@ -18,7 +18,7 @@ import { stepRollback } from './rollout/rollback.ts';
 import { stepRollout } from './rollout/rollout.ts';
 import { membersOf, revisionOf, deployableTargets } from './model/select.ts';
 import type { Observed } from './model/select.ts';
-import { seenBy } from './history/seen.ts';
+import { seenBy } from './rollout/seen.ts';
 import { nothing, orderEffect } from './rollout/step.ts';
 import type { Step } from './rollout/step.ts';
 import { displaced, verdictIn } from './automation/verification.ts';

@@ -4,7 +4,7 @@
 import type { Candidate } from '../core/gates/gates.ts';
 import { evaluateGates } from '../core/gates/gates.ts';
 import type { Environment, State } from '../core/model/model.ts';
-import { observedAt } from '../core/windows/openings.ts';
+import { observedAt } from '../core/gates/openings.ts';
 import { findSet, revisionOf } from '../core/model/select.ts';
 import { ControlError } from '../errors.ts';
 import { found, type ApiOptions, type Handlers } from './api.ts';

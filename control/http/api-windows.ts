@@ -2,7 +2,7 @@
 
 import type { Window } from '../../proto/api/windows.ts';
 import type { TimeWindow } from '../../proto/window.ts';
-import { openingsAt, windowsAt } from '../core/windows/openings.ts';
+import { openingsAt, windowsAt } from '../core/gates/openings.ts';
 import type { Pipeline } from '../core/model/pipeline.ts';
 import type { State } from '../core/model/model.ts';
 import { occurrencesBetween } from '../core/windows/occurrences.ts';

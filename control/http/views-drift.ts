@@ -1,8 +1,8 @@
 // What is not as an environment has it: targets that run something else than its set or nothing, that are not healthy, or whose release
-// was changed on their disk. Bringing them back is core's (control/core/model/adrift.ts); here it is only told.
+// was changed on their disk. Bringing them back is core's (control/core/evolve/adrift.ts); here it is only told.
 
 import type { Drift } from '../../proto/api/targets.ts';
-import { isLate } from '../core/model/adrift.ts';
+import { isLate } from '../core/evolve/adrift.ts';
 import type { Environment, Member, State } from '../core/model/model.ts';
 import { revisionOf, targetsOf } from '../core/model/select.ts';
 import type { Presence } from '../fleet/presence.ts';

@@ -4,7 +4,7 @@
 import { isBuildEvent } from '../../../proto/events-build.ts';
 import { isPipelineEvent } from '../../../proto/events-pipeline.ts';
 import type { Event, JournalEntry } from '../../../proto/events.ts';
-import { foldAdrift } from '../model/adrift.ts';
+import { foldAdrift } from './adrift.ts';
 import { foldBuild } from '../build/evolve.ts';
 import { Draft } from './draft.ts';
 import { foldDeployment, foldMemberRevoked } from './deployment.ts';
@@ -12,7 +12,7 @@ import { foldPipeline } from './pipeline.ts';
 import { foldSets } from './sets.ts';
 import { foldVerdict, foldVerifying } from './slot.ts';
 import type { State } from '../model/model.ts';
-import { foldTargets } from '../model/targets.ts';
+import { foldTargets } from './targets.ts';
 import { mayBecome, promotionTransitions } from '../model/transitions.ts';
 
 /** Before the first entry. */

@@ -7,7 +7,7 @@ import { decide, stepOf } from '../decide.ts';
 import { evaluateGates } from '../gates/gates.ts';
 import type { GateResult } from '../gates/gates.ts';
 import type { Promotion, State } from '../model/model.ts';
-import { observedThen } from './seen.ts';
+import { observedThen } from '../rollout/seen.ts';
 
 /** A point of the past. */
 export interface Moment {

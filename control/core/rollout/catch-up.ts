@@ -1,7 +1,7 @@
 // Late joiners and targets that drifted: brought to `current` by a deployment of their own (R-12), never during another
 // one, and never again to a set that already failed on them.
 
-import { isLate } from '../model/adrift.ts';
+import { isLate } from '../evolve/adrift.ts';
 import { inTurn } from './arithmetic.ts';
 import { lostAfterOf } from './batches.ts';
 import { evaluateGates, leavesNone } from '../gates/gates.ts';
@@ -9,7 +9,7 @@ import type { Environment, State } from '../model/model.ts';
 import { isServing } from '../model/phases.ts';
 import { isSilent, revisionOf, deployableTargets } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
-import { seenBy } from '../history/seen.ts';
+import { seenBy } from './seen.ts';
 import { nothing } from './step.ts';
 import type { Step } from './step.ts';
 

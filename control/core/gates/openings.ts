@@ -2,11 +2,11 @@
 // the same that the gate asks (T-2); here it is asked again at each change.
 
 import type { TimeWindow } from '../../../proto/window.ts';
-import { edgesInto, placeOf, windowsOf } from '../gates/place.ts';
+import { edgesInto, placeOf, windowsOf } from './place.ts';
 import type { State } from '../model/model.ts';
 import type { Observed } from '../model/select.ts';
-import { evaluateWindows } from './evaluate.ts';
-import type { WindowVerdict } from './evaluate.ts';
+import { evaluateWindows } from '../windows/evaluate.ts';
+import type { WindowVerdict } from '../windows/evaluate.ts';
 
 /** A time at which all windows together are open; without `to` when that is beyond the horizon. */
 export interface Opening {

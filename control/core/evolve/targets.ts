@@ -1,9 +1,9 @@
 // The targets of each environment, kept in the state: gates ask for them in every environment at every decision, and to look up ten thousand
 // machines each time was nearly all of its cost. Who is one is select.ts; here their lists are brought up to what has just been folded.
 
-import type { Draft } from '../evolve/draft.ts';
-import type { Environment, Member } from './model.ts';
-import { isTarget } from './select.ts';
+import type { Draft } from './draft.ts';
+import type { Environment, Member } from '../model/model.ts';
+import { isTarget } from '../model/select.ts';
 
 /** Brings State.targets up to what has just been folded. An environment without targets has no entry, so that the state does not tell in how many steps it was folded. */
 export function foldTargets(draft: Draft): void {

@@ -1,10 +1,10 @@
 // Which targets lack what their environment runs: late joiners, and those that drifted. Kept in the state, since asking ten thousand
 // machines at every decision would be most of its cost; what is done about them is rollout/catch-up.ts.
 
-import type { Draft } from '../evolve/draft.ts';
-import type { Environment, Member } from './model.ts';
-import { isFailure } from './phases.ts';
-import { isTarget } from './select.ts';
+import type { Draft } from './draft.ts';
+import type { Environment, Member } from '../model/model.ts';
+import { isFailure } from '../model/phases.ts';
+import { isTarget } from '../model/select.ts';
 
 /**
  * Whether a target should be brought to the current revision of an application. One that runs what was wanted last, though that did
