@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { createApi, type Api } from './api.ts';
 import { resolveEndpoint, type Endpoint } from './settings.ts';
-import { createTerminal, parseFormat, type Terminal } from './terminal.ts';
+import { createTerminal, parseFormat, type Terminal } from './text/terminal.ts';
 import type { World } from './world.ts';
 
 /** Options of every command. */

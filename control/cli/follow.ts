@@ -6,7 +6,7 @@ import type { Promotion } from '../../proto/api/promotions.ts';
 import type { Blocker } from '../../proto/api/schema.ts';
 import { ControlError } from '../errors.ts';
 import type { Api } from './api.ts';
-import { broughtText } from './governance-text.ts';
+import { broughtText } from './text/governance.ts';
 import type { World } from './world.ts';
 
 /** Between two questions: often enough for a bar, seldom enough for many watchers. */

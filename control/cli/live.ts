@@ -3,8 +3,8 @@
 
 import { stripVTControlCharacters } from 'node:util';
 import type { Clock } from '../clock.ts';
-import type { Terminal } from './terminal.ts';
-import { bytesText, durationText } from './text.ts';
+import type { Terminal } from './text/terminal.ts';
+import { bytesText, durationText } from './text/text.ts';
 
 /** Between two drawings; faster is only flicker. */
 const redrawMs = 80;

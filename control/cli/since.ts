@@ -1,7 +1,7 @@
 // Points in time as people give them to a command: so long ago, or an instant.
 
 import { ControlError } from '../errors.ts';
-import { parseDuration } from './text.ts';
+import { parseDuration } from './text/text.ts';
 
 /**
  * Milliseconds since 1970 of `36h` (ago) or of `2026-06-01T12:00Z`.

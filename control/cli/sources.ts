@@ -8,7 +8,7 @@ import { problemText, type FileProblem } from '../files/problem.ts';
 import { readFileText } from '../files/read.ts';
 import { sourceBytesMax } from '../files/source.ts';
 import { ControlError } from '../errors.ts';
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from './text/terminal.ts';
 import type { World } from './world.ts';
 
 /** Files of one directory. */

@@ -7,7 +7,7 @@ import { ProtocolError } from '../../proto/errors.ts';
 import type { Refused } from '../core/commands/command.ts';
 import { ControlError, type ControlErrorCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { blockerView } from './views-governance.ts';
+import { blockerView } from './views/governance.ts';
 
 /** Codes that cannot come of a request are the control plane's own failure. */
 const codes: Readonly<Record<ControlErrorCode, ProblemCode>> = {

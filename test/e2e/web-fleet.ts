@@ -3,7 +3,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { bodyOf } from '../../control/cli/commands-apply.ts';
+import { bodyOf } from '../../control/cli/commands/apply.ts';
 import { readFileText } from '../../control/files/read.ts';
 import type { Transfer } from '../../proto/fleet.ts';
 import { healthy, TestControl, until, type TestMember } from '../control/http/harness.ts';

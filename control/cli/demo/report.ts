@@ -1,8 +1,8 @@
 // What a demo found out: the object of `--json`, the table for people, and what did not hold of what was promised.
 
-import { renderTable, type Column } from '../table.ts';
-import type { Terminal } from '../terminal.ts';
-import { bytesText, countText } from '../text.ts';
+import { renderTable, type Column } from '../text/table.ts';
+import type { Terminal } from '../text/terminal.ts';
+import { bytesText, countText } from '../text/text.ts';
 import type { Probed } from './prober.ts';
 
 /** One version, with the sums over all targets. */

@@ -4,7 +4,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { ControlError } from '../../errors.ts';
-import type { Terminal } from '../terminal.ts';
+import type { Terminal } from '../text/terminal.ts';
 import type { World } from '../world.ts';
 import { startFleet, stopOrder, type Fleet } from './fleet.ts';
 import { reservePorts } from './ports.ts';

@@ -2,12 +2,12 @@
 
 import type { Deployment, DeploymentTarget } from '../../../proto/api/deployments.ts';
 import { ControlError } from '../../errors.ts';
-import { createBoard } from '../board.ts';
+import { createBoard } from '../text/board.ts';
 import { follow, type Seen } from '../follow.ts';
 import { createProgress } from '../live.ts';
-import { push, type PushResult } from '../push.ts';
-import type { Terminal } from '../terminal.ts';
-import { bytesText, countText, shareText } from '../text.ts';
+import { push, type PushResult } from '../push/push.ts';
+import type { Terminal } from '../text/terminal.ts';
+import { bytesText, countText, shareText } from '../text/text.ts';
 import type { World } from '../world.ts';
 import { demoNames, type DemoTarget, type Fleet } from './fleet.ts';
 import { between, scrape, type Counted } from './measure.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { DeploySpec } from '../../../proto/deploy-spec.ts';
 import { ControlError } from '../../errors.ts';
-import { readSpec } from '../push.ts';
+import { readSpec } from '../push/push.ts';
 import { buildTree, copy } from './tree.ts';
 
 /** What a target's port is asked during a deployment, and the answer of a version that serves. */

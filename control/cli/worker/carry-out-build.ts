@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { BuildAssignment, WorkReport } from '../../../proto/api/work.ts';
 import { checkOut } from '../../build/git.ts';
 import { ControlError } from '../../errors.ts';
-import { push } from '../push.ts';
+import { push } from '../push/push.ts';
 import { inherited, outcomeOf, sentence, textOf, underLease, type WorkerContext } from './carry-out.ts';
 import { runCommand } from './process.ts';
 

@@ -71,7 +71,7 @@ function foldAnswer(member: Mutable<Member>, deployment: Deployment, target: Tar
   const { app } = deployment;
   const work = member.work[app];
   const answers = work?.deployment === deployment.deployment && report.seq >= work.seq && !work.settled;
-  // One that did not answer in its time has failed (model/adrift.ts): that it stopped when told to does not make it fit to try the same again, without end.
+  // One that did not answer in its time has failed (adrift.ts): that it stopped when told to does not make it fit to try the same again, without end.
   const gaveUp = work !== undefined && isFailure(work.phase) && report.phase === 'cancelled';
   if (work !== undefined && answers) member.work = { ...member.work, [app]: { ...work, phase: gaveUp ? work.phase : report.phase, settled: true } };
   if (report.seq <= (member.answered[app] ?? 0) || !saysWhatRuns(deployment, target, report)) return;

@@ -5,10 +5,10 @@ import type { Deployment } from '../../../proto/api/deployments.ts';
 import { deploymentDefaults } from '../../../proto/api/environments.ts';
 import type { Promotion } from '../../../proto/api/promotions.ts';
 import type { Api } from '../../../control/cli/api.ts';
-import { createBoard } from '../../../control/cli/board.ts';
+import { createBoard } from '../../../control/cli/text/board.ts';
 import { exitCodeOf } from '../../../control/cli/exit.ts';
 import { follow, requireSuccess, type Seen } from '../../../control/cli/follow.ts';
-import { createTerminal } from '../../../control/cli/terminal.ts';
+import { createTerminal } from '../../../control/cli/text/terminal.ts';
 import { ControlError } from '../../../control/errors.ts';
 import { testWorld } from './world.ts';
 

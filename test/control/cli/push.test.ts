@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../../control/clock.ts';
 import type { Api } from '../../../control/cli/api.ts';
-import { push, type PushOptions, type PushResult } from '../../../control/cli/push.ts';
-import { createTreeMemory } from '../../../control/cli/tree-memory.ts';
+import { push, type PushOptions, type PushResult } from '../../../control/cli/push/push.ts';
+import { createTreeMemory } from '../../../control/cli/push/tree-memory.ts';
 import { systemRandom } from '../../../control/random.ts';
 import { startProxy, type TestProxy } from './proxy.ts';
 

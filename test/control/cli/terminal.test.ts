@@ -4,9 +4,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { visible, visibleLines } from '../../../control/cli/escape.ts';
+import { visible, visibleLines } from '../../../control/cli/text/escape.ts';
 import { createProgress } from '../../../control/cli/live.ts';
-import { createTerminal, errorText, formats, type Format, type Terminal } from '../../../control/cli/terminal.ts';
+import { createTerminal, errorText, formats, type Format, type Terminal } from '../../../control/cli/text/terminal.ts';
 import { testWorld, type TestWorld } from './world.ts';
 
 const attacks = {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRevision, ingest } from '../../../daemon/content/ingest.ts';
-import { upload, type Uploaded, type UploadOptions } from '../../../control/cli/upload.ts';
+import { upload, type Uploaded, type UploadOptions } from '../../../control/cli/push/upload.ts';
 import { ControlError } from '../../../control/errors.ts';
 import { systemClock } from '../../../control/clock.ts';
 import { noise } from '../../support/trees.ts';

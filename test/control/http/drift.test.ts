@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { Presence } from '../../../control/fleet/presence.ts';
-import { driftKey, driftOf } from '../../../control/http/views-drift.ts';
+import { driftKey, driftOf } from '../../../control/http/views/drift.ts';
 import { digestOf, PipelineWorld } from '../../support/pipeline-world.ts';
 
 function drift(world: PipelineWorld, presence: Presence) {

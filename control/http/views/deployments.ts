@@ -1,0 +1,131 @@
+// Deployments as /v1 shows them: how far they are, batch by batch and target by target.
+
+import type { Batch, Deployment, DeploymentSummary, DeploymentTarget } from '../../../proto/api/deployments.ts';
+import type { Explanation, ProgressCounts } from '../../../proto/api/promotions.ts';
+import type { Progress, Transfer } from '../../../proto/fleet.ts';
+import { limits } from '../../../proto/limits.ts';
+import { batchRuns } from '../../core/rollout/batch-verification.ts';
+import { bakeMsOf, specOf } from '../../core/rollout/batches.ts';
+import type * as core from '../../core/explain/explain.ts';
+import type * as model from '../../core/model/model.ts';
+import { deploymentProgress, type DeploymentProgress } from '../../core/model/select.ts';
+import type { Presence } from '../../fleet/presence.ts';
+import { blockerView } from './governance.ts';
+import { configView } from './views.ts';
+
+export function deploymentSummary(deployment: model.Deployment): DeploymentSummary {
+  const { from, reason, finishedAt, rollbackOf, rollback, paused } = deployment;
+  return {
+    deployment: deployment.deployment,
+    promotion: deployment.promotion,
+    environment: deployment.environment,
+    app: deployment.app,
+    type: deployment.type,
+    seq: deployment.seq,
+    to: deployment.to,
+    number: deployment.number,
+    phase: deployment.phase,
+    startedAt: deployment.startedAt,
+    progressedAt: deployment.progressedAt,
+    progress: progressView(deploymentProgress(deployment)),
+    ...(from === undefined ? {} : { from }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(paused === undefined ? {} : { paused: { reason: paused.reason, since: paused.since, byHand: paused.byHand ?? false } }),
+    ...(rollbackOf === undefined ? {} : { rollbackOf }),
+    ...(rollback === undefined ? {} : { rollback: { to: rollback.to, number: rollback.number, targets: rollback.targets.length } }),
+  };
+}
+
+export function deploymentView(state: model.State, deployment: model.Deployment, presence: Presence): Deployment {
+  return {
+    ...deploymentSummary(deployment),
+    config: configView(deployment.config),
+    ...alarmsView(deployment),
+    batches: deployment.batches.map((batch, index) => batchView(state, batch, index, deployment)),
+    targets: targetsInOrder(deployment)
+      .slice(0, limits.pageItemsMax)
+      .map((target) => deploymentTargetView(state, deployment, target, presence)),
+  };
+}
+
+/** The targets batch by batch, in the order in which they go. */
+export function targetsInOrder(deployment: model.Deployment): readonly model.TargetDeployment[] {
+  return deployment.batches.flatMap((batch) => batch.targets.flatMap((member) => deployment.targets.get(member) ?? []));
+}
+
+export function deploymentTargetView(state: model.State, { deployment }: model.Deployment, target: model.TargetDeployment, presence: Presence): DeploymentTarget {
+  const { member, batch, phase, order, settled, code, detail, output, transfer, reportNo, reportedAt } = target;
+  const fetching = presence.of(member)?.progress.find((progress) => progress.deployment === deployment);
+  return {
+    member,
+    name: state.members.get(member)?.name ?? member,
+    batch,
+    phase,
+    settled,
+    ...(order === undefined ? {} : { order: { action: order.action, seq: order.seq, at: order.at } }),
+    ...(code === undefined ? {} : { code }),
+    ...(detail === undefined ? {} : { detail }),
+    ...(output === undefined ? {} : { output }),
+    ...(transfer === undefined ? {} : { transfer: bytesView(transfer) }),
+    ...(fetching === undefined ? {} : { fetching: fetchingView(fetching) }),
+    ...(reportNo === 0 ? {} : { reportedAt }),
+  };
+}
+
+/** Core's explanation in the form of the API. */
+export function explanationView(environment: string, explained: core.Explanation): Explanation {
+  const { subject, summary, blockers, waits, nextCheckAt, promotion, deployment } = explained;
+  return {
+    subject: { ...subject },
+    environment,
+    phase: promotion?.phase ?? deployment?.phase ?? 'idle',
+    summary,
+    blockers: blockers.map(blockerView),
+    waits: waits.map((wait) => ({ ...wait })),
+    ...(nextCheckAt === undefined ? {} : { nextCheckAt }),
+    ...(promotion === undefined ? {} : { promotion: promotion.promotion }),
+    ...(deployment === undefined ? {} : { deployment: deployment.deployment, progress: progressView(deployment.progress) }),
+  };
+}
+
+function progressView({ total, done, failed, inFlight, byPhase, batch, batches, transfer }: DeploymentProgress): ProgressCounts {
+  return { total, done, failed, inFlight, byPhase: { ...byPhase }, batch, batches, transfer: { ...transfer } };
+}
+
+function batchView(state: model.State, { targets, phase, startedAt, bakingSince, finishedAt }: model.Batch, index: number, deployment: model.Deployment): Batch {
+  const run = batchRuns(state, deployment.deployment, index).newest;
+  const { name, canary, minSamples } = specOf(deployment, index);
+  const reading = deployment.readings?.[`samples:${index}`];
+  return {
+    index,
+    ...(name === undefined ? {} : { name }),
+    ...(canary === undefined ? {} : { canary }),
+    phase,
+    targets: targets.length,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(bakingSince === undefined || phase !== 'baking' ? {} : { bakeUntil: bakingSince + bakeMsOf(deployment, index) }),
+    ...(minSamples === undefined ? {} : { samples: { count: minSamples.count, ...(reading === undefined ? {} : { reading: { ...reading } }) } }),
+    ...(run === undefined ? {} : { verification: { run: run.run, workflow: run.workflow, phase: run.phase } }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+  };
+}
+
+function alarmsView({ config, readings }: model.Deployment): Pick<Deployment, 'alarms'> {
+  if (config.alarms === undefined) return {};
+  return {
+    alarms: config.alarms.flatMap(({ alarm }) => {
+      const reading = readings?.[`alarm:${alarm}`];
+      return reading === undefined ? [] : [{ alarm, ...reading }];
+    }),
+  };
+}
+
+/** The rest of what a target says of its fetch is in the receipt. */
+function bytesView({ originBytes, peerBytes, reusedBytes, wastedBytes }: Transfer) {
+  return { originBytes, peerBytes, reusedBytes, wastedBytes };
+}
+
+function fetchingView({ haveBytes, totalBytes }: Progress) {
+  return { haveBytes, totalBytes };
+}
