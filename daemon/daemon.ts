@@ -163,7 +163,6 @@ function conversation({ link, trust, clock, metrics, log, random, swarm, library
       seed?.refresh();
     },
     onOrder: async (order) => await agent?.orders.accept(order),
-    onRefused: (_compact, error) => log.warn({ code: error.code, reason: error.message }, 'an order was refused'),
   };
 }
 

@@ -181,6 +181,8 @@ export type Event =
   /** `unverified`: what it brought runs, and is not known to be good before a workflow says so. */
   | { readonly kind: 'deployment.finished'; readonly deployment: string; readonly phase: Exclude<DeploymentPhase, 'distributing' | 'running' | 'baking' | 'rolling-back'>; readonly reason?: string ; readonly unverified?: true }
   | { readonly kind: 'target.reported'; readonly member: string; readonly report: Report }
+  /** It does not take an order that names it, and is asked again: no report, since it carries out nothing. */
+  | { readonly kind: 'order.refused'; readonly member: string; readonly deployment: string; readonly environment: string; readonly seq: number; readonly code: string; readonly detail: string }
   /** `code`: why, where it is not silence. */
   | { readonly kind: 'target.lost'; readonly member: string; readonly deployment: string; readonly code?: string; readonly detail?: string }
   | { readonly kind: 'role.published'; readonly environment: string; readonly version: number; readonly revisions: Readonly<Record<string, Digest>> }

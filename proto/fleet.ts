@@ -139,6 +139,13 @@ export const ProgressSchema = Type.Object(
 );
 export type Progress = Static<typeof ProgressSchema>;
 
+/** An order that a member does not take, by the digest of its compact form: what could not be verified is not read for its number. */
+export const RefusedOrderSchema = Type.Object(
+  { order: DigestText, /** A code of the daemon. */ code: Type.String({ maxLength: 64 }), detail: Type.String({ maxLength: limits.refusalCharsMax }) },
+  strict,
+);
+export type RefusedOrder = Static<typeof RefusedOrderSchema>;
+
 /**
  * One round of the conversation. The control plane answers at once when it has something newer than what the member
  * says it knows, else after at most `waitMs`.
@@ -160,6 +167,8 @@ export const SyncRequestSchema = Type.Object(
     rates: Type.Optional(RatesSchema),
     /** Reports that would otherwise have a request of their own. They are recorded before the wait begins: whatever is answered says that they are durable. */
     reports: Type.Optional(Type.Array(ReportSchema, { minItems: 1, maxItems: limits.syncReportsMax })),
+    /** What was refused of the orders in the answer before; they come again until they are taken, or their deployment ends. */
+    refused: Type.Optional(Type.Array(RefusedOrderSchema, { minItems: 1, maxItems: limits.syncRefusalsMax })),
     /** Whether the manifests of what is ordered may come with the orders. */
     manifests: Type.Optional(Type.Boolean()),
     waitMs: Type.Integer({ minimum: 0, maximum: limits.syncWaitMs }),

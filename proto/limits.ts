@@ -90,6 +90,9 @@ export const limits = {
   reportOutputBytesMax: 10 * KiB,
   /** Reports that come with a sync: with an output each they and what else is said stay far below {@link limits.apiBodyBytesMax}. */
   syncReportsMax: 16,
+  /** Orders that a member says it refuses, and characters of why: the first ones of an answer tell a person enough. */
+  syncRefusalsMax: 8,
+  refusalCharsMax: 1024,
   /** Manifests that come with orders, and their length: most are some hundred bytes. Others are asked for one by one. */
   syncManifestsMax: 8,
   syncManifestBytesMax: 16 * KiB,

@@ -1,10 +1,12 @@
 // What one member is sent of an environment's orders, and the manifests of what they name, so that it need not come again for those.
 
+import { createHash } from 'node:crypto';
 import type { SyncRequest } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
 import type { IssuedOrder, Member, State } from '../core/model/model.ts';
 import { revisionOf } from '../core/model/select.ts';
 import { isHolding } from '../core/swarm/swarm.ts';
+import type { RefuseOrder } from '../core/commands/command.ts';
 
 /** Orders in one answer; the member comes again for the rest. */
 const ordersMax = 64;
@@ -31,6 +33,16 @@ export function manifestsFor(state: State, { member }: Member, orders: readonly 
     if (record !== undefined && record.manifestBytes <= limits.syncManifestBytesMax && found.size < limits.syncManifestsMax) found.add(record.manifest);
   }
   return [...found];
+}
+
+/** Which orders a member refuses of those that it is sent: it names them by the digest of what it could not verify. */
+export function refusedBy(state: State, member: Member, { seqSeen, refused = [] }: Pick<SyncRequest, 'seqSeen' | 'refused'>): readonly RefuseOrder[] {
+  if (refused.length === 0) return [];
+  const sent = new Map(ordersFor(state, member, { seqSeen }).map((order) => [createHash('sha256').update(order.compact).digest('hex'), order]));
+  return refused.flatMap(({ order: digest, code, detail }) => {
+    const order = sent.get(digest);
+    return order === undefined ? [] : [{ kind: 'refuse-order', member: member.member, environment: order.environment, seq: order.seq, code, detail } as const];
+  });
 }
 
 /** Targets of an order, to look one up: each of hundreds of them asks for each of the environment's orders. */

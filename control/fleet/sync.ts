@@ -10,7 +10,7 @@ import type { Metrics } from '../metrics.ts';
 import type { RandomBytes } from '../random.ts';
 import type { TrustRepository } from '../trust/repository.ts';
 import { submit, type Facts } from './facts.ts';
-import { manifestsFor, ordersFor } from './orders.ts';
+import { manifestsFor, ordersFor, refusedBy } from './orders.ts';
 import { Polls } from './polls.ts';
 import type { Presence } from './presence.ts';
 import { recordReports } from './reports.ts';
@@ -82,6 +82,7 @@ export class Conversations {
     presence.heard(id, request);
     if (away) this.#options.returned();
     if (request.reports !== undefined) await recordReports(id, request.reports, this.#options);
+    await this.#refusals(member, request);
     await this.#locate(member, request);
     const renewed = await this.#renew(member);
     const poll = this.#polls.open(id);
@@ -140,6 +141,15 @@ export class Conversations {
     const manifests = request.manifests === true ? manifestsFor(state, member, orders) : [];
     const certificate = renewed || recentlyRenewed(member, clock.now()) ? { certificate: certificateOf(member, org, repository) } : {};
     return { orders: orders.map(({ compact }) => compact), metadata, ...(manifests.length === 0 ? {} : { manifests: [...manifests] }), ...roster, ...certificate };
+  }
+
+  /** Written down when it is new: nobody reads a target's own log. */
+  async #refusals(member: Member, request: SyncRequest): Promise<void> {
+    const { facts, clock, log } = this.#options;
+    for (const command of refusedBy(facts.state(), member, request)) {
+      const done = await submit(facts, `member:${member.member}`, command, clock);
+      if (done.kind === 'accepted' && done.events.length > 0) log.warn({ target: member.name, environment: command.environment, seq: command.seq, code: command.code, detail: command.detail }, 'a target refuses an order');
+    }
   }
 
   async #locate(member: Member, { addresses, uploadUrl }: SyncRequest): Promise<void> {

@@ -110,7 +110,8 @@ function accepted(answer: Answer, what: string): Answer {
   if (answer.status >= 200 && answer.status < 300) return answer;
   const text = problem(answer.bytes);
   if (answer.status === 429 || answer.status >= 500) throw new DaemonError('CONTROL_UNREACHABLE', `the control plane could not take the ${what} now (HTTP ${answer.status}: ${text})`);
-  throw new DaemonError('CONTROL_REFUSED', `the control plane refused the ${what} (HTTP ${answer.status}): ${text}`);
+  const advice = answer.status === 400 ? '; a control plane that is older than this daemon does not understand all that it says: replace the control plane first, then its daemons' : '';
+  throw new DaemonError('CONTROL_REFUSED', `the control plane refused the ${what} (HTTP ${answer.status}): ${text}${advice}`);
 }
 
 /** The part of a compiled schema that is used here. */
@@ -129,7 +130,7 @@ function reply<Value>(validator: Validator<Value>, answer: Answer, what: string)
   }
   if (validator.Check(value)) return value;
   const first = validator.Errors(value)[0];
-  throw new DaemonError('CONTROL_REFUSED', `the control plane's answer to the ${what} is not of the agreed form: ${first?.instancePath ?? ''} ${first?.message ?? ''}`);
+  throw new DaemonError('CONTROL_REFUSED', `the control plane's answer to the ${what} is not of the agreed form: ${first?.instancePath ?? ''} ${first?.message ?? ''}; replace this daemon by one of the control plane's version`);
 }
 
 /** The sentence of a problem document (RFC 9457), or the text itself, for a person. */

@@ -1,7 +1,8 @@
 // The conversation with the control plane: one long poll after the other. What comes back is checked by trust and handed on;
 // a control plane that is away changes nothing here but the wait until the next try.
 
-import type { SyncReply, SyncRequest } from '../../proto/fleet.ts';
+import { createHash } from 'node:crypto';
+import type { RefusedOrder, SyncReply, SyncRequest } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
 import type { Order, Roster } from '../../proto/statement.ts';
 import type { Clock } from '../clock.ts';
@@ -42,29 +43,31 @@ export interface SyncDeps {
   onMetadata(): void;
   /** A verified order, not yet accepted. */
   onOrder(order: Order): Promise<void>;
-  onRefused(order: string, error: DaemonError): void;
 }
 
 /** Runs until the signal fires. Never throws: a failure is logged, counted, and tried again. */
 export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<void> {
   let failures = 0;
   let wholeRoster = false;
+  let refusals: readonly RefusedOrder[] = [];
   while (!signal.aborted) {
     let pauseMs: number;
     try {
-      const reply = await deps.link.sync(await request(deps, wholeRoster), { signal });
+      const reply = await deps.link.sync(await request(deps, wholeRoster, refusals), { signal });
       await deps.ride?.arrived();
       if (failures > 0) deps.log.info({}, 'the control plane answers again');
       failures = 0;
       deps.metrics.controlConnected.set(1);
       deps.metrics.lastSync.set(deps.clock.now() / 1000);
       const taken = await take(deps, reply);
-      wholeRoster = taken.wholeRoster;
+      ({ wholeRoster, refusals } = taken);
       pauseMs = Math.max(taken.refused ? refusedPauseMs : pauseMsMin, Math.min(reply.pollAfterMs, limits.syncWaitMs));
       if (pauseMs > rideAfterMsMax) deps.ride?.missed();
     } catch (cause) {
       if (signal.aborted) return;
       deps.ride?.missed();
+      // An older control plane does not understand them: the conversation matters more.
+      refusals = [];
       failures += 1;
       deps.metrics.controlConnected.set(0);
       deps.metrics.failures.inc({ component: 'sync' });
@@ -80,12 +83,13 @@ function refused(cause: unknown): boolean {
   return cause instanceof DaemonError && cause.code === 'CONTROL_REFUSED';
 }
 
-async function request(deps: SyncDeps, wholeRoster: boolean): Promise<SyncRequest> {
+async function request(deps: SyncDeps, wholeRoster: boolean, refusals: readonly RefusedOrder[]): Promise<SyncRequest> {
   const said = await deps.describe();
   const reports = deps.ride?.board() ?? [];
   return {
     ...said,
     ...(reports.length === 0 ? {} : { reports }),
+    ...(refusals.length === 0 ? {} : { refused: [...refusals] }),
     manifests: true,
     seqSeen: { ...deps.trust.seqSeen() },
     metadata: { ...deps.trust.versions() },
@@ -97,27 +101,36 @@ async function request(deps: SyncDeps, wholeRoster: boolean): Promise<SyncReques
 interface Taken {
   /** Whether something was refused that will come again. */
   readonly refused: boolean;
+  /** Orders that were refused: said with the next request, since nobody else reads this machine's log. */
+  readonly refusals: readonly RefusedOrder[];
   /** Whether the roster held is of no use to make the new one of. */
   readonly wholeRoster: boolean;
 }
 
 /** Takes each part for itself, so that a bad one does not hide the others. */
 async function take(deps: SyncDeps, reply: SyncReply): Promise<Taken> {
-  let refused = Object.keys(reply.metadata).length > 0 && (await takeMetadata(deps, reply.metadata));
+  const badMetadata = Object.keys(reply.metadata).length > 0 ? await takeMetadata(deps, reply.metadata) : undefined;
   if (reply.certificate !== undefined) await attempt(deps, 'certificate', async () => await deps.onCertificate(reply.certificate ?? ''));
   const wholeRoster = !(await takeRoster(deps, reply));
   if (reply.manifests !== undefined) deps.onManifests(reply.manifests.map((text) => Buffer.from(text, 'base64')));
+  const refusals: RefusedOrder[] = [];
   for (const compact of reply.orders) {
     try {
       await deps.onOrder(await deps.trust.verifyOrder(compact, deps.audience()));
     } catch (cause) {
       if (!(cause instanceof DaemonError)) throw cause;
-      refused = true;
       deps.metrics.manifestFailures.inc({ reason: cause.code });
-      deps.onRefused(compact, cause);
+      deps.log.warn({ code: cause.code, reason: cause.message }, 'an order was refused');
+      refusals.push(refusalOf(compact, cause, badMetadata));
     }
   }
-  return { refused, wholeRoster };
+  return { refused: badMetadata !== undefined || refusals.length > 0, refusals: refusals.slice(0, limits.syncRefusalsMax), wholeRoster };
+}
+
+/** An order that does not fit what is held mostly follows from metadata that was not taken: that is the cause. */
+function refusalOf(compact: string, { code, message }: DaemonError, badMetadata: DaemonError | undefined): RefusedOrder {
+  const detail = badMetadata === undefined ? message : `${message}; and the metadata that came with it was refused: ${badMetadata.message}`;
+  return { order: createHash('sha256').update(compact).digest('hex'), code: badMetadata?.code ?? code, detail: detail.slice(0, limits.refusalCharsMax) };
 }
 
 /** Returns false when a change does not lead from the roster held to one that is signed: then it is asked for as a whole. */
@@ -126,14 +139,14 @@ async function takeRoster(deps: SyncDeps, { roster, rosterChange }: SyncReply): 
   return rosterChange === undefined || (await attempt(deps, 'roster', async () => deps.onRoster(await deps.trust.acceptRosterChange(rosterChange))));
 }
 
-async function takeMetadata(deps: SyncDeps, files: Readonly<Record<string, string>>): Promise<boolean> {
+async function takeMetadata(deps: SyncDeps, files: Readonly<Record<string, string>>): Promise<DaemonError | undefined> {
   const { changed, refused } = await deps.trust.update(files);
   if (refused !== undefined) {
     deps.metrics.manifestFailures.inc({ reason: refused.code });
     deps.log.warn({ err: refused }, 'metadata was refused; what was verified before stays in force');
   }
   if (changed.length > 0) deps.onMetadata();
-  return refused !== undefined;
+  return refused;
 }
 
 async function attempt(deps: SyncDeps, what: string, action: () => Promise<void>): Promise<boolean> {

@@ -4,6 +4,7 @@ import Type, { type Static } from 'typebox';
 import { limits } from '../limits.ts';
 import { DeploymentConfigSchema } from './environments.ts';
 import { ProgressCountsSchema } from './promotions.ts';
+import { RefusalSchema } from './targets.ts';
 import { Count, DigestText, Id, Instant, Name, oneOf, pageQuery, strict } from './schema.ts';
 
 export const deploymentPhases = ['distributing', 'running', 'baking', 'rolling-back', 'succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'] as const;
@@ -60,6 +61,8 @@ export const DeploymentTargetSchema = Type.Object(
     /** A fetch under way, as the target said at its last sync. */
     fetching: Type.Optional(Type.Object({ haveBytes: Count, totalBytes: Count }, strict)),
     reportedAt: Type.Optional(Instant),
+    /** An order that it does not take, and is asked to again. */
+    refused: Type.Optional(RefusalSchema),
   },
   strict,
 );

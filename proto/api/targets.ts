@@ -6,6 +6,10 @@ import { Count, DigestText, Id, Instant, LabelsSchema, Name, oneOf, pageQuery, s
 
 export const connectivities = ['online', 'stale', 'offline'] as const;
 
+/** An order that a target does not take. `code` and `detail` came from the target: print them with care. */
+export const RefusalSchema = Type.Object({ order: Type.Integer({ minimum: 1 }), code: Type.String(), detail: Type.String(), /** What to do about it. */ advice: Type.String(), since: Instant }, strict);
+export type Refusal = Static<typeof RefusalSchema>;
+
 export const TargetSchema = Type.Object(
   {
     /** libp2p peer id of its key. */
@@ -34,6 +38,8 @@ export const TargetSchema = Type.Object(
     work: Type.Array(
       Type.Object({ app: Name, environment: Name, deployment: Id, revision: DigestText, phase: Type.String(), settled: Type.Boolean() }, strict),
     ),
+    /** Orders that it does not take, of what is under way in its environments; they are sent to it again and again. */
+    refused: Type.Optional(Type.Array(Type.Object({ app: Name, environment: Name, deployment: Id, ...RefusalSchema.properties }, strict))),
     /** Fetches under way, as it said at its last sync. */
     fetching: Type.Array(Type.Object({ deployment: Type.String(), haveBytes: Count, totalBytes: Count }, strict)),
   },

@@ -175,7 +175,21 @@ function describe(deployment: Deployment, now: number): readonly string[] {
   const failures = deployment.targets.filter(({ code }) => code !== undefined).map(({ name, phase, code, detail }) => `  ${name} ${phase} ${code}${detail === undefined ? '' : `: ${detail}`}`);
   const words = { success: 'quiet', failure: 'fires', inconclusive: 'unclear', error: 'cannot be asked' } as const;
   const alarms = (deployment.alarms ?? []).map(({ alarm, verdict, value, detail }) => `  alarm ${alarm} ${words[verdict]}${value === undefined ? '' : ` (${value})`}${detail === undefined ? '' : `: ${detail}`}`);
-  return [headline(deployment), '', ...table, ...alarms, ...failures];
+  return [headline(deployment), '', ...table, ...alarms, ...failures, ...refusals(deployment.targets)];
+}
+
+/** Targets named where several refuse an order for the same reason. */
+const refusersMax = 5;
+
+/** Orders that targets do not take, each reason once, with what to do. */
+function refusals(targets: Deployment['targets']): readonly string[] {
+  const alike = Map.groupBy(targets.flatMap(({ name, refused }) => (refused === undefined ? [] : [{ name, ...refused }])), ({ order, code, detail }) => `${order} ${code} ${detail}`);
+  return [...alike.values()].flatMap((found) => {
+    const [first] = found;
+    const more = found.length > refusersMax ? ` and ${found.length - refusersMax} more` : '';
+    const names = found.slice(0, refusersMax).map(({ name }) => name).join(', ');
+    return first === undefined ? [] : [`  ${names}${more} refuse${found.length === 1 ? 's' : ''} order ${first.order} (${first.code}): ${first.detail}`, `    do: ${first.advice}`];
+  });
 }
 
 function bakeText({ phase, bakeUntil }: Batch, now: number): string {

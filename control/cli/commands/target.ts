@@ -80,7 +80,7 @@ function labelled(before: Readonly<Record<string, string>>, words: readonly stri
   return Object.fromEntries(labels);
 }
 
-function describe({ name, member, roles, environments, labels, attributes, addresses, enrolledAt, revoked, cordoned, connectivity, lastSeenAt, version, running, work }: Target, moments: Moments): string {
+function describe({ name, member, roles, environments, labels, attributes, addresses, enrolledAt, revoked, cordoned, connectivity, lastSeenAt, version, running, work, refused = [] }: Target, moments: Moments): string {
   return [
     `${name}  ${roles.join(', ')}  ${revoked ? 'REVOKED' : connectivity}${lastSeenAt === undefined ? ', not heard since the control plane was started' : `, heard ${moments.relative(lastSeenAt)}`}`,
     `  member ${member}, joined ${moments.relative(enrolledAt)}${version === undefined ? '' : `, version ${version}`}`,
@@ -91,5 +91,6 @@ function describe({ name, member, roles, environments, labels, attributes, addre
     ...(addresses.length === 0 ? [] : [`  at ${addresses.join(', ')}`]),
     ...running.map(({ app, number, since, healthy }) => `  runs ${app}@${number} since ${moments.relative(since)}${healthy === false ? ', NOT HEALTHY' : ''}`),
     ...work.filter(({ settled }) => !settled).map(({ app, deployment, phase }) => `  ${app}: ${phase} for ${deployment}`),
+    ...refused.flatMap(({ app, deployment, order, code, detail, advice, since }) => [`  REFUSES order ${order} (${app}, ${deployment}) ${moments.relative(since)} ${code}: ${detail}`, `    do: ${advice}`]),
   ].map(visible).join('\n');
 }

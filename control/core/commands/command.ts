@@ -79,6 +79,7 @@ export type Rollback = { readonly kind: 'rollback'; readonly promotion: string; 
 export type Abort = { readonly kind: 'abort'; readonly deployment: string; readonly reason?: string };
 export type AbortPromotion = { readonly kind: 'abort-promotion'; readonly promotion: string; readonly reason?: string };
 export type ReportCommand = { readonly kind: 'report'; readonly member: string; readonly report: Report };
+export type RefuseOrder = { readonly kind: 'refuse-order'; readonly member: string; readonly environment: string; readonly seq: number; readonly code: string; readonly detail: string };
 
 export type Command =
   | GovernanceCommand
@@ -101,7 +102,8 @@ export type Command =
   | Rollback
   | Abort
   | AbortPromotion
-  | ReportCommand;
+  | ReportCommand
+  | RefuseOrder;
 
 /** Why a command was refused; one table maps it to HTTP. */
 export type RefusalCode = 'not-found' | 'conflict' | 'invalid' | 'blocked' | 'forbidden';

@@ -13,6 +13,7 @@ import { createToken, enrolMember, locateMember, renewMember, report, revokeMemb
 import { govern } from './governance.ts';
 import { abort, abortPromotion, promote, rollback } from './promotion.ts';
 import type { State } from '../model/model.ts';
+import { refuseOrder } from './refusal.ts';
 
 /** Answers a command; append the facts when the journal's head is still `state.head`, else ask again. `now` in milliseconds since 1970. */
 export function handle(state: State, command: Command, now: number): Answer {
@@ -55,6 +56,8 @@ export function handle(state: State, command: Command, now: number): Answer {
       return abortPromotion(state, command);
     case 'report':
       return report(state, command);
+    case 'refuse-order':
+      return refuseOrder(state, command, now);
     default:
       return command satisfies never;
   }

@@ -12,6 +12,7 @@ import { foldReport, settleBatches } from './report.ts';
 import { foldOutcome, setSlot } from './slot.ts';
 import { batchOf, putTarget } from './target.ts';
 import { isSameSet } from '../model/sets.ts';
+import { foldRefusal } from './refusal.ts';
 
 type Of<K extends Event['kind']> = Extract<Event, { readonly kind: K }>;
 
@@ -29,6 +30,7 @@ export type DeploymentEvent = Of<
   | 'deployment.finished'
   | 'target.reported'
   | 'target.lost'
+  | 'order.refused'
   | 'role.published'
   | 'order.issued'
 >;
@@ -56,6 +58,8 @@ export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number)
       return foldReport(draft, event, at);
     case 'target.lost':
       return foldLost(draft, event, at);
+    case 'order.refused':
+      return foldRefusal(draft, event, at);
     case 'role.published': {
       const environment = draft.environments.edit(event.environment);
       if (environment === undefined) return;

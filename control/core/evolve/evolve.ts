@@ -121,6 +121,7 @@ function fold(draft: Draft, entry: JournalEntry): void {
     case 'deployment.finished':
     case 'target.reported':
     case 'target.lost':
+    case 'order.refused':
     case 'role.published':
     case 'order.issued':
       foldDeployment(draft, event, entry.at);

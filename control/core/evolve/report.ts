@@ -39,7 +39,7 @@ export function isNews(state: State, id: string, report: Report): boolean {
 
 /** In a deployment that is over, a target may still come to its end, but it may not come back to life (R-9). */
 function reported(target: TargetDeployment, report: Report, at: number, over: boolean): TargetDeployment {
-  const { phase, code: _code, detail: _detail, output: _output, ...kept } = target;
+  const { phase, code: _code, detail: _detail, output: _output, refusal, ...kept } = target;
   const final = isFinal(report.phase);
   // A word of farewell after the last word (`cancelled` after `committed`) takes nothing back.
   const farewell = report.phase === 'cancelled' && target.settled;
@@ -50,6 +50,7 @@ function reported(target: TargetDeployment, report: Report, at: number, over: bo
     settled: target.settled || (final && (target.order === undefined || report.seq >= target.order.seq)),
     reportNo: report.reportNo,
     reportedAt: at,
+    ...(refusal === undefined || report.seq >= refusal.seq ? {} : { refusal }),
     ...(report.code === undefined ? {} : { code: report.code }),
     ...(report.detail === undefined ? {} : { detail: report.detail }),
     ...(report.output === undefined ? {} : { output: report.output }),

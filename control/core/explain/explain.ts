@@ -21,6 +21,10 @@ import { deadlineOf, roleEffect } from '../rollout/step.ts';
 import { isHolding } from '../swarm/swarm.ts';
 import { runFor, verifyingIn } from '../automation/verification.ts';
 import { alarmVerdict, missingSamples } from '../rollout/watch.ts';
+import { refusalText } from './refusal.ts';
+
+/** Targets named one by one. */
+const namedMax = 10;
 
 /** One thing that a deployment under way waits for. */
 export interface Wait {
@@ -107,7 +111,14 @@ function fetchingWaits(state: State, environment: Environment | undefined, { pro
   if (open === undefined || open.promotion !== promotion) return [];
   const targets = [...open.targets.values()];
   const holding = targets.filter(({ phase }) => isHolding(phase)).length;
-  return [{ reason: `meanwhile ${holding} of ${targets.length} targets hold ${open.app}@${open.number} (${open.deployment})` }];
+  return [{ reason: `meanwhile ${holding} of ${targets.length} targets hold ${open.app}@${open.number} (${open.deployment})` }, ...refusalWaits(state, open)];
+}
+
+/** The first targets that refuse what they were ordered, and how many do besides. */
+function refusalWaits(state: State, { targets }: Deployment, until?: number): readonly Wait[] {
+  const refusing = [...targets.values()].flatMap(({ member, refusal }) => (refusal === undefined ? [] : [{ reason: refusalText(nameOf(state, member), refusal) }]));
+  const more = refusing.length > namedMax ? [{ reason: `${refusing.length - namedMax} more targets refuse their orders` }] : [];
+  return [...refusing.slice(0, namedMax), ...more].map((wait) => ({ ...wait, ...(until === undefined ? {} : { until }) }));
 }
 
 type About = Pick<Explanation, 'summary' | 'blockers' | 'waits' | 'nextCheckAt' | 'deployment'>;
@@ -149,12 +160,13 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
   const alarms = alarmVerdict(deployment);
   if (alarms.kind === 'unread') return [{ reason: alarms.reason }];
   const until = deadlineOf(deployment);
-  const waits: Wait[] = [];
-  const busy = [...deployment.targets.values()].filter(isInFlight);
-  for (const target of busy.slice(0, 10)) {
+  // Those that refuse wait for a person.
+  const waits: Wait[] = [...refusalWaits(state, deployment, until)];
+  const busy = [...deployment.targets.values()].filter((target) => isInFlight(target) && target.refusal === undefined);
+  for (const target of busy.slice(0, namedMax)) {
     waits.push({ reason: `${nameOf(state, target.member)} is ${target.phase}${awayText(observed, target.member)}`, until });
   }
-  if (busy.length > waits.length) waits.push({ reason: `${busy.length - waits.length} more targets are changing`, until });
+  if (busy.length > namedMax) waits.push({ reason: `${busy.length - namedMax} more targets are changing`, until });
   const held = heldBack(state, deployment, observed.now);
   return held === undefined ? waits : [...waits, { reason: held, until }];
 }

@@ -188,6 +188,17 @@ export interface TargetDeployment {
   /** When the report with {@link transfer} came: the end of its fetch by our own clock. */
   readonly fetchedAt?: number;
   readonly reportedAt: number;
+  /** The order that it refused last, while it has answered neither that nor a later one. */
+  readonly refusal?: Refusal;
+}
+
+/** What a target said of an order that it does not take. */
+export interface Refusal {
+  readonly seq: number;
+  /** A code of the daemon. */
+  readonly code: string;
+  readonly detail: string;
+  readonly at: number;
 }
 
 export interface Batch {

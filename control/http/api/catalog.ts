@@ -104,7 +104,7 @@ export function environmentHandlers(options: ApiOptions): Handlers<
       const targets = targetsOf(state, found(state.environments.get(environment), 'environment', environment));
       const wanted = targets.filter((one) => one.name.includes(part) && selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity));
       const shown = pageByKey(wanted, ({ name }) => name, page);
-      return { body: { ...shown, items: shown.items.map((member) => targetView(member, presence)) } };
+      return { body: { ...shown, items: shown.items.map((member) => targetView(state, member, presence)) } };
     },
     listDrift: async ({ params: { environment }, query }) => {
       const state = facts.state();

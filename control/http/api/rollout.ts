@@ -67,7 +67,7 @@ export function deploymentHandlers({ facts, submit, presence }: ApiOptions): Han
 export function targetHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listTargets' | 'getTarget' | 'revokeTarget' | 'labelTarget' | 'cordonTarget' | 'uncordonTarget'> {
   const view = (state: State, target: string) => {
     const member = memberOf(state, target);
-    return { body: targetView(member, presence), headers: { etag: labelsTag(member) } };
+    return { body: targetView(state, member, presence), headers: { etag: labelsTag(member) } };
   };
   return {
     listTargets: async ({ query }) => {
@@ -80,8 +80,9 @@ export function targetHandlers({ facts, submit, presence }: ApiOptions): Handler
       };
       const isWanted = (one: Member): boolean => one.name.includes(part) && selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity);
       // Names of revoked members may come again: the id makes the key unique.
-      const page = pageOf(fleet(facts.state(), filter).filter(isWanted), ({ name, member }) => `${name} ${member}`, cursorQuery(query));
-      return { body: { ...page, items: page.items.map((member) => targetView(member, presence)) } };
+      const state = facts.state();
+      const page = pageOf(fleet(state, filter).filter(isWanted), ({ name, member }) => `${name} ${member}`, cursorQuery(query));
+      return { body: { ...page, items: page.items.map((member) => targetView(state, member, presence)) } };
     },
     getTarget: async ({ params: { target } }) => view(facts.state(), target),
     labelTarget: async ({ params: { target }, body: { labels }, ifMatch, caller }) => {
@@ -100,7 +101,7 @@ export function targetHandlers({ facts, submit, presence }: ApiOptions): Handler
     },
     revokeTarget: async ({ params: { target }, body: { reason }, caller }) => {
       const { member } = memberOf(facts.state(), target);
-      return answered(await submit(caller.actor, { kind: 'revoke-member', member, reason }), (state) => ({ body: targetView(memberOf(state, member), presence) }));
+      return answered(await submit(caller.actor, { kind: 'revoke-member', member, reason }), (state) => ({ body: targetView(state, memberOf(state, member), presence) }));
     },
   };
 }

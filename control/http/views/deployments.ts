@@ -11,7 +11,7 @@ import type * as model from '../../core/model/model.ts';
 import { deploymentProgress, type DeploymentProgress } from '../../core/model/select.ts';
 import type { Presence } from '../../fleet/presence.ts';
 import { blockerView } from './governance.ts';
-import { configView } from './views.ts';
+import { configView, refusalView } from './views.ts';
 
 export function deploymentSummary(deployment: model.Deployment): DeploymentSummary {
   const { from, reason, finishedAt, rollbackOf, rollback, paused } = deployment;
@@ -55,11 +55,12 @@ export function targetsInOrder(deployment: model.Deployment): readonly model.Tar
 }
 
 export function deploymentTargetView(state: model.State, { deployment }: model.Deployment, target: model.TargetDeployment, presence: Presence): DeploymentTarget {
-  const { member, batch, phase, order, settled, code, detail, output, transfer, reportNo, reportedAt } = target;
+  const { member, batch, phase, order, settled, code, detail, output, transfer, reportNo, reportedAt, refusal } = target;
+  const name = state.members.get(member)?.name ?? member;
   const fetching = presence.of(member)?.progress.find((progress) => progress.deployment === deployment);
   return {
     member,
-    name: state.members.get(member)?.name ?? member,
+    name,
     batch,
     phase,
     settled,
@@ -70,6 +71,7 @@ export function deploymentTargetView(state: model.State, { deployment }: model.D
     ...(transfer === undefined ? {} : { transfer: bytesView(transfer) }),
     ...(fetching === undefined ? {} : { fetching: fetchingView(fetching) }),
     ...(reportNo === 0 ? {} : { reportedAt }),
+    ...(refusal === undefined ? {} : { refused: refusalView(name, refusal) }),
   };
 }
 

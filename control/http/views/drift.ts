@@ -16,7 +16,7 @@ export function driftKey({ name, app }: Drift): string {
 /** By {@link driftKey}. An application that never succeeded there is not compared. */
 export function driftOf(state: State, environment: Environment, presence: Presence): readonly Drift[] {
   return targetsOf(state, environment).flatMap((member) => {
-    const seen = targetView(member, presence);
+    const seen = targetView(state, member, presence);
     return environment.apps.flatMap((app) => driftIn(state, environment, app, member, seen));
   }).toSorted((a, b) => (driftKey(a) < driftKey(b) ? -1 : 1));
 }

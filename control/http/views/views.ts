@@ -4,13 +4,14 @@
 import type { App, Revision, RevisionRef, UploadProxy } from '../../../proto/api/apps.ts';
 import type { Environment } from '../../../proto/api/environments.ts';
 import type { Promotion } from '../../../proto/api/promotions.ts';
-import type { Target } from '../../../proto/api/targets.ts';
+import type { Refusal, Target } from '../../../proto/api/targets.ts';
 import type { Token } from '../../../proto/api/tokens.ts';
 import type { Digest } from '../../../proto/cid.ts';
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import type * as model from '../../core/model/model.ts';
 import { isServing } from '../../core/model/phases.ts';
 import { deploySpecOf } from '../../core/pipeline/problems.ts';
+import { refusalAdvice, refusalsOf } from '../../core/explain/refusal.ts';
 import { revisionOf, targetsOf } from '../../core/model/select.ts';
 import type { Presence } from '../../fleet/presence.ts';
 
@@ -95,9 +96,10 @@ export function promotionView(state: model.State, promotion: model.Promotion): P
   };
 }
 
-export function targetView(member: model.Member, presence: Presence): Target {
+export function targetView(state: model.State, member: model.Member, presence: Presence): Target {
   const heard = presence.of(member.member);
   const lastSeenAt = presence.seenAt(member.member);
+  const refusals = refusalsOf(state, member);
   const said = new Map(heard?.running.map((running) => [`${running.app} ${running.revision}`, running]));
   return {
     member: member.member,
@@ -118,8 +120,14 @@ export function targetView(member: model.Member, presence: Presence): Target {
       return { app, revision, number, since, ...(healthy === undefined ? {} : { healthy }), ...(drifted === undefined ? {} : { drifted }) };
     }),
     work: Object.entries(member.work).map(([app, { environment, deployment, revision, phase, settled }]) => ({ app, environment, deployment, revision, phase, settled })),
+    ...(refusals.length === 0 ? {} : { refused: refusals.map(({ refusal, ...where }) => ({ ...where, ...refusalView(member.name, refusal) })) }),
     fetching: (heard?.progress ?? []).map(({ deployment, haveBytes, totalBytes }) => ({ deployment, haveBytes, totalBytes })),
   };
+}
+
+/** A refusal, with what to do about it. */
+export function refusalView(name: string, { seq, code, detail, at }: model.Refusal): Refusal {
+  return { order: seq, code, detail, advice: refusalAdvice(code, name), since: at };
 }
 
 export function tokenView(token: model.Token): Token {

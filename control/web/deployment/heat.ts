@@ -65,18 +65,19 @@ export interface Trouble {
   readonly targets: readonly string[];
   /** What the first of them wrote that wrote anything. */
   readonly output: string | undefined;
+  /** What to do, where that is known. */
+  readonly advice?: string;
 }
 
-/** What somebody must look at: failures and losses, each reason once, the most frequent first. */
+/** What somebody must look at: failures, losses and orders that are refused, each reason once, the most frequent first. */
 export function troubles(targets: readonly DeploymentTarget[]): readonly Trouble[] {
-  const bad = targets.filter(({ phase }) => heatOf(phase).tone === 'bad');
-  const alike = Map.groupBy(bad, ({ phase, code = '', detail = '' }) => `${phase}\n${code}\n${detail}`);
+  const bad = targets.filter(({ phase }) => heatOf(phase).tone === 'bad').map(({ name, phase, code, detail, output }) => ({ name, output, said: { phase, code, detail } }));
+  const refusing = targets.flatMap(({ name, refused }) => (refused === undefined ? [] : [{ name, output: undefined, said: { phase: `refuses order ${refused.order}`, code: refused.code, detail: refused.detail, advice: refused.advice } }]));
+  const alike = Map.groupBy([...bad, ...refusing], ({ said: { phase, code = '', detail = '' } }) => `${phase}\n${code}\n${detail}`);
   return [...alike.values()]
     .flatMap((found): readonly Trouble[] => {
       const [first] = found;
-      if (first === undefined) return [];
-      const { phase, code, detail } = first;
-      return [{ phase, code, detail, targets: found.map(({ name }) => name).toSorted(), output: found.find(({ output = '' }) => output !== '')?.output }];
+      return first === undefined ? [] : [{ ...first.said, targets: found.map(({ name }) => name).toSorted(), output: found.find(({ output = '' }) => output !== '')?.output }];
     })
     .toSorted((a, b) => b.targets.length - a.targets.length);
 }

@@ -68,14 +68,14 @@ function TargetTable({ targets }: { readonly targets: readonly DeploymentTarget[
       <table>
         <thead><tr><th scope="col">Target</th><th scope="col">Batch</th><th scope="col">Phase</th><th scope="col">Fetched</th><th scope="col">Last heard</th><th scope="col">What it says</th></tr></thead>
         <tbody>
-          {targets.map(({ member, name, batch, phase, transfer, fetching, reportedAt, code = '', detail = '' }) => (
+          {targets.map(({ member, name, batch, phase, transfer, fetching, reportedAt, code = '', detail = '', refused }) => (
             <tr key={member}>
               <th scope="row"><a href={`/targets/${encodeURIComponent(member)}`}>{name}</a></th>
               <td>{batch + 1}</td>
               <td>{heatOf(phase).text}</td>
               <td>{fetching !== undefined ? `${bytesText(fetching.haveBytes)} of ${bytesText(fetching.totalBytes)}` : transfer === undefined ? '' : `${bytesText(transfer.peerBytes)} from peers, ${bytesText(transfer.originBytes)} from origin`}</td>
               <td>{reportedAt === undefined ? 'nothing yet' : <Since at={reportedAt} />}</td>
-              <td>{code} {detail}</td>
+              <td>{code} {detail}{refused !== undefined && <> refuses order {refused.order} ({refused.code}): {refused.detail}</>}</td>
             </tr>
           ))}
         </tbody>
@@ -85,11 +85,12 @@ function TargetTable({ targets }: { readonly targets: readonly DeploymentTarget[
 }
 
 /** Why targets failed, first of all. What a hook wrote came from the machine: it is shown as text and as nothing else. */
-function FailureNotice({ failure: { phase, code, detail, targets, output } }: { readonly failure: Failure }): JSX.Element {
+function FailureNotice({ failure: { phase, code, detail, targets, output, advice } }: { readonly failure: Failure }): JSX.Element {
   const shown = targets.slice(0, namesMax).join(', ');
   return (
     <div class="trouble">
       <p><Icon name="alert" /> <strong>{shown}</strong>{targets.length > namesMax && ` and ${targets.length - namesMax} more`} {heatOf(phase).text}{code !== undefined && ` (${code})`}{detail !== undefined && `: ${detail}`}</p>
+      {advice !== undefined && <p>{advice}</p>}
       {output !== undefined && <pre tabIndex={0} aria-label={`what ${targets[0] ?? 'it'} wrote`}>{output}</pre>}
     </div>
   );

@@ -45,10 +45,16 @@ export function TargetPage(): JSX.Element {
 }
 
 function Whole({ target }: { readonly target: Target }): JSX.Element {
-  const { member, environments, labels, attributes, addresses, enrolledAt, lastSeenAt, version, running, revoked, cordoned } = target;
+  const { member, environments, labels, attributes, addresses, enrolledAt, lastSeenAt, version, running, revoked, cordoned, refused = [] } = target;
   return (
     <>
       {cordoned !== undefined && <p class="notice"><strong>Cordoned</strong> since <Since at={cordoned.since} />: {cordoned.reason}</p>}
+      {refused.map(({ deployment, order, code, detail, advice, since }) => (
+        <div class="trouble" key={deployment}>
+          <p><strong>Refuses order {order}</strong> of <a href={`/deployments/${encodeURIComponent(deployment)}`}>{deployment}</a> since <Since at={since} /> ({code}): {detail}</p>
+          <p>{advice}</p>
+        </div>
+      ))}
       <dl>
         <Row name="runs">
           {running.length === 0 && 'nothing'}
