@@ -11,6 +11,7 @@ import { DaemonError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
 import type { Logger } from '../log.ts';
 import type { Holdings, Sharing, Swarm } from '../swarm/swarm.ts';
+import { createShared } from './shared.ts';
 
 interface Waiting {
   readonly signal: AbortSignal;
@@ -53,7 +54,10 @@ interface Shared {
 
 /** One revision open to neighbours. */
 export interface Library {
-  /** The whole manifest: kept, or brought from the control plane or a neighbour, index by the swarm. Kept when it resolves. */
+  /**
+   * The whole manifest: kept, or brought from the control plane or a neighbour, index by the swarm. Kept when it resolves. Who asks for one that is on its way
+   * waits for the same; it goes on until nobody waits.
+   */
   obtain(revision: Digest, environments: readonly string[], options: Obtaining): Promise<Manifest>;
   /** Shares a revision; one that is shared already for the same environments stays as it is. */
   share(manifest: Manifest, environments: readonly string[], holdings: Holdings): Sharing;
@@ -70,7 +74,7 @@ export interface Library {
 export function createLibrary(deps: LibraryDeps): Library {
   const sharedMax = revisionsSharedMax[deps.origin ? 'origin' : 'agent'];
   const shared = new Map<Digest, Shared>();
-  const underWay = new Map<Digest, Promise<Manifest>>();
+  const underWay = createShared<Digest, Manifest>();
   const atHand = new Map<Digest, Uint8Array>();
 
   const unshare = (revision: Digest): void => {
@@ -81,13 +85,12 @@ export function createLibrary(deps: LibraryDeps): Library {
   };
 
   return {
-    obtain(revision, environments, options) {
-      const running = underWay.get(revision);
-      if (running !== undefined) return running;
-      const promise = obtain(deps, revision, environments, { ...options, atHand: atHand.get(revision) }).finally(() => underWay.delete(revision));
-      atHand.delete(revision);
-      underWay.set(revision, promise);
-      return promise;
+    async obtain(revision, environments, { signal, indexFrom }) {
+      return await underWay.join(revision, signal, async (all) => {
+        const bytes = atHand.get(revision);
+        atHand.delete(revision);
+        return await obtain(deps, revision, environments, { signal: all, atHand: bytes, ...(indexFrom === undefined ? {} : { indexFrom }) });
+      });
     },
     share(manifest, environments, holdings) {
       const open = shared.get(manifest.digest);

@@ -29,9 +29,12 @@ export interface ManifestExchangeDeps {
   readonly log: Logger;
 }
 
-/** How long one neighbour is waited for, and how long until all are asked again. */
+/** How long one neighbour is waited for. */
 const answerMs = 3_000;
+/** How often it is looked whom to ask: a neighbour that is new is asked at once. */
 const roundMs = 500;
+/** One that did not have it is asked again after the first of these, then after twice as long each time, up to the last: it may have it by then, but mostly nobody has. */
+const againMs = { first: 500, most: 8_000 } as const;
 /** Manifests that one neighbour may have us read at once; half a megabyte each. */
 const wantedOfOneMax = 4;
 
@@ -66,11 +69,15 @@ export function createManifestExchange(deps: ManifestExchangeDeps): ManifestExch
     async fetch(revision, { signal }) {
       const either = AbortSignal.any([signal, deps.stop]);
       const liars = new Set<string>();
+      const turns = new WeakMap<Neighbour, { readonly at: number; readonly pauseMs: number }>();
       for (;;) {
         for (const neighbour of neighbours.values()) {
-          if (liars.has(neighbour.member)) continue;
+          const turn = turns.get(neighbour);
+          if (liars.has(neighbour.member) || (turn !== undefined && clock.monotonic() < turn.at)) continue;
           if (either.aborted) break;
           const bytes = await ask(neighbour, revision, either);
+          const pauseMs = turn === undefined ? againMs.first : Math.min(againMs.most, 2 * turn.pauseMs);
+          turns.set(neighbour, { at: clock.monotonic() + pauseMs, pauseMs });
           if (bytes === undefined || bytes.length === 0) continue;
           if (hash('sha256', bytes, 'hex') === revision) return bytes;
           liars.add(neighbour.member);

@@ -105,3 +105,16 @@ it('of what was uploaded and nobody names the newest is shared; what environment
 function manifestOf({ digest, manifest, index }: BuiltRevision) {
   return { digest, bytes: manifest, revision: decodeRevision(manifest), index, tree: decodeTree(index) };
 }
+
+it('whoever waits for a revision goes on waiting when the one who asked for it first gives up', async () => {
+  // The control plane knows its manifest, and nobody has its index: it is waited for.
+  const awaited = revisionOf('awaited');
+  const { library } = await seedOf([], [awaited]);
+  const [first, second] = [new AbortController(), new AbortController()];
+  const waits = [first, second].map(async ({ signal }) => await library.obtain(awaited.digest, ['prod'], { signal }).then(() => 'had it', () => 'gave up'));
+  first.abort(new Error('no longer of interest'));
+  expect(await waits[0]).toBe('gave up');
+  expect(await Promise.race([waits[1], Promise.resolve('waits')])).toBe('waits');
+  second.abort();
+  expect(await waits[1]).toBe('gave up');
+});
