@@ -88,6 +88,8 @@ function unask(state: SwarmState, topic: TopicState, ordinal: number): void {
 
 /** A chunk is on disk, or could not be written. */
 export function onStored(state: SwarmState, event: Stored): void {
+  // What waits for the disk keeps us from asking only where it is much.
+  if (state.owedBytes + state.unstoredBytes + swarmBounds.pieceBytesMax > swarmBounds.totalBytesMax) state.isStirred = true;
   state.unstoredBytes -= event.bytes;
   const topic = state.topics.get(event.topic);
   if (topic === undefined || !event.kept) return;

@@ -32,7 +32,7 @@ export interface Fetch {
   hasCaught: boolean;
   /** For each block of ordinals: 1 when it is ours to fetch from the origin, more when it may become ours; see ownership.ts. */
   ownBlocks: Uint8Array;
-  /** The pieces that have something of ours. */
+  /** The pieces that have something of ours, or something that we may stand in for. */
   ownPieces: PieceSet;
   /** Ownership must be worked out anew. */
   ownersStale: boolean;

@@ -4,7 +4,7 @@
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { OrdinalRange } from '../../proto/exchange.ts';
 import type { Fetch } from './fetch-state.ts';
-import { chunkState, createPieceSet, createPieceTable, putPiece } from './pieces.ts';
+import { chunkState, createPieceSet, createPieceTable, hasPiece, putPiece } from './pieces.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import { enliven, type Peer, type SwarmState, type TopicState, type View } from './swarm-state.ts';
 
@@ -12,7 +12,7 @@ const noPieces = createPieceSet(0);
 
 /** A view of a neighbour that has said nothing yet. */
 function createView(peer: Peer, topic: TopicState): View {
-  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, offers: noPieces, dry: false, asked: new Set(), given: 0, spread: 0, kept: 0, redirectedAt: Number.NEGATIVE_INFINITY };
+  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, offers: noPieces, isAwake: false, asked: new Set(), given: 0, spread: 0, kept: 0, redirectedAt: Number.NEGATIVE_INFINITY };
 }
 
 /** The view of a neighbour on a topic, made when needed. */
@@ -32,6 +32,7 @@ export function dropView(topic: TopicState, view: View): void {
   topic.views.delete(view.peer.info.member);
   topic.viewList.splice(topic.viewList.indexOf(view), 1);
   if (view.peer.info.origin) topic.originViews.splice(topic.originViews.indexOf(view), 1);
+  lull(view);
 }
 
 /** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */
@@ -77,9 +78,10 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
 export function endFetch(topic: TopicState): void {
   delete topic.fetch;
   topic.isPatient = false;
+  topic.awake.length = 0;
   for (const view of topic.viewList) {
     view.offers = noPieces;
-    view.dry = false;
+    view.isAwake = false;
   }
 }
 
@@ -117,7 +119,7 @@ export function viewGains(state: SwarmState, topic: TopicState, view: View, rang
   }
   if (isNew) {
     view.newsAt = state.now;
-    view.dry = false;
+    wake(view);
   }
   return isNew;
 }
@@ -138,6 +140,20 @@ function credit(state: SwarmState, topic: TopicState, ordinal: number): void {
 function countHolder({ holders }: TopicState, { held, peer }: View, change: 1 | -1): void {
   if (holders === undefined || held === undefined || peer.info.origin) return;
   for (const { from, to } of held.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) holders[ordinal] = (holders[ordinal] ?? 0) + change;
+}
+
+/** Something may be left to ask a neighbour for, if anything is being fetched. */
+export function wake(view: View): void {
+  if (view.isAwake || view.topic.fetch === undefined) return;
+  view.isAwake = true;
+  view.topic.awake.push(view);
+}
+
+/** Nothing is, until something changes. */
+export function lull(view: View): void {
+  if (!view.isAwake) return;
+  view.isAwake = false;
+  view.topic.awake.splice(view.topic.awake.indexOf(view), 1);
 }
 
 /** An ordinal that a neighbour turned out not to hold. */
@@ -163,7 +179,8 @@ export function releaseChunk(topic: TopicState, fetch: Fetch, ordinal: number): 
   if (claims > 1 || fetch.table.state[ordinal] !== chunkState.taken) return;
   fetch.table.state[ordinal] = chunkState.missing;
   changeOpen(fetch, ordinal, 1);
-  for (const view of topic.viewList) view.dry = false;
+  const piece = fetch.table.pieceOf(ordinal);
+  for (const view of topic.viewList) if (!view.isAwake && hasPiece(view.offers, piece)) wake(view);
 }
 
 /** Whether a chunk that just came is wanted; it then counts as arrived, and nobody needs to be asked for it. */
@@ -225,7 +242,7 @@ function countView({ fetch }: TopicState, view: View): void {
   if (fetch === undefined) return;
   const { pieces } = fetch.table;
   view.offers = createPieceSet(pieces.length);
-  view.dry = false;
+  wake(view);
   if (view.held === undefined) return;
   for (const { ordinals } of pieces) {
     for (const ordinal of ordinals) if (view.held.has(ordinal)) offer(fetch, view, ordinal);

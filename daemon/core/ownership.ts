@@ -5,6 +5,7 @@
 
 import type { Fetch } from './fetch-state.ts';
 import { fullMeshMax } from './neighbours.ts';
+import { wake } from './fetching.ts';
 import { hash32, mix32, rendezvous } from './hash.ts';
 import { putPiece } from './pieces.ts';
 import { rosterIndex, type RosterIndex } from './roster-index.ts';
@@ -15,8 +16,12 @@ import { isBarred, type SwarmState, type TopicState } from './swarm-state.ts';
 /** Whether a chunk is ours to fetch from the origin by now. */
 export function isOwn(topic: TopicState, fetch: Fetch, ordinal: number, now: number): boolean {
   const turn = fetch.ownBlocks[blockOf(topic, ordinal)] ?? 0;
-  // Where nobody has been caught, nobody has to stand in.
-  return turn === 1 || (turn > 1 && fetch.hasCaught && now >= fetch.startedAt + swarmBounds.backupMs + (turn - 2) * swarmBounds.backupNextMs);
+  return mayBecomeOwn(fetch, turn) && (turn === 1 || now >= fetch.startedAt + swarmBounds.backupMs + (turn - 2) * swarmBounds.backupNextMs);
+}
+
+/** Where nobody has been caught, nobody has to stand in. */
+function mayBecomeOwn({ hasCaught }: Fetch, turn: number): boolean {
+  return turn === 1 || (turn > 1 && hasCaught);
 }
 
 /** Works out anew what of a fetch is ours, when who takes part has changed. Whether it had. */
@@ -28,8 +33,8 @@ export function refreshOwners(state: SwarmState, topic: TopicState): boolean {
   const blocks = blockCount(topic);
   fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => turnOf(block));
   fetch.ownPieces.fill(0);
-  fetch.table.pieces.forEach(({ ordinals }, piece) => putPiece(fetch.ownPieces, piece, ordinals.some((ordinal) => fetch.ownBlocks[blockOf(topic, ordinal)] !== 0)));
-  for (const view of topic.viewList) view.dry = false;
+  fetch.table.pieces.forEach(({ ordinals }, piece) => putPiece(fetch.ownPieces, piece, ordinals.some((ordinal) => mayBecomeOwn(fetch, fetch.ownBlocks[blockOf(topic, ordinal)] ?? 0))));
+  for (const view of topic.viewList) wake(view);
   return true;
 }
 

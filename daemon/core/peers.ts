@@ -3,7 +3,7 @@
 import { swarmBounds } from './swarm-bounds.ts';
 import { isBarred, isLarge, recordOf, type Peer, type Request, type SwarmState, type TopicState } from './swarm-state.ts';
 import type { PeerInfo } from './swarm-events.ts';
-import { releaseChunk } from './fetching.ts';
+import { releaseChunk, wake } from './fetching.ts';
 
 /** A neighbour that was just admitted, of which nothing is known. */
 export function createPeer(info: PeerInfo, connection: number, now: number, isForeign: boolean): Peer {
@@ -143,7 +143,8 @@ export function closeRequest(state: SwarmState, peer: Peer, request: Request): v
   state.requests.delete(request.id);
   if (!request.late) forgiveRequest(state, peer, request);
   for (const ordinal of request.remaining) request.view.asked.delete(ordinal);
-  request.view.dry = false;
+  // What it leaves is free again, and across a border there is room for one more.
+  if (request.remaining.size > 0 || peer.isForeign) wake(request.view);
 }
 
 /** A request overstayed: its chunks are free for others, its bytes no longer count; data that still comes is welcome. */

@@ -83,6 +83,11 @@ export function createPieceTable(chunkCount: number, missing: readonly number[],
   return { pieces, state, pieceBytes, pieceOf: (ordinal) => index[ordinal] ?? -1, holders, open, rarestAmong: rarestAmong(holders, open) };
 }
 
+/** Whether a piece is in a set. */
+export function hasPiece(set: PieceSet, piece: number): boolean {
+  return ((set[piece >>> 5] ?? 0) & (1 << (piece & 31))) !== 0;
+}
+
 /** Puts a piece into a set, or takes it out. Whether that changed anything. */
 export function putPiece(set: PieceSet, piece: number, isIn: boolean): boolean {
   const bit = 1 << (piece & 31);

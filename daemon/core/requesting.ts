@@ -3,7 +3,7 @@
 
 import { limits } from '../../proto/limits.ts';
 import type { Fetch } from './fetch-state.ts';
-import { isMissing, takeChunk } from './fetching.ts';
+import { isMissing, lull, takeChunk, wake } from './fetching.ts';
 import { blockOf, isOwn, refreshOwners, watchForSilence } from './ownership.ts';
 import { closeRequest, dropRequests, expectedMs, graceMs, hasEnough, isReliable, isThrottled, isTrusted, letDawdle, makeLate, mayAsk, openRequest } from './peers.ts';
 import { chunkState, type Piece } from './pieces.ts';
@@ -53,13 +53,16 @@ export function look(state: SwarmState): void {
     // What an origin refused, or an importer was to bring, is asked for again by time alone.
     for (const view of topic.viewList) {
       if (view.peer.isForeign) topic.fetch.isCalm = false;
-      if (view.peer.info.origin || view.peer.isForeign) view.dry = false;
+      if (view.peer.info.origin || view.peer.isForeign) wake(view);
     }
     if (topic.fetch.expectedUntil !== 0 && state.now >= topic.fetch.expectedUntil) {
       topic.fetch.expectedUntil = 0;
       topic.fetch.ownersStale = true;
     }
-    topic.fetch.hasCaught ||= topic.viewList.some(({ peer }) => !isTrusted(state, peer, topic.info.revision));
+    if (!topic.fetch.hasCaught && topic.viewList.some(({ peer }) => !isTrusted(state, peer, topic.info.revision))) {
+      topic.fetch.hasCaught = true;
+      topic.fetch.ownersStale = true;
+    }
     watchForSilence(state, topic, topic.fetch, tauMs(state, topic.fetch));
     watchForStarvation(state, topic, topic.fetch);
     finishOff(state, topic, topic.fetch);
@@ -92,7 +95,7 @@ function fill(state: SwarmState, topic: TopicState, fetch: Fetch, purpose: 'norm
     const next = soonest(state, topic, fetch, spent);
     if (next === undefined) return;
     if (askRarest(state, topic, fetch, next, purpose)) continue;
-    if (spent === undefined) next.dry = true;
+    if (spent === undefined) lull(next);
     else spent.add(next);
   }
 }
@@ -104,9 +107,9 @@ function soonest(state: SwarmState, topic: TopicState, fetch: Fetch, spent: Read
   let bestMs = Number.POSITIVE_INFINITY;
   const isSated = !fetch.seesAll && hasEnough(state, pieceBytes);
   // What is ours to bring from the origin nobody else has: however much is under way and however long its line, it is asked for.
-  for (const view of isSated || spent !== undefined ? topic.originViews : topic.viewList) {
+  for (const view of isSated || spent !== undefined ? topic.originViews : topic.awake) {
     const { origin } = view.peer.info;
-    if (spent === undefined ? view.dry : spent.has(view)) continue;
+    if (spent === undefined ? !view.isAwake : spent.has(view)) continue;
     if (view.held === undefined || view.theirTopic === undefined || !mayAsk(state, topic, view.peer, pieceBytes)) continue;
     const ms = origin && !fetch.seesAll ? -1 : expectedMs(view.peer, pieceBytes);
     if (ms >= bestMs) continue;

@@ -88,9 +88,11 @@ export function createSchedule({ self, random, receive }: ScheduleOptions): Sche
   };
 }
 
+/** Events that say themselves whether they leave us something to ask for. */
+const saysItself: ReadonlySet<ScheduleEvent['kind']> = new Set(['message', 'chunk', 'stored', 'served', 'tick']);
+
 function apply(state: SwarmState, event: ScheduleEvent): void {
-  // Those say themselves whether they leave us something to ask for.
-  if (event.kind !== 'message' && event.kind !== 'served' && event.kind !== 'tick') state.isStirred = true;
+  if (!saysItself.has(event.kind)) state.isStirred = true;
   switch (event.kind) {
     case 'joined':
       return joined(state, event.peer);

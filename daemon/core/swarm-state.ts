@@ -56,8 +56,8 @@ export interface View {
   isSilent: boolean;
   /** The pieces of the fetch of which it holds something that had not arrived when it said so. */
   offers: PieceSet;
-  /** Nothing to ask it for until something changes. */
-  dry: boolean;
+  /** Whether it is among {@link TopicState.awake}: there may be something to ask it for. */
+  isAwake: boolean;
   /** Ordinals that we have asked it for and that are unanswered, late ones too. */
   readonly asked: Set<number>;
   /** For an origin's view of an asker: how many chunks it was given. */
@@ -82,6 +82,8 @@ export interface TopicState {
   readonly viewList: View[];
   readonly originViews: View[];
   fetch?: Fetch;
+  /** Those of which something of the fetch may be left to ask for: all that a step looks at. */
+  readonly awake: View[];
   /** How urgent what we ask for of it is; only our own caps look at that. */
   traffic: TrafficClass;
   /** Whether it is among {@link SwarmState.lively}. */
