@@ -188,3 +188,21 @@ function parse(text: string): unknown {
     return undefined;
   }
 }
+
+/** The first items of a list, `count` at most, and whether there are more. */
+export async function listUpTo<Item>(count: number, page: (query: PageQuery) => Promise<{ readonly items: readonly Item[]; readonly next?: string }>): Promise<{ readonly items: readonly Item[]; readonly more: boolean }> {
+  const items: Item[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const { items: found, next } = await page({ limit: Math.min(limits.pageItemsMax, count - items.length), ...(cursor === undefined ? {} : { cursor }) });
+    items.push(...found);
+    if (next === undefined || items.length >= count) return { items, more: next !== undefined };
+    cursor = next;
+  }
+}
+
+/** The number that `--limit` gives. @throws {ControlError} CONFIG_INVALID when it is none; `what` is what it is a number of. */
+export function shownOf(limit: string, what: string): number {
+  const wanted = Number(limit);
+  if (!Number.isInteger(wanted) || wanted < 1) throw new ControlError('CONFIG_INVALID', `--limit: '${limit}' is not a number of ${what}`);
+  return wanted;
+}

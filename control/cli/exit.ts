@@ -65,11 +65,12 @@ const problemCodes: Readonly<Record<ProblemCode, ControlErrorCode>> = {
   UNAVAILABLE: 'UNREACHABLE',
 };
 
-/** The failure that a problem document is, with its blockers in the message, a line each. */
-export function problemError(problem: Pick<Problem, 'code' | 'detail' | 'blockers'>): ControlError {
+/** The failure that a problem document is, with its blockers and what the sentence leaves out in the message, a line each. */
+export function problemError(problem: Pick<Problem, 'code' | 'detail' | 'blockers' | 'errors'>): ControlError {
+  const errors = (problem.errors ?? []).filter(({ detail }) => !problem.detail.includes(detail)).map(({ detail }) => `  ${detail}`);
   const blockers = (problem.blockers ?? []).map(({ type, reason }) => `  ${type}: ${reason}`);
   const code = isProblemCode(problem.code) ? problemCodes[problem.code] : 'FAILED';
-  return new ControlError(code, [`${problem.detail}${code === 'NOT_FOUND' ? whereToLook(problem.detail) : ''}`, ...blockers].join('\n'));
+  return new ControlError(code, [`${problem.detail}${code === 'NOT_FOUND' ? whereToLook(problem.detail) : ''}`, ...errors, ...blockers].join('\n'));
 }
 
 /** The command that lists what there is, for those who mistyped a name. Where the message says more than that it is not there, it says that already. */

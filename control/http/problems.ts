@@ -106,8 +106,9 @@ export function problemOf(code: ProblemCode, { detail, errors, blockers, retryAf
 }
 
 /** The problem of a refused command. */
-export function refusalProblem({ code, message, blockers }: Refused): Problem {
-  return problemOf(refusals[code], { detail: message, ...(blockers === undefined ? {} : { blockers: blockers.map(blockerView) }) });
+export function refusalProblem({ code, message, blockers, problems }: Refused): Problem {
+  const parts = { ...(blockers === undefined ? {} : { blockers: blockers.map(blockerView) }), ...(problems === undefined ? {} : { errors: problems.map((detail) => ({ pointer: '', detail })) }) };
+  return problemOf(refusals[code], { detail: message, ...parts });
 }
 
 /** Sends a problem; `instance` is the request's id. */

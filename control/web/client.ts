@@ -107,5 +107,5 @@ async function ask(address: string, init: RequestInit): Promise<{ readonly respo
 function problemOf(response: Response, text: string): ClientError {
   const problem = decodeProblem(text);
   if (problem === undefined) return new ClientError('UNREACHABLE', `something answered ${response.status}, and not as a control plane does: a proxy in between may be at fault`);
-  return new ClientError(problem.code, problem.detail, { details: problem.errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`) ?? [], blockers: problem.blockers ?? [] });
+  return new ClientError(problem.code, problem.detail, { details: problem.errors?.map(({ pointer, detail }) => (pointer === '' ? detail : `${pointer}: ${detail}`)) ?? [], blockers: problem.blockers ?? [] });
 }

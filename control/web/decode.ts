@@ -3,7 +3,6 @@
 
 import type { OperationId, ReplyOf } from '../../proto/api/operations.ts';
 import type { Problem } from '../../proto/api/schema.ts';
-import type { Report } from '../../proto/fleet.ts';
 
 /** The answer of an operation, with `reply` undefined where there is no body; undefined when it is something else, such as the page of a proxy in between. */
 export function decodeReply<Id extends OperationId>(text: string): { readonly reply: ReplyOf<Id> } | undefined {
@@ -22,10 +21,4 @@ export function decodeProblem(text: string): Problem | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A machine's report as an entry of the journal has it; undefined when it is none. */
-export function decodeReport(value: unknown): Report | undefined {
-  const report = value as Partial<Report> | null | undefined;
-  return typeof report?.deployment === 'string' && typeof report.phase === 'string' ? (report as Report) : undefined;
 }

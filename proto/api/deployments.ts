@@ -68,6 +68,30 @@ export const DeploymentTargetSchema = Type.Object(
 );
 export type DeploymentTarget = Static<typeof DeploymentTargetSchema>;
 
+/** A deployment as one of its targets saw it. */
+export const TargetDeploymentSchema = Type.Object(
+  {
+    deployment: Id,
+    promotion: Id,
+    environment: Name,
+    app: Name,
+    type: summary.type,
+    to: DigestText,
+    number: Type.Integer({ minimum: 1 }),
+    /** Of the deployment; the target's own is in `target`. */
+    phase: oneOf(deploymentPhases),
+    reason: Type.Optional(Type.String()),
+    startedAt: Instant,
+    finishedAt: Type.Optional(Instant),
+    target: DeploymentTargetSchema,
+  },
+  strict,
+);
+export type TargetDeployment = Static<typeof TargetDeploymentSchema>;
+
+/** `failed`: only those in which it says why it came no further. */
+export const TargetDeploymentsQuerySchema = Type.Object({ ...pageQuery, failed: Type.Optional(Type.Boolean()) }, strict);
+
 export const BatchSchema = Type.Object(
   {
     index: Count,

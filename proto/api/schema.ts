@@ -98,7 +98,7 @@ export const ProblemSchema = Type.Object(
     detail: Type.String(),
     /** The request's id, as in the control plane's log. */
     instance: Type.Optional(Type.String()),
-    /** For INVALID_REQUEST: what is wrong where; `pointer` is a JSON pointer into the body, or `?name` of the query. */
+    /** For INVALID_REQUEST: what is wrong where; `pointer` is a JSON pointer into the body, `?name` of the query, or empty. */
     errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }, strict))),
     blockers: Type.Optional(Type.Array(BlockerSchema)),
     /** Seconds after which to try again; the Retry-After header says the same. */

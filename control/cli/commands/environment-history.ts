@@ -3,9 +3,7 @@
 import type { Command } from 'commander';
 import type { Comparison, PastDeployment } from '../../../proto/api/history.ts';
 import type { Drift } from '../../../proto/api/targets.ts';
-import { limits } from '../../../proto/limits.ts';
-import { ControlError } from '../../errors.ts';
-import { listAll } from '../api.ts';
+import { listAll, listUpTo, shownOf } from '../api.ts';
 import { phaseColour } from '../text/board.ts';
 import { contextOf } from '../context.ts';
 import { visible } from '../text/escape.ts';
@@ -29,16 +27,9 @@ export function registerEnvironmentHistory(environment: Command, world: World): 
     .option('--limit <number>', 'so many deployments', String(shownDefault))
     .action(async (name: string, { limit }: { readonly limit: string }, command: Command) => {
       const { api, terminal } = contextOf(world, command);
-      const wanted = Number(limit);
-      if (!Number.isInteger(wanted) || wanted < 1) throw new ControlError('CONFIG_INVALID', `--limit: '${limit}' is not a number of deployments`);
+      const wanted = shownOf(limit, 'deployments');
       const client = await api();
-      const items: PastDeployment[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await client.call('listHistory', { params: { environment: name }, query: { limit: Math.min(limits.pageItemsMax, wanted - items.length), ...(cursor === undefined ? {} : { cursor }) } });
-        items.push(...page.items);
-        cursor = page.next;
-      } while (cursor !== undefined && items.length < wanted);
+      const { items, more } = await listUpTo(wanted, async (query) => await client.call('listHistory', { params: { environment: name }, query }));
       const moments = momentsAt(world.clock.now(), world.environment['TZ']);
       const columns: readonly Column<PastDeployment>[] = [
         { title: 'DEPLOYMENT', cell: ({ deployment }) => deployment },
@@ -51,7 +42,7 @@ export function registerEnvironmentHistory(environment: Command, world: World): 
         { title: 'WHY', cell: ({ reason, outcome }) => outcome ?? reason ?? '' },
       ];
       terminal.list(items, { columns, name: ({ deployment }) => deployment, empty: 'nothing was deployed here yet' });
-      if (cursor !== undefined) terminal.say('there are more; --limit shows so many');
+      if (more) terminal.say('there are more; --limit shows so many');
     });
   environment
     .command('compare')

@@ -6,6 +6,7 @@ import type { Target } from '../../../proto/api/targets.ts';
 import { ControlError } from '../../errors.ts';
 import { momentsOf } from './restraints.ts';
 import { listing } from './status.ts';
+import { registerTargetHistory } from './target-history.ts';
 import { contextOf } from '../context.ts';
 import { visible } from '../text/escape.ts';
 import type { Moments } from '../text/moments.ts';
@@ -17,6 +18,7 @@ export function registerTarget(program: Command, world: World): void {
   listing(target.command('list'), world);
   target
     .command('get')
+    .alias('show')
     .description('what a machine is, runs and does')
     .argument('<target>', 'its name or its member id')
     .action(async (id: string, _flags: object, self: Command) => {
@@ -24,6 +26,7 @@ export function registerTarget(program: Command, world: World): void {
       const found = await (await api()).call('getTarget', { params: { target: id } });
       terminal.object(found, { text: (one) => describe(one, momentsOf(world)), name: ({ name }) => name });
     });
+  registerTargetHistory(target, world);
   target
     .command('label')
     .description('set labels of a machine, or take them away: they select the environments whose applications it runs')

@@ -122,6 +122,8 @@ export interface Refused {
   /** A sentence: what was refused, what was expected, what to do. */
   readonly message: string;
   readonly blockers?: readonly Blocker[];
+  /** All that is wrong, where that is several things; the message says only how many. */
+  readonly problems?: readonly string[];
 }
 
 export type Answer = Accepted | Refused;

@@ -40,7 +40,8 @@ export function applyPipeline(state: State, { pipeline, project, spec, apps = []
   }
   // Those that could not be made were told of already.
   problems.push(...pipelineProblems(after, pipeline, spec, environments));
-  if (problems.length > 0) return refused('invalid', `pipeline '${pipeline}': ${problems.join('; ')}`);
+  const [first, ...others] = problems;
+  if (first !== undefined) return others.length === 0 ? refused('invalid', `pipeline '${pipeline}': ${first}`) : { ...refused('invalid', `pipeline '${pipeline}': ${problems.length} things are wrong`), problems };
   // Disabled in the same append, so that nothing starts in between.
   const switched: readonly Event[] = enabled === undefined || enabled === (known?.enabled ?? true) ? [] : [{ kind: enabled ? 'pipeline.enabled' : 'pipeline.disabled', pipeline }];
   if (known?.project === project && canonicalText(known.spec) === canonicalText(spec)) return accepted(...events, ...switched);

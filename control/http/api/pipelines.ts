@@ -51,7 +51,7 @@ export function pipelineHandlers({ facts, submit, observed, notifier }: ApiOptio
     },
     validatePipeline: async ({ params: { pipeline }, body }) => {
       const after = applied(facts.state(), commandOf(pipeline, body), observed().now);
-      return { body: 'kind' in after ? { valid: false, problems: [after.message] } : { valid: true, problems: [] } };
+      return { body: 'kind' in after ? { valid: false, problems: [...(after.problems ?? [after.message])] } : { valid: true, problems: [] } };
     },
     planPipeline: async ({ params: { pipeline }, body }) => {
       const state = facts.state();

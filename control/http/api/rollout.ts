@@ -1,13 +1,13 @@
 // Handlers of promotions, deployments and targets.
 
-import type { Member, State } from '../../core/model/model.ts';
+import type { Deployment, Member, State } from '../../core/model/model.ts';
 import { explain } from '../../core/explain/explain.ts';
 import { fleet } from '../../core/model/select.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { parseSelector } from '../label-selector.ts';
 import { pageById, pageOf } from '../paging.ts';
 import { promotionView, targetView } from '../views/views.ts';
-import { deploymentSummary, deploymentTargetView, deploymentView, explanationView, targetsInOrder } from '../views/deployments.ts';
+import { deploymentSummary, deploymentTargetView, deploymentView, explanationView, targetDeploymentView, targetsInOrder } from '../views/deployments.ts';
 
 export function promotionHandlers({ facts, submit, observed }: ApiOptions): Handlers<'listPromotions' | 'createPromotion' | 'getPromotion' | 'abortPromotion' | 'explainPromotion'> {
   const promotionOf = (state: State, id: string) => found(state.promotions.get(id), 'promotion', id);
@@ -64,7 +64,7 @@ export function deploymentHandlers({ facts, submit, presence }: ApiOptions): Han
   };
 }
 
-export function targetHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listTargets' | 'getTarget' | 'revokeTarget' | 'labelTarget' | 'cordonTarget' | 'uncordonTarget'> {
+export function targetHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listTargets' | 'getTarget' | 'listTargetDeployments' | 'revokeTarget' | 'labelTarget' | 'cordonTarget' | 'uncordonTarget'> {
   const view = (state: State, target: string) => {
     const member = memberOf(state, target);
     return { body: targetView(state, member, presence), headers: { etag: labelsTag(member) } };
@@ -85,6 +85,14 @@ export function targetHandlers({ facts, submit, presence }: ApiOptions): Handler
       return { body: { ...page, items: page.items.map((member) => targetView(state, member, presence)) } };
     },
     getTarget: async ({ params: { target } }) => view(facts.state(), target),
+    listTargetDeployments: async ({ params: { target }, query: { failed, ...query } }) => {
+      const state = facts.state();
+      const { member } = memberOf(state, target);
+      const newest = [...state.deployments.values()].toReversed();
+      const hadPart = ({ targets }: Deployment): boolean => (failed === true ? targets.get(member)?.code !== undefined : targets.has(member));
+      const page = pageById(newest, ({ deployment }) => deployment, cursorQuery(query), hadPart);
+      return { body: { ...page, items: page.items.flatMap((one) => targetDeploymentView(state, one, member, presence)) } };
+    },
     labelTarget: async ({ params: { target }, body: { labels }, ifMatch, caller }) => {
       const known = memberOf(facts.state(), target);
       const problem = unmatched(ifMatch, labelsTag(known));

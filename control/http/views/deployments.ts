@@ -1,6 +1,6 @@
 // Deployments as /v1 shows them: how far they are, batch by batch and target by target.
 
-import type { Batch, Deployment, DeploymentSummary, DeploymentTarget } from '../../../proto/api/deployments.ts';
+import type { Batch, Deployment, DeploymentSummary, DeploymentTarget, TargetDeployment } from '../../../proto/api/deployments.ts';
 import type { Explanation, ProgressCounts } from '../../../proto/api/promotions.ts';
 import type { Progress, Transfer } from '../../../proto/fleet.ts';
 import { limits } from '../../../proto/limits.ts';
@@ -73,6 +73,15 @@ export function deploymentTargetView(state: model.State, { deployment }: model.D
     ...(reportNo === 0 ? {} : { reportedAt }),
     ...(refusal === undefined ? {} : { refused: refusalView(name, refusal) }),
   };
+}
+
+/** What a deployment was to one of its targets; none when it had no part in it. */
+export function targetDeploymentView(state: model.State, one: model.Deployment, member: string, presence: Presence): readonly TargetDeployment[] {
+  const { deployment, promotion, environment, app, type, to, number, phase, reason, startedAt, finishedAt } = one;
+  const target = one.targets.get(member);
+  if (target === undefined) return [];
+  const ended = { ...(reason === undefined ? {} : { reason }), ...(finishedAt === undefined ? {} : { finishedAt }) };
+  return [{ deployment, promotion, environment, app, type, to, number, phase, startedAt, ...ended, target: deploymentTargetView(state, one, target, presence) }];
 }
 
 /** Core's explanation in the form of the API. */

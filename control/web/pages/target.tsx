@@ -1,26 +1,26 @@
-// One machine: how it does, what it runs and since when, why it does not run what its environments want, and what it said last.
+// One machine: how it does, what it runs and since when, why it does not run what its environments want, and what was deployed
+// to it.
 
 import type { JSX } from 'preact';
 import { useRoute } from 'preact-iso';
 import { useEffect, useState } from 'preact/hooks';
-import type { AuditEntry } from '../../../proto/api/audit.ts';
+import type { TargetDeployment } from '../../../proto/api/deployments.ts';
 import type { Target } from '../../../proto/api/targets.ts';
-import { decodeReport } from '../decode.ts';
 import { heatOf } from '../deployment/heat.ts';
 import { TargetDeeds } from '../fleet/deeds.tsx';
 import { labelsText } from '../fleet/labels.ts';
 import { isSelected, placesIn, targetStanding } from '../fleet/standing.ts';
+import { Pager, usePages } from '../parts/pager.tsx';
 import { Loading, Mark, Row, Since, Trouble } from '../parts/small.tsx';
 import { useTitle } from '../parts/title.ts';
 import { useQuery } from '../query.ts';
-import { useUi } from '../ui.ts';
 import { bytesText } from '../words.ts';
 import { Doing } from './targets.tsx';
 
 /** Environments whose wishes are compared: each is a question of its own. */
 const environmentsMax = 12;
-/** Reports shown: a few deployments' worth. */
-const reportsMax = 20;
+/** Deployments on a page. */
+const pageDeployments = 20;
 
 export function TargetPage(): JSX.Element {
   const { target: id = '' } = useRoute().params;
@@ -76,7 +76,7 @@ function Whole({ target }: { readonly target: Target }): JSX.Element {
           {environments.length > environmentsMax && <p>and {environments.length - environmentsMax} more</p>}
         </section>
       )}
-      <Reports member={member} />
+      <History member={member} />
       {!revoked && <TargetDeeds target={target} />}
     </>
   );
@@ -96,39 +96,47 @@ function InEnvironment({ target, name }: { readonly target: Target; readonly nam
   );
 }
 
-/** What it said, as it stands in the journal. A walk through that is dear, so that it is asked once and when somebody wants it again. */
-function Reports({ member }: { readonly member: string }): JSX.Element {
-  const ui = useUi();
-  const { reply, problem } = useQuery('listAudit', { params: {}, query: { actor: `member:${member}`, action: 'target.reported', limit: reportsMax } }, { pace: 'asked' });
+/** What was deployed to it, how far it came each time, and what it said. */
+function History({ member }: { readonly member: string }): JSX.Element {
+  const [failed, setFailed] = useState(false);
+  const pages = usePages(`${member} ${failed}`);
+  const { cursor } = pages;
+  const { reply, problem } = useQuery('listTargetDeployments', { params: { target: member }, query: { limit: pageDeployments, ...(cursor === undefined ? {} : { cursor }), ...(failed ? { failed } : {}) } }, { hold: true, pace: 'slow' });
   return (
-    <section aria-label="what it said last">
-      <div class="title"><h2>What it said last</h2><button type="button" class="quiet" onClick={() => ui.live.refresh()}>Look again</button></div>
+    <section aria-label="what was deployed to it">
+      <div class="title">
+        <h2>What was deployed to it</h2>
+        <div class="views" role="group" aria-label="deployments shown">
+          <button type="button" class="quiet" aria-pressed={!failed} onClick={() => setFailed(false)}>all</button>
+          <button type="button" class="quiet" aria-pressed={failed} onClick={() => setFailed(true)}>with trouble</button>
+        </div>
+      </div>
       <Trouble problem={problem} />
-      {reply === undefined && problem === undefined && <Loading what="its reports" />}
-      {reply?.items.length === 0 && <p>{reply.next === undefined ? 'It has not reported anything yet.' : 'It has not reported anything lately.'} <a href={`/audit?actor=${encodeURIComponent(`member:${member}`)}`}>Look in the audit</a></p>}
+      {reply === undefined && problem === undefined && <Loading what="its deployments" />}
+      {reply?.items.length === 0 && <p>{failed ? 'Nothing failed here.' : 'Nothing was deployed to it yet.'} <a href={`/audit?actor=${encodeURIComponent(`member:${member}`)}`}>All that it said is in the audit</a></p>}
       {reply !== undefined && reply.items.length > 0 && (
         <table class="stacked">
-          <caption class="unseen">reports, newest first</caption>
-          <thead><tr><th scope="col">When</th><th scope="col">Deployment</th><th scope="col">Phase</th><th scope="col">What it says</th></tr></thead>
-          <tbody>{reply.items.map((entry) => <ReportRow key={entry.seq} entry={entry} />)}</tbody>
+          <caption class="unseen">deployments, newest first</caption>
+          <thead><tr><th scope="col">When</th><th scope="col">Deployment</th><th scope="col">Here</th><th scope="col">What it says</th></tr></thead>
+          <tbody>{reply.items.map((one) => <PastRow key={one.deployment} past={one} />)}</tbody>
         </table>
       )}
+      {reply !== undefined && (reply.next !== undefined || cursor !== undefined) && <Pager pages={pages} size={pageDeployments} shown={reply.items.length} next={reply.next} what="deployments" />}
     </section>
   );
 }
 
-function ReportRow({ entry: { at, data } }: { readonly entry: AuditEntry }): JSX.Element | null {
-  const report = decodeReport(data['report']);
-  if (report === undefined) return null;
-  const { deployment, app, phase, code = '', detail = '', output, transfer } = report;
+function PastRow({ past: { deployment, environment, type, app, number, startedAt, phase: whole, target } }: { readonly past: TargetDeployment }): JSX.Element {
+  const { phase, code = '', detail = '', output, transfer, refused } = target;
   const { tone, text } = heatOf(phase);
   return (
     <tr>
-      <th scope="row"><Since at={at} /></th>
-      <td data-name="deployment"><a href={`/deployments/${encodeURIComponent(deployment)}`}>{deployment}</a> <small>{app}</small></td>
-      <td data-name="phase"><Mark tone={tone} text={text} /></td>
+      <th scope="row"><Since at={startedAt} /></th>
+      <td data-name="deployment"><a href={`/deployments/${encodeURIComponent(deployment)}`}>{deployment}</a> <small>{type} of {app}@{number} in {environment}, {whole}</small></td>
+      <td data-name="here"><Mark tone={tone} text={text} /></td>
       <td data-name="says">
         {code} {detail}
+        {refused !== undefined && <>refuses order {refused.order} ({refused.code}): {refused.detail}</>}
         {transfer !== undefined && <small>{bytesText(transfer.peerBytes)} from peers, {bytesText(transfer.originBytes)} from origin, {bytesText(transfer.reusedBytes)} was there already</small>}
         {output !== undefined && <pre tabIndex={0} aria-label="what a hook wrote">{output}</pre>}
       </td>

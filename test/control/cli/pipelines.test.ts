@@ -120,3 +120,11 @@ test('a deploy spec is read from where a pipeline says that it is, and only from
   await write('out.yaml', shop.replace('{name: shop-web}', '{name: shop-web, deploySpec: ../prod.yaml}'));
   expect(await starling('validate', '-f', 'out.yaml')).toMatchObject({ code: 2, err: expect.stringMatching(/out\.yaml:5:39: '\.\.\/prod\.yaml' .*; expected a path inside of what is pushed/) });
 });
+
+test('what only the control plane can know to be wrong is told a line each', async () => {
+  await write('shop.yaml', shop);
+  await starling('apply', '-f', 'shop.yaml');
+  await write('other.yaml', shop.replace('name: shop\n', 'name: other\n').replace('{name: shop}', '{name: other}'));
+  const { code, err } = await starling('apply', '-f', 'other.yaml');
+  expect([code, err]).toEqual([2, ["starling: pipeline 'other': 3 things are wrong", ...['shop-alpha', 'shop-beta', 'shop-prod'].map((name) => `  environment '${name}' is in pipeline 'shop' already`), ''].join('\n')]);
+});

@@ -1,0 +1,38 @@
+// `starling target history` and `target logs` about a machine to which things were deployed, well and badly.
+
+import { expect, test } from 'vitest';
+import type { DeploymentConfigInput } from '../../../proto/api/environments.ts';
+import { until } from '../http/harness.ts';
+import { workingFleet } from '../http/working-fleet.ts';
+
+const config = { batches: ['100%'], maxParallel: 2, minHealthy: 0, autoRollback: false } satisfies DeploymentConfigInput;
+
+test('what was deployed to a machine is told, newest first, with how far it came and why not further', async () => {
+  await using fleet = await workingFleet(['web-1', 'web-2'], config);
+  const { control, agents: [agent, other] } = fleet;
+  if (agent === undefined || other === undefined) throw new Error('there are two');
+  expect(await fleet.starling('target', 'history', 'web-1')).toMatchObject({ code: 0, out: '', err: 'nothing was deployed here yet\n' });
+  expect(await fleet.starling('target', 'logs', 'web-1')).toMatchObject({ code: 3, err: expect.stringContaining("nothing was written in the last 0 deployments of 'web-1'") });
+  await fleet.push('one');
+  await control.post('/v1/promotions', { environment: 'prod', revision: 'latest' });
+  await fleet.deployed('prod-1', { originBytes: 1_500, peerBytes: 500, reusedBytes: 0, wastedBytes: 0 });
+  await fleet.push('two');
+  await control.post('/v1/promotions', { environment: 'prod', revision: 'latest' });
+  await until(async () => ((await control.get('/v1/deployments/prod-2')).body.phase === 'failed' ? true : undefined), async () => {
+    for (const order of (await agent.sync()).read) {
+      if (order.action === 'prefetch') await agent.report(order, ['downloading', 'verified']);
+      else await agent.report(order, ['activating', 'failed'], { code: 'HOOK_FAILED', detail: 'after-install ended with 3', output: 'no such table\n\x1b[2Jusers' });
+    }
+    await other.work();
+  });
+
+  const { out } = await fleet.starling('target', 'history', 'web-1');
+  expect(out).toMatch(/^DEPLOYMENT +WHAT +ENVIRONMENT +HERE +IN ALL +STARTED +TOOK +FETCHED +WHY\nprod-2 +promote of web@2 +prod +failed +failed .*HOOK_FAILED: after-install ended with 3\nprod-1 +promote of web@1 +prod +committed +succeeded .*2\.00 kB *\n$/);
+  expect((await fleet.starling('target', 'history', 'web-1', '--failed', '-o', 'name')).out).toBe('prod-2\n');
+  expect(await fleet.starling('target', 'history', 'web-1', '--limit', '1')).toMatchObject({ out: expect.not.stringContaining('prod-1'), err: 'there are more; --limit shows so many\n' });
+  expect(await fleet.starling('target', 'history', 'web-1', '--limit', 'x')).toMatchObject({ code: 2, err: expect.stringContaining("--limit: 'x' is not a number of deployments") });
+  expect(await fleet.starling('target', 'history', 'nobody')).toMatchObject({ code: 3 });
+  expect((await fleet.starling('target', 'logs', 'web-1')).out).toBe('prod-2  web@2 failed  HOOK_FAILED: after-install ended with 3\nno such table\n\\x1b[2Jusers\n');
+  expect((await fleet.starling('target', 'logs', 'web-1', '--deployment', 'prod-1')).out).toBe('prod-1  web@1 committed\nnothing was written\n');
+  expect(await fleet.starling('target', 'logs', 'web-1', '--deployment', 'prod-9')).toMatchObject({ code: 3, err: expect.stringContaining("'web-1' has no part in 'prod-9' among its last 2 deployments; `starling target history web-1` shows them") });
+});
