@@ -54,10 +54,19 @@ export interface Daemon {
   close(): Promise<void>;
 }
 
-/** @throws {DaemonError} CONFIG_INVALID when this machine is no member yet; PORT_IN_USE; DATA_DIRECTORY_IN_USE; STORAGE_FAILED. */
-export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Daemon> {
+/**
+ * The signal ends a start; what has started is ended by {@link Daemon.close}.
+ * @throws {DaemonError} CONFIG_INVALID when this machine is no member yet; PORT_IN_USE; DATA_DIRECTORY_IN_USE; STORAGE_FAILED; ABORTED.
+ */
+export async function startDaemon(config: Config, deps: DaemonDeps, { signal }: { readonly signal: AbortSignal }): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
   const stop = new AbortController();
+  // Before anything of the stack, which waits for the loops: also when the start fails.
+  using ending = new DisposableStack();
+  const end = (): void => stop.abort(new DaemonError('ABORTED', 'the daemon is stopping'));
+  ending.defer(end);
+  ending.defer(() => signal.removeEventListener('abort', end));
+  signal.addEventListener('abort', end, { once: true });
   const { clock, random, log } = deps;
   // Before anything is made: a mistyped directory is not filled with a new identity.
   await requireMembership(config.dataDir, true);
@@ -92,7 +101,6 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
     await writeMembership(config.dataDir, membership);
   } }), stop.signal);
   stack.defer(async () => await loop);
-
   const http = createServer(log);
   stack.defer(async () => await http.close());
   localRoutes(http, registry, {
@@ -116,7 +124,8 @@ export async function startDaemon(config: Config, deps: DaemonDeps): Promise<Dae
   seed?.refresh();
   await agent?.orders.resume();
 
-  stack.defer(() => stop.abort(new DaemonError('ABORTED', 'the daemon is stopping')));
+  signal.throwIfAborted();
+  stack.use(ending.move());
   const owned = stack.move();
   return { member: identity.member, addresses: swarm.addresses(), httpUrl, close: async () => await owned.disposeAsync() };
 }
@@ -206,13 +215,14 @@ interface CurrentCertificate {
 async function firstCertificate(membership: Membership, { trust, link, member, clock, log, signal }: FirstCertificateDeps): Promise<CurrentCertificate> {
   const retryMs = 1_000;
   while (trust.versions()['targets'] === undefined) {
+    signal.throwIfAborted();
     try {
       const reply = await link.sync({ seqSeen: {}, metadata: { ...trust.versions() }, rosterEpoch: 0, addresses: [], running: [], progress: [], waitMs: 0, version: '' }, { signal });
       const { refused } = await trust.update(reply.metadata);
       if (refused !== undefined) throw refused;
     } catch (cause) {
       log.warn({ err: cause }, 'the first metadata is not here yet');
-      await clock.wait(retryMs, { signal });
+      await clock.wait(retryMs, { signal }).catch(() => undefined);
     }
   }
   let certificate = await trust.verifyCertificate(membership.certificate, member);

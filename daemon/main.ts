@@ -77,7 +77,13 @@ command('run', 'run the daemon').action(async (options: CommonOptions) => {
   const log = pino({ level: config.log.level, base: { name: config.name }, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: errorFields } }, pino.destination({ fd: 2, sync: false }));
   process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'an error was not handled; the daemon goes on'));
   const stop = interrupt();
-  const daemon = await startDaemon(config, { clock: systemClock, random: { unit: Math.random, bytes: (length) => randomBytes(length) }, log, execPath: process.execPath, searchPath: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', kill: (pid, signal) => process.kill(pid, signal), version: '0.1.0', nodeVersion: process.version });
+  // Whatever it is doing then.
+  stop.signal.addEventListener('abort', () => setTimeout(() => process.exit(exitCodes.failed), stopTimeoutMs).unref(), { once: true });
+  const daemon = await startDaemon(config, { clock: systemClock, random: { unit: Math.random, bytes: (length) => randomBytes(length) }, log, execPath: process.execPath, searchPath: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', kill: (pid, signal) => process.kill(pid, signal), version: '0.1.0', nodeVersion: process.version }, stop).catch((error: unknown) => {
+    if (error instanceof DaemonError && error.code === 'ABORTED' && stop.signal.aborted) return undefined;
+    throw error;
+  });
+  if (daemon === undefined) return log.info({}, 'the daemon was told to stop before it had started');
   // The loop turned, and the disk answered.
   using manager = createServiceManager({ environment: process.env, pid: process.pid, clock: systemClock, log, lives: async () => void (await stat(config.dataDir)) });
   log.info({ member: daemon.member, http: daemon.httpUrl, addresses: daemon.addresses }, 'the daemon runs');
@@ -85,7 +91,6 @@ command('run', 'run the daemon').action(async (options: CommonOptions) => {
   // A signal may have come while it was starting.
   if (!stop.signal.aborted) await new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
   log.info({}, 'the daemon stops');
-  setTimeout(() => process.exit(exitCodes.failed), stopTimeoutMs).unref();
   await manager.stopping();
   await daemon.close();
   log.info({}, 'the daemon has stopped');
