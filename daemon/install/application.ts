@@ -15,9 +15,10 @@ import { type HookContext, type HookResult, type HookTools, runHooks } from './h
 import type { InstalledApp, InstalledRelease } from './installer.ts';
 import { type Layout, point, pointed, removeRelease } from './layout.ts';
 import { Ledger } from './ledger.ts';
+import { leaveDirectory, takeDirectory } from './owner.ts';
 import type { Processes } from './processes.ts';
 import type { RunnableRelease, ServiceManager } from './service.ts';
-import { member, readJson } from './supervised.ts';
+import { readJson } from './supervised.ts';
 
 /** What is written down about a release when it is staged; a directory without it is not a release. */
 const storedReleaseSchema = Type.Object({
@@ -62,6 +63,7 @@ export class Application {
   busy = false;
   /** The journal failed or was never read: nothing may be done before `recover`. */
   recovered = false;
+  #owned = false;
 
   constructor(tools: ApplicationTools) {
     this.tools = tools;
@@ -71,22 +73,17 @@ export class Application {
   /** @throws {DaemonError} DATA_DIRECTORY_IN_USE when another living daemon has this root. */
   async own(): Promise<void> {
     const { disk, at, processes } = this.tools;
-    const path = join(at.state, 'owner.json');
-    const written = await readJson(disk, path);
-    const [pid, startTime] = [member(written, 'pid'), member(written, 'startTime')];
-    const self = processes.self();
-    if (pid === self.pid && startTime === self.startTime) return;
-    if (typeof pid === 'number' && typeof startTime === 'string' && processes.alive({ pid, startTime })) {
-      throw new DaemonError('DATA_DIRECTORY_IN_USE', `${at.root} is in use by process ${pid}: stop it, or configure another root`);
-    }
-    await replaceFile(disk, path, JSON.stringify(self));
+    const other = await takeDirectory(disk, at.state, processes);
+    if (other !== undefined) throw new DaemonError('DATA_DIRECTORY_IN_USE', `${at.root} is in use by process ${other.pid}: stop it, or configure another root`);
+    this.#owned = true;
   }
 
-  /** Leaves the root to the next daemon; nothing when another has it. */
-  async disown(): Promise<void> {
-    const { disk, at, processes } = this.tools;
-    const path = join(at.state, 'owner.json');
-    if (member(await readJson(disk, path), 'pid') === processes.self().pid) await disk.remove(path);
+  /** Ends, or leaves, what runs here, and the root to the next daemon. One that is another's is left alone, with all that runs there. */
+  async close(how: 'stop' | 'leave'): Promise<void> {
+    const { disk, at, processes, service } = this.tools;
+    await service.close(this.#owned ? how : 'leave');
+    if (this.#owned) await leaveDirectory(disk, at.state, processes);
+    this.#owned = false;
   }
 
   /** Writes down what a release is, before its directory gets its name. */

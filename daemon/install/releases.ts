@@ -120,10 +120,7 @@ export function createInstaller(options: InstallerOptions): Installer {
       for (const ledger of ledgers()) await ledger.acknowledged(deployment, reportNo);
     },
     close: async () => {
-      for (const app of apps.values()) {
-        await app.tools.service.close(options.onStop);
-        await app.disown();
-      }
+      for (const app of apps.values()) await app.close(options.onStop);
     },
     async [Symbol.asyncDispose]() {
       await this.close();

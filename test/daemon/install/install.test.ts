@@ -271,8 +271,21 @@ describe('orders', () => {
     await using bed = await makeBed({}, undefined);
     await using installer = bed.installer();
     await installer.recover(waiting);
-    const parent = { pid: process.ppid, startTime: (await readFile(`/proc/${process.ppid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[19] };
-    await writeFile(join(bed.root, '.state/owner.json'), JSON.stringify(parent));
+    const startTime = (await readFile(`/proc/${process.ppid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[19];
+    await writeFile(join(bed.root, `.state/owner.${process.ppid}.${startTime}`), '');
     await expect(bed.installer().recover(waiting)).rejects.toMatchObject({ code: 'DATA_DIRECTORY_IN_USE' });
+  });
+
+  it('leave alone what runs under the root of another living daemon, also when they stop what they run', async () => {
+    await using bed = await makeBed();
+    await using installer = bed.installer({ onStop: 'leave' });
+    await installer.recover(waiting);
+    expect(await installer.install(orderOf(1), await stage(bed.root, 1), waiting)).toEqual({ kind: 'committed' });
+    const startTime = (await readFile(`/proc/${process.ppid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[19];
+    await writeFile(join(bed.root, `.state/owner.${process.ppid}.${startTime}`), '');
+    const second = bed.installer({ onStop: 'stop' });
+    await expect(second.recover(waiting)).rejects.toMatchObject({ code: 'DATA_DIRECTORY_IN_USE' });
+    await second.close();
+    expect(await installer.status()).toMatchObject([{ current: { healthy: true } }]);
   });
 });
