@@ -22,12 +22,12 @@ function as(pid: number, living: readonly number[]) {
 }
 
 /** A disk on which one step is made at a time, by whoever chance says: all interleavings, in the end. */
-function createTurnTaking({ below }: Random) {
+function createTurnTaking(random: Random) {
   const waiting: (() => void)[] = [];
   let isDue = false;
   const next = (): void => {
     isDue = false;
-    waiting.splice(below(waiting.length), 1)[0]?.();
+    waiting.splice(random.below(waiting.length), 1)[0]?.();
   };
   const turn = async <Result>(step: () => Promise<Result>): Promise<Result> => {
     await new Promise<void>((resolve) => {
