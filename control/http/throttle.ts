@@ -46,7 +46,12 @@ export class Throttle {
   }
 }
 
-/** An IPv6 customer has a /64: one host there is as good as another. */
+/** An IPv6 customer has a /64: one host there is as good as another. Groups of zeros may be left out of an address, so these are put in first. */
 function network(address: string): string {
-  return isIPv6(address) && !address.includes('.') ? address.split(':').slice(0, 4).join(':') : address;
+  if (!isIPv6(address) || address.includes('.')) return address;
+  const [before = [], after = []] = address.split('::').map((half) => half.split(':').filter((group) => group !== ''));
+  return [...before, ...Array.from({ length: Math.max(0, groups - before.length - after.length) }, () => '0'), ...after].slice(0, groups / 2).join(':');
 }
+
+/** Of an IPv6 address. */
+const groups = 8;
