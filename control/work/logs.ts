@@ -1,7 +1,7 @@
 // What steps and builds wrote, in files beside the journal: one for each attempt, capped, and bounded altogether by dropping the oldest.
 // A lost log costs an explanation, never a decision; so nothing here is synced.
 
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { constants, mkdir, open, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ControlError } from '../errors.ts';
 
@@ -31,17 +31,20 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,160}$/;
 
 export class WorkLogs {
   readonly #directory: string;
+  readonly #bytesMax: number;
   /** Sizes by path, oldest first: bounded by what {@link allBytesMax} holds. */
   readonly #sizes = new Map<string, number>();
   readonly #busy = new Map<string, Promise<unknown>>();
   #bytes = 0;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, bytesMax: number) {
     this.#directory = directory;
+    this.#bytesMax = bytesMax;
   }
 
-  static async open(directory: string): Promise<WorkLogs> {
-    const logs = new WorkLogs(directory);
+  /** `bytesMax` of all logs together. */
+  static async open(directory: string, bytesMax = allBytesMax): Promise<WorkLogs> {
+    const logs = new WorkLogs(directory, bytesMax);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const names = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith('.log'));
     const found = await Promise.all(names.map(async (name) => ({ name, ...(await sizeAndTime(join(directory, name))) })));
@@ -57,14 +60,7 @@ export class WorkLogs {
       if (offset > size) throw new ControlError('CONFLICT', `the log has ${size} bytes; byte ${offset} cannot follow`);
       const bytes = Buffer.from(text, 'utf8').subarray(size - offset, size - offset + Math.max(0, logBytesMax - size));
       if (bytes.length === 0) return size;
-      const full = join(this.#directory, path);
-      await mkdir(dirname(full), { recursive: true, mode: 0o700 });
-      const file = await open(full, 'a', 0o600);
-      try {
-        await file.appendFile(bytes);
-      } finally {
-        await file.close();
-      }
+      await writeAt(join(this.#directory, path), bytes, size);
       this.#note(path, size + bytes.length);
       await this.#dropOldest();
       return size + bytes.length;
@@ -96,10 +92,13 @@ export class WorkLogs {
 
   async #dropOldest(): Promise<void> {
     for (const [path, bytes] of this.#sizes) {
-      if (this.#bytes <= allBytesMax) return;
+      if (this.#bytes <= this.#bytesMax) return;
       this.#sizes.delete(path);
       this.#bytes -= bytes;
-      await rm(join(this.#directory, path), { force: true });
+      const full = join(this.#directory, path);
+      await rm(full, { force: true });
+      // With the last log of a run its directory goes; while there are others the system refuses.
+      await rmdir(dirname(full)).catch(() => undefined);
     }
   }
 
@@ -113,6 +112,20 @@ export class WorkLogs {
     } finally {
       if (this.#busy.get(path) === mine) this.#busy.delete(path);
     }
+  }
+}
+
+/**
+ * At its place, not at the end: what a full disk took of an earlier try is written over. What is there at a start belongs to the log all the same, since a
+ * byte has one place. @throws {ControlError} STORAGE_FAILED.
+ */
+async function writeAt(path: string, bytes: Uint8Array, position: number): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await using file = await open(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
+    for (let written = 0; written < bytes.length; ) written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
+  } catch (cause) {
+    throw new ControlError('STORAGE_FAILED', `a log cannot be written: ${cause instanceof Error ? cause.message : String(cause)}; is the disk of the data directory full?`, { cause });
   }
 }
 
