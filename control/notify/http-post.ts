@@ -1,6 +1,8 @@
 // One POST of a notice, and what its answer means for a second try: the rules of Standard Webhooks (2xx taken, 410 never again,
 // Retry-After honoured), which Slack's webhooks follow as well.
 
+import type { IncomingMessage } from 'node:http';
+import { ask } from '../outbound.ts';
 import type { Sent } from './channel.ts';
 
 /** A receiver that has not answered by then is taken for dead. */
@@ -12,15 +14,15 @@ const retryAfterMaxMs = 24 * 3_600_000;
 /** Posts once. `now` in milliseconds since 1970, to read a Retry-After that is a date. */
 export async function post(url: string, body: string, headers: Readonly<Record<string, string>>, now: number, signal: AbortSignal): Promise<Sent> {
   try {
-    // Nobody is led elsewhere: a redirect would carry the signature to a stranger.
-    const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers }, redirect: 'manual', signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]) });
+    const response = await ask(url, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } }, AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]));
+    const { statusCode: status = 0 } = response;
     const text = await beginningOf(response);
-    if (response.ok) return { kind: 'sent' };
-    const reason = `it answered ${response.status}${text === '' ? '' : `: ${text}`}`;
-    if (response.status === 410) return { kind: 'refused', reason };
+    if (status >= 200 && status < 300) return { kind: 'sent' };
+    const reason = `it answered ${status}${text === '' ? '' : `: ${text}`}`;
+    if (status === 410) return { kind: 'refused', reason };
     // What is wrong with the message stays wrong; timeouts and rates pass.
-    if (response.status >= 400 && response.status < 500 && ![408, 409, 425, 429].includes(response.status)) return { kind: 'refused', reason };
-    const retryAfterMs = retryAfter(response.headers.get('retry-after'), now);
+    if (status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status)) return { kind: 'refused', reason };
+    const retryAfterMs = retryAfter(response.headers['retry-after'], now);
     return { kind: 'failed', reason, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   } catch (cause) {
     signal.throwIfAborted();
@@ -29,11 +31,12 @@ export async function post(url: string, body: string, headers: Readonly<Record<s
 }
 
 /** A short answer is read whole, which lets the connection be used again. Of one that breaks off, what came. */
-async function beginningOf({ body }: Response): Promise<string> {
-  const parts: Uint8Array[] = [];
+async function beginningOf(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
   let bytes = 0;
   try {
-    for await (const part of body ?? []) {
+    for await (const part of response.iterator({ destroyOnReturn: true })) {
+      if (!Buffer.isBuffer(part)) continue;
       parts.push(part);
       bytes += part.length;
       if (bytes >= reasonBytesMax) break;
@@ -50,8 +53,8 @@ export function reasonOf(cause: unknown): string {
   return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
 }
 
-function retryAfter(text: string | null, now: number): number | undefined {
-  if (text === null) return undefined;
+function retryAfter(text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined;
   const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
   return Number.isFinite(ms) ? Math.min(Math.max(0, ms), retryAfterMaxMs) : undefined;
 }

@@ -1,6 +1,8 @@
 // One bounded request to a system that measures: an answer in time and of a size that is read, or our own error.
 
+import type { IncomingMessage } from 'node:http';
 import { ControlError } from '../errors.ts';
+import { ask, type Outbound } from '../outbound.ts';
 
 /** What takes longer is too dear to be asked again and again. */
 const timeoutMs = 10_000;
@@ -8,10 +10,10 @@ const timeoutMs = 10_000;
 const answerBytesMax = 1024 * 1024;
 
 /** The whole answer. @throws {ControlError} UNREACHABLE; FAILED when it is too long. */
-export async function textOf(url: string, init: Pick<RequestInit, 'method' | 'body' | 'headers'>, signal: AbortSignal): Promise<{ readonly status: number; readonly text: string }> {
+export async function textOf(url: string, outbound: Outbound, signal: AbortSignal): Promise<{ readonly status: number; readonly text: string }> {
   try {
-    const response = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
-    return { status: response.status, text: await limited(response) };
+    const response = await ask(url, outbound, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+    return { status: response.statusCode ?? 0, text: await limited(response) };
   } catch (cause) {
     if (cause instanceof ControlError) throw cause;
     const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
@@ -19,10 +21,11 @@ export async function textOf(url: string, init: Pick<RequestInit, 'method' | 'bo
   }
 }
 
-async function limited(response: Response): Promise<string> {
-  const parts: Uint8Array[] = [];
+async function limited(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
   let bytes = 0;
-  for await (const part of response.body ?? []) {
+  for await (const part of response) {
+    if (!Buffer.isBuffer(part)) continue;
     bytes += part.length;
     if (bytes > answerBytesMax) throw new ControlError('FAILED', `the answer is longer than ${answerBytesMax} bytes; ask for less`);
     parts.push(part);

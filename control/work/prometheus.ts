@@ -21,7 +21,7 @@ export type Ask = (question: { readonly prometheus: string; readonly query: stri
 
 /** What the query evaluates to now. @throws {ControlError} UNREACHABLE; FAILED when the answer is not one number. */
 export const askPrometheus: Ask = async ({ prometheus, query }, { signal }) => {
-  const { text } = await textOf(`${prometheus}/api/v1/query`, { method: 'POST', body: new URLSearchParams({ query }) }, signal);
+  const { text } = await textOf(`${prometheus}/api/v1/query`, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ query }).toString() }, signal);
   const answer = parsed(text);
   if (!answerForm.Check(answer)) throw new ControlError('FAILED', `${prometheus} does not answer as Prometheus does; is this the right URL?`);
   if (answer.status !== 'success' || answer.data === undefined) throw new ControlError('FAILED', `${prometheus} refused the query: ${(answer.error ?? 'it does not say why').slice(0, 500)}`);
