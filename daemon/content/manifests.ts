@@ -57,6 +57,14 @@ export async function openManifests(directory: string): Promise<Manifests> {
     const names = await readdir(directory);
     return names.filter((name) => name.endsWith('.manifest')).map((name) => name.slice(0, -'.manifest'.length)).filter(isDigest);
   };
+  /** Under way: the same files are not written twice at once. */
+  const keeping = new Map<Digest, Promise<void>>();
+  const write = async ({ digest, index, bytes }: Manifest): Promise<void> => {
+    // The manifest goes last: a pair is kept when its manifest is there.
+    await writeSynced(file(digest, 'index'), index);
+    await writeSynced(file(digest, 'manifest'), bytes);
+    await syncDirectory(directory);
+  };
   return {
     assemble,
     list,
@@ -77,10 +85,10 @@ export async function openManifests(directory: string): Promise<Manifests> {
       }
     },
     async keep(manifest) {
-      // The manifest goes last: a pair is kept when its manifest is there.
-      await writeSynced(file(manifest.digest, 'index'), manifest.index);
-      await writeSynced(file(manifest.digest, 'manifest'), manifest.bytes);
-      await syncDirectory(directory);
+      const { digest } = manifest;
+      const kept = keeping.get(digest) ?? write(manifest).finally(() => keeping.delete(digest));
+      keeping.set(digest, kept);
+      await kept;
     },
     async drop(revision) {
       await rm(file(revision, 'manifest'), { force: true });
