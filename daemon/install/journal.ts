@@ -162,6 +162,21 @@ export class Journal {
     this.#bytes += Buffer.byteLength(line);
   }
 
+  /**
+   * The same for want of length alone: where there is no room for both files it stays as it is, since what was appended is on disk all the same.
+   * Room that is wanted later, when the new one has its name, is another matter.
+   */
+  async compact(entries: readonly JournalEntry[]): Promise<void> {
+    const draft = `${this.#path}.new`;
+    try {
+      await this.#disk.writeSynced(draft, entries.map(encodeEntry).join(''));
+    } catch (error) {
+      if (!(error instanceof DaemonError) || error.code !== 'NO_SPACE') throw error;
+      return await this.#disk.remove(draft);
+    }
+    await this.rewrite(entries);
+  }
+
   /** Replaces all records in one step. */
   async rewrite(entries: readonly JournalEntry[]): Promise<void> {
     const content = entries.map(encodeEntry).join('');

@@ -99,7 +99,7 @@ export class Ledger {
       const { result, ...begun } = last;
       steps.push({ step: { kind: 'begin', ...begun, rollback: false } }, { step: { kind: 'end', result } });
     }
-    await this.#journal.rewrite([...steps, ...this.#outbox.compacted()]);
+    await this.#journal.compact([...steps, ...this.#outbox.compacted()]);
   }
 
   #apply(entry: JournalEntry): void {

@@ -10,6 +10,7 @@ import { decodeJournal, encodeEntry, Journal, type JournalEntry } from '../../..
 import { Ledger } from '../../../daemon/install/ledger.ts';
 import { installLimits } from '../../../daemon/install/limits.ts';
 import { systemClock } from '../../../daemon/clock.ts';
+import { DaemonError } from '../../../daemon/errors.ts';
 
 let directory = '';
 let path = '';
@@ -128,6 +129,24 @@ describe('reports', () => {
     for (let count = 0; count < installLimits.reportsHeldMax + 5; count += 1) await first.report({ subject, phase: 'downloading' });
     const numbers = first.pending().map(({ reportNo }) => reportNo);
     expect([numbers.length, numbers[0], numbers.at(-1)]).toEqual([installLimits.reportsHeldMax, 6, installLimits.reportsHeldMax + 5]);
+  });
+
+  it('are told though the disk has no room for a shorter journal, which is made when it has', async () => {
+    let isFull = true;
+    const disk = { ...systemDisk, writeSynced: async (to: string, content: string) => {
+      await systemDisk.writeSynced(to, content);
+      if (isFull) throw new DaemonError('NO_SPACE', 'no space');
+    } };
+    const full = new Ledger(disk, path, systemClock);
+    await full.open();
+    const output = 'x'.repeat(10_000);
+    const tell = async (): Promise<void> => await full.acknowledged('d', (await full.report({ subject, phase: 'downloading', details: { output } })).reportNo);
+    while ((await systemDisk.size(path)) <= installLimits.journalBytesMax) await tell();
+    await tell();
+    expect(await systemDisk.kind(`${path}.new`)).toBeUndefined();
+    isFull = false;
+    await tell();
+    expect(await systemDisk.size(path)).toBeLessThan(20_000);
   });
 
   it('survive the rewriting of a journal that has grown long', async () => {
