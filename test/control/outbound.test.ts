@@ -9,7 +9,7 @@ const { signal } = new AbortController();
 const get = { method: 'GET', headers: {} } as const;
 
 async function serving(location?: string): Promise<number> {
-  const server = createServer((request, response) => response.writeHead(location === undefined ? 200 : 302, location === undefined ? {} : { location }).end(`${request.method} ${request.headers['x-one']}`));
+  const server = createServer((request, response) => response.writeHead(location === undefined ? 200 : 302, location === undefined ? {} : { location }).end(`${request.method} ${String(request.headers['x-one'])}`));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.closeAllConnections();
