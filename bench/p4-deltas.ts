@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cacheDirectory, type Pair, pairs } from './p4-pairs.ts';
+import { cacheDirectory, pairs, rateBytesMin, type Pair } from './p4-pairs.ts';
 import { movedByPeers, type Moved } from './p4-peers.ts';
 import { printRow, skipped } from './rows.ts';
 
@@ -16,8 +16,6 @@ const step = fileURLToPath(new URL('p4-step.ts', import.meta.url));
 /** Those of `starlingd` in package.json: they decide how much garbage lies about. */
 const flags = ['--max-semi-space-size=2'];
 const goal = 1.1;
-/** Smaller pairs say nothing about the rate of encoding: starting is most of them. */
-const rateBytesMin = 5_000_000;
 
 function runStep(args: readonly string[]): Readonly<Record<string, number>> {
   const said: unknown = JSON.parse(execFileSync(process.execPath, [...flags, step, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
@@ -55,7 +53,7 @@ function measure(pair: Pair, cache: string, timeoutMs: number, peerNames: readon
     const peers = movedByPeers({ from, to, scratch: join(scratch, 'peers'), timeoutMs }, peerNames);
     report(pair, wire, peers, { wireBytes: wire, payloadBytes: count(made, 'payloadBytes'), indexBytes: count(made, 'indexBytes'), descriptorBytes: count(made, 'descriptorBytes'), manifestBytes: count(tree, 'manifestBytes'), plainBytes: uncovered, missingBytes: count(made, 'missingBytes'), treeBytes: count(tree, 'bytes'), segments: count(made, 'segments') });
     if (count(made, 'missingBytes') < rateBytesMin) return undefined;
-    return { encode: count(made, 'missingBytes') / 1e6 / count(made, 'seconds'), decode: count(applied, 'ratedBytes') / 1e6 / count(applied, 'seconds'), makePeakMiB: count(made, 'peakMiB'), applyPeakMiB: count(applied, 'peakMiB') };
+    return { encode: count(made, 'ratedBytes') / 1e6 / count(made, 'seconds'), decode: count(applied, 'ratedBytes') / 1e6 / count(applied, 'seconds'), makePeakMiB: count(made, 'peakMiB'), applyPeakMiB: count(applied, 'peakMiB') };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -17,6 +17,9 @@ export interface Pair {
   readonly trees: (cache: string) => readonly [from: string, to: string];
 }
 
+/** Of pairs with fewer missing bytes no rates are told: starting is most of them. */
+export const rateBytesMin = 5_000_000;
+
 /** Where everything is kept: STARLING_BENCH_CACHE, or a directory for temporary files. */
 export function cacheDirectory(): string {
   const cache = process.env['STARLING_BENCH_CACHE'] ?? join(tmpdir(), 'starling-bench-cache');

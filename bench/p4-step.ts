@@ -16,8 +16,12 @@ import type { ChunkSource } from '../daemon/content/store.ts';
 import { createDeltaDecoder } from '../daemon/delta/decode.ts';
 import { createDeltaEncoder } from '../daemon/delta/encode.ts';
 import type { DeltaRevision } from '../daemon/delta/delta.ts';
+import { rateBytesMin } from './p4-pairs.ts';
 
 const { signal } = new AbortController();
+
+/** A rate is of so many bytes or more: a small set is made and applied again and again, or starting would be most of it. */
+const ratedBytesMin = 64_000_000;
 
 /** A revision of the pair: its index as a file, its chunks in the tree that was read. */
 interface Side extends DeltaRevision {
@@ -72,16 +76,18 @@ async function make(fromDirectory: string, toDirectory: string, scratch: string)
   const restingMiB = rssMiB();
   const begin = processorSeconds();
   const made = await encoder.encode({ from, to, chunks, extent: 'all', sink: async (part) => await Promise.resolve(void writeSync(payload, part)), signal });
-  const seconds = processorSeconds() - begin;
   closeSync(payload);
   if (made === undefined) throw new Error('the encoder found nothing to save');
+  let ratedBytes = made.summary.missingBytes;
+  // A set that is too small to be rated is made once only.
+  for (; made.summary.missingBytes >= rateBytesMin && ratedBytes < ratedBytesMin; ratedBytes += made.summary.missingBytes) {
+    await encoder.encode({ from, to, chunks, extent: 'all', sink: async () => await Promise.resolve(), signal });
+  }
+  const seconds = processorSeconds() - begin;
   writeFileSync(join(scratch, 'descriptor'), made.descriptor);
   const { set, summary } = made;
-  return { ...summary, seconds, restingMiB, peakMiB: peakMiB(), descriptorBytes: made.descriptor.length, indexBytes: set.index?.length ?? to.index.length, payloadBytes: set.parts.reduce((sum, { length }) => sum + length, 0), segments: set.segments.length, dictionaries: set.segments.filter(({ codec }) => codec !== 'zstd').length };
+  return { ...summary, ratedBytes, seconds, restingMiB, peakMiB: peakMiB(), descriptorBytes: made.descriptor.length, indexBytes: set.index?.length ?? to.index.length, payloadBytes: set.parts.reduce((sum, { length }) => sum + length, 0), segments: set.segments.length, dictionaries: set.segments.filter(({ codec }) => codec !== 'zstd').length };
 }
-
-/** A rate is of so many bytes or more: a small set is applied again and again, or starting would be most of it. */
-const ratedBytesMin = 64_000_000;
 
 /** Applies the set, and compares every chunk with the new tree byte for byte. */
 async function apply(fromDirectory: string, toDirectory: string, scratch: string): Promise<object> {

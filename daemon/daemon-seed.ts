@@ -74,7 +74,7 @@ export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
     seed?.lost(chunk);
   };
   const store = verified(packs, onDamaged);
-  const encoders = { sets: stack.use(createDeltaEncoder({ threads: encodeThreads })), indexes: stack.use(createDeltaEncoder({ threads: 1 })) };
+  const encoders = { sets: stack.use(createDeltaEncoder({ threads: encodeThreads, yields: true })), indexes: stack.use(createDeltaEncoder({ threads: 1 })) };
   const makeDeltas = (environmentsOf: (revision: Digest) => readonly string[]): DeltaMaker => {
     const maker = createDeltaMaker({
       shelf: deps.deltas.shelf, manifests, chunks: store, encoders, environmentsOf, clock: deps.clock, metrics, log, signal: stop,

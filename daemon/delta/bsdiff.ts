@@ -15,26 +15,35 @@ export type Differ = (base: Uint8Array, out: Uint8Array) => Difference;
 
 const tableBits = 20;
 const keyBytes = 12;
-/** Every so many bytes of the base are in the table. Code is aligned to nothing, but a match of 16 bytes covers many keys. */
-const tableStride = 2;
+/** Every so many bytes of the base are in the table. Code is aligned to nothing, but whatever matches for 16 bytes has a key at one of them. */
+const tableStride = 4;
 const matchBytesMin = 16;
 /** How many bytes more must match at another place for a stretch to end: one costs about as much to describe. */
 const gainBytesMin = 8;
+/** How many bytes more differ than not before a stretch is not followed any further back. */
+const lossBytesMax = 512;
 
 /** A differ. It keeps a table of 4 MiB between calls. */
 export function createDiffer(): Differ {
   const table = new Int32Array(1 << tableBits);
   return (base, out) => {
     fillTable(table, base);
-    const stretches = createStretches(base, out);
     const olds = new DataView(base.buffer, base.byteOffset, base.length);
     const news = new DataView(out.buffer, out.byteOffset, out.length);
+    const stretches = createStretches(base, out, olds, news);
     let position = 0;
     while (position + keyBytes <= out.length) {
       const same = position + stretches.offset();
-      if (same >= 0 && same + 8 <= base.length && equalWords(olds, same, news, position, 8)) {
-        position += 8;
-        continue;
+      if (same >= 0 && same + 16 <= base.length && position + 16 <= out.length) {
+        if (equalWords(olds, same, news, position, 8)) {
+          position += 8;
+          continue;
+        }
+        // What goes on behind is an operand that changed: looking for another place there is most of the work, and finds none that is better.
+        if (equalWords(olds, same + 8, news, position + 8, 8)) {
+          position += 16;
+          continue;
+        }
       }
       const place = table[keyAt(news, position)] ?? -1;
       if (place < 0 || place === same || !equalWords(olds, place, news, position, 4)) {
@@ -66,7 +75,7 @@ function equalWords(a: DataView, atA: number, b: DataView, atB: number, bytes: n
 }
 
 /** Stretches as they are found, written out one behind: where one ends is known when the next begins. */
-function createStretches(base: Uint8Array, out: Uint8Array) {
+function createStretches(base: Uint8Array, out: Uint8Array, olds: DataView, news: DataView) {
   const changes = new Uint8Array(out.length);
   const additions = new Uint8Array(out.length);
   const control: number[] = [];
@@ -78,15 +87,23 @@ function createStretches(base: Uint8Array, out: Uint8Array) {
 
   /** Closes the open stretch where the one that matches at `next` and `nextPlace` takes over, and opens that. */
   const turn = (next: number, nextPlace: number): void => {
-    let forward = extent(base, place, out, begin, next, 1);
-    let backward = next < out.length ? extent(base, nextPlace - 1, out, next - 1, begin, -1) : 0;
+    let forward = extent(olds, place, news, begin, next, 1);
+    let backward = next < out.length ? extent(olds, nextPlace - 1, news, next - 1, begin, -1) : 0;
     const overlap = begin + forward - (next - backward);
     if (overlap > 0) {
       const kept = split(base, out, { at: begin + forward - overlap, first: place + forward - overlap, second: nextPlace - backward }, overlap);
       forward -= overlap - kept;
       backward -= kept;
     }
-    for (let index = 0; index < forward; index += 1) changes[changed++] = (out[begin + index] ?? 0) - (base[place + index] ?? 0);
+    for (let index = 0; index < forward; ) {
+      // Where nothing changed the zeros are there already.
+      if (index + 4 <= forward && olds.getInt32(place + index) === news.getInt32(begin + index)) index += 4;
+      else {
+        changes[changed + index] = (out[begin + index] ?? 0) - (base[place + index] ?? 0);
+        index += 1;
+      }
+    }
+    changed += forward;
     const addedBytes = next - backward - (begin + forward);
     additions.set(out.subarray(begin + forward, next - backward), added);
     added += addedBytes;
@@ -118,18 +135,26 @@ function createStretches(base: Uint8Array, out: Uint8Array) {
 }
 
 /** How far from here, forwards or backwards up to `limit`, more bytes are the same than not: the length that gains most. */
-function extent(base: Uint8Array, place: number, out: Uint8Array, at: number, limit: number, step: 1 | -1): number {
-  const room = Math.min(step > 0 ? limit - at : at - limit + 1, step > 0 ? base.length - place : place + 1);
-  let same = 0;
+function extent(base: DataView, place: number, out: DataView, at: number, limit: number, step: 1 | -1): number {
+  const room = Math.min(step > 0 ? limit - at : at - limit + 1, step > 0 ? base.byteLength - place : place + 1);
   let best = 0;
+  let score = 0;
   let bestScore = 0;
-  for (let length = 1; length <= room; length += 1) {
-    if (base[place + (length - 1) * step] === out[at + (length - 1) * step]) same += 1;
-    const score = same * 2 - length;
+  // A stretch of its own offset comes back after a gap, and nobody else would find it; one that is followed backwards was looked for already on the way here.
+  const lossMax = step > 0 ? Infinity : lossBytesMax;
+  for (let length = 0; length < room; ) {
+    const word = step > 0 ? length : -length - 3;
+    if (length + 4 <= room && base.getInt32(place + word) === out.getInt32(at + word)) {
+      score += 4;
+      length += 4;
+    } else {
+      score += base.getUint8(place + length * step) === out.getUint8(at + length * step) ? 1 : -1;
+      length += 1;
+    }
     if (score > bestScore) {
       bestScore = score;
       best = length;
-    }
+    } else if (score < bestScore - lossMax) break;
   }
   return best;
 }

@@ -32,6 +32,8 @@ const payloadBytesMax = (limits.deltaDescriptorBytesMax / 2 / 34) * limits.delta
 export interface DeltaEncoderOptions {
   /** Segments that are encoded at once, each on its own thread. */
   readonly threads: number;
+  /** Whether everything else on the machine goes first: for sets that nobody waits for. */
+  readonly yields?: boolean;
 }
 
 interface Encoded {
@@ -47,7 +49,7 @@ export function createDeltaEncoder(options: DeltaEncoderOptions): DeltaEncoder {
   if (!honoursDictionaries()) {
     throw new DaemonError('CONFIG_INVALID', 'this version of Node.js ignores dictionaries of zstd, so no deltas can be made; use 24.6.0 or later');
   }
-  const pool = createEncodePool(options.threads);
+  const pool = createEncodePool({ size: options.threads, yields: options.yields ?? false });
   let last: Promise<unknown> = Promise.resolve();
   return {
     async encode(encodeOptions) {

@@ -44,8 +44,18 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** A pool of `size` threads. */
-export function createEncodePool(size: number): EncodePool {
+/** What threads a pool has. */
+export interface EncodeThreads {
+  readonly size: number;
+  /**
+   * Whether they let what is being served go first: on a small machine they took a core from the deployment that made them. Not at the lowest priority:
+   * beside one busy thread that is a hundredth of a core, and sets would come when nobody wants them any more; this is a tenth.
+   */
+  readonly yields: boolean;
+}
+
+/** A pool of threads. */
+export function createEncodePool({ size, yields }: EncodeThreads): EncodePool {
   const idle: Worker[] = [];
   const workers = new Set<Worker>();
   const queue: Waiting[] = [];
@@ -62,7 +72,7 @@ export function createEncodePool(size: number): EncodePool {
     }
   };
   const spawn = (): Worker => {
-    const worker = new Worker(new URL('worker.ts', import.meta.url), { execArgv: [], env: {} });
+    const worker = new Worker(new URL('worker.ts', import.meta.url), { execArgv: [], env: {}, workerData: { yields } });
     workers.add(worker);
     return worker;
   };

@@ -2,14 +2,14 @@
 // between two jobs but room to work in. What a job is, and who hands them out, is in pool.ts.
 
 import { constants, platform, setPriority } from 'node:os';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { createDiffer } from './bsdiff.ts';
 import { compress, encodeSegment } from './codec.ts';
-import type { EncodeJob, EncodeResult } from './pool.ts';
+import type { EncodeJob, EncodeResult, EncodeThreads } from './pool.ts';
 
-// Deltas can wait for what is being served: on a small machine they took a core from the deployment that made them. Elsewhere than on Linux the whole process
-// would be put back, and not only this thread.
-if (platform() === 'linux') setPriority(constants.priority.PRIORITY_LOW);
+// Elsewhere than on Linux the whole process would be put back, and not only this thread.
+const { yields }: Pick<EncodeThreads, 'yields'> = workerData;
+if (yields && platform() === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const differ = createDiffer();
 
