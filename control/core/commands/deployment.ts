@@ -7,8 +7,8 @@ import type { Answer } from './command.ts';
 import type { DeploymentCommand, NextBatch, PauseDeployment, ResumeDeployment, RetryDeployment } from './command-deployment.ts';
 import { promote, rollback } from './promotion.ts';
 import type { Deployment, State } from '../model/model.ts';
-import { hasFailed, isFinished } from '../model/phases.ts';
-import { membersOf } from '../model/select.ts';
+import { isFinished } from '../model/phases.ts';
+import { deploymentProgress, membersOf } from '../model/select.ts';
 import { setIdOf } from '../model/sets.ts';
 import { isNews } from '../rollout/watch.ts';
 
@@ -82,8 +82,7 @@ function retry(state: State, deployment: Deployment, { promotion, reason }: Retr
   if (newer !== undefined && newer.deployment !== id) {
     return refused('conflict', `deployment '${newer.deployment}' of ${app}@${newer.number} came to '${environment}' after '${id}'; retry that one, or promote ${app}@${deployment.number}`);
   }
-  const targets = [...deployment.targets.values()];
-  if (phase === 'succeeded' && !targets.some(hasFailed)) return refused('conflict', `deployment '${id}' succeeded on every target; there is nothing to try again (promote the revision to deploy it anew)`);
+  if (phase === 'succeeded' && deploymentProgress(deployment).failed === 0) return refused('conflict', `deployment '${id}' succeeded on every target; there is nothing to try again (promote the revision to deploy it anew)`);
   const first = state.promotions.get(deployment.promotion);
   const own = phase === 'succeeded' || deployment.type === 'catch-up' || first === undefined;
   const set = setIdOf(own ? { [app]: deployment.to } : membersOf(first));

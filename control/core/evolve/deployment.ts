@@ -6,6 +6,7 @@ import type { Draft, Mutable } from './draft.ts';
 import type { Batch, Deployment, IssuedOrder, TargetDeployment } from '../model/model.ts';
 import { isDone, isFinal, isFinished, isInFlight } from '../model/phases.ts';
 import { foldUse } from './approval.ts';
+import { foldArchive } from './archive.ts';
 import { foldPause } from './pause.ts';
 import { foldPrefetch, foldPrefetchEnd } from './prefetch.ts';
 import { foldReport, settleBatches } from './report.ts';
@@ -101,6 +102,7 @@ function foldStarted(draft: Draft, event: Of<'deployment.started'>, at: number):
   environment.seq = event.seq;
   environment.activeDeployment = event.deployment;
   environment.newestDeployment = event.deployment;
+  foldArchive(draft, environment, event.deployment);
   setSlot(environment, event.app, { desired: event.to });
   environment.waiting = environment.waiting.filter((id) => id !== event.promotion);
   const promotion = event.type === 'catch-up' ? undefined : draft.promotions.edit(event.promotion);

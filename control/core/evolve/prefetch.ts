@@ -2,6 +2,7 @@
 // what an environment wants nor what it runs.
 
 import type { Event } from '../../../proto/events.ts';
+import { foldArchive } from './archive.ts';
 import type { Draft, Mutable } from './draft.ts';
 import type { Deployment, TargetDeployment } from '../model/model.ts';
 import { batchOf, putTarget } from './target.ts';
@@ -25,6 +26,7 @@ export function foldPrefetch(draft: Draft, { kind: _kind, targets: members, ...e
     draft.deployments.set(event.deployment, { ...event, type: 'prefetch', seq, config, batches: [], targets: new Map(), phase: 'distributing', startedAt: at, progressedAt: at, cancels: [] });
     environment.newestPrefetch = event.deployment;
     environment.prefetches = (environment.prefetches ?? 0) + 1;
+    foldArchive(draft, environment, event.deployment);
   }
   const targets = draft.targets(event.deployment);
   for (const target of added) targets.set(target.member, target);

@@ -16,7 +16,8 @@ import type { Deployment, Environment, Promotion, State } from '../model/model.t
 import { isDone, isInFlight } from '../model/phases.ts';
 import { prefetchOf } from '../rollout/prefetch.ts';
 import { deploymentProgress, heardAt, isSilent, membersOf } from '../model/select.ts';
-import type { DeploymentProgress, Observed } from '../model/select.ts';
+import type { DeploymentProgress } from '../model/progress.ts';
+import type { Observed } from '../model/select.ts';
 import { deadlineOf, roleEffect } from '../rollout/step.ts';
 import { isHolding } from '../swarm/swarm.ts';
 import { runFor, verifyingIn } from '../automation/verification.ts';

@@ -9,6 +9,7 @@ import type { SetMembers } from '../../../proto/pipeline.ts';
 import type { OrderAction, Role } from '../../../proto/statement.ts';
 import type { Building } from '../build/model.ts';
 import type { Governance } from './pipeline.ts';
+import type { Archived } from './progress.ts';
 
 export interface App {
   readonly app: string;
@@ -68,6 +69,8 @@ export interface Environment {
   /** The prefetch begun last, finished or not, and how many there were. */
   readonly newestPrefetch?: string;
   readonly prefetches?: number;
+  /** Deployments and prefetches that have their targets still, oldest first (evolve/archive.ts). */
+  readonly whole?: readonly string[];
   /** The promotion that is being deployed and has applications to go, between two of its deployments too. */
   readonly continuing?: string;
   /** The promotion whose set runs here and is being verified. */
@@ -203,6 +206,8 @@ export interface Refusal {
 
 export interface Batch {
   readonly targets: readonly string[];
+  /** How many there were, once they are no longer named. */
+  readonly size?: number;
   readonly phase: BatchPhase;
   /** Targets that have not come to an end. */
   readonly open: number;
@@ -250,6 +255,8 @@ export interface Deployment {
   readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[]; readonly scope?: 'failed' };
   /** Targets that still work on an order that no longer counts, and are to be told. */
   readonly cancels: readonly string[];
+  /** Set once it is long over and its targets are no longer here. */
+  readonly archived?: Archived;
 }
 
 /** What was measured last, and since when that is so. */

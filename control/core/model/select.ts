@@ -4,12 +4,13 @@
 import { isDigest } from '../../../proto/cid.ts';
 import type { Digest } from '../../../proto/cid.ts';
 import type { Labels } from '../../../proto/events.ts';
-import type { TargetPhase, Transfer } from '../../../proto/fleet.ts';
+import type { TargetPhase } from '../../../proto/fleet.ts';
 import type { Role } from '../../../proto/statement.ts';
 import type { SetMembers } from '../../../proto/pipeline.ts';
 import type { Deployment, Environment, Member, Promotion, RevisionRecord, State } from './model.ts';
 import { valuesOf } from './overlay-map.ts';
 import { hasFailed, isDone, isInFlight } from './phases.ts';
+import type { DeploymentProgress } from './progress.ts';
 
 /** What the shell observed and no journal holds. Milliseconds since 1970. */
 export interface Observed {
@@ -141,22 +142,9 @@ export function fleet(state: State, filter: FleetFilter): readonly Member[] {
   );
 }
 
-/** How far a deployment is. The counts by phase add up to `total`. */
-export interface DeploymentProgress {
-  readonly total: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly inFlight: number;
-  readonly byPhase: Readonly<Partial<Record<TargetPhase, number>>>;
-  /** Batch under way, from 0; the number of batches when all are over. */
-  readonly batch: number;
-  readonly batches: number;
-  /** Sums over the targets that said so. */
-  readonly transfer: Transfer;
-}
-
 /** Counts the targets of a deployment. */
 export function deploymentProgress(deployment: Deployment): DeploymentProgress {
+  if (deployment.archived !== undefined) return deployment.archived.progress;
   const targets = valuesOf(deployment.targets);
   const byPhase: Partial<Record<TargetPhase, number>> = {};
   const transfer = { originBytes: 0, peerBytes: 0, reusedBytes: 0, wastedBytes: 0 };

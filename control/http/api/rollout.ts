@@ -3,6 +3,7 @@
 import type { Deployment, Member, State } from '../../core/model/model.ts';
 import { explain } from '../../core/explain/explain.ts';
 import { fleet } from '../../core/model/select.ts';
+import { createWholeDeployment } from './archived.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { parseSelector } from '../label-selector.ts';
 import { pageById, pageOf } from '../paging.ts';
@@ -40,7 +41,9 @@ export function promotionHandlers({ facts, submit, observed }: ApiOptions): Hand
   };
 }
 
-export function deploymentHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listDeployments' | 'getDeployment' | 'listDeploymentTargets' | 'abortDeployment'> {
+export function deploymentHandlers(options: ApiOptions): Handlers<'listDeployments' | 'getDeployment' | 'listDeploymentTargets' | 'abortDeployment'> {
+  const { facts, submit, presence } = options;
+  const wholeOf = createWholeDeployment(options);
   const deploymentOf = (state: State, id: string) => found(state.deployments.get(id), 'deployment', id);
   return {
     listDeployments: async ({ query }) => {
@@ -50,10 +53,13 @@ export function deploymentHandlers({ facts, submit, presence }: ApiOptions): Han
       const page = pageById(newest, ({ deployment }) => deployment, cursor, (one) => (environment === undefined || one.environment === environment) && (phase === undefined || one.phase === phase));
       return { body: { ...page, items: page.items.map(deploymentSummary) } };
     },
-    getDeployment: async ({ params: { deployment } }) => ({ body: deploymentView(facts.state(), deploymentOf(facts.state(), deployment), presence) }),
-    listDeploymentTargets: async ({ params: { deployment: id }, query }) => {
+    getDeployment: async ({ params: { deployment: id }, gone }) => {
+      const deployment = await wholeOf(id, gone);
+      return { body: deploymentView(facts.state(), deployment, presence) };
+    },
+    listDeploymentTargets: async ({ params: { deployment: id }, query, gone }) => {
+      const deployment = await wholeOf(id, gone);
       const state = facts.state();
-      const deployment = deploymentOf(state, id);
       const page = pageById(targetsInOrder(deployment), ({ member }) => member, query);
       return { body: { ...page, items: page.items.map((target) => deploymentTargetView(state, deployment, target, presence)) } };
     },

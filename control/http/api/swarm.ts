@@ -9,15 +9,18 @@ import { holdersOf, mapKey, mapMembers, mapZones, revisionNamed, spreadOf, swarm
 import { zoneOf } from '../../core/model/zones.ts';
 import type { State } from '../../core/model/model.ts';
 import type { Presence } from '../../fleet/presence.ts';
+import { createWholeDeployment } from './archived.ts';
 import { found, type ApiOptions, type Handlers } from './api.ts';
 import { pageById, pageByKey } from '../paging.ts';
 import { targetsInOrder } from '../views/deployments.ts';
 
-export function swarmHandlers({ facts, presence }: ApiOptions): Handlers<'getReceipt' | 'getSwarmMap' | 'getSwarmCoverage' | 'listLocations'> {
+export function swarmHandlers(options: ApiOptions): Handlers<'getReceipt' | 'getSwarmMap' | 'getSwarmCoverage' | 'listLocations'> {
+  const { facts, presence } = options;
+  const wholeOf = createWholeDeployment(options);
   return {
-    getReceipt: async ({ params: { deployment: id }, query }) => {
+    getReceipt: async ({ params: { deployment: id }, query, gone }) => {
+      const deployment = await wholeOf(id, gone);
       const state = facts.state();
-      const deployment = found(state.deployments.get(id), 'deployment', id);
       const page = pageById(targetsInOrder(deployment), ({ member }) => member, query);
       const first = firstStart(deployment);
       const summary = receiptOf(state, deployment, (member) => presence.of(member)?.rates);
