@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import type { SyncRequest } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
-import type { IssuedOrder, Member, State } from '../core/model/model.ts';
+import type { IssuedOrder } from '../core/model/deployment.ts';
+import type { Member, State } from '../core/model/model.ts';
 import { revisionOf } from '../core/model/select.ts';
 import { isHolding } from '../core/swarm/swarm.ts';
 import type { RefuseOrder } from '../core/commands/command.ts';

@@ -15,7 +15,7 @@ const rollout = { test: 'test/simulation/rollout.test.ts', name: 'seeds from (1|
 export const rolloutSabotages: readonly Sabotage[] = [
   { id: 'G-1-one-source', invariant: 'G-1', file: `${core}pipeline/problems.ts`, find: 'return first === index ? [] :', replace: 'return true ? [] :', test: invariants },
   { id: 'G-1-no-circle', invariant: 'G-1', file: `${core}pipeline/problems.ts`, find: 'return open.length === 0 ? [] :', replace: 'return true ? [] :', test: invariants },
-  { id: 'G-1-nothing-changes', invariant: 'G-1', file: `${core}commands/pipeline.ts`, find: "if (problems.length > 0) return refused('invalid', `pipeline", replace: "if (false) return refused('invalid', `pipeline", test: invariants },
+  { id: 'G-1-nothing-changes', invariant: 'G-1', file: `${core}commands/pipeline.ts`, find: 'if (first !== undefined) return others', replace: 'if (false) return others', test: invariants },
   { id: 'V-1-same-digest', invariant: 'V-1', file: `${core}commands/catalog.ts`, find: 'if (known !== undefined) return { ...accepted(), revision: { number: known.number, created: false } };', replace: '', test: invariants },
   { id: 'V-2-dense', invariant: 'V-2', file: `${core}commands/catalog.ts`, find: 'existing.revisions.length + 1;', replace: 'existing.revisions.length + 2;', ...rollout },
   { id: 'V-3-not-chosen', invariant: 'V-3', file: `${core}automation/candidates.ts`, find: 'return state.vetoes.has(vetoKey(app, revision)) || ', replace: 'return ', test: invariants },

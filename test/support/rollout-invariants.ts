@@ -2,7 +2,8 @@
 // and the state after to sentences about what is broken. They recompute from the design, not from the code under test.
 
 import { createHash } from 'node:crypto';
-import type { Deployment, Environment, Member, State, TargetDeployment } from '../../control/core/model/model.ts';
+import type { Deployment, TargetDeployment } from '../../control/core/model/deployment.ts';
+import type { Environment, Member, State } from '../../control/core/model/model.ts';
 import type { DeploymentConfig, Event, JournalEntry } from '../../proto/events.ts';
 import type { UnsignedOrder } from '../../control/core/effects.ts';
 

@@ -2,7 +2,8 @@
 // that all of them would at last fill any memory. Their sums stay; who wants more is answered from the journal (control/run/past.ts).
 
 import type { Draft, Mutable } from './draft.ts';
-import type { Deployment, Environment } from '../model/model.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { Environment } from '../model/model.ts';
 import { isFinished } from '../model/phases.ts';
 import { deploymentProgress } from '../model/select.ts';
 

@@ -3,7 +3,7 @@
 
 import type { Event } from '../../../proto/events.ts';
 import type { Draft, Mutable } from './draft.ts';
-import type { Batch, Deployment, IssuedOrder, TargetDeployment } from '../model/model.ts';
+import type { Batch, Deployment, IssuedOrder, TargetDeployment } from '../model/deployment.ts';
 import { isDone, isFinal, isFinished, isInFlight } from '../model/phases.ts';
 import { foldUse } from './approval.ts';
 import { foldArchive } from './archive.ts';

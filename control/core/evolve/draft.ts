@@ -7,7 +7,8 @@ import type { DescribedRevision, EnvironmentSets, Pipeline } from '../model/pipe
 import type { Freeze, Hold, Lock, Pin, Switch, Veto } from '../model/restraints.ts';
 import { editable, overlaid } from '../model/overlay-map.ts';
 import type { EditableMap } from '../model/overlay-map.ts';
-import type { App, Deployment, Environment, IssuedOrder, Member, Promotion, State, TargetDeployment, Token } from '../model/model.ts';
+import type { Deployment, IssuedOrder, TargetDeployment } from '../model/deployment.ts';
+import type { App, Environment, Member, Promotion, State, Token } from '../model/model.ts';
 
 /** A value that its draft owns and may change in place. */
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };

@@ -3,7 +3,7 @@
 
 import type { Event } from '../../../proto/events.ts';
 import type { Draft } from './draft.ts';
-import type { Batch } from '../model/model.ts';
+import type { Batch } from '../model/deployment.ts';
 import { isFinished } from '../model/phases.ts';
 
 type PauseEvent = Extract<Event, { readonly kind: 'deployment.paused' | 'deployment.resumed' | 'bake.skipped' | 'deployment.measured' }>;

@@ -4,7 +4,7 @@
 import type { Event } from '../../../proto/events.ts';
 import { foldArchive } from './archive.ts';
 import type { Draft, Mutable } from './draft.ts';
-import type { Deployment, TargetDeployment } from '../model/model.ts';
+import type { Deployment, TargetDeployment } from '../model/deployment.ts';
 import { batchOf, putTarget } from './target.ts';
 import { isHolding } from '../swarm/swarm.ts';
 

@@ -6,7 +6,8 @@ import type { Event } from '../../../proto/events.ts';
 import type { Report } from '../../../proto/fleet.ts';
 import type { Draft, Mutable } from './draft.ts';
 import { putTarget } from './target.ts';
-import type { Batch, Deployment, Member, State, TargetDeployment } from '../model/model.ts';
+import type { Batch, Deployment, TargetDeployment } from '../model/deployment.ts';
+import type { Member, State } from '../model/model.ts';
 import { isFailure, isFinal, isFinished } from '../model/phases.ts';
 
 /** Folds one report. One that is not newer changes nothing in the deployment; it may still tell what the member runs. */

@@ -3,7 +3,8 @@
 
 import type { Event } from '../../../proto/events.ts';
 import type { Draft, Mutable } from './draft.ts';
-import type { Deployment, Environment, Promotion, Slot } from '../model/model.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { Environment, Promotion, Slot } from '../model/model.ts';
 import { membersOf } from '../model/select.ts';
 import { mayBecome, promotionTransitions } from '../model/transitions.ts';
 

@@ -2,7 +2,7 @@
 // thousand at each of their reports was most of what folding cost.
 
 import type { Draft, Mutable } from './draft.ts';
-import type { Batch, Deployment, TargetDeployment } from '../model/model.ts';
+import type { Batch, Deployment, TargetDeployment } from '../model/deployment.ts';
 import { isDone } from '../model/phases.ts';
 
 /** Puts a target as it is now. Says whether it has come to an end by this, or began again. */

@@ -1,6 +1,7 @@
 // Orders that targets refuse, for people: which, why, and what to do about it.
 
-import type { Member, Refusal, State } from '../model/model.ts';
+import type { Refusal } from '../model/deployment.ts';
+import type { Member, State } from '../model/model.ts';
 import { isFinished } from '../model/phases.ts';
 
 /** What a target refuses now, by deployment: of what is under way in its environments. */

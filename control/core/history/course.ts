@@ -1,7 +1,8 @@
 // How an application went in one environment: which number ran since when, what was tried and came to nothing, what is under
 // way. Made of deployments alone, as they are on record; what a change waits for is prospects.ts.
 
-import type { Deployment, State } from '../model/model.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { State } from '../model/model.ts';
 import { isFinished } from '../model/phases.ts';
 
 /** From `at` on, until the next, revision `number` was what the environment ran. */

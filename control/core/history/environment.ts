@@ -1,6 +1,7 @@
 // What an environment ran: its deployments with what each can be undone by (CDS-13), and what differs between two environments.
 
-import type { Deployment, Environment, RevisionRecord, State } from '../model/model.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { Environment, RevisionRecord, State } from '../model/model.ts';
 import { changesBetween } from '../model/revisions.ts';
 import type { NumberedChange } from '../model/revisions.ts';
 import { revisionOf } from '../model/select.ts';

@@ -5,7 +5,8 @@ import type { Event } from '../../../proto/events.ts';
 import { maxParallelOf } from '../rollout/arithmetic.ts';
 import { verifyOf } from '../rollout/batch-verification.ts';
 import { bakeMsOf, specOf } from '../rollout/batches.ts';
-import type { Deployment, Environment, RevisionRecord, State } from '../model/model.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { Environment, RevisionRecord, State } from '../model/model.ts';
 import { receiptOf } from '../swarm/receipt.ts';
 import { revisionOf, deployableTargets } from '../model/select.ts';
 

@@ -4,7 +4,8 @@
 import { isDigest } from '../../../proto/cid.ts';
 import { numberOf } from '../gates/blocker.ts';
 import type { ApprovalRequest, WorkflowRun } from '../model/approval.ts';
-import type { Deployment, Environment, Member, Promotion, RevisionRecord, State } from '../model/model.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { Environment, Member, Promotion, RevisionRecord, State } from '../model/model.ts';
 import { findRevision, membersOf, targetsOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
 import { checkInsOf, columnsOf, progressOf, whoPushed } from './changes.ts';

@@ -3,7 +3,8 @@
 
 import type { DeploymentPhase, PromotionPhase } from '../../../proto/events.ts';
 import type { TargetPhase } from '../../../proto/fleet.ts';
-import type { Member, TargetDeployment } from './model.ts';
+import type { TargetDeployment } from './deployment.ts';
+import type { Member } from './model.ts';
 
 const finalPhases: ReadonlySet<TargetPhase> = new Set([
   'committed', 'rolled-back', 'inconsistent', 'rejected', 'failed', 'lost', 'cancelled', 'already-current',

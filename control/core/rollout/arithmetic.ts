@@ -4,7 +4,8 @@
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import type { FineConfig, Share } from '../../../proto/rollout-config.ts';
 import { isInFlight, isServing } from '../model/phases.ts';
-import type { Deployment, Member, State, TargetDeployment } from '../model/model.ts';
+import type { Deployment, TargetDeployment } from '../model/deployment.ts';
+import type { Member, State } from '../model/model.ts';
 import { valuesOf } from '../model/overlay-map.ts';
 import { zoneOf } from '../model/zones.ts';
 

@@ -10,7 +10,8 @@ import { definitionOf } from '../gates/approval.ts';
 import { wholeWith } from '../gates/carried.ts';
 import { placeOf } from '../gates/place.ts';
 import type { WorkflowRun } from '../model/approval.ts';
-import type { Batch, Deployment, State } from '../model/model.ts';
+import type { Batch, Deployment } from '../model/deployment.ts';
+import type { State } from '../model/model.ts';
 import { membersOf } from '../model/select.ts';
 
 /** What is known of a batch that is to be verified. */

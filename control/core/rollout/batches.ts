@@ -3,7 +3,7 @@
 
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import type { AutoRollback, BatchSpec, HealthCheckSpec, Share, VerificationEnd } from '../../../proto/rollout-config.ts';
-import type { Deployment, TargetDeployment } from '../model/model.ts';
+import type { Deployment, TargetDeployment } from '../model/deployment.ts';
 
 const whole: BatchSpec = { size: '100%' };
 

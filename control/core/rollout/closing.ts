@@ -2,7 +2,8 @@
 // a rollback, is not asked anything by them afterwards.
 
 import { edgeOf, placeOf, windowsOf } from '../gates/place.ts';
-import type { Deployment, State } from '../model/model.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { State } from '../model/model.ts';
 import { closingOf } from '../windows/closing.ts';
 import type { Closing } from '../windows/closing.ts';
 

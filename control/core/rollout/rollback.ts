@@ -5,7 +5,8 @@
 import { allowed, balanceOf } from './arithmetic.ts';
 import { rollsBackOn } from './batches.ts';
 import type { Cause } from './batches.ts';
-import type { Deployment, Environment, RevisionRecord, State, TargetDeployment } from '../model/model.ts';
+import type { Deployment, TargetDeployment } from '../model/deployment.ts';
+import type { Environment, RevisionRecord, State } from '../model/model.ts';
 import { isDone, isInFlight } from '../model/phases.ts';
 import { revisionOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';

@@ -10,7 +10,8 @@ import { orderTargetsMax } from '../effects.ts';
 import type { Effect } from '../effects.ts';
 import { workflowIn } from '../gates/approval.ts';
 import { edgesInto } from '../gates/place.ts';
-import type { Deployment, Environment, Promotion, State, TargetDeployment } from '../model/model.ts';
+import type { Deployment, TargetDeployment } from '../model/deployment.ts';
+import type { Environment, Promotion, State } from '../model/model.ts';
 import { heardAt, membersOf, revisionOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
 

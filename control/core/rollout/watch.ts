@@ -5,7 +5,8 @@ import type { Verdict } from '../../../proto/events-pipeline.ts';
 import type { AlarmSpec, SamplesSpec } from '../../../proto/rollout-config.ts';
 import { autoRollbackOf, bakeMsOf, batchText, specOf } from './batches.ts';
 import type { MeasureDeployment } from '../commands/command-deployment.ts';
-import type { Deployment, Reading, State } from '../model/model.ts';
+import type { Deployment, Reading } from '../model/deployment.ts';
+import type { State } from '../model/model.ts';
 import { triedTargets } from './rollback.ts';
 import { meets, readCondition } from '../work/condition.ts';
 

@@ -4,7 +4,8 @@
 import type { Receipt, ReceiptTarget } from '../../../proto/api/swarm.ts';
 import type { Rates, Transfer } from '../../../proto/fleet.ts';
 import { fluidBound } from './fluid-bound.ts';
-import type { Deployment, State, TargetDeployment } from '../model/model.ts';
+import type { Deployment, TargetDeployment } from '../model/deployment.ts';
+import type { State } from '../model/model.ts';
 import { isDone } from '../model/phases.ts';
 import { slownessOf } from './slowness.ts';
 import { zoneOf } from '../model/zones.ts';

@@ -3,7 +3,8 @@
 
 import type { CoverageZone, MapZone } from '../../../proto/api/swarm.ts';
 import type { Feeder, TargetPhase } from '../../../proto/fleet.ts';
-import type { Deployment, Member, RevisionRecord, State } from '../model/model.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { Member, RevisionRecord, State } from '../model/model.ts';
 import { findRevision, targetsOf } from '../model/select.ts';
 import { zoneOf } from '../model/zones.ts';
 

@@ -1,6 +1,6 @@
 // Deployments with all their targets, whether the state has them still or only the journal does. What the state puts away is core/evolve/archive.ts.
 
-import type { Deployment } from '../../core/model/model.ts';
+import type { Deployment } from '../../core/model/deployment.ts';
 import { found, type ApiOptions } from './api.ts';
 
 /** @throws {ControlError} NOT_FOUND; whatever `past` throws. */

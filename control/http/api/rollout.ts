@@ -1,6 +1,7 @@
 // Handlers of promotions, deployments and targets.
 
-import type { Deployment, Member, State } from '../../core/model/model.ts';
+import type { Deployment } from '../../core/model/deployment.ts';
+import type { Member, State } from '../../core/model/model.ts';
 import { explain } from '../../core/explain/explain.ts';
 import { fleet } from '../../core/model/select.ts';
 import { createWholeDeployment } from './archived.ts';

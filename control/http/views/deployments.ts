@@ -7,14 +7,15 @@ import { limits } from '../../../proto/limits.ts';
 import { batchRuns } from '../../core/rollout/batch-verification.ts';
 import { bakeMsOf, specOf } from '../../core/rollout/batches.ts';
 import type * as core from '../../core/explain/explain.ts';
-import type * as model from '../../core/model/model.ts';
+import type * as deployments from '../../core/model/deployment.ts';
+import type { State } from '../../core/model/model.ts';
 import type { DeploymentProgress } from '../../core/model/progress.ts';
 import { deploymentProgress } from '../../core/model/select.ts';
 import type { Presence } from '../../fleet/presence.ts';
 import { blockerView } from './governance.ts';
 import { configView, refusalView } from './views.ts';
 
-export function deploymentSummary(deployment: model.Deployment): DeploymentSummary {
+export function deploymentSummary(deployment: deployments.Deployment): DeploymentSummary {
   const { from, reason, finishedAt, rollbackOf, rollback, paused } = deployment;
   return {
     deployment: deployment.deployment,
@@ -38,7 +39,7 @@ export function deploymentSummary(deployment: model.Deployment): DeploymentSumma
   };
 }
 
-export function deploymentView(state: model.State, deployment: model.Deployment, presence: Presence): Deployment {
+export function deploymentView(state: State, deployment: deployments.Deployment, presence: Presence): Deployment {
   return {
     ...deploymentSummary(deployment),
     config: configView(deployment.config),
@@ -51,11 +52,11 @@ export function deploymentView(state: model.State, deployment: model.Deployment,
 }
 
 /** The targets batch by batch, in the order in which they go. */
-export function targetsInOrder(deployment: model.Deployment): readonly model.TargetDeployment[] {
+export function targetsInOrder(deployment: deployments.Deployment): readonly deployments.TargetDeployment[] {
   return deployment.batches.flatMap((batch) => batch.targets.flatMap((member) => deployment.targets.get(member) ?? []));
 }
 
-export function deploymentTargetView(state: model.State, { deployment }: model.Deployment, target: model.TargetDeployment, presence: Presence): DeploymentTarget {
+export function deploymentTargetView(state: State, { deployment }: deployments.Deployment, target: deployments.TargetDeployment, presence: Presence): DeploymentTarget {
   const { member, batch, phase, order, settled, code, detail, output, transfer, reportNo, reportedAt, refusal } = target;
   const name = state.members.get(member)?.name ?? member;
   const fetching = presence.of(member)?.progress.find((progress) => progress.deployment === deployment);
@@ -77,7 +78,7 @@ export function deploymentTargetView(state: model.State, { deployment }: model.D
 }
 
 /** What a deployment was to one of its targets; none when it had no part in it. */
-export function targetDeploymentView(state: model.State, one: model.Deployment, member: string, presence: Presence): readonly TargetDeployment[] {
+export function targetDeploymentView(state: State, one: deployments.Deployment, member: string, presence: Presence): readonly TargetDeployment[] {
   const { deployment, promotion, environment, app, type, to, number, phase, reason, startedAt, finishedAt } = one;
   const target = one.targets.get(member);
   if (target === undefined) return [];
@@ -105,7 +106,7 @@ function progressView({ total, done, failed, inFlight, byPhase, batch, batches, 
   return { total, done, failed, inFlight, byPhase: { ...byPhase }, batch, batches, transfer: { ...transfer } };
 }
 
-function batchView(state: model.State, { targets, phase, startedAt, bakingSince, finishedAt }: model.Batch, index: number, deployment: model.Deployment): Batch {
+function batchView(state: State, { targets, phase, startedAt, bakingSince, finishedAt }: deployments.Batch, index: number, deployment: deployments.Deployment): Batch {
   const run = batchRuns(state, deployment.deployment, index).newest;
   const { name, canary, minSamples } = specOf(deployment, index);
   const reading = deployment.readings?.[`samples:${index}`];
@@ -123,7 +124,7 @@ function batchView(state: model.State, { targets, phase, startedAt, bakingSince,
   };
 }
 
-function alarmsView({ config, readings }: model.Deployment): Pick<Deployment, 'alarms'> {
+function alarmsView({ config, readings }: deployments.Deployment): Pick<Deployment, 'alarms'> {
   if (config.alarms === undefined) return {};
   return {
     alarms: config.alarms.flatMap(({ alarm }) => {

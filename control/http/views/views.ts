@@ -8,6 +8,7 @@ import type { Refusal, Target } from '../../../proto/api/targets.ts';
 import type { Token } from '../../../proto/api/tokens.ts';
 import type { Digest } from '../../../proto/cid.ts';
 import type { DeploymentConfig } from '../../../proto/events.ts';
+import type * as deployments from '../../core/model/deployment.ts';
 import type * as model from '../../core/model/model.ts';
 import { isServing } from '../../core/model/phases.ts';
 import { deploySpecOf } from '../../core/pipeline/problems.ts';
@@ -126,7 +127,7 @@ export function targetView(state: model.State, member: model.Member, presence: P
 }
 
 /** A refusal, with what to do about it. */
-export function refusalView(name: string, { seq, code, detail, at }: model.Refusal): Refusal {
+export function refusalView(name: string, { seq, code, detail, at }: deployments.Refusal): Refusal {
   return { order: seq, code, detail, advice: refusalAdvice(code, name), since: at };
 }
 

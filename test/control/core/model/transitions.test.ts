@@ -4,7 +4,8 @@
 import { describe, expect, it, test } from 'vitest';
 import { evolve, initialState } from '../../../../control/core/evolve/evolve.ts';
 import type { ApprovalRequest, WorkflowRun } from '../../../../control/core/model/approval.ts';
-import type { Deployment, Promotion, State } from '../../../../control/core/model/model.ts';
+import type { Deployment } from '../../../../control/core/model/deployment.ts';
+import type { Promotion, State } from '../../../../control/core/model/model.ts';
 import { approvalTransitions, deploymentTransitions, mayBecome, promotionTransitions, runTransitions, stepTransitions } from '../../../../control/core/model/transitions.ts';
 import type { Event } from '../../../../proto/events.ts';
 import { config } from '../../../support/pipeline-world.ts';

@@ -5,7 +5,7 @@ import { allowed, inTurn } from '../../../../control/core/rollout/arithmetic.ts'
 import { configProblems } from '../../../../control/core/pipeline/config.ts';
 import type { UnsignedOrder } from '../../../../control/core/effects.ts';
 import { explain } from '../../../../control/core/explain/explain.ts';
-import type { Deployment, TargetDeployment } from '../../../../control/core/model/model.ts';
+import type { Deployment, TargetDeployment } from '../../../../control/core/model/deployment.ts';
 import { stepRollout } from '../../../../control/core/rollout/rollout.ts';
 import { goingBack } from '../../../../control/core/rollout/rollback.ts';
 import type { DeploymentConfig } from '../../../../proto/events.ts';

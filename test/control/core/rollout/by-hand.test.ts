@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DeploymentCommand } from '../../../../control/core/commands/command-deployment.ts';
 import { explain } from '../../../../control/core/explain/explain.ts';
-import type { Deployment } from '../../../../control/core/model/model.ts';
+import type { Deployment } from '../../../../control/core/model/deployment.ts';
 import { config, hourMs, minuteMs, PipelineWorld } from '../../../support/pipeline-world.ts';
 
 /** Two machines in prod, one a batch, with half an hour between; revision 1 runs, and revision 2 is on its way to the second. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../../../control/core/explain/explain.ts';
-import type { Deployment } from '../../../../control/core/model/model.ts';
+import type { Deployment } from '../../../../control/core/model/deployment.ts';
 import type { TargetPhase } from '../../../../proto/fleet.ts';
 import type { PrefetchConfig } from '../../../../proto/rollout-config.ts';
 import type { CoverageSpec } from '../../../../proto/pipeline.ts';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { allowed, cutBatches, maxParallelOf, minHealthyOf } from '../../../../control/core/rollout/arithmetic.ts';
 import type { Balance } from '../../../../control/core/rollout/arithmetic.ts';
 import type { UnsignedOrder } from '../../../../control/core/effects.ts';
-import type { Deployment } from '../../../../control/core/model/model.ts';
+import type { Deployment } from '../../../../control/core/model/deployment.ts';
 import { deploymentProgress } from '../../../../control/core/model/select.ts';
 import { deploymentDefaults } from '../../../../proto/api/environments.ts';
 import type { DeploymentConfig } from '../../../../proto/events.ts';

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { configProblems } from '../../../../control/core/pipeline/config.ts';
 import { explain } from '../../../../control/core/explain/explain.ts';
-import type { Deployment } from '../../../../control/core/model/model.ts';
+import type { Deployment } from '../../../../control/core/model/deployment.ts';
 import { readingOf, watchesOf } from '../../../../control/core/rollout/watch.ts';
 import { config, hourMs, minuteMs, type PipelineWorld } from '../../../support/pipeline-world.ts';
 import { watchedWorld } from '../../../support/watched-world.ts';
