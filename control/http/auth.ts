@@ -64,6 +64,12 @@ export class Authenticator {
     return { actor: `token:${id}`, scopes: known.scopes, person: known.name, groups: known.groups ?? [] };
   }
 
+  /** Whether the token with which somebody came is still good: for what outlasts a request. */
+  holds({ actor }: Pick<Caller, 'actor'>): boolean {
+    const token = this.#options.state().tokens.get(actor.slice('token:'.length));
+    return token?.use === 'api' && !token.revoked && token.expiresAt > this.#options.clock.now();
+  }
+
   /** @throws {ControlError} TOO_MANY_REQUESTS when the address failed too often of late. */
   admit(address: string): void {
     const wait = this.#throttle.refusedFor(address);

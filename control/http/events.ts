@@ -10,7 +10,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { decodeCall } from './decode-call.ts';
 import type { Feed } from './feed.ts';
-import { accessHooks, type RouteOptions } from './route.ts';
+import { accessHooks, callerOf, type RouteOptions } from './route.ts';
 
 export interface EventsOptions extends Pick<RouteOptions, 'authenticator' | 'state'> {
   readonly feed: Feed;
@@ -118,9 +118,11 @@ class Stream {
 
   /** Sends everything above `after`; says where it came to. */
   async #catchUp(after: number, live: boolean): Promise<number> {
-    const { feed, metrics, clock } = this.#options;
+    const { feed, metrics, clock, authenticator } = this.#options;
     let at = after;
     while (at < feed.head() && !this.#signal.aborted) {
+      // A stream outlives the request by which it was asked for. That a token was revoked is an event, which ends its streams at once.
+      if (!authenticator.holds(callerOf(this.#reply.request))) return this.#end(at);
       for (const event of await feed.read(at, stepEvents)) {
         if (this.#signal.aborted) break;
         await this.#send({ id: event.id, event: event.type, data: event });
@@ -128,6 +130,13 @@ class Stream {
         at = event.sequence;
       }
     }
+    return at;
+  }
+
+  /** Whoever comes again is told why. */
+  #end(at: number): number {
+    this.#reply.raw.end();
+    this.#ended.abort();
     return at;
   }
 

@@ -50,6 +50,23 @@ describe('GET /v1/events', () => {
     expect((await control.get('/v1/events?since=-1')).status).toBe(400);
   });
 
+  test('ends when its token is revoked, or has expired, before it says anything more', async () => {
+    const clock = new ManualClock();
+    await using control = await TestControl.start({ clock });
+    const made = async (name: string, days: number) => (await control.post('/v1/tokens', { use: 'api', name, scopes: ['read:*'], ttlMs: days * 86_400_000 })).body;
+    const [revoked, expired] = [await made('ada', 2), await made('grace', 1)];
+    const [first, second, own] = [await control.follow('', { token: revoked.text }), await control.follow('', { token: expired.text }), await control.follow('')];
+    for (const reader of [first, second, own]) expect(await reader.next()).toMatchObject({ event: 'snapshot-end' });
+    await control.call('DELETE', `/v1/tokens/${revoked.token}`, { headers: { 'if-match': '*' } });
+    await expect(first.next()).rejects.toThrow('the stream has ended');
+    expect(await second.next()).toMatchObject({ event: 'dev.starling.token.revoked.v1' });
+    clock.pass(86_400_000);
+    await control.post('/v1/apps', { app: 'web' });
+    await expect(second.next()).rejects.toThrow('the stream has ended');
+    expect([await own.next(), await own.next()]).toMatchObject([{ event: 'dev.starling.token.revoked.v1' }, { event: 'dev.starling.app.created.v1' }]);
+    own.close();
+  });
+
   test('cuts a reader that takes nothing, and stops while readers are connected', async () => {
     const clock = new ManualClock();
     await using control = await TestControl.start({ clock });
