@@ -18,31 +18,40 @@ interface Options {
 /** Room for the manifest in base64 inside JSON. */
 const openBodyBytesMax = Math.ceil((limits.revisionBytesMax * 4) / 3) + 4096;
 
-/** Registers the routes. */
+/** Registers the routes. Who has no grant is told so before any of a body is read: an index is up to 128 MiB, and whoever reaches the port could send some. */
 export function uploadRoutes(app: FastifyInstance, { uploads, verifyGrant, signal }: Options): void {
-  const bearer = async (request: FastifyRequest): Promise<Bearer> => {
+  const bearers = new WeakMap<FastifyRequest, Bearer>();
+  const onRequest = async (request: FastifyRequest): Promise<void> => {
     const header = request.headers.authorization ?? '';
-    if (!header.startsWith('Bearer ')) throw new DaemonError('STATEMENT_REFUSED', 'an upload needs the grant that the control plane gave for it: Authorization: Bearer <grant>');
+    if (!header.startsWith('Bearer ')) throw refused();
     const compact = header.slice('Bearer '.length);
-    return { grant: await verifyGrant(compact), compact };
+    bearers.set(request, { grant: await verifyGrant(compact), compact });
+  };
+  const bearer = (request: FastifyRequest): Bearer => {
+    const found = bearers.get(request);
+    if (found === undefined) throw refused();
+    return found;
   };
 
   app.addContentTypeParser('application/zstd', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
-  app.post<{ Body: OpenSession }>('/upload/v1/sessions', { schema: { body: OpenSessionSchema }, bodyLimit: openBodyBytesMax }, async (request, reply) => {
+  app.post<{ Body: OpenSession }>('/upload/v1/sessions', { onRequest, schema: { body: OpenSessionSchema }, bodyLimit: openBodyBytesMax }, async (request, reply) => {
     const { manifest, alias } = request.body;
-    const session = await uploads.open(await bearer(request), Buffer.from(manifest, 'base64'), alias, { signal });
+    const session = await uploads.open(bearer(request), Buffer.from(manifest, 'base64'), alias, { signal });
     return await reply.code(201).send(session);
   });
 
-  app.put<{ Params: { id: string }; Body: Buffer }>('/upload/v1/sessions/:id/index', { bodyLimit: limits.indexBytesMax }, async (request) =>
-    await uploads.index(await bearer(request), request.params.id, request.body, { signal }));
+  app.put<{ Params: { id: string }; Body: Buffer }>('/upload/v1/sessions/:id/index', { onRequest, bodyLimit: limits.indexBytesMax }, async (request) =>
+    await uploads.index(bearer(request), request.params.id, request.body, { signal }));
 
-  app.put<{ Params: { id: string }; Body: Buffer }>('/upload/v1/sessions/:id/frames', { bodyLimit: limits.uploadFrameBytesMax }, async (request, reply) => {
-    await uploads.frame(await bearer(request), request.params.id, request.body, { signal });
+  app.put<{ Params: { id: string }; Body: Buffer }>('/upload/v1/sessions/:id/frames', { onRequest, bodyLimit: limits.uploadFrameBytesMax }, async (request, reply) => {
+    await uploads.frame(bearer(request), request.params.id, request.body, { signal });
     return await reply.code(204).send();
   });
 
-  app.post<{ Params: { id: string } }>('/upload/v1/sessions/:id/complete', async (request) =>
-    await uploads.complete(await bearer(request), request.params.id, { signal }));
+  app.post<{ Params: { id: string } }>('/upload/v1/sessions/:id/complete', { onRequest }, async (request) => await uploads.complete(bearer(request), request.params.id, { signal }));
+}
+
+function refused(): DaemonError {
+  return new DaemonError('STATEMENT_REFUSED', 'an upload needs the grant that the control plane gave for it: Authorization: Bearer <grant>');
 }
