@@ -50,15 +50,15 @@ export async function openSwarm(config: Config, deps: SwarmDeps): Promise<Swarm>
 }
 
 /** Manifests that are kept here, for members of the environments that run them. */
-function manifestSource(trust: Trust, manifests: Manifests): ManifestSource {
+function manifestSource(trust: Trust, manifests: Pick<Manifests, 'bytes'>): ManifestSource {
   return async (revision) => {
     const environments = Object.keys(trust.versions())
       .filter((role) => role.startsWith('env-'))
       .map((role) => role.slice('env-'.length))
       .filter((environment) => [...(trust.authorised(environment)?.revisions.values() ?? [])].some((authorised) => authorised.revision === revision));
     if (environments.length === 0) return undefined;
-    const kept = await manifests.get(revision);
-    return kept === undefined ? undefined : { bytes: kept.bytes, environments };
+    const bytes = await manifests.bytes(revision);
+    return bytes === undefined ? undefined : { bytes, environments };
   };
 }
 

@@ -28,6 +28,8 @@ export interface Manifests {
   listByAge(): Promise<readonly Digest[]>;
   /** The kept manifest, verified anew against its digests; `undefined` when there is none or its files are damaged. */
   get(revision: Digest): Promise<Manifest | undefined>;
+  /** The encoded manifest alone, checked against its digest, and no index read for it: what neighbours ask for, as often as they like. */
+  bytes(revision: Digest): Promise<Uint8Array | undefined>;
   /** Resolves when both files are synced. @throws {DaemonError} NO_SPACE or STORAGE_FAILED. */
   keep(manifest: Manifest): Promise<void>;
   drop(revision: Digest): Promise<void>;
@@ -83,6 +85,10 @@ export async function openManifests(directory: string): Promise<Manifests> {
         // Absent, torn or damaged: all the same to the caller, who fetches it again.
         return undefined;
       }
+    },
+    async bytes(revision) {
+      const bytes = await readFile(file(revision, 'manifest')).catch(() => undefined);
+      return bytes !== undefined && hash('sha256', bytes) === revision ? bytes : undefined;
     },
     async keep(manifest) {
       const { digest } = manifest;

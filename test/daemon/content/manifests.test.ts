@@ -31,6 +31,16 @@ test('one whose files are not what they were is not there', async () => {
   expect(await manifests.get(revision.digest)).toBeUndefined();
 });
 
+test('the encoded manifest is given without a look at its index, and only when it hashes to its digest', async () => {
+  const manifests = await openManifests(directory);
+  expect(await manifests.bytes(revision.digest)).toBeUndefined();
+  await manifests.keep(manifests.assemble(revision.digest, revision.manifest, revision.index));
+  await rm(join(directory, `${revision.digest}.index`));
+  expect(Buffer.from((await manifests.bytes(revision.digest)) ?? []).equals(revision.manifest)).toBe(true);
+  await writeFile(join(directory, `${revision.digest}.manifest`), revision.manifest.slice(1));
+  expect(await manifests.bytes(revision.digest)).toBeUndefined();
+});
+
 test('a disk that refuses keeps nothing, and the next try is one of its own', async () => {
   const manifests = await openManifests(directory);
   const manifest = manifests.assemble(revision.digest, revision.manifest, revision.index);
