@@ -12,7 +12,6 @@
 import { digestBytes, digestFromBytes, digestToBytes } from './cid.ts';
 import { ProtocolError } from './errors.ts';
 import {
-  checkU32,
   decodeHeader,
   encodeFrame,
   exchangeHoldersMax,
@@ -22,6 +21,7 @@ import {
   bulkTokenBytes,
   numberBytes,
   ordinalBytes,
+  putU32,
   rangeBytes,
   u32At,
   viewOf,
@@ -224,11 +224,10 @@ function decodeNumber(payload: Uint8Array): number {
 
 function encodeRanges(ranges: readonly OrdinalRange[]): Uint8Array {
   const bytes = new Uint8Array(ranges.length * rangeBytes);
-  const view = viewOf(bytes);
   ranges.forEach(({ from, to }, index) => {
     checkRange(from, to);
-    view.setUint32(index * rangeBytes, checkU32(from));
-    view.setUint32(index * rangeBytes + 4, checkU32(to));
+    putU32(bytes, index * rangeBytes, from);
+    putU32(bytes, index * rangeBytes + 4, to);
   });
   return bytes;
 }
@@ -290,6 +289,6 @@ function checkInvitation(port: number, token: Uint8Array): void {
 
 function encodeU32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
-  viewOf(bytes).setUint32(0, checkU32(value));
+  putU32(bytes, 0, value);
   return bytes;
 }

@@ -106,12 +106,11 @@ export function encodeFrame(
   const payloadBytes = fields.length + (bulk?.length ?? 0);
   checkPayloadBytes(kind, payloadBytes);
   const head = new Uint8Array(limits.exchangeHeaderBytes + fields.length);
-  const view = viewOf(head);
-  view.setUint8(0, frameTypes[kind].code);
-  view.setUint8(1, flags);
-  view.setUint32(4, checkU32(topic));
-  view.setUint32(8, checkU32(request));
-  view.setUint32(12, payloadBytes);
+  head[0] = frameTypes[kind].code;
+  head[1] = flags;
+  putU32(head, 4, topic);
+  putU32(head, 8, request);
+  putU32(head, 12, payloadBytes);
   head.set(fields, limits.exchangeHeaderBytes);
   return bulk === undefined || bulk.length === 0 ? [head] : [head, bulk];
 }
@@ -161,6 +160,15 @@ export function checkU32(value: number): number {
 /** The number at `offset`; a `DataView` for a single one costs more than all else that is done with a frame. */
 export function u32At(bytes: Uint8Array, offset: number): number {
   return (((bytes[offset] ?? 0) << 24) | ((bytes[offset + 1] ?? 0) << 16) | ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0)) >>> 0;
+}
+
+/** Writes `value` at `offset`, without a view for the same reason. @throws {ProtocolError} MALFORMED when it is no unsigned 32-bit integer. */
+export function putU32(bytes: Uint8Array, offset: number, value: number): void {
+  checkU32(value);
+  bytes[offset] = value >>> 24;
+  bytes[offset + 1] = value >>> 16;
+  bytes[offset + 2] = value >>> 8;
+  bytes[offset + 3] = value;
 }
 
 /** The numbers in `bytes`. */

@@ -132,7 +132,7 @@ class Port implements BulkPort {
 
   async open(member: string, { host, port, token }: { readonly host: string; readonly port: number; readonly token: Uint8Array }, { signal }: { readonly signal: AbortSignal }): Promise<BulkChannel> {
     const inlet = createInlet((error) => socket.destroy(error));
-    // One buffer for all that comes. Only Node's own client sockets can do that, and the one who wants chunks is mostly the one who opens.
+    // One buffer for all that comes; only Node's own client sockets can do that.
     const onread = { buffer: Buffer.allocUnsafeSlow(readBytes), callback: (length: number, buffer: Uint8Array) => pushed(inlet, buffer.subarray(0, length)) };
     const options = { host, port, secureContext: this.#context, rejectUnauthorized: false, ALPNProtocols: [protocol], servername: '', onread };
     const socket: TLSSocket = connect(options);
@@ -170,7 +170,7 @@ class Port implements BulkPort {
     const socket = new TLSSocket(raw, { isServer: true, secureContext: this.#context, requestCert: true, rejectUnauthorized: false, ALPNProtocols: [protocol] });
     raw.once('error', () => socket.destroy());
     const inlet = createInlet((error) => socket.destroy(error));
-    socket.on('data', (bytes: Buffer) => inlet.push(bytes));
+    readInto(socket, inlet);
     const letIn = async (): Promise<void> => {
       try {
         const [channel, invited] = await this.#within(socket, this.#stop.signal, async () => await this.#letIn(socket, inlet));
@@ -236,6 +236,16 @@ class Port implements BulkPort {
       socket.off('close', onClose);
     }
   }
+}
+
+/**
+ * What comes goes on at once, past the queue of the socket's stream: its bookkeeping, and the look for more that it puts off to the next tick after each
+ * record of 16 KiB, were 4 % of an agent's processor time. The end, `null`, is still the stream's.
+ */
+function readInto(socket: TLSSocket, inlet: Inlet): void {
+  const push = socket.push.bind(socket);
+  socket.push = (chunk: unknown) => (chunk instanceof Uint8Array ? pushed(inlet, chunk) : push(chunk));
+  socket.resume();
 }
 
 /** True: go on reading. */
