@@ -42,7 +42,7 @@ for (const { targets, mib, runs, peers } of chosen()) {
   printRow({
     row: 'P1', case: name, figure: median(times), unit: 'x bound', goal: mib >= 256 ? 1.08 : 1.15, runs,
     peers: of(({ lastMs }) => lastMs / boundMs),
-    details: { boundMs: Math.round(boundMs), times: times.map((time) => Number(time.toFixed(3))), cpuSeconds: Number(median(starling.map(({ cpuSeconds = 0 }) => cpuSeconds)).toFixed(1)) },
+    details: { boundMs: Math.round(boundMs), times: times.map((time) => Number(time.toFixed(3))), cpuSeconds: Number(median(starling.map(({ cpuSeconds = 0 }) => cpuSeconds)).toFixed(1)), cpu: starling.map(({ cpuSeconds = 0 }) => Number(cpuSeconds.toFixed(1))) },
   });
   printRow({
     row: 'P2', case: name, figure: median(starling.map(({ originBytes }) => originBytes / bytes)), unit: 'copies', goal: 1.03, runs,
