@@ -111,8 +111,9 @@ export function onBusy(state: SwarmState, peer: Peer, message: BusyMessage): voi
   closeRequest(state, peer, request);
   // Requests that were made together are refused together: that is once.
   if (state.now >= peer.busyUntil) peer.busyTimes += 1;
-  // Where there are many to ask, lines are short and whoever waits too long falls behind the rest.
-  const factor = isLarge(state) ? 1 : 2 ** Math.min(peer.busyTimes - 1, swarmBounds.busyDoublings);
+  // Where there are many to ask, lines are short and whoever waits too long falls behind the rest; but not of one whose line never moves.
+  const inVain = peer.busyTimes - (isLarge(state) ? swarmBounds.busyLargeTimes : 1);
+  const factor = 2 ** Math.max(0, Math.min(inVain, swarmBounds.busyDoublings));
   peer.busyUntil = Math.max(peer.busyUntil, state.now + Math.min(message.retryAfterMs * factor, swarmBounds.busyMsMax));
 }
 

@@ -49,6 +49,8 @@ export const swarmBounds = {
   busyMsMax: 5_000,
   /** Who is refused again and again comes back half as often each time: a question costs both sides as much as some 10 KiB of chunks. */
   busyDoublings: 3,
+  /** Where each sees a few of many that begins with so many refusals. */
+  busyLargeTimes: 6,
 
   /** The last pieces are asked of more holders when they dawdle. */
   endgamePieces: 8,

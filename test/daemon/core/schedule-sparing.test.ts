@@ -40,6 +40,20 @@ describe('an origin and one that keeps what it is given', () => {
     expect(sent(one.says('b', ask(2, 2)), 'elsewhere')).toMatchObject([{ holders: ['keeper'] }]);
   });
 
+  test('serves it last, even after one that was given more', () => {
+    const one = shown(false);
+    one.says('b', { kind: 'request', topic: topicOne, request: 8, ranges: [{ from: 40, to: 60 }] });
+    for (const upload of [1, 2, 3, 4]) one.tell({ kind: 'served', upload, absent: [] });
+    const names = Array.from({ length: swarmBounds.servingOriginMax }, (_, index) => `x${index}`);
+    for (const name of names) one.meet(agent(name), []);
+    const first = served(names.flatMap((name, index) => one.says(name, ask(9, 10 + index))));
+    expect(first).toHaveLength(names.length);
+    one.says('keeper', ask(9, 30));
+    one.says('b', ask(9, 31));
+    const next = first.slice(0, 2).flatMap(({ upload }) => served(one.tell({ kind: 'served', upload, absent: [] })));
+    expect(next.map(({ member }) => member)).toEqual(['b', 'keeper']);
+  });
+
   test('counts from when it was sent, not from when it began to wait in the line', () => {
     const one = alone(origin('self'), topicInfo(100), everything);
     const names = Array.from({ length: swarmBounds.servingOriginMax }, (_, index) => `x${index}`);

@@ -138,19 +138,25 @@ describe('windows', () => {
     expect(mostBytes).toBeLessThanOrEqual(swarmBounds.windowBytesMax);
   });
 
-  test('what waits for the disk counts: nothing more is asked for at the total', () => {
+  test('what waits for the disk counts: nothing more is asked for at the total, and something as soon as there is room', () => {
     const length = 200_000;
     const one = alone(agent('self'), topicInfo(2_000, () => length));
     one.meet(agent('x'), 'all');
     let asked = 0;
+    const arrived: number[] = [];
     const queue = [...sent(one.want(), 'request')];
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       asked += count(next.ranges) * length;
       // Everything arrives and nothing is ever stored.
-      for (const { from, to } of next.ranges) for (let ordinal = from; ordinal < to; ordinal += 1) queue.push(...sent(one.chunk('x', next.request, ordinal), 'request'));
+      for (const { from, to } of next.ranges) for (let ordinal = from; ordinal < to; ordinal += 1) {
+        arrived.push(ordinal);
+        queue.push(...sent(one.chunk('x', next.request, ordinal), 'request'));
+      }
     }
     expect(asked).toBeGreaterThan(swarmBounds.totalBytesMax / 2);
     expect(asked).toBeLessThanOrEqual(swarmBounds.totalBytesMax + swarmBounds.pieceBytesMax);
+    const stored = arrived.flatMap((ordinal) => one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: length, kept: true }));
+    expect(sent(stored, 'request').length).toBeGreaterThan(0);
   });
 });
 
@@ -202,6 +208,23 @@ describe('what is asked of whom', () => {
     one.meet(agent('y'), 'all');
     expect(sent(one.pass(2_000), 'request', 'y')).toHaveLength(1);
     expect(one.chunk('x', request?.request ?? 0, 0)).toContainEqual({ kind: 'store', topic: topicOne, ordinal: 0 });
+  });
+
+  test('what a neighbour refuses is asked at once of another of which nothing was left to ask', () => {
+    const one = alone(agent('self'), topicInfo(100));
+    one.meet(agent('x'), [0, 1, 2]);
+    one.meet(agent('y'), [0, 1, 2]);
+    const [first] = sent(one.want(), 'request', 'x');
+    expect(sent(one.says('x', { kind: 'busy', request: first?.request ?? 0, retryAfterMs: 1_000 }), 'request', 'y')).toMatchObject([{ ranges: [{ from: 0, to: 3 }] }]);
+  });
+
+  test('what the only holder does not answer it is asked for again when its answer is given up', () => {
+    const one = alone(agent('self'), topicInfo(100));
+    one.meet(agent('x'), [0, 1, 2]);
+    expect(sent(one.want(), 'request', 'x')).toHaveLength(1);
+    const effects = one.pass(swarmBounds.lateMs + 2 * swarmBounds.timeoutUnknownMs);
+    expect(sent(effects, 'cancel', 'x')).toHaveLength(1);
+    expect(sent(effects, 'request', 'x')).toMatchObject([{ ranges: [{ from: 0, to: 3 }] }]);
   });
 
   test('three times overstayed is half a minute of peace', () => {

@@ -1,0 +1,95 @@
+// What an agent asks for in a fleet of which it sees a few: how long it waits for others before it turns to the origin, when it stands in for them, and how
+// often it comes back to a full line. Whom an origin gives what is in schedule-sparing.test.ts.
+
+import { describe, expect, test } from 'vitest';
+import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
+import type { Effect } from '../../../daemon/core/swarm-events.ts';
+import { agent, alone, origin, sent } from './schedule-alone.ts';
+import { topicInfo, topicOne } from './schedule-driver.ts';
+
+const bytes = 256 * 1024;
+const chunks = 256;
+const fleet = Array.from({ length: 20 }, (_, index) => agent(`agent-${index}`));
+const ordinals = (from: number, to: number): readonly number[] => Array.from({ length: to - from }, (_, index) => from + index);
+
+/** `agent-0` of that fleet; whom it asks answers at once, if `answers` has it. */
+function member(answers: ReadonlySet<string>) {
+  const one = alone(fleet[0] ?? agent('agent-0'), topicInfo(chunks, () => bytes));
+  const asked = new Map<string, Set<number>>();
+  one.tell({ kind: 'roster', agents: fleet });
+  const answer = (effects: readonly Effect[]): void => {
+    const queue = [...effects];
+    for (let effect = queue.shift(); effect !== undefined; effect = queue.shift()) {
+      if (effect.kind === 'store') queue.push(...one.tell({ kind: 'stored', topic: topicOne, ordinal: effect.ordinal, bytes, kept: true }));
+      if (effect.kind !== 'send' || effect.message.kind !== 'request') continue;
+      const of = asked.get(effect.member) ?? new Set<number>();
+      asked.set(effect.member, of);
+      for (const { from, to } of effect.message.ranges) for (const ordinal of ordinals(from, to)) {
+        of.add(ordinal);
+        if (answers.has(effect.member)) queue.push(...one.chunk(effect.member, effect.message.request, ordinal));
+      }
+    }
+  };
+  return { one, answer, askedOf: (name: string): ReadonlySet<number> => asked.get(name) ?? new Set() };
+}
+
+describe('an agent that sees a few of many', () => {
+  test('waits tau for what nobody near holds, and a sixth of it for the last pieces', () => {
+    const waited = (lacking: number): number => {
+      const { one, answer, askedOf } = member(new Set(['agent-1', 'o']));
+      answer(one.meet(origin('o'), 'all'));
+      answer(one.meet(agent('agent-1'), ordinals(0, chunks - lacking)));
+      answer(one.want());
+      const lacks = ordinals(chunks - lacking, chunks);
+      let ms = 0;
+      for (; lacks.some((ordinal) => !askedOf('o').has(ordinal)) && ms < swarmBounds.starvedMsMax; ms += swarmBounds.tickMs) answer(one.pass(swarmBounds.tickMs));
+      return ms;
+    };
+    const many = chunks / swarmBounds.lastPart;
+    expect(waited(many)).toBeGreaterThanOrEqual(swarmBounds.starvedMs);
+    expect(waited(many)).toBeLessThan(1.1 * swarmBounds.starvedMs);
+    expect(waited(many - 1)).toBeGreaterThanOrEqual(swarmBounds.starvedMs / swarmBounds.lastHaste);
+    expect(waited(many - 1)).toBeLessThan((1.5 * swarmBounds.starvedMs) / swarmBounds.lastHaste);
+  });
+
+  test('brings from the origin what falls to it, and after a while what falls to others, when it has caught a neighbour', () => {
+    const brought = (isCaught: boolean, ms: number): number => {
+      const { one, answer, askedOf } = member(new Set(['o']));
+      answer(one.meet(origin('o'), 'all'));
+      answer(one.meet(agent('agent-1'), []));
+      if (isCaught) answer(one.meet(agent('agent-2'), ordinals(0, 2)));
+      answer(one.want());
+      // Something is always on its way, so that it does not starve.
+      let underWay: readonly { readonly request: number; readonly ordinal: number }[] = [];
+      for (let passed = 0; passed < ms; passed += swarmBounds.tickMs) {
+        for (const { request, ordinal } of underWay) answer(one.chunk('agent-1', request, ordinal));
+        const from = passed / swarmBounds.tickMs;
+        const effects = [...one.says('agent-1', { kind: 'have', topic: 5, ranges: [{ from, to: from + 1 }] }), ...one.pass(swarmBounds.tickMs)];
+        answer(effects);
+        underWay = sent(effects, 'request', 'agent-1').flatMap(({ request, ranges }) => ranges.flatMap((range) => ordinals(range.from, range.to).map((ordinal) => ({ request, ordinal }))));
+      }
+      return [...askedOf('o')].filter((ordinal) => ordinal >= chunks / 2).length;
+    };
+    const own = brought(false, 1_000);
+    expect(own).toBeGreaterThan(0);
+    const latest = swarmBounds.backupMs + swarmBounds.backups * swarmBounds.backupNextMs;
+    expect(brought(false, latest)).toBe(own);
+    expect(brought(true, swarmBounds.backupMs - 100)).toBe(own);
+    expect(brought(true, latest)).toBeGreaterThan(2 * own);
+  });
+
+  test('comes back at once to a full line, and less and less often to one that never moves', () => {
+    const { one } = member(new Set());
+    one.meet(agent('agent-1'), 'all');
+    let [request] = sent(one.want(), 'request', 'agent-1');
+    const gaps: number[] = [];
+    while (gaps.length < swarmBounds.busyLargeTimes + swarmBounds.busyDoublings + 1) {
+      one.says('agent-1', { kind: 'busy', request: request?.request ?? 0, retryAfterMs: swarmBounds.tickMs });
+      let ms = 0;
+      for (request = undefined; request === undefined && ms < swarmBounds.busyMsMax; ms += swarmBounds.tickMs) [request] = sent(one.pass(swarmBounds.tickMs), 'request', 'agent-1');
+      gaps.push(ms);
+    }
+    const patient = Array.from({ length: swarmBounds.busyLargeTimes }, () => swarmBounds.tickMs);
+    expect(gaps).toEqual([...patient, ...[2, 4, 8, 8].slice(0, gaps.length - patient.length).map((times) => times * swarmBounds.tickMs)]);
+  });
+});
