@@ -5,8 +5,8 @@ import type { AutoBuild, Build } from '../build/model.ts';
 import type { ApprovalRequest, WorkflowRun } from '../model/approval.ts';
 import type { DescribedRevision, EnvironmentSets, Pipeline } from '../model/pipeline.ts';
 import type { Freeze, Hold, Lock, Pin, Switch, Veto } from '../model/restraints.ts';
-import { editable, overlaid } from '../model/overlay-map.ts';
-import type { EditableMap } from '../model/overlay-map.ts';
+import { editable, withChanges } from '../model/shared-map.ts';
+import type { EditableMap } from '../model/shared-map.ts';
 import type { Deployment, IssuedOrder, TargetDeployment } from '../model/deployment.ts';
 import type { App, Environment, Member, Promotion, State, Token } from '../model/model.ts';
 
@@ -58,7 +58,7 @@ export class MapDraft<V extends object> {
   }
 
   result(): ReadonlyMap<string, V> {
-    return overlaid<V>(this.#base, this.#changes);
+    return withChanges<V>(this.#base, this.#changes);
   }
 }
 

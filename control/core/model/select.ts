@@ -9,7 +9,7 @@ import type { Role } from '../../../proto/statement.ts';
 import type { SetMembers } from '../../../proto/pipeline.ts';
 import type { Deployment } from './deployment.ts';
 import type { Environment, Member, Promotion, RevisionRecord, State } from './model.ts';
-import { valuesOf } from './overlay-map.ts';
+import { valuesOf } from './shared-map.ts';
 import { hasFailed, isDone, isInFlight } from './phases.ts';
 import type { DeploymentProgress } from './progress.ts';
 
@@ -134,12 +134,12 @@ export interface FleetFilter {
 
 /** Members that pass the filter, in no order. */
 export function fleet(state: State, filter: FleetFilter): readonly Member[] {
-  return [...state.members.values()].filter(
+  return valuesOf(state.members).filter(
     (member) =>
       (filter.revoked === true || !member.revoked) &&
       (filter.role === undefined || member.roles.includes(filter.role)) &&
       (filter.environment === undefined || member.environments.includes(filter.environment)) &&
-      matches(member.labels, filter.labels ?? {}),
+      (filter.labels === undefined || matches(member.labels, filter.labels)),
   );
 }
 
@@ -149,19 +149,24 @@ export function deploymentProgress(deployment: Deployment): DeploymentProgress {
   const targets = valuesOf(deployment.targets);
   const byPhase: Partial<Record<TargetPhase, number>> = {};
   const transfer = { originBytes: 0, peerBytes: 0, reusedBytes: 0, wastedBytes: 0 };
+  let [done, failed, inFlight] = [0, 0, 0];
   for (const target of targets) {
     byPhase[target.phase] = (byPhase[target.phase] ?? 0) + 1;
-    transfer.originBytes += target.transfer?.originBytes ?? 0;
-    transfer.peerBytes += target.transfer?.peerBytes ?? 0;
-    transfer.reusedBytes += target.transfer?.reusedBytes ?? 0;
-    transfer.wastedBytes += target.transfer?.wastedBytes ?? 0;
+    done += Number(isDone(target));
+    failed += Number(hasFailed(target));
+    inFlight += Number(isInFlight(target));
+    if (target.transfer === undefined) continue;
+    transfer.originBytes += target.transfer.originBytes;
+    transfer.peerBytes += target.transfer.peerBytes;
+    transfer.reusedBytes += target.transfer.reusedBytes;
+    transfer.wastedBytes += target.transfer.wastedBytes;
   }
   const open = deployment.batches.findIndex((batch) => batch.phase === 'pending' || batch.phase === 'running' || batch.phase === 'baking');
   return {
     total: targets.length,
-    done: targets.filter(isDone).length,
-    failed: targets.filter(hasFailed).length,
-    inFlight: targets.filter(isInFlight).length,
+    done,
+    failed,
+    inFlight,
     byPhase,
     batch: open < 0 ? deployment.batches.length : open,
     batches: deployment.batches.length,

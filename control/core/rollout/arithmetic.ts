@@ -6,7 +6,7 @@ import type { FineConfig, Share } from '../../../proto/rollout-config.ts';
 import { isInFlight, isServing } from '../model/phases.ts';
 import type { Deployment, TargetDeployment } from '../model/deployment.ts';
 import type { Member, State } from '../model/model.ts';
-import { valuesOf } from '../model/overlay-map.ts';
+import { valuesOf } from '../model/shared-map.ts';
 import { zoneOf } from '../model/zones.ts';
 
 /** Percent of a share; undefined when it is a number of targets. */

@@ -10,7 +10,7 @@ import { closingFor } from './closing.ts';
 import type { Effect } from '../effects.ts';
 import type { Batch, Deployment, TargetDeployment } from '../model/deployment.ts';
 import type { Environment, State } from '../model/model.ts';
-import { valuesOf } from '../model/overlay-map.ts';
+import { valuesOf } from '../model/shared-map.ts';
 import { hasFailed, isDone, isInFlight } from '../model/phases.ts';
 import { goingBack, rollbackTo } from './rollback.ts';
 import type { Observed } from '../model/select.ts';
