@@ -49,6 +49,8 @@ export function enoughTargets({ state, environment, candidate, observed }: GateC
   }
   if (candidate.trigger === 'rollback') return passes;
   const lostAfterMs = lostAfterOf(environment.config);
+  // Until it has listened for so long, nobody is known to be silent.
+  if (observed.now - observed.since < lostAfterMs) return passes;
   const silent = targets.filter((member) => isSilent(observed, member.member, lostAfterMs));
   const stop = failuresToStop(environment.config, targets.length) + toleratedOf(environment.config, targets.length);
   if (silent.length < stop) return passes;
@@ -62,8 +64,9 @@ export function enoughTargets({ state, environment, candidate, observed }: GateC
 /** With every target to be kept healthy, none that serves may be touched: it would wait until its deadline. */
 export function someMayChange({ state, environment, members, candidate }: GateContext): GateAnswer {
   const targets = deployableTargets(state, environment);
+  if (!leavesNone(environment.config, targets.length)) return passes;
   const changing = targets.some((member) => Object.entries(members).some(([app, revision]) => isServing(member, app) && member.running[app]?.revision !== revision));
-  if (!changing || !leavesNone(environment.config, targets.length)) return passes;
+  if (!changing) return passes;
   const reason = `minHealthy ${environment.config.minHealthy} of ${targets.length} targets of '${environment.environment}' is all of them, so that none could be changed; lower it, or let more targets join`;
   return holds({ type: 'min-healthy', reason, since: candidate.createdAt, ref: environment.environment, actors: [`admin:env/${environment.environment}`] });
 }
@@ -77,9 +80,9 @@ function requirementsOf(revision: Requires, app: Requires) {
 
 /** Platform software that a revision needs must be on every target, in a version that fits (U-1). Targets say it as `platform.<node>`. */
 export function platformReady({ state, environment, place, members, candidate }: GateContext): GateAnswer {
-  const targets = deployableTargets(state, environment);
   const blockers = Object.entries(members).flatMap(([app, revision]): readonly Blocker[] =>
     requirementsOf(state.descriptions.get(revisionKey(app, revision)), place?.pipeline.spec.requirements?.find((one) => one.app === app)).flatMap(({ node, version }): readonly Blocker[] => {
+      const targets = deployableTargets(state, environment);
       const lacking = targets.filter((member) => !isInRange(member.attributes[`platform.${node}`], version));
       if (lacking.length === 0) return [];
       const names = lacking.slice(0, 5).map((member) => member.name).join(', ') + (lacking.length > 5 ? ', …' : '');
