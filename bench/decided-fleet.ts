@@ -5,7 +5,7 @@ import { decide } from '../control/core/decide.ts';
 import { evolveAll, initialState } from '../control/core/evolve/evolve.ts';
 import { handle } from '../control/core/commands/commands.ts';
 import type { Command } from '../control/core/commands/command.ts';
-import { orderIssued, rolePublished } from '../control/core/effects.ts';
+import { issued, rolePublished } from '../control/core/effects.ts';
 import type { UnsignedOrder } from '../control/core/effects.ts';
 import type { State } from '../control/core/model/model.ts';
 import type { Observed } from '../control/core/model/select.ts';
@@ -66,8 +66,8 @@ export class DecidedFleet {
   step(observed: Observed = this.observed): { readonly orders: readonly UnsignedOrder[]; readonly idle: boolean } {
     const { events: facts, effects } = decide(this.state, observed);
     this.append(facts);
-    for (const effect of effects) this.append([effect.kind === 'publish-role' ? rolePublished(effect.environment, 1, effect.revisions) : orderIssued(effect.order, 'compact', digest(this.state.head))]);
-    return { orders: effects.flatMap((effect) => (effect.kind === 'sign-order' ? [effect.order] : [])), idle: facts.length === 0 && effects.length === 0 };
+    for (const effect of effects) this.append(effect.kind === 'publish-role' ? [rolePublished(effect.environment, 1, effect.revisions)] : issued(effect.orders, () => ['compact', digest(this.state.head)]));
+    return { orders: effects.flatMap((effect) => (effect.kind === 'sign-orders' ? effect.orders : [])), idle: facts.length === 0 && effects.length === 0 };
   }
 
   /** Every machine does at once what it is told, until every environment runs the newest revision. */

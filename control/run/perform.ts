@@ -1,11 +1,11 @@
 // Performs the effects of a decision: what core asks of the world as data is done here, and said in a fact.
 // When they are asked for is decide.ts; the loop is reconcile.ts.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Event } from '../../proto/events.ts';
 import { stepOf } from '../core/decide.ts';
 import type { Effect } from '../core/effects.ts';
-import { orderIssued, rolePublished } from '../core/effects.ts';
+import { issued, rolePublished } from '../core/effects.ts';
 import type { State } from '../core/model/model.ts';
 import { revisionOf } from '../core/model/select.ts';
 import type { Observed } from '../core/model/select.ts';
@@ -19,7 +19,7 @@ import type { RoleEntry, TrustRepository } from '../trust/repository.ts';
  */
 export const orderValidSeconds = 24 * 3600;
 
-type SignOrder = Extract<Effect, { readonly kind: 'sign-order' }>;
+type SignOrders = Extract<Effect, { readonly kind: 'sign-orders' }>;
 type PublishRole = Extract<Effect, { readonly kind: 'publish-role' }>;
 
 /**
@@ -43,22 +43,24 @@ export function rolesToSay({ environments }: State, repository: TrustRepository)
   });
 }
 
-/** Signs an order, and returns the fact. `now` is milliseconds since 1970. @throws {ControlError} SIGNING_FAILED. */
-export function signed({ order }: SignOrder, repository: TrustRepository, now: number): Event {
+/** Signs orders, and returns the facts. `now` is milliseconds since 1970. @throws {ControlError} SIGNING_FAILED. */
+export function signed({ orders }: SignOrders, repository: TrustRepository, now: number): readonly Event[] {
   const notBefore = Math.floor(now / 1000);
-  const compact = repository.signOrder({ ...order, notBefore, notAfter: notBefore + orderValidSeconds });
-  return orderIssued(order, compact, createHash('sha256').update(compact).digest('hex'));
+  return issued(orders, (order) => {
+    const compact = repository.signOrder({ ...order, notBefore, notAfter: notBefore + orderValidSeconds });
+    return [compact, hash('sha256', compact)];
+  });
 }
 
 /**
- * The order that an environment is to have now, over this very state and at this very time, unless something is to be recorded first: the next round does
- * both. One report since it was decided is enough that two targets would be down at once (R-1), and a window may have closed (T-5).
+ * The orders that an environment is to have now, over this very state and at this very time, unless something is to be recorded first: the next round does
+ * both. One report since they were decided is enough that two targets would be down at once (R-1), and a window may have closed (T-5).
  */
-export function orderWanted(state: State, observed: Observed, environment: string): SignOrder | undefined {
+export function ordersWanted(state: State, observed: Observed, environment: string): SignOrders | undefined {
   const known = state.environments.get(environment);
   if (known === undefined) return undefined;
   const { events, effects } = stepOf(state, known, observed);
-  return events.length > 0 ? undefined : effects.find((effect) => effect.kind === 'sign-order');
+  return events.length > 0 ? undefined : effects.find((effect) => effect.kind === 'sign-orders');
 }
 
 function roleEntries(effect: PublishRole, state: State): Readonly<Record<string, RoleEntry>> {

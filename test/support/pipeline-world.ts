@@ -5,7 +5,7 @@ import { handle } from '../../control/core/commands/commands.ts';
 import type { Answer, Command } from '../../control/core/commands/command.ts';
 import { decide } from '../../control/core/decide.ts';
 import type { UnsignedOrder } from '../../control/core/effects.ts';
-import { orderIssued, rolePublished } from '../../control/core/effects.ts';
+import { issued, rolePublished } from '../../control/core/effects.ts';
 import { evolve, initialState } from '../../control/core/evolve/evolve.ts';
 import { evaluateGates } from '../../control/core/gates/gates.ts';
 import type { BlockerType } from '../../control/core/gates/gates.ts';
@@ -172,7 +172,7 @@ export class PipelineWorld {
         const version = (this.#roles.get(effect.environment) ?? 0) + 1;
         this.#roles.set(effect.environment, version);
         this.append([rolePublished(effect.environment, version, effect.revisions)], 'system');
-      } else this.append([orderIssued(effect.order, JSON.stringify(effect.order), digestOf(this.state.head))], 'system');
+      } else this.append(issued(effect.orders, (order) => [JSON.stringify(order), digestOf(this.state.head + order.seq)]), 'system');
     }
     const answered = this.working && this.#work();
     return decision.events.length > 0 || decision.effects.length > 0 || answered;

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { handle } from '../../control/core/commands/commands.ts';
 import type { Answer, Command } from '../../control/core/commands/command.ts';
 import { decide } from '../../control/core/decide.ts';
-import { orderIssued, rolePublished } from '../../control/core/effects.ts';
+import { issued, rolePublished } from '../../control/core/effects.ts';
 import type { Effect, UnsignedOrder } from '../../control/core/effects.ts';
 import { evolve, evolveAll, initialState } from '../../control/core/evolve/evolve.ts';
 import type { State } from '../../control/core/model/model.ts';
@@ -101,9 +101,12 @@ export class Simulation {
       this.append([rolePublished(effect.environment, this.role.version, effect.revisions)], head);
       return;
     }
-    const compact = JSON.stringify(effect.order);
     this.#mayCrash();
-    this.append([orderIssued(effect.order, compact, createHash('sha256').update(compact).digest('hex'))], head);
+    const sign = (order: UnsignedOrder): readonly [string, string] => {
+      const compact = JSON.stringify(order);
+      return [compact, createHash('sha256').update(compact).digest('hex')];
+    };
+    this.append(issued(effect.orders, sign), head);
   }
 
   #mayCrash(): void {

@@ -6,8 +6,8 @@ import type { DeploymentPhase, Event } from '../../../proto/events.ts';
 import type { HealthCheckSpec } from '../../../proto/rollout-config.ts';
 import type { OrderAction, OrderCheck } from '../../../proto/statement.ts';
 import { checksOf, lostAfterOf } from './batches.ts';
-import { orderTargetsMax } from '../effects.ts';
-import type { Effect } from '../effects.ts';
+import { orderTargetsMax, ordersTogetherMax } from '../effects.ts';
+import type { Effect, UnsignedOrder } from '../effects.ts';
 import { workflowIn } from '../gates/approval.ts';
 import { edgesInto } from '../gates/place.ts';
 import type { Deployment, TargetDeployment } from '../model/deployment.ts';
@@ -32,7 +32,7 @@ export function roleEffect(environment: Environment, app: string, revision: Dige
   return { kind: 'publish-role', environment: environment.environment, revisions: { ...Object.fromEntries(others), [app]: revision } };
 }
 
-/** The next order of an environment: it names what the role names now, and the order before it (P-6). */
+/** The next orders of an environment, as many as are given at a time: they name what the role names now, and the order before them (P-6). */
 export function orderEffect(
   state: State,
   environment: Environment,
@@ -47,38 +47,32 @@ export function orderEffect(
   if (role === undefined || revision === undefined || members.length === 0) return undefined;
   const record = revisionOf(state, app, revision);
   if (record === undefined) return undefined;
-  return {
-    kind: 'sign-order',
-    order: {
-      environment: environment.environment,
-      app,
-      seq: environment.orderSeq + 1,
-      deployment: deployment.deployment,
-      action,
-      revision,
-      revisionNumber: record.number,
-      roleVersion: role.version,
-      targets: members.slice(0, orderTargetsMax),
-      batch,
-      ...(environment.orderDigest === undefined ? {} : { previous: environment.orderDigest }),
-      ...(action === 'activate' ? withChecks(checksOf(deployment, batch)) : {}),
-    },
-  };
+  const common = { environment: environment.environment, app, deployment: deployment.deployment, action, revision, revisionNumber: record.number, roleVersion: role.version, batch };
+  const checks = action === 'activate' ? withChecks(checksOf(deployment, batch)) : {};
+  const count = Math.min(ordersTogetherMax, Math.ceil(members.length / orderTargetsMax));
+  const orders = Array.from({ length: count }, (_, index): UnsignedOrder => {
+    const targets = members.slice(index * orderTargetsMax, (index + 1) * orderTargetsMax);
+    const previous = index > 0 || environment.orderDigest === undefined ? {} : { previous: environment.orderDigest };
+    return { ...common, seq: environment.orderSeq + 1 + index, targets, ...previous, ...checks };
+  });
+  return { kind: 'sign-orders', environment: environment.environment, orders };
 }
 
 function withChecks(specs: readonly HealthCheckSpec[]): { readonly checks?: OrderCheck[] } {
   return specs.length === 0 ? {} : { checks: specs.map((spec) => ({ ...spec })) };
 }
 
-/** Facts about targets that have been silent for too long since they were told to act, and when the next one would be. */
+/** Facts about targets that have been silent for too long since they were told to act, and when the next one may be, at the earliest. */
 export function lostTargets(deployment: Deployment, targets: readonly TargetDeployment[], observed: Observed): Step {
   const events: Event[] = [];
+  const lostAfter = lostAfterOf(deployment.config);
   let nextCheckAt = Infinity;
   for (const target of targets) {
     if (target.order === undefined) continue;
-    const batch = deployment.batches[target.batch];
-    const answeredAt = Math.max(heardAt(observed, target.member), target.reportedAt, target.order.at, batch?.startedAt ?? 0);
-    const lostAt = answeredAt + lostAfterOf(deployment.config);
+    const toldAt = Math.max(observed.since, target.reportedAt, target.order.at, deployment.batches[target.batch]?.startedAt ?? 0);
+    // When it was last heard is looked up only where that matters: for ten thousand at each decision it took longer than all the rest.
+    const answeredAt = observed.now < toldAt + lostAfter ? toldAt : Math.max(toldAt, heardAt(observed, target.member));
+    const lostAt = answeredAt + lostAfter;
     const overdueAt = overdueSince(deployment, target);
     if (observed.now >= lostAt) events.push({ kind: 'target.lost', member: target.member, deployment: deployment.deployment });
     else if (observed.now >= overdueAt) {

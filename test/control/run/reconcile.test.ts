@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock, type Clock } from '../../../control/clock.ts';
 import type { Command } from '../../../control/core/commands/command.ts';
 import { handle } from '../../../control/core/commands/commands.ts';
-import { rolePublished } from '../../../control/core/effects.ts';
+import { orderTargetsMax, rolePublished } from '../../../control/core/effects.ts';
 import { ControlError } from '../../../control/errors.ts';
 import { openLevelJournal } from '../../../control/journal/level.ts';
 import { createMetrics } from '../../../control/metrics.ts';
@@ -174,7 +174,7 @@ describe('the loop', () => {
 });
 
 test.each([
-  ['a decision that takes long is followed by a pause of four times that before the next, half a second at most', [25, 200], [100, 500]],
+  ['a decision that takes long is followed by a pause of ten times that before the next, half a second at most', [25, 200], [250, 500]],
   ['one that takes a moment is not', [1, 1], []],
 ])('%s', async (_what, [first, then], pauses) => {
   const waits: number[] = [];
@@ -198,31 +198,44 @@ test.each([
 });
 
 test('R-1 an order is not issued as it was decided when its deployment has ended meanwhile', async () => {
-  let meanwhile: (() => Promise<void>) | undefined;
+  let world: World | undefined;
+  let isReady = false;
+  const aborts: Promise<void>[] = [];
   const spoil = (repository: TrustRepository): TrustRepository => ({
     ...repository,
-    publish: async (environment, revisions) => {
-      await meanwhile?.();
-      return await repository.publish(environment, revisions);
-    },
     signOrder: (order) => {
-      if (meanwhile === undefined) throw new ControlError('SIGNING_FAILED', 'later');
+      if (!isReady) throw new ControlError('SIGNING_FAILED', 'later');
+      // While the first has its order signed, in the breath in which both were decided, somebody ends the second.
+      if (order.environment === 'first' && aborts.length === 0) aborts.push(Promise.resolve().then(async () => await world?.ask({ kind: 'abort', deployment: 'second-1' })));
       return repository.signOrder(order);
     },
   });
-  await using world = await open({ spoil });
-  await populate(world, ['first', 'second']);
-  await promote(world, 'second');
+  await using opened = await open({ spoil });
+  world = opened;
+  await populate(opened, ['first', 'second']);
+  for (const environment of ['first', 'second']) await promote(opened, environment);
+  const roleOf = (environment: string) => opened.projection.state().environments.get(environment)?.role;
+  while (roleOf('first') === undefined || roleOf('second') === undefined) await opened.reconciler.settle();
+  isReady = true;
+  await opened.reconciler.settle();
+  await Promise.all(aborts);
+  const issued = (await opened.entries()).flatMap(({ event }) => (event.kind === 'order.issued' ? [event.deployment] : []));
+  expect(aborts).toHaveLength(1);
+  expect(new Set(issued)).toEqual(new Set(['first-1']));
+});
+
+test('P-6 more targets than one order names get several, each after the one before it, decided and signed together', async () => {
+  await using world = await open();
+  await populate(world);
+  const count = 2 * orderTargetsMax + 10;
+  await world.ask({ kind: 'create-token', token: 'many', use: 'join', name: 'many', secretDigest: '0'.repeat(64), scopes: [], roles: ['agent'], environments: ['prod'], labels: {}, usesMax: count, expiresAt: Number.MAX_SAFE_INTEGER });
+  for (let index = 1; index < count; index += 1) await world.ask({ kind: 'enrol-member', token: 'many', member: `member-${index}`, name: `agent-${index}`, publicKey: createHash('sha256').update(String(index)).digest('hex'), roles: ['agent'], attributes: {} });
+  await promote(world);
   await world.reconciler.settle();
-  // Now the second is to have its order, while the role of the first is published.
-  await promote(world, 'first');
-  await world.reconciler.settle();
-  const ended = world.projection.state().environments.get('second')?.activeDeployment ?? '';
-  meanwhile = async () => await world.ask({ kind: 'abort', deployment: ended });
-  await world.reconciler.settle();
-  const issued = (await world.entries()).flatMap(({ event }) => (event.kind === 'order.issued' ? [event.deployment] : []));
-  expect(issued.length).toBeGreaterThan(0);
-  expect(issued).not.toContain(ended);
+  const orders = (await world.entries()).flatMap(({ event }) => (event.kind === 'order.issued' && event.action === 'prefetch' ? [event] : []));
+  expect(orders.map(({ seq, targets }) => [seq, targets.length])).toEqual([[1, orderTargetsMax], [2, orderTargetsMax], [3, 10]]);
+  expect(new Set(orders.flatMap(({ targets }) => targets)).size).toBe(count);
+  expect(orders.map(({ compact }) => payloadOf<Order>(compact).previous)).toEqual([undefined, orders[0]?.digest, orders[1]?.digest]);
 });
 
 test('P-3 what a process published before it died is said by the next, and what is to run instead is published anew', async () => {

@@ -256,7 +256,7 @@ describe('health checks', () => {
     const environment = made.state.environments.get('prod');
     if (environment === undefined) throw new Error('no environment');
     const [effect] = stepRollout(made.state, environment, late, made.observed).effects;
-    expect(effect).toMatchObject({ order: { targets: ['prod-2'], batch: 1, checks: [{ name: 'ready' }] } });
+    expect(effect).toMatchObject({ orders: [{ targets: ['prod-2'], batch: 1, checks: [{ name: 'ready' }] }] });
   });
 });
 
