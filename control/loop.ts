@@ -23,6 +23,9 @@ export interface Loop {
   readonly run: () => Promise<void>;
 }
 
+/** With a reason of its own: the one that is made otherwise carries a stack. */
+const rousedReason = 'roused';
+
 /** A round that failed is tried again after this long. */
 export const retryAfterMs = 5_000;
 
@@ -30,7 +33,9 @@ export const retryAfterMs = 5_000;
 export function createLoop({ once, failed, restMsMax, clock, log, signal }: LoopOptions): Loop {
   let roused = new AbortController();
   return {
-    wake: () => roused.abort(),
+    wake: () => {
+      if (!roused.signal.aborted) roused.abort(rousedReason);
+    },
     run: async () => {
       while (!signal.aborted) {
         roused = new AbortController();

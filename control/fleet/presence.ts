@@ -81,7 +81,9 @@ export class Presence {
   }
 
   connectivity(member: string): Connectivity {
-    const at = this.seenAt(member);
+    // Of most a poll is open: a look at ten thousand need not ask for the time ten thousand times.
+    if (this.#listening.has(member)) return 'online';
+    const at = this.#lastSeen.get(member);
     const silent = at === undefined ? Infinity : this.#now() - at;
     if (silent < onlineIntervals * intervalMs) return 'online';
     return silent < staleIntervals * intervalMs ? 'stale' : 'offline';

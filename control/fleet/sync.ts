@@ -10,7 +10,7 @@ import type { Metrics } from '../metrics.ts';
 import type { RandomBytes } from '../random.ts';
 import type { TrustRepository } from '../trust/repository.ts';
 import { submit, type Facts } from './facts.ts';
-import { manifestsFor, ordersFor, refusedBy } from './orders.ts';
+import { manifestsFor, OrdersByMember, refusedBy } from './orders.ts';
 import { Polls } from './polls.ts';
 import type { Presence } from './presence.ts';
 import { recordReports } from './reports.ts';
@@ -54,6 +54,7 @@ export class Conversations {
   readonly #options: SyncOptions;
   readonly #polls: Polls;
   readonly #rosters: Rosters;
+  readonly #orders = new OrdersByMember();
   readonly #locatedAt = new Map<string, number>();
   /** What each member held when it was last sent news, and how often it came again with just that. */
   readonly #told = new Map<string, { readonly held: string; readonly times: number }>();
@@ -134,7 +135,7 @@ export class Conversations {
     const state = facts.state();
     const member = memberOf(state, id);
     const environments = member.roles.includes('seed') || member.roles.includes('proxy') ? 'all' : member.environments;
-    const orders = ordersFor(state, member, request);
+    const orders = this.#orders.for(state, member, request);
     const metadata = repository.files(request.metadata, environments);
     const roster = this.#rosters.since(state, request.rosterEpoch);
     if (orders.length === 0 && Object.keys(metadata).length === 0 && Object.keys(roster).length === 0 && !renewed) return undefined;
@@ -146,7 +147,7 @@ export class Conversations {
   /** Written down when it is new: nobody reads a target's own log. */
   async #refusals(member: Member, request: SyncRequest): Promise<void> {
     const { facts, clock, log } = this.#options;
-    for (const command of refusedBy(facts.state(), member, request)) {
+    for (const command of refusedBy(this.#orders, facts.state(), member, request)) {
       const done = await submit(facts, `member:${member.member}`, command, clock);
       if (done.kind === 'accepted' && done.events.length > 0) log.warn({ target: member.name, environment: command.environment, seq: command.seq, code: command.code, detail: command.detail }, 'a target refuses an order');
     }

@@ -14,7 +14,7 @@ export class Feed {
   readonly #source: string;
   readonly #listeners = new Set<() => void>();
   readonly #stop: () => void;
-  #recent: StreamEvent[] = [];
+  #recent: JournalEntry[] = [];
   #head: number;
 
   constructor(facts: Facts, journal: Journal, org: string) {
@@ -31,9 +31,10 @@ export class Feed {
 
   /** Events above `after`, in order, at most `limit`. */
   async read(after: number, limit: number): Promise<readonly StreamEvent[]> {
-    const first = this.#recent[0]?.sequence ?? Infinity;
-    if (after + 1 >= first) return this.#recent.slice(after + 1 - first, after + 1 - first + limit);
-    return (await this.#journal.read(after, limit)).map((entry) => streamEvent(entry, this.#source));
+    const first = this.#recent[0]?.seq ?? Infinity;
+    const entries = after + 1 >= first ? this.#recent.slice(after + 1 - first, after + 1 - first + limit) : await this.#journal.read(after, limit);
+    // Only now: most of the time nobody follows, and thousands of reports come a second.
+    return entries.map((entry) => streamEvent(entry, this.#source));
   }
 
   /** Calls `listener` when there is more; returns how to stop. */
@@ -47,7 +48,7 @@ export class Feed {
   }
 
   #add(entries: readonly JournalEntry[]): void {
-    this.#recent.push(...entries.map((entry) => streamEvent(entry, this.#source)));
+    this.#recent.push(...entries);
     if (this.#recent.length > recentMax) this.#recent = this.#recent.slice(-recentMax / 2);
     this.#head = entries.at(-1)?.seq ?? this.#head;
     for (const listener of this.#listeners) listener();

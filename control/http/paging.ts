@@ -17,19 +17,35 @@ export function pageByKey<Item>(items: readonly Item[], keyOf: (item: Item) => s
   return cut(items, keyOf, from < 0 ? items.length : from, query.limit);
 }
 
-/** The same of items in any order: finds those of the page without putting the others in order, which for ten thousand takes longer than all the rest. */
-export function pageOf<Item>(items: Iterable<Item>, keyOf: (item: Item) => string, { cursor, limit = pageItemsDefault }: PageQuery): Page<Item> {
+/** What items are put in order by: a name, and of those with the same name an id. No name has a space in it, or anything before that. */
+export interface NamedKey {
+  readonly name: string;
+  readonly id: string;
+}
+
+/**
+ * The same of items in any order, by {@link NamedKey}, which must be unique: finds those of the page without putting the others in order, which for ten thousand takes
+ * longer than all the rest, and without making a key of each, which takes as long again.
+ */
+export function pageOf<Item>(items: Iterable<Item>, nameOf: (item: Item) => NamedKey, { cursor, limit = pageItemsDefault }: PageQuery): Page<Item> {
   const after = cursor === undefined ? undefined : decode(cursor);
   // One more than the page, so as to know whether there is another; in order.
-  const first: { readonly key: string; readonly item: Item }[] = [];
+  const first: { readonly key: string; readonly name: string; readonly item: Item }[] = [];
+  let lastName: string | undefined;
   for (const item of items) {
-    const key = keyOf(item);
-    const last = first.length > limit ? first.at(-1) : undefined;
-    if ((after !== undefined && key <= after) || (last !== undefined && key > last.key)) continue;
-    first.splice(placeOf(key, first), 0, { key, item });
+    const named = nameOf(item);
+    if (lastName !== undefined && named.name > lastName) continue;
+    const key = keyOf(named);
+    if (after !== undefined && key <= after) continue;
+    first.splice(placeOf(key, first), 0, { key, name: named.name, item });
     if (first.length > limit + 1) first.pop();
+    if (first.length > limit) lastName = first.at(-1)?.name;
   }
-  return cut(first.map(({ item }) => item), keyOf, 0, limit);
+  return cut(first.map(({ item }) => item), (item) => keyOf(nameOf(item)), 0, limit);
+}
+
+function keyOf({ name, id }: NamedKey): string {
+  return `${name} ${id}`;
 }
 
 /** Where a key belongs among keys in ascending order. */

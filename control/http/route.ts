@@ -54,6 +54,8 @@ export interface RouteOptions {
 /** How long a handler may take, in milliseconds. Members' routes have none of it: it costs each request a timer and two signals, and their connections end when they rest. */
 export const handlerTimeoutMs = 30_000;
 
+/** With a reason of its own: the one that is made otherwise carries a stack. */
+const ended = 'the caller was answered, or hung up';
 const Parameter = Type.String({ minLength: 1, maxLength: 128 });
 
 /** Refuses, while booting, every route that does not say who may use it. */
@@ -76,7 +78,7 @@ export function operationRoute<Id extends OperationId>(app: FastifyInstance, id:
     ...accessHooks(operation, options),
     handler: async (request, reply) => {
       const closed = new AbortController();
-      reply.raw.once('close', () => closed.abort());
+      reply.raw.once('close', () => closed.abort(ended));
       const call = { ...decodeCall<Id>(request), caller: callerOf(request), ifMatch: request.headers['if-match'], gone: closed.signal };
       const work = async (draw: RandomBytes, resumedFrom: number | undefined) => await handler({ ...call, draw, resumedFrom });
       const key = request.headers['idempotency-key'];

@@ -1,6 +1,7 @@
 // Follows the journal and tells people: takes the notices of each new entry into the outbox, then sends what is due, each channel at its
 // own pace, so that a dead chat holds up no pager. At least once, with the same id each time.
 
+import type { JournalEntry } from '../../proto/events.ts';
 import type { Clock } from '../clock.ts';
 import type { Notice } from '../core/notices.ts';
 import { noticesOf } from '../core/notices.ts';
@@ -23,12 +24,14 @@ export const retryAfterMs = [5 * secondMs, 30 * secondMs, 2 * minuteMs, 10 * min
 const restMsMax = hourMs;
 /** Entries looked at together. */
 const pageEntries = 1_000;
+/** Entries kept as they come, so that a deployment's thousands of reports are not read again for the few that are news; whoever is further behind reads the journal. */
+const freshMax = 4_000;
 
 export interface NotifierOptions {
   readonly journal: Pick<Journal, 'head' | 'read'>;
   readonly state: () => State;
-  /** Calls the listener when the journal has grown; returns how to stop. */
-  readonly onChange: (listener: () => void) => () => void;
+  /** Calls the listener with what the journal has grown by; returns how to stop. */
+  readonly onChange: (listener: (entries: readonly JournalEntry[]) => void) => () => void;
   readonly outbox: Outbox;
   readonly channels: readonly Channel[];
   readonly clock: Clock;
@@ -56,14 +59,22 @@ export function createNotifier(options: NotifierOptions): Notifier {
     for (const loop of serving) loop.wake();
   };
 
+  let fresh: readonly JournalEntry[] = [];
+  const next = async (after: number): Promise<readonly JournalEntry[]> => {
+    const at = fresh.findIndex(({ seq }) => seq === after + 1);
+    const known = at < 0 ? [] : fresh.slice(at, at + pageEntries);
+    return known.length > 0 ? known : await options.journal.read(after, pageEntries);
+  };
+
   const take = async (): Promise<void> => {
     const { journal, state } = options;
     // What happened before anybody listened is no news; what the journal does not know any more, since it was restored, comes anew.
     if ((outbox.cursor() ?? Infinity) > journal.head()) await outbox.take([], journal.head());
     for (let after = outbox.cursor() ?? 0; after < journal.head() && !signal.aborted; after = outbox.cursor() ?? after) {
-      const entries = await journal.read(after, pageEntries);
+      const entries = await next(after);
       const last = entries.at(-1);
       if (last === undefined) return;
+      fresh = fresh.filter(({ seq }) => seq > last.seq);
       if ((await outbox.take(entries.flatMap((entry) => noticesOf(state(), entry)), last.seq)) > 0) wake();
     }
   };
@@ -103,7 +114,10 @@ export function createNotifier(options: NotifierOptions): Notifier {
       return renewed;
     },
     async run() {
-      const stop = options.onChange(taking.wake);
+      const stop = options.onChange((entries) => {
+        fresh = [...fresh, ...entries].slice(-freshMax);
+        taking.wake();
+      });
       await Promise.all([...[taking, ...serving].map(async (loop) => await loop.run()), unroutable(options)]).finally(stop);
     },
   };

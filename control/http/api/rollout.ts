@@ -88,7 +88,7 @@ export function targetHandlers({ facts, submit, presence }: ApiOptions): Handler
       const isWanted = (one: Member): boolean => one.name.includes(part) && selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity);
       // Names of revoked members may come again: the id makes the key unique.
       const state = facts.state();
-      const page = pageOf(fleet(state, filter).filter(isWanted), ({ name, member }) => `${name} ${member}`, cursorQuery(query));
+      const page = pageOf(fleet(state, filter).filter(isWanted), ({ name, member }) => ({ name, id: member }), cursorQuery(query));
       return { body: { ...page, items: page.items.map((member) => targetView(state, member, presence)) } };
     },
     getTarget: async ({ params: { target } }) => view(facts.state(), target),

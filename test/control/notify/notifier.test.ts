@@ -13,6 +13,7 @@ import { createMetrics } from '../../../control/metrics.ts';
 import type { Channel, Sent } from '../../../control/notify/channel.ts';
 import { createNotifier, retryAfterMs } from '../../../control/notify/notifier.ts';
 import { deliveriesMax, Outbox } from '../../../control/notify/outbox.ts';
+import type { JournalEntry } from '../../../proto/events.ts';
 import { noticeNames } from '../../../proto/notification.ts';
 import { pipeline, PipelineWorld } from '../../support/pipeline-world.ts';
 import { notice } from './receivers.ts';
@@ -58,7 +59,8 @@ async function setUp(channels: readonly Channel[]) {
   const outbox = await Outbox.open(directory);
   const clock = new HandClock();
   const stop = new AbortController();
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(entries: readonly JournalEntry[]) => void>();
+  let told = world.journal.length;
   const notifier = createNotifier({
     journal: { head: () => world.state.head, read: async (after, limit) => await Promise.resolve(world.journal.slice(after, after + limit)) },
     state: () => world.state,
@@ -74,7 +76,9 @@ async function setUp(channels: readonly Channel[]) {
   return {
     world, outbox, clock, notifier,
     changed: () => {
-      for (const listener of listeners) listener();
+      const entries = world.journal.slice(told);
+      told = world.journal.length;
+      for (const listener of listeners) listener(entries);
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
