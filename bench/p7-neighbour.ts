@@ -31,6 +31,14 @@ const bytes = mib * MiB;
 const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'starling-p7-'));
 const ways = (process.env['STARLING_P7_WAYS'] ?? 'bulk,tls,noise,stream,rsync').split(',');
 
+// Killed amid a run, it would leave gigabytes of memory taken.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    rmSync(scratch, { recursive: true, force: true });
+    process.exit(1);
+  });
+}
+
 try {
   const source = join(scratch, 'source');
   await writeSource(source);

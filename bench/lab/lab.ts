@@ -4,11 +4,11 @@
 import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { borderOf, commandsFor, namespaceOf, ownerOf, place, zonesOf, type Host, type LabPlan, type Owner } from './plan.ts';
+import { borderOf, commandsFor, inside, namespaceOf, ownerOf, place, zonesOf, type Host, type LabPlan, type Owner } from './plan.ts';
 
 const run = promisify(execFile);
 
-/** Bytes at an interface since the lab began, headers of Ethernet included. */
+/** Bytes that have passed the buckets of a shaped cable since the lab began, the headers of every packet included. */
 export interface Counters {
   readonly sentBytes: number;
   readonly receivedBytes: number;
@@ -28,7 +28,7 @@ export interface Lab extends AsyncDisposable {
   host(name: string): Host;
   /** Starts a program on a host; it is killed with the lab. */
   spawn(host: string, argv: readonly string[], options?: SpawnOptions): ChildProcess;
-  /** What each host has sent and received, by its name. */
+  /** What each host with a shaped cable has sent and received, by its name. */
   counters(): Promise<ReadonlyMap<string, Counters>>;
   /** What has crossed from the first zone to the others, and back; in bytes. */
   borderBytes(): Promise<number>;
@@ -86,14 +86,15 @@ export function attachLab(plan: LabPlan, owner: Owner): Lab {
       return child;
     },
     async counters() {
-      const links = await statistics(switchNamespace);
-      return new Map(hosts.map(({ name, port }) => [name, { sentBytes: links.get(port)?.receivedBytes ?? 0, receivedBytes: links.get(port)?.sentBytes ?? 0 }]));
+      const received = await passed(switchNamespace);
+      const shaped = hosts.filter(({ mbit }) => mbit !== undefined);
+      return new Map(await Promise.all(shaped.map(async ({ name, namespace, port }) => [name, { sentBytes: (await passed(namespace)).get(inside) ?? 0, receivedBytes: received.get(port) ?? 0 }] as const)));
     },
     async borderBytes() {
-      const links = await statistics(switchNamespace);
+      const bytes = await passed(switchNamespace);
       return zonesOf(plan).slice(1).reduce((sum, _, at) => {
-        const link = links.get(borderOf(at + 1).near);
-        return sum + (link === undefined ? 0 : link.receivedBytes + link.sentBytes);
+        const { near, far } = borderOf(at + 1);
+        return sum + (bytes.get(near) ?? 0) + (bytes.get(far) ?? 0);
       }, 0);
     },
     async watchFlows() {
@@ -171,11 +172,12 @@ function kill(pid: number): void {
   }
 }
 
-async function statistics(switchNamespace: string): Promise<ReadonlyMap<string, Counters>> {
-  const { stdout } = await run('ip', ['-n', switchNamespace, '-s', '-j', 'link'], { maxBuffer: 16 * 1024 * 1024 });
-  const links: unknown = JSON.parse(stdout);
-  if (!Array.isArray(links)) throw new Error(`not what 'ip -s -j link' prints: ${stdout.slice(0, 200)}`);
-  return new Map(links.map((link: { ifname: string; stats64: { rx: { bytes: number }; tx: { bytes: number } } }) => [link.ifname, { sentBytes: link.stats64.tx.bytes, receivedBytes: link.stats64.rx.bytes }]));
+/** By interface, what its bucket has let pass. The interface itself counts the headers of a super-packet once. */
+async function passed(namespace: string): Promise<ReadonlyMap<string, number>> {
+  const { stdout } = await run('tc', ['-n', namespace, '-s', '-j', 'qdisc', 'show'], { maxBuffer: 16 * 1024 * 1024 });
+  const buckets: unknown = JSON.parse(stdout);
+  if (!Array.isArray(buckets)) throw new Error(`not what 'tc -s -j qdisc show' prints: ${stdout.slice(0, 200)}`);
+  return new Map(buckets.flatMap(({ kind, dev, bytes }: { readonly kind: string; readonly dev: string; readonly bytes: number }) => (kind === 'tbf' ? [[dev, bytes] as const] : [])));
 }
 
 interface FlowElement {
