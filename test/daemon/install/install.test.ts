@@ -1,6 +1,6 @@
 // Installing, switching and rolling back with real processes behind the front.
 
-import { readFile, readlink, stat, writeFile, mkdir } from 'node:fs/promises';
+import { mkdir, readFile, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -218,6 +218,19 @@ describe('the layout', () => {
     const spec = { ...notServing, install: { layout: 'releases' as const, shared: { directories: ['../../outside'] } } };
     expect(await deploy(installer, bed.root, 1, { spec })).toMatchObject({ kind: 'failed', code: 'INVALID_PATH' });
     expect(await stagingDirectories(bed.root)).toEqual([]);
+  });
+
+  it('refuses a shared path that leads through a link of the release, and makes nothing where that leads', async () => {
+    await using bed = await makeBed({}, undefined);
+    await using installer = bed.installer();
+    await installer.recover(waiting);
+    const outside = join(bed.directory, 'outside');
+    await mkdir(outside);
+    const staged = await stage(bed.root, 1);
+    await symlink(outside, join(staged.directory, 'etc'));
+    const spec = { ...notServing, install: { layout: 'releases' as const, shared: { directories: ['etc/app'] } } };
+    expect(await installer.install(orderOf(1, { spec }), staged, waiting)).toMatchObject({ kind: 'failed', code: 'INVALID_PATH', detail: expect.stringContaining('leads through etc, which is a link') });
+    expect(await readdir(outside)).toEqual([]);
   });
 
   it('refuses a root where current is a real directory, and leaves it alone', async () => {

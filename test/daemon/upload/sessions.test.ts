@@ -133,7 +133,11 @@ describe('upload sessions', () => {
   test('are nobody else\'s', async () => {
     const built = buildRevision('web', { 'a.txt': 'one' });
     const { session } = await uploads.open(bearer('shop'), built.manifest, undefined, { signal });
-    await expect(uploads.complete(bearer('rival'), session, { signal })).rejects.toMatchObject({ code: 'UNKNOWN_SESSION' });
+    const own = bearer('shop');
+    for (const other of [bearer('rival'), { ...own, grant: { ...own.grant, user: 'user-other' } }, { ...own, grant: { ...own.grant, project: 'other' } }, bearer('shop', 'api')]) {
+      await expect(uploads.complete(other, session, { signal })).rejects.toMatchObject({ code: 'UNKNOWN_SESSION' });
+    }
+    await expect(uploads.complete(own, session, { signal })).rejects.toMatchObject({ code: 'INCOMPLETE' });
     await expect(uploads.open(bearer('shop', 'api'), built.manifest, undefined, { signal })).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
