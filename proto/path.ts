@@ -29,8 +29,8 @@ export function checkPath(path: string): void {
 }
 
 /**
- * Refuses the target of the symbolic link at `path` unless it is relative and, read from the link's directory without looking at any
- * disk, ends inside the tree. The root of the tree itself is inside.
+ * Refuses the target of the symbolic link at `path` unless it is relative and, read from the link's directory, ends inside the tree, whatever of what it
+ * names is a link as well: `..` comes before any name. The root of the tree itself is inside.
  * @throws {ProtocolError} INVALID_PATH naming link, target and rule.
  */
 export function checkSymlink(path: string, target: string): void {
@@ -95,9 +95,15 @@ function brokenTargetRule(path: string, target: string): string | undefined {
   const broken = brokenTextRule(target, limits.symlinkTargetBytesMax);
   if (broken !== undefined) return `has a target that ${broken}`;
   let depth = path.split('/').length - 1;
+  let isNamed = false;
   for (const part of target.split('/')) {
-    if (part === '..') depth -= 1;
-    else if (part !== '' && part !== '.') depth += 1;
+    if (part !== '..') {
+      isNamed ||= part !== '' && part !== '.';
+      continue;
+    }
+    // Where the name is a link itself, such as one to the root, the disk goes back from where that leads.
+    if (isNamed) return "goes back with '..' after a name; write the target without the detour";
+    depth -= 1;
     if (depth < 0) return 'points outside the tree';
   }
   return undefined;
