@@ -75,7 +75,7 @@ export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: 
  * need it more.
  */
 export function hasEnough(state: SwarmState, pieceBytes: number): boolean {
-  return state.owedBytes - state.dawdlingBytes + pieceBytes > Math.max(swarmBounds.enoughPieces * pieceBytes, swarmBounds.enoughMs * state.income.rate);
+  return state.awaitedBytes + pieceBytes > Math.max(swarmBounds.enoughPieces * pieceBytes, swarmBounds.enoughMs * state.income.rate);
 }
 
 /** Counts bytes that came in. */
@@ -95,7 +95,7 @@ export function letDawdle(state: SwarmState, peer: Peer, request: Request): void
   if (request.dawdles || request.late || state.now - request.issuedAt < Math.max(swarmBounds.dawdleMs, 2 * request.expectedMs)) return;
   request.dawdles = true;
   if (peer.rate === 0) peer.dawdles = true;
-  state.dawdlingBytes += request.remainingBytes;
+  if (!peer.info.origin) state.awaitedBytes -= request.remainingBytes;
 }
 
 function hasRoom(state: SwarmState, peer: Peer, bytes: number): boolean {
@@ -122,6 +122,7 @@ export function openRequest(state: SwarmState, peer: Peer, request: Request): vo
   peer.owedBytes += request.remainingBytes;
   peer.owedRequests += 1;
   state.owedBytes += request.remainingBytes;
+  if (!peer.info.origin) state.awaitedBytes += request.remainingBytes;
 }
 
 /** Takes one answered ordinal off a request. */
@@ -133,7 +134,7 @@ export function settleOrdinal(state: SwarmState, peer: Peer, request: Request, o
   if (request.late) return;
   peer.owedBytes -= bytes;
   state.owedBytes -= bytes;
-  if (request.dawdles) state.dawdlingBytes -= bytes;
+  if (!request.dawdles && !peer.info.origin) state.awaitedBytes -= bytes;
 }
 
 /** Ends a request, however it went; what is unanswered of it is free again. */
@@ -157,7 +158,7 @@ export function makeLate(state: SwarmState, peer: Peer, request: Request): void 
 function forgiveRequest(state: SwarmState, peer: Peer, request: Request): void {
   peer.owedBytes -= request.remainingBytes;
   state.owedBytes -= request.remainingBytes;
-  if (request.dawdles) state.dawdlingBytes -= request.remainingBytes;
+  if (!request.dawdles && !peer.info.origin) state.awaitedBytes -= request.remainingBytes;
   peer.owedRequests -= 1;
   const topic = state.topics.get(request.topic);
   if (topic?.fetch === undefined) return;

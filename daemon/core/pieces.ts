@@ -45,10 +45,10 @@ export function createPieceSet(count: number): PieceSet {
   return new Int32Array(Math.ceil(count / 32));
 }
 
-/** What a request asks for: about a 256th of what is missing (swarm.md, section 2.1). */
+/** What a request asks for: a power of two that makes 256 to 512 pieces of what is missing (swarm.md, section 2.1): with half as many, each takes too long to be passed on. */
 export function pieceBytesFor(missingBytes: number): number {
   let bytes: number = swarmBounds.pieceBytesMin;
-  while (bytes < swarmBounds.pieceBytesMax && bytes * swarmBounds.piecesAim < missingBytes) bytes *= 2;
+  while (bytes < swarmBounds.pieceBytesMax && 2 * bytes * swarmBounds.piecesAim <= missingBytes) bytes *= 2;
   return bytes;
 }
 

@@ -105,7 +105,7 @@ function soonest(state: SwarmState, topic: TopicState, fetch: Fetch, spent: Read
   const { pieceBytes } = fetch.table;
   let best: View | undefined;
   let bestMs = Number.POSITIVE_INFINITY;
-  const isSated = !fetch.seesAll && hasEnough(state, pieceBytes);
+  const isSated = hasEnough(state, pieceBytes);
   // What is ours to bring from the origin nobody else has: however much is under way and however long its line, it is asked for.
   for (const view of isSated || spent !== undefined ? topic.originViews : topic.awake) {
     const { origin } = view.peer.info;

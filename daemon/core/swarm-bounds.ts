@@ -4,7 +4,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export const swarmBounds = {
-  /** A piece is what one request asks for: missing bytes / 256, as a power of two between these (swarm.md, section 2.1). */
+  /** A piece is what one request asks for: missing bytes / 256, down to a power of two, between these (swarm.md, section 2.1). */
   pieceBytesMin: 64 * KiB,
   pieceBytesMax: 4 * MiB,
   piecesAim: 256,
@@ -22,9 +22,9 @@ export const swarmBounds = {
   windowSlackMs: 50,
   /** What all neighbours together may owe us, and what waits for our disk. */
   totalBytesMax: 32 * MiB,
-  /** In a fleet too large to see, what is asked for at once: so many pieces, or what comes in this long; the income is measured over spans of at least the last. */
-  enoughPieces: 8,
-  enoughMs: 400,
+  /** What is asked of agents at once: so many pieces, or what comes in this long; the income is measured over spans of at least the last. */
+  enoughPieces: 6,
+  enoughMs: 300,
   incomeMs: 250,
   /** After this, and twice what it should take, a request no longer counts in that. */
   dawdleMs: 250,

@@ -189,8 +189,8 @@ export interface SwarmState {
   lastUpload: number;
   lastConnection: number;
   owedBytes: number;
-  /** Of those, of requests that dawdle. */
-  dawdlingBytes: number;
+  /** Of those, what is soon to come: not from an origin, whose line is as long as all that all want of it, nor by requests that dawdle. */
+  awaitedBytes: number;
   /** Bytes a millisecond that come in from all neighbours, smoothed; and what came since when. */
   readonly income: { rate: number; bytes: number; since: number };
   /** From the end of one served request to that of the next in milliseconds, smoothed; and when the last one ended, or the first began. */
@@ -229,7 +229,7 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     lastUpload: 0,
     lastConnection: 0,
     owedBytes: 0,
-    dawdlingBytes: 0,
+    awaitedBytes: 0,
     income: { rate: 0, bytes: 0, since: 0 },
     serving: { msEach: 0, since: 0 },
     unstoredBytes: 0,

@@ -18,7 +18,7 @@ export class MemoryNeighbour implements Neighbour {
   readonly #wire: Wire;
   readonly #kept: ExchangeMessage[] = [];
   readonly #closeListeners: ((reason: CloseReason) => void)[] = [];
-  readonly #drains: PromiseWithResolvers<void>[] = [];
+  readonly #drains: (PromiseWithResolvers<void> & { readonly below: number })[] = [];
   #backlog = 0;
   #receive: ((message: ExchangeMessage) => void) | undefined;
   #closed: CloseReason | undefined;
@@ -42,11 +42,11 @@ export class MemoryNeighbour implements Neighbour {
     if (this.#backlog > backlogBytesMax) this.close('stalled');
   }
 
-  async drained({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+  async drained({ signal, below = backlogLowBytes }: { readonly signal: AbortSignal; readonly below?: number }): Promise<void> {
     signal.throwIfAborted();
     if (this.#closed !== undefined) throw new DaemonError('PEER_GONE', 'the neighbour left before it had read everything');
-    if (this.#backlog < backlogLowBytes) return;
-    const waiting = Promise.withResolvers<void>();
+    if (this.#backlog < below) return;
+    const waiting = { ...Promise.withResolvers<void>(), below };
     this.#drains.push(waiting);
     const onAbort = (): void => waiting.reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });
@@ -80,7 +80,7 @@ export class MemoryNeighbour implements Neighbour {
   /** The hub has put so many bytes on the wire. */
   sent(bytes: number): void {
     this.#backlog -= bytes;
-    if (this.#backlog < backlogLowBytes) for (const waiting of this.#drains) waiting.resolve();
+    for (const waiting of this.#drains) if (this.#backlog < waiting.below) waiting.resolve();
   }
 
   /** The hub brings a message. */

@@ -21,8 +21,8 @@ export interface Neighbour {
   send(parts: readonly Uint8Array[], onTaken?: () => void): void;
   /** Bytes queued here and not yet taken by the transport. */
   readonly backlogBytes: number;
-  /** Resolves when the backlog has fallen under `backlogLowBytes`, at once when it is. @throws {DaemonError} PEER_GONE when it closes first. */
-  drained(options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Resolves when the backlog has fallen under `below`, or else {@link backlogLowBytes}; at once when it is. @throws {DaemonError} PEER_GONE when it closes first. */
+  drained(options: { readonly signal: AbortSignal; readonly below?: number }): Promise<void>;
   /**
    * The one receiver of messages. Answers to requests (`data`, `absent`, `elsewhere`) come in order, and so does everything else; the two may overtake each
    * other. What came before it was set is kept and delivered then.

@@ -6,8 +6,8 @@ import type { Neighbour } from './network.ts';
 import type { SwarmMetrics } from './swarm.ts';
 
 export interface Readers {
-  /** Resolves when the neighbour's backlog is short again; closes it when it reads too slowly. @throws {DaemonError} PEER_GONE when it is closed first. */
-  drained(neighbour: Neighbour, signal: AbortSignal): Promise<void>;
+  /** Resolves when the neighbour's backlog is under `below` bytes; closes it when it reads too slowly. @throws {DaemonError} PEER_GONE when it is closed first. */
+  drained(neighbour: Neighbour, below: number, signal: AbortSignal): Promise<void>;
 }
 
 export interface ReadersDeps {
@@ -62,13 +62,13 @@ export function createReaders({ clock, metrics, log, signal }: ReadersDeps): Rea
     }
   };
   return {
-    async drained(neighbour, until) {
+    async drained(neighbour, below, until) {
       const one = watched.get(neighbour) ?? { count: 0, since: clock.monotonic(), backlogBytes: neighbour.backlogBytes };
       watched.set(neighbour, one);
       one.count += 1;
       if (!isWatching) watch().catch(() => undefined);
       try {
-        await neighbour.drained({ signal: until });
+        await neighbour.drained({ signal: until, below });
         // It has read; who waits for it from now on begins anew.
         one.since = clock.monotonic();
         one.backlogBytes = neighbour.backlogBytes;

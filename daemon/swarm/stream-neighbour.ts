@@ -106,14 +106,14 @@ class StreamNeighbour implements Neighbour {
     if (backlogBytes > backlogBytesMax) this.#misbehave('stalled', `${backlogBytes} bytes wait to be read`);
   }
 
-  async drained({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+  async drained({ signal, below = backlogLowBytes }: { readonly signal: AbortSignal; readonly below?: number }): Promise<void> {
     signal.throwIfAborted();
     if (this.#closed !== undefined) throw gone();
-    if (this.backlogBytes < backlogLowBytes) return;
+    if (this.backlogBytes < below) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const look = (): void => {
       if (this.#closed !== undefined) reject(gone());
-      else if (this.backlogBytes < backlogLowBytes) resolve();
+      else if (this.backlogBytes < below) resolve();
     };
     const onAbort = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });

@@ -7,10 +7,10 @@ import type { Clock } from '../clock.ts';
 import type { Effect } from '../core/swarm-events.ts';
 import type { Logger } from '../log.ts';
 import type { Buffers } from './buffers.ts';
-import type { Neighbour } from './network.ts';
+import { backlogLowBytes, type Neighbour } from './network.ts';
 import { createPace } from './pace.ts';
 import type { Packing } from './packing.ts';
-import { createReaders } from './readers.ts';
+import { createReaders, type Readers } from './readers.ts';
 import type { ReadOptions } from '../content/store.ts';
 import type { Holdings, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
 
@@ -45,6 +45,14 @@ export interface UploadsDeps {
 const headBytes = limits.exchangeHeaderBytes + ordinalBytes;
 /** Queued for one neighbour before more is read: with the stream's window, what one that does not read can cost. */
 const backlogHighBytes = 256 * 1024;
+/**
+ * A request is served when no more than this is left of what is queued. Were it when all is queued, every request would be served at once: no line would form
+ * in which the neediest comes first, and each of twenty neighbours would get a twentieth of the line, so that nobody has anything whole to pass on for long.
+ */
+const backlogDoneBytes = 16 * 1024;
+/** Who takes this long to take the rest is waited for; less is the turn of the loop. */
+const waitMs = 10;
+
 export function createUploads(deps: UploadsDeps): Uploads {
   const { buffers, packing, metrics, log, served, rates } = deps;
   const pace = rates?.send === undefined ? undefined : createPace(rates.send, deps.clock, (ms) => rates.throttled('send', ms));
@@ -57,7 +65,7 @@ export function createUploads(deps: UploadsDeps): Uploads {
     const absent: number[] = [];
     for (const ordinal of effect.ordinals) {
       const waits = neighbour.backlogBytes > backlogHighBytes;
-      if (waits) await readers.drained(neighbour, signal);
+      if (waits) await readers.drained(neighbour, backlogLowBytes, signal);
       signal.throwIfAborted();
       const buffer = buffers.take(headBytes + chunk(ordinal).length);
       const into = buffer.subarray(headBytes);
@@ -84,6 +92,7 @@ export function createUploads(deps: UploadsDeps): Uploads {
       }
       metrics.sentBytes(bytes.length);
     }
+    await taken(deps, readers, neighbour, signal);
     return absent;
   };
   return {
@@ -97,8 +106,7 @@ export function createUploads(deps: UploadsDeps): Uploads {
         await Promise.resolve();
         let absent: readonly number[] = [];
         try {
-          if (neighbour !== undefined && shared !== undefined) absent = await send(effect, neighbour, shared, abort.signal);
-          else absent = effect.ordinals;
+          absent = neighbour === undefined || shared === undefined ? effect.ordinals : await send(effect, neighbour, shared, abort.signal);
         } catch (error) {
           log.debug({ member: effect.member, error: messageOf(error) }, 'a request was not served to its end');
         }
@@ -117,6 +125,13 @@ export function createUploads(deps: UploadsDeps): Uploads {
       await Promise.all(all.map(({ done }) => done));
     },
   };
+}
+
+/** Resolves when what was queued for a neighbour has left. */
+async function taken({ packing, clock }: UploadsDeps, readers: Readers, neighbour: Neighbour, signal: AbortSignal): Promise<void> {
+  const since = clock.monotonic();
+  await readers.drained(neighbour, backlogDoneBytes, signal);
+  packing.sent(neighbour, 0, clock.monotonic() - since >= waitMs);
 }
 
 async function read({ log }: UploadsDeps, holdings: Holdings, ordinal: number, options: ReadOptions): Promise<Uint8Array | undefined> {

@@ -145,6 +145,14 @@ export function networkContract(name: string, maker: () => NetworkMaker): void {
       expect(neighbour.backlogBytes).toBeLessThan(backlogLowBytes);
     });
 
+    test('drained() waits for a lower mark when it is asked to', async () => {
+      const { neighbour } = await pair();
+      const bytes = new Uint8Array(backlogLowBytes / 4);
+      for (let ordinal = 0; ordinal < 3; ordinal += 1) neighbour.send(encodeMessage({ kind: 'data', topic: 1, request: 1, ordinal, compression: 'none', bytes }));
+      await neighbour.drained({ ...patient(), below: 1 });
+      expect(neighbour.backlogBytes).toBe(0);
+    });
+
     test('who is sent far more than it takes is closed rather than buffered for', async () => {
       const { neighbour, own } = await pair();
       const bytes = new Uint8Array(256 * 1024);

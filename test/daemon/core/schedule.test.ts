@@ -138,6 +138,12 @@ describe('windows', () => {
     expect(mostBytes).toBeLessThanOrEqual(swarmBounds.windowBytesMax);
   });
 
+  test('all agents together are asked for a few pieces only, however many there are, also where everybody sees everybody', () => {
+    const one = alone(agent('self'), topicInfo(400, () => 60_000));
+    for (let number = 0; number < 12; number += 1) one.meet(agent(`x${number}`), 'all');
+    expect(sent(one.want(), 'request')).toHaveLength(swarmBounds.enoughPieces);
+  });
+
   test('what waits for the disk counts: nothing more is asked for at the total, and something as soon as there is room', () => {
     const length = 200_000;
     const one = alone(agent('self'), topicInfo(2_000, () => length));
@@ -257,9 +263,9 @@ describe('what is asked of whom', () => {
     }
     // A newcomer is given that time too, though nothing is known of its own speed.
     const ordinals = (found: ReturnType<typeof sent<'request'>>): readonly number[] => found.flatMap(({ ranges }) => ranges.flatMap(({ from, to }) => Array.from({ length: to - from }, (_, index) => from + index)));
-    const first = ordinals(sent(one.meet(agent('y'), 'all'), 'request', 'y'));
+    const first = ordinals(sent([...one.says('x', { kind: 'close', topic: 5 }), ...one.meet(agent('y'), 'all')], 'request', 'y'));
     expect(first.length).toBeGreaterThan(0);
-    const again = ordinals(sent([...one.says('x', { kind: 'close', topic: 5 }), ...one.meet(agent('z'), first), ...one.pass(4_500)], 'request', 'z'));
+    const again = ordinals(sent([...one.meet(agent('z'), first), ...one.pass(4_500)], 'request', 'z'));
     expect(again).toEqual([]);
   });
 
