@@ -95,7 +95,7 @@ export function readConfig({ file, environment, flags }: ConfigSources): Control
     if (value === undefined) problems.push(`${where}: '${text}' is not ${expected}`);
     return value;
   };
-  const listen = pick('listen', 'STARLING_LISTEN', address, 'an address such as 127.0.0.1:7400');
+  const listen = pick('listen', 'STARLING_LISTEN', readAddress, 'an address such as 127.0.0.1:7400');
   const publicUrl = pick('publicUrl', 'STARLING_PUBLIC_URL', (text) => (/^https?:\/\/[^/?#]+\/?$/.test(text) ? text : undefined), 'a URL such as https://starling.example.org');
   const dataDir = pick('dataDir', 'STARLING_DATA_DIR', nonEmpty, 'a directory');
   const org = pick('org', 'STARLING_ORG', (text) => (text.length <= 64 ? nonEmpty(text) : undefined), 'a name of at most 64 characters');
@@ -115,6 +115,11 @@ export function readConfig({ file, environment, flags }: ConfigSources): Control
   });
 }
 
+/** What a file says that was found to be sound. @throws {ProtocolError} when it is not. */
+export function parsedFile({ text, path }: NonNullable<ConfigSources['file']>): object {
+  return readDocument(text, path, ConfigSchema);
+}
+
 function parse(text: string, path: string, problems: string[]): ConfigFile {
   try {
     return readDocument(text, path, ConfigSchema);
@@ -125,8 +130,8 @@ function parse(text: string, path: string, problems: string[]): ConfigFile {
   }
 }
 
-/** `host:port`, `:port`, `[v6]:port`, or a host alone. */
-function address(text: string): { readonly host?: string; readonly port?: number } | undefined {
+/** `host:port`, `:port`, `[v6]:port`, or a host alone; undefined when it is none of these. */
+export function readAddress(text: string): { readonly host?: string; readonly port?: number } | undefined {
   const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]*))(?::([0-9]{1,5}))?$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   if ((host === undefined || host === '') && digits === undefined) return undefined;

@@ -1,4 +1,4 @@
-// The browser as values: its clock, its timers, its chance, what it keeps. The only home of these here, as control/clock.ts and
+// The browser as values: its clock, its timers, its chance, what it keeps, and files that it writes. The only home of these here, as control/clock.ts and
 // control/random.ts are for the program.
 
 /** Milliseconds since 1970, as this machine believes. */
@@ -60,4 +60,15 @@ export function kept(where: 'session' | 'device', name: string): { get(): string
       }
     },
   };
+}
+
+/** Gives the reader a file with these texts in it, one after another. */
+export function save(name: string, texts: readonly string[]): void {
+  const address = URL.createObjectURL(new Blob([...texts], { type: 'application/x-ndjson' }));
+  const link = document.createElement('a');
+  link.href = address;
+  link.download = name;
+  link.click();
+  // A browser may ask the reader where to put it before it begins to read.
+  after(60_000, () => URL.revokeObjectURL(address));
 }

@@ -1,8 +1,10 @@
 // The user interface in a real browser over a real control plane: what it shows is what the API says, what is clicked is done there, and
 // it can be used without a mouse and without eyes.
 
+import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { run } from '../control/cli/world.ts';
 import { hasBrowser, launch, obstacles } from './browser.ts';
 import { webFleet, type WebFleet } from './web-fleet.ts';
 import { hostileTexts } from './web-payloads.ts';
@@ -202,6 +204,10 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     await entry.getByText(/^starling lock release /).waitFor();
     await page.getByRole('button', { name: 'Verify the journal' }).click();
     await page.getByText('as it was written', { exact: true }).waitFor();
+    const [copy] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download a copy' }).click()]);
+    const file = join(fleet.control.dataDir, 'copy.jsonl');
+    await copy.saveAs(file);
+    expect(await run(['audit', 'verify', file], {})).toMatchObject({ code: 0, out: expect.stringContaining('each as it was written and in its place') });
     await page.getByRole('link', { name: 'Changes' }).click();
     await page.getByRole('link', { name: 'say one' }).click();
     const alpha = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: /^alpha there/ }) });

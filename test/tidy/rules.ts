@@ -66,7 +66,7 @@ const controlPorts = {
 
 /** What every file of a floor but its core may import: the floor's own small vocabulary. */
 function commons(floor: string): readonly Glob[] {
-  return ['errors', 'log', 'clock', 'loop', 'random', 'metrics', 'outbound', 'config', 'config-rates', 'config-channels'].map((name) => `${floor}/${name}.ts`);
+  return ['errors', 'log', 'clock', 'loop', 'random', 'metrics', 'outbound', 'config', 'config-rates', 'config-channels', 'config-origins'].map((name) => `${floor}/${name}.ts`);
 }
 
 const noImplementation =

@@ -7,6 +7,7 @@ import { ControlError } from '../../errors.ts';
 import { listAll } from '../api.ts';
 import { environmentColumns } from './status.ts';
 import { registerEnvironmentHistory } from './environment-history.ts';
+import { registerEnvironmentSync } from './environment-sync.ts';
 import { contextOf } from '../context.ts';
 import type { Column } from '../text/table.ts';
 import { bytesText, countText, parseDuration, parseLabels } from '../text/text.ts';
@@ -69,6 +70,7 @@ export function registerApp(program: Command, world: World): void {
 export function registerEnvironment(program: Command, world: World): void {
   const environment = program.command('env').description('environments: which machines get an application, and how');
   registerEnvironmentHistory(environment, world);
+  registerEnvironmentSync(environment, world);
   environment
     .command('create')
     .description('create an environment')

@@ -4,6 +4,7 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { configPath } from '../../config.ts';
+import { originsOf } from '../../config-origins.ts';
 import { loadSettings } from './control.ts';
 import { contextOf } from '../context.ts';
 import { visible } from '../text/escape.ts';
@@ -25,9 +26,17 @@ export function registerConfig(program: Command, world: World): void {
     .command('show')
     .description('print the settings as they take effect: file and variables, with defaults where nothing is said')
     .option(...file)
-    .action(async (flags: { readonly config?: string }, self: Command) => {
+    .option('--origin', 'say of each where it comes from: a variable, the file, or the default')
+    .action(async ({ origin, ...flags }: { readonly config?: string; readonly origin?: boolean }, self: Command) => {
       const { terminal } = contextOf(world, self);
-      const { config: found } = await loadSettings(world, flags);
+      const { config: found, sources } = await loadSettings(world, flags);
+      if (origin === true) {
+        return terminal.list(originsOf(found, sources), {
+          columns: [{ title: 'SETTING', cell: ({ setting }) => setting }, { title: 'VALUE', cell: ({ value }) => value }, { title: 'FROM', cell: ({ from }) => from }],
+          name: ({ setting }) => setting,
+          empty: 'there are no settings',
+        });
+      }
       terminal.object(found, { text: (one) => stringify(one).trimEnd(), name: ({ dataDir }) => dataDir });
     });
 }

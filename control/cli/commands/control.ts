@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { configPath, readConfig, type ControlConfig } from '../../config.ts';
+import { configPath, readConfig, type ConfigSources, type ControlConfig } from '../../config.ts';
 import { ControlError } from '../../errors.ts';
 import { systemCode } from '../api.ts';
 import { contextOf } from '../context.ts';
@@ -92,12 +92,13 @@ async function ended(signal: AbortSignal): Promise<void> {
 }
 
 /** The settings that a control plane started like this would have, and the file that they are from. @throws {ControlError} CONFIG_INVALID with everything that is wrong. */
-export async function loadSettings(world: World, flags: ControlFlags): Promise<{ readonly config: ControlConfig; readonly from: string | undefined }> {
+export async function loadSettings(world: World, flags: ControlFlags): Promise<{ readonly config: ControlConfig; readonly from: string | undefined; readonly sources: ConfigSources }> {
   const path = flags.config === undefined ? configPath : resolve(world.directory, flags.config);
   const text = await readSettings(path, flags.config !== undefined);
   const { config: _config, ...others } = flags;
-  const config = readConfig({ ...(text === undefined ? {} : { file: { path, text } }), environment: world.environment, flags: others });
-  return { config: { ...config, dataDir: resolve(world.directory, config.dataDir) }, from: text === undefined ? undefined : path };
+  const sources: ConfigSources = { ...(text === undefined ? {} : { file: { path, text } }), environment: world.environment, flags: others };
+  const config = readConfig(sources);
+  return { config: { ...config, dataDir: resolve(world.directory, config.dataDir) }, from: text === undefined ? undefined : path, sources };
 }
 
 async function readSettings(path: string, demanded: boolean): Promise<string | undefined> {

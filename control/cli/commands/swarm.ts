@@ -1,4 +1,4 @@
-// `starling swarm map`, `coverage` and `receipt`: who feeds whom, how far a revision has spread, and how the bytes of a deployment travelled.
+// `starling swarm map`, `coverage`, `peers` and `receipt`: who feeds whom, how far a revision has spread, and how the bytes of a deployment travelled.
 
 import type { Command } from 'commander';
 import type { Coverage, Receipt, ReceiptTarget, SwarmMap } from '../../../proto/api/swarm.ts';
@@ -41,6 +41,18 @@ export function registerSwarm(program: Command, world: World): void {
       const api = await context.api();
       const coverage = await whole(async (query) => await api.call('getSwarmCoverage', { params: {}, query: { ...query, revision, ...flags } }));
       context.terminal.object(coverage, { text: () => describeCoverage(coverage, context), name: () => `${coverage.app}@${coverage.number}` });
+    });
+  swarm
+    .command('peers')
+    .description('from whom a machine got its bytes in the newest deployments, and who got bytes from it')
+    .argument('<member>', 'its name or its member id')
+    .action(async (id: string, _flags: unknown, command: Command) => {
+      const context = contextOf(world, command);
+      const api = await context.api();
+      const { items } = await whole(async (query) => await api.call('getSwarmMap', { params: {}, query }));
+      const one = items.find(({ name, member }) => name === id || member === id);
+      if (one === undefined) throw new ControlError('NOT_FOUND', `there is no member '${id}'; \`starling swarm map\` shows who there is`);
+      context.terminal.list(peersOf(one, items), { columns: peerColumns, name: ({ peer }) => peer, empty: `${one.name} neither got bytes from others nor did others name it, as far as the newest deployments say` });
     });
   swarm
     .command('receipt')
@@ -154,6 +166,34 @@ const mapColumns: readonly Column<MapMember>[] = [
   { title: 'FETCHING', align: 'right', cell: ({ fetching }) => (fetching === undefined ? '-' : shareText(fetching.haveBytes, fetching.totalBytes)) },
   { title: 'FED', cell: ({ fed }) => (fed.targets === 0 ? '-' : `${bytesText(fed.bytes)} to ${fed.targets}`) },
   { title: 'FED BY', cell: ({ from }) => feedersText(from) },
+];
+
+/** Bytes between a member and another, in one direction. */
+interface Exchange {
+  readonly peer: string;
+  readonly direction: 'from' | 'to';
+  readonly bytes: number;
+  /** Absent: it is no member any more. */
+  readonly other?: MapMember;
+}
+
+/** Both directions, most bytes first. Whom it fed is known as far as these named it among those that sent them most. */
+function peersOf(one: MapMember, items: readonly MapMember[]): readonly Exchange[] {
+  const from = one.from.map(({ member, name, bytes }): Exchange => {
+    const other = items.find((item) => item.member === member);
+    return { peer: name, direction: 'from', bytes, ...(other === undefined ? {} : { other }) };
+  });
+  const to = items.flatMap((other): Exchange[] => other.from.filter(({ member }) => member === one.member).map(({ bytes }) => ({ peer: other.name, direction: 'to', bytes, other })));
+  return [...from, ...to].toSorted((a, b) => b.bytes - a.bytes);
+}
+
+const peerColumns: readonly Column<Exchange>[] = [
+  { title: 'PEER', cell: ({ peer }) => peer },
+  { title: 'DIRECTION', cell: ({ direction }) => direction },
+  { title: 'BYTES', align: 'right', cell: ({ bytes }) => bytesText(bytes) },
+  { title: 'ROLES', cell: ({ other }) => other?.roles.join(',') ?? '-' },
+  { title: 'ZONE', cell: ({ other }) => other?.zone ?? '-' },
+  { title: 'STATE', cell: ({ other }) => other?.connectivity ?? 'gone' },
 ];
 
 function rateText(bytesPerSecond: number | undefined): string {

@@ -44,11 +44,11 @@ export function Verify(): JSX.Element {
     setBusy(false);
   };
   return (
-    <div class="card verify">
+    <>
       <p>Each entry carries the hash of the one before it. <button type="button" disabled={busy} onClick={() => void verify()}>{busy ? 'checking …' : 'Verify the journal'}</button></p>
       <Trouble problem={problem} />
       <div role="status">{checked !== undefined && <Verdict checked={checked} />}</div>
-    </div>
+    </>
   );
 }
 

@@ -4,6 +4,7 @@ import type { JSX } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import type { AuditEntry } from '../../../proto/api/audit.ts';
 import { addressOfObject, shortObject, sinceOf, valueText } from '../audit/words.ts';
+import { Export } from '../audit/export.tsx';
 import { Verify } from '../audit/verify.tsx';
 import { FilterForm, useFilter } from '../parts/filter.tsx';
 import { Pager, usePages } from '../parts/pager.tsx';
@@ -37,7 +38,7 @@ export function AuditPage(): JSX.Element {
   return (
     <>
       <div class="title"><h1>Audit</h1><button type="button" class="quiet" onClick={() => ui.live.refresh()}>Look again</button></div>
-      <Verify />
+      <div class="card verify"><Verify /><Export /></div>
       <FilterForm what="the audit" fields={fields} />
       <Trouble problem={problem} />
       {reply === undefined && problem === undefined && <Loading what="entries" />}

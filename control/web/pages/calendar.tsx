@@ -1,4 +1,4 @@
-// The next fortnight of each environment: when its windows are open, and what freezes or locks it until when. Times are the reader's, with those of
+// The next fortnight of each environment: when its windows are open, what freezes, locks or pins it until when, and when what waits may start. Times are the reader's, with those of
 // the windows' own zone beside them.
 
 import type { JSX } from 'preact';
@@ -10,7 +10,7 @@ import { useTitle } from '../parts/title.ts';
 import { useQuery } from '../query.ts';
 import { useUi } from '../ui.ts';
 
-/** Each asks three questions of its own. */
+/** Each asks five questions of its own. */
 const pageEnvironments = 10;
 /** Lines shown before the rest is folded away. */
 const momentsMax = 5;
@@ -54,12 +54,20 @@ function Row({ environment, days, zones, here }: RowProps): JSX.Element {
   const windows = useQuery('getEnvironmentWindows', { params: { environment }, query: { until } }, { pace: 'asked' });
   const locks = useQuery('listLocks', { params: {}, query: { environment, limit: 100 } }, { pace: 'slow', wakes: ({ items }) => items.map(({ expiresAt }) => expiresAt) });
   const freezes = useQuery('listFreezes', { params: {}, query: { environment, limit: 100 } }, { pace: 'slow', wakes: ({ items }) => items.map(({ until: end }) => end) });
-  const fortnight: Fortnight = { windows: windows.reply, locks: locks.reply?.items ?? [], freezes: freezes.reply?.items ?? [] };
+  const pin = useQuery('getPin', { params: { environment } }, { pace: 'slow', wakes: ({ until: end }) => [end] });
+  const explanation = useQuery('explainEnvironment', { params: { environment } }, { pace: 'asked' });
+  const fortnight: Fortnight = {
+    windows: windows.reply,
+    locks: locks.reply?.items ?? [],
+    freezes: freezes.reply?.items ?? [],
+    ...(pin.reply === undefined ? {} : { pin: pin.reply }),
+    ...(explanation.reply === undefined ? {} : { explanation: explanation.reply }),
+  };
   const agenda = agendaOf(fortnight, { now: now(), days, zones, here });
   return (
     <li class="card">
       <h2><a href={`/environments/${encodeURIComponent(environment)}`}>{environment}</a> <Mark {...standingNow(fortnight)} /></h2>
-      <Trouble problem={windows.problem ?? locks.problem ?? freezes.problem} />
+      <Trouble problem={windows.problem ?? locks.problem ?? freezes.problem ?? pin.problem ?? explanation.problem} />
       <Picture fortnight={fortnight} agenda={agenda} days={days} now={now()} />
       {windows.reply?.windows.length === 0 && agenda.length === 0 && <p><small>No window holds it: anything may start at any time.</small></p>}
       {windows.reply !== undefined && windows.reply.windows.length > 0 && !windows.reply.openings.some(({ from }) => from < until) && <p>Its windows ({windows.reply.windows.join(', ')}) are not open within this fortnight.</p>}
@@ -79,6 +87,7 @@ function Picture({ fortnight: { windows }, agenda, days, now }: { readonly fortn
   const lanes = [
     { kind: 'open', spans: always ? [{ from: days[0] ?? 0 }] : agenda.filter(({ kind }) => kind === 'open') },
     { kind: 'freeze', spans: agenda.filter(({ kind }) => kind === 'freeze') },
+    { kind: 'pin', spans: agenda.filter(({ kind }) => kind === 'pin') },
     { kind: 'lock', spans: agenda.filter(({ kind }) => kind === 'lock') },
   ].filter(({ kind, spans }) => kind === 'open' || spans.length > 0);
   const today = placeOf({ from: days[0] ?? 0, to: now }, days);

@@ -1,4 +1,4 @@
-// `starling target history` and `target logs` about a machine to which things were deployed, well and badly.
+// `starling target history`, `target logs` and `env sync` about machines to which things were deployed, well and badly.
 
 import { expect, test } from 'vitest';
 import type { DeploymentConfigInput } from '../../../proto/api/environments.ts';
@@ -34,5 +34,25 @@ test('what was deployed to a machine is told, newest first, with how far it came
   expect(await fleet.starling('target', 'history', 'nobody')).toMatchObject({ code: 3 });
   expect((await fleet.starling('target', 'logs', 'web-1')).out).toBe('prod-2  web@2 failed  HOOK_FAILED: after-install ended with 3\nno such table\n\\x1b[2Jusers\n');
   expect((await fleet.starling('target', 'logs', 'web-1', '--deployment', 'prod-1')).out).toBe('prod-1  web@1 committed\nnothing was written\n');
+  // What failed brought something else than the environment has: which of the two it is to be, a person says.
+  expect(await fleet.starling('env', 'sync', 'prod')).toMatchObject({ code: 5, err: expect.stringContaining('`starling deployment retry prod-2` goes on to web@2, `starling rollback prod --to 1` goes back') });
   expect(await fleet.starling('target', 'logs', 'web-1', '--deployment', 'prod-9')).toMatchObject({ code: 3, err: expect.stringContaining("'web-1' has no part in 'prod-9' among its last 2 deployments; `starling target history web-1` shows them") });
+});
+
+test('env sync tries again where a deployment failed, and leaves alone what is being done', async () => {
+  await using fleet = await workingFleet(['web-1', 'web-2'], { ...config, failureThreshold: { count: 5, percent: 100 } });
+  const { control, agents: [agent, other] } = fleet;
+  if (agent === undefined || other === undefined) throw new Error('there are two');
+  await fleet.push('one');
+  await control.post('/v1/promotions', { environment: 'prod', revision: 'latest' });
+  await until(async () => ((await control.get('/v1/deployments/prod-1')).body.phase === 'succeeded' ? true : undefined), async () => {
+    for (const order of (await agent.sync()).read) await agent.report(order, order.action === 'prefetch' ? ['verified'] : ['activating', 'failed'], { code: 'NO_SPACE', detail: 'the disk is full' });
+    await other.work();
+  });
+  expect((await fleet.starling('env', 'sync', 'prod', '--reason', 'disk is larger now')).out).toContain('web@1 → prod');
+  // Whether the order has been signed by now or not.
+  expect(await fleet.starling('env', 'sync', 'prod')).toMatchObject({ code: 0, out: '', err: expect.stringMatching(/^(prod-2 is under way and comes to them|1 target \(web-1\) being changed already)\n$/) });
+  await fleet.deployed('prod-2');
+  expect(await fleet.starling('env', 'sync', 'prod')).toMatchObject({ code: 0, out: '', err: 'everything is as prod has it\n' });
+  expect((await fleet.starling('target', 'history', 'web-1', '-o', 'name')).out).toBe('prod-2\nprod-1\n');
 });

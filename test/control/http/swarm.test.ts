@@ -187,4 +187,15 @@ describe('on the command line', () => {
       "
     `);
   });
+
+  test('the peers of one machine, in both directions', async () => {
+    expect((await starling('swarm', 'peers', 'web-1')).out).toBe([
+      'PEER    DIRECTION    BYTES  ROLES       ZONE  STATE',
+      'seed-1  from       4.00 MB  seed,proxy  a     online',
+      'web-2   to         4.00 MB  agent       b     online',
+      'web-3   to         1.00 MB  agent       b     online',
+      '',
+    ].join('\n'));
+    expect(await starling('swarm', 'peers', 'nobody')).toMatchObject({ code: 3, err: expect.stringContaining("there is no member 'nobody'; `starling swarm map` shows") });
+  });
 });

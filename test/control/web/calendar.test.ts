@@ -77,3 +77,26 @@ describe('the agenda', () => {
     expect(agendaOf({ windows, freezes: [], locks: [] }, where)[0]?.there).toBeUndefined();
   });
 });
+
+describe('what waits', () => {
+  const blocker = (type: 'window' | 'soak' | 'approval', until?: number) => ({ type, reason: `${type} holds it`, since: now - hourMs, ...(until === undefined ? {} : { until }) });
+  const waiting = (...blockers: readonly ReturnType<typeof blocker>[]): NonNullable<Fortnight['explanation']> => ({ subject: { kind: 'environment', id: 'prod' }, environment: 'prod', phase: 'waiting', summary: "web@7 waits for 'prod': window", blockers: [...blockers], waits: [] });
+  const plannedIn = (explanation: NonNullable<Fortnight['explanation']>) => agendaOf({ windows: undefined, freezes: [], locks: [], explanation }, where).map(({ kind, from, text }) => [kind, (from - now) / hourMs, text]);
+
+  test('is planned for when the last gate opens by itself', () => {
+    expect(plannedIn(waiting(blocker('window', now + 5 * hourMs), blocker('soak', now + 2 * hourMs)))).toEqual([['planned', 5, 'web@7 may start 17:00, when nothing else comes in between: window, soak']]);
+  });
+
+  test('has no time where a person is to say so', () => {
+    expect(plannedIn(waiting(blocker('window', now + 5 * hourMs), blocker('approval')))).toEqual([['planned', 0, 'web@7 waits for what has no time: approval holds it']]);
+    expect(plannedIn({ ...waiting(), phase: 'succeeded' })).toEqual([]);
+  });
+});
+
+test('a pin is told with what it keeps and until when, for as long as it is one', () => {
+  const pin: NonNullable<Fortnight['pin']> = { environment: 'prod', pinned: true, members: [{ app: 'web', revision: '1'.repeat(64), number: 4 }], by: 'ada', at: now - hourMs, reason: 'fair', until: now + 3 * hourMs };
+  const fortnight: Fortnight = { windows, freezes: [], locks: [], pin };
+  expect(agendaOf(fortnight, where)[0]).toEqual({ kind: 'pin', from: now - hourMs, to: now + 3 * hourMs, text: 'pinned to web@4 now to 15:00: fair (by ada)' });
+  expect(standingNow(fortnight)).toEqual({ tone: 'blocked', text: 'pinned' });
+  expect(agendaOf({ ...fortnight, pin: { environment: 'prod', pinned: false } }, where).map(({ kind }) => kind)).not.toContain('pin');
+});
