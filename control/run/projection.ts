@@ -72,9 +72,9 @@ interface Ahead {
   readonly state: State;
 }
 
-/** Folds the journal from its beginning and follows it. `now` is milliseconds since 1970. */
-export async function openProjection(journal: Journal, now: () => number): Promise<Projection> {
-  let state = initialState();
+/** Folds the journal from its beginning, or from a state that it once led to, and follows it. `now` is milliseconds since 1970. */
+export async function openProjection(journal: Journal, now: () => number, from: State = initialState()): Promise<Projection> {
+  let state = from;
   while (state.head < journal.head()) {
     let gathered: readonly JournalEntry[] = [];
     for await (const entries of journal.scan(state.head)) {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../../control/config.ts';
 import { startControl } from '../../../control/control.ts';
+import { openLevelJournal } from '../../../control/journal/level.ts';
 import { ManualClock, TestControl, until } from '../http/harness.ts';
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, child: () => silent };
@@ -139,4 +140,33 @@ describe('readConfig()', () => {
   ])('listen %s', (text, expected) => {
     expect(readConfig({ environment: {}, flags: { listen: text } }).listen).toEqual(expected);
   });
+});
+
+test('the next start goes on from the state that a stop wrote down, and says so', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'control-'));
+  try {
+    const started = async () => {
+      const said: object[] = [];
+      const log = { ...silent, info: (fields: object, message: string) => void said.push({ message, ...fields }), child: () => log };
+      const control = await startControl(readConfig({ environment: {}, flags: { dataDir, listen: '127.0.0.1:0' } }), { log });
+      return { said, close: async () => await control.close() };
+    };
+    {
+      await using journal = await openLevelJournal(join(dataDir, 'journal'));
+      const nobody = { kind: 'member.located', member: 'nobody', addresses: [] } as const;
+      for (let index = 0; index < 20; index += 1) await journal.append({ actor: 'system', at: 1, events: Array.from({ length: 1000 }, () => nobody) }, journal.head());
+    }
+    const first = await started();
+    await first.close();
+    expect(JSON.stringify(first.said)).not.toContain('snapshot');
+    const second = await started();
+    await second.close();
+    expect(second.said).toContainEqual(expect.objectContaining({ message: 'the state goes on from its snapshot' }));
+    await writeFile(join(dataDir, 'state.snapshot'), 'not that');
+    const third = await started();
+    await third.close();
+    expect(third.said).toContainEqual(expect.objectContaining({ why: 'it is damaged' }));
+  } finally {
+    await rm(dataDir, { recursive: true });
+  }
 });
