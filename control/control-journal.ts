@@ -8,6 +8,8 @@ const backend = 'level';
 
 /** The same journal, counting. */
 export function measured(journal: Journal, metrics: Metrics, clock: Clock): Journal {
+  // Looked up once: thousands of appends come a second.
+  const durations = { append: metrics.storageDuration.labels({ backend, operation: 'append' }), read: metrics.storageDuration.labels({ backend, operation: 'read' }) };
   const timed = async <Result>(operation: 'append' | 'read', work: () => Promise<Result>): Promise<Result> => {
     const startedAt = clock.monotonic();
     try {
@@ -16,7 +18,7 @@ export function measured(journal: Journal, metrics: Metrics, clock: Clock): Jour
       metrics.storageErrors.inc({ backend, operation });
       throw error;
     } finally {
-      metrics.storageDuration.observe({ backend, operation }, (clock.monotonic() - startedAt) / 1000);
+      durations[operation].observe((clock.monotonic() - startedAt) / 1000);
     }
   };
   metrics.journalEntries.set(journal.head());

@@ -55,6 +55,8 @@ export class Conversations {
   readonly #polls: Polls;
   readonly #rosters: Rosters;
   readonly #orders = new OrdersByMember();
+  /** Looked up once: it changes twice in each request. */
+  readonly #streams: ReturnType<Metrics['eventStreams']['labels']>;
   readonly #locatedAt = new Map<string, number>();
   /** What each member held when it was last sent news, and how often it came again with just that. */
   readonly #told = new Map<string, { readonly held: string; readonly times: number }>();
@@ -65,7 +67,8 @@ export class Conversations {
 
   constructor(options: SyncOptions) {
     this.#options = options;
-    const { clock, repository, signal } = options;
+    const { clock, repository, signal, metrics } = options;
+    this.#streams = metrics.eventStreams.labels({ kind: 'agent' });
     this.#polls = new Polls(clock, signal);
     this.#rosters = new Rosters({ sign: (roster) => repository.signRoster(roster), now: () => clock.monotonic(), failed: (error, retryMs) => this.#unsigned(error, retryMs) });
     this.#stop = options.facts.onChange((entries) => this.#hear(entries));
@@ -88,7 +91,7 @@ export class Conversations {
     const renewed = await this.#renew(member);
     const poll = this.#polls.open(id);
     const gone = presence.listen(id);
-    metrics.eventStreams.inc({ kind: 'agent' });
+    this.#streams.inc();
     try {
       for (;;) {
         const news = this.#news(id, request, renewed);
@@ -98,7 +101,7 @@ export class Conversations {
         if ((await poll.wait(left, { signal })) !== 'news') return this.#nothing();
       }
     } finally {
-      metrics.eventStreams.dec({ kind: 'agent' });
+      this.#streams.dec();
       gone();
       poll.end();
     }
@@ -205,7 +208,10 @@ export class Conversations {
   }
 
   #rouseSome(): void {
-    for (const member of [...this.#rousing].slice(0, rousedTogether)) {
+    let left = rousedTogether;
+    for (const member of this.#rousing) {
+      if (left === 0) break;
+      left -= 1;
       this.#rousing.delete(member);
       this.#polls.wake(member);
     }
