@@ -32,9 +32,12 @@ export interface SyncOptions {
   readonly returned: () => void;
 }
 
-/** Members that are told something at once, and after how long the next ones: each comes back with a signed request, and people's requests must get between. */
-const rousedTogether = 64;
-const rousedEveryMs = 15;
+/**
+ * Members that are told something at once, and after how long the next ones: each comes back with a signed request, and people's requests must get between, which is
+ * with a group and not within one. Where the thread is too busy for that pace, each of its turns rouses one group.
+ */
+const rousedTogether = 32;
+const rousedEveryMs = 7;
 /** After a role was published its agents are told this much later: mostly an order follows, which wakes them at once, and both then come in one answer. */
 const roleAfterMs = 500;
 /** A member whose address flaps is written down once in this time. */
@@ -79,7 +82,7 @@ export class Conversations {
   }
 
   async sync(id: string, request: SyncRequest, { signal }: { readonly signal: AbortSignal }): Promise<SyncReply> {
-    const { presence, facts, clock, metrics } = this.#options;
+    const { presence, facts, clock } = this.#options;
     const member = memberOf(facts.state(), id);
     const until = clock.monotonic() + request.waitMs;
     const away = clock.now() - (presence.seenAt(id) ?? 0) > awayMs;
