@@ -1,6 +1,6 @@
 // Inside of a lab: one deployment, and who fed whom meanwhile, as the bridge sees it: bytes of IP from host to host, looked at several times a second.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { onCase } from './lab/case.ts';
@@ -32,7 +32,7 @@ export interface Feed {
 const lookMs = 200;
 
 await onCase<FeedInput, Feed>(async (lab, { agents, bytes, timeoutMs }) => {
-  const scratch = await mkdtemp('/dev/shm/starling-feed-');
+  const scratch = await lab.directory('feed');
   try {
     await using fleet = await LabFleet.start(lab, { agents });
     await writeRandomTree(join(scratch, 'tree'), bytes);

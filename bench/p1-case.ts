@@ -1,6 +1,6 @@
 // P1 and P2, inside of a lab: the same bytes to the same hosts by Starling, by libtorrent and by nginx, one after the other.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onCase } from './lab/case.ts';
 import { writeRandomTree } from './lab/content.ts';
@@ -38,7 +38,7 @@ export interface FreshOutput {
 }
 
 await onCase<FreshInput, FreshOutput>(async (lab, input) => {
-  const scratch = await mkdtemp('/dev/shm/starling-fresh-');
+  const scratch = await lab.directory('fresh');
   try {
     const starling = await withStarling(lab, input, scratch);
     const peers: Record<string, Attempt[]> = {};

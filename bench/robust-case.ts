@@ -2,7 +2,7 @@
 // target says of itself while the control plane is dead, and what lies on its disk, byte for byte, when the deployment has ended.
 
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { onCase } from './lab/case.ts';
@@ -42,7 +42,7 @@ export interface Survived {
 const silenceMs = 300;
 
 await onCase<RobustInput, readonly Survived[]>(async (lab, input) => {
-  const scratch = await mkdtemp('/dev/shm/starling-robust-');
+  const scratch = await lab.directory('robust');
   try {
     await using fleet = await LabFleet.start(lab, { agents: input.agents });
     const survived: Survived[] = [];

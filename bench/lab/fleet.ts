@@ -4,14 +4,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { packageInto } from '../../control/bundle/package.ts';
 import type { Deployment } from '../../proto/api/deployments.ts';
 import type { Lab } from './lab.ts';
 
-const memory = '/dev/shm';
 const controlPort = 7400;
 /** Of a member's local API. */
 const localPort = 7402;
@@ -58,7 +57,7 @@ export class LabFleet implements AsyncDisposable {
 
   /** Resolves when every member is enrolled, online and connected to its neighbours. */
   static async start(lab: Lab, options: FleetOptions): Promise<LabFleet> {
-    const fleet = new LabFleet(lab, await mkdtemp(join(memory, 'starling-lab-')), options);
+    const fleet = new LabFleet(lab, await lab.directory('fleet'), options);
     try {
       await fleet.#launch();
       return fleet;

@@ -1,12 +1,15 @@
 // A network of shaped hosts on this machine: each is a network namespace of its own, its cable a veth pair with a token bucket at both ends.
-// Namespaces carry who made them; a lab removes its own when it ends, and those of labs whose makers are dead when it begins. Others it never touches.
+// Namespaces and directories carry who made them; a lab removes its own when it ends, and those of labs whose makers are dead when it begins. Others it never touches.
 
 import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { borderOf, commandsFor, inside, namespaceOf, ownerOf, place, zonesOf, type Host, type LabPlan, type Owner } from './plan.ts';
 
 const run = promisify(execFile);
+const memory = '/dev/shm';
 
 /** Bytes that have passed the buckets of a shaped cable since the lab began, the headers of every packet included. */
 export interface Counters {
@@ -35,6 +38,8 @@ export interface Lab extends AsyncDisposable {
   /** Begins to count who sends to whom, whatever the program. @throws {Error} when nftables cannot, with what it said. */
   watchFlows(): Promise<void>;
   flows(): Promise<readonly Flow[]>;
+  /** A new directory in memory, since the network is measured and not the disk; it goes with the lab at the latest, up to 8 letters say what for. */
+  directory(what: string): Promise<string>;
   /** Takes the cable of a host out, or puts it back. */
   cut(host: string, isCut: boolean): Promise<void>;
 }
@@ -107,6 +112,7 @@ export function attachLab(plan: LabPlan, owner: Owner): Lab {
       const { nftables } = JSON.parse(stdout) as { readonly nftables: readonly { readonly set?: { readonly elem?: readonly FlowElement[] } }[] };
       return nftables.flatMap(({ set }) => set?.elem ?? []).map(({ elem: { val: { concat: [from, to] }, counter: { bytes } } }) => ({ from: names.get(from) ?? from, to: names.get(to) ?? to, bytes }));
     },
+    directory: async (what) => await mkdtemp(join(memory, `${namespaceOf(owner, what)}.`)),
     async cut(name, isCut) {
       await run('ip', ['-n', switchNamespace, 'link', 'set', find(name).port, isCut ? 'down' : 'up']);
     },
@@ -127,19 +133,29 @@ export function isAlive({ pid, startedAt }: Owner): boolean {
   return startOf(pid) === startedAt;
 }
 
-/** Removes what labs whose makers are dead have left: their processes and namespaces. */
+/** Removes what labs whose makers are dead have left: their processes, namespaces and directories. */
 export async function clearLeftovers(): Promise<void> {
   for (const namespace of await namespaces()) {
     const owner = ownerOf(namespace);
     if (owner !== undefined && !isAlive(owner)) await clearNamespace(namespace);
   }
+  await clearMemory((owner) => !isAlive(owner));
 }
 
-/** Ends every process in the namespaces of one lab, except the one that calls, and removes them. */
+/** Ends every process in the namespaces of one lab, except the one that calls, and removes them and its directories. */
 export async function clearLab(owner: Owner): Promise<void> {
   for (const namespace of await namespaces()) {
     const of = ownerOf(namespace);
     if (of?.pid === owner.pid && of.startedAt === owner.startedAt) await clearNamespace(namespace);
+  }
+  await clearMemory(({ pid, startedAt }) => pid === owner.pid && startedAt === owner.startedAt);
+}
+
+/** Directories of labs that are over: a fleet leaves a gigabyte when its case is killed. */
+async function clearMemory(isOver: (owner: Owner) => boolean): Promise<void> {
+  for (const name of await readdir(memory)) {
+    const owner = ownerOf(name.split('.')[0] ?? '');
+    if (owner !== undefined && isOver(owner)) await rm(join(memory, name), { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
