@@ -24,6 +24,7 @@ import { createQuestions, type Questions } from './questions.ts';
 import { aborted, createFetching, followUrgency, lengthsOf, settle, type Fetching, type SharedTopic } from './sharing.ts';
 import type { DeltaOffer, DeltaQuestion, DeltaSource, FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from './swarm.ts';
 import { createTurns, type Turns, type TurnsDeps } from './turns.ts';
+import { createUnread } from './unread.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
 export interface SwarmDeps {
@@ -76,7 +77,8 @@ class Exchange implements Swarm {
     this.#accounts = createAccounts({ self: network.self, topics: this.#topics, schedule: this.#schedule, clock });
     this.#dialler = createDialler({ network, clock, random, metrics, log });
     this.#questions = createQuestions({ neighbours: this.#neighbours, sources: deps, metrics, clock, stop: this.#stop.signal, log });
-    this.#uploads = createUploads({ buffers: network.buffers, packing: deps.packing ?? createPacking(clock), clock, metrics, log, rates, served: (upload, absent) => this.#tell({ kind: 'served', upload, absent }) });
+    const unread = createUnread({ clock, signal: this.#stop.signal, again: (topic, ordinals) => this.#tell({ kind: 'gained', topic, ordinals }) });
+    this.#uploads = createUploads({ buffers: network.buffers, packing: deps.packing ?? createPacking(clock), clock, metrics, log, rates, served: (upload, absent) => this.#tell({ kind: 'served', upload, absent }), unread: (topic, ordinals) => unread.add(topic, ordinals) });
     network.onNeighbour((neighbour) => this.#welcome(neighbour));
     closeExpired({ clock, neighbours: this.#neighbours, signal: this.#stop.signal }).catch(() => undefined);
   }

@@ -39,6 +39,8 @@ export interface UploadsDeps {
   /** Our own cap; absent: as fast as the neighbour reads. */
   readonly rates?: SwarmRates | undefined;
   readonly served: (upload: number, absent: readonly number[]) => void;
+  /** Of a topic, what of `absent` could not be read: it may be there all the same. Told after that. */
+  readonly unread: (topic: number, ordinals: readonly number[]) => void;
 }
 
 /** Before a chunk's bytes in a frame. */
@@ -54,13 +56,13 @@ const backlogDoneBytes = 16 * 1024;
 const waitMs = 10;
 
 export function createUploads(deps: UploadsDeps): Uploads {
-  const { buffers, packing, metrics, log, served, rates } = deps;
+  const { buffers, packing, metrics, log, served, unread, rates } = deps;
   const pace = rates?.send === undefined ? undefined : createPace(rates.send, deps.clock, (ms) => rates.throttled('send', ms));
   const stop = new AbortController();
   const readers = createReaders({ ...deps, signal: stop.signal });
   const running = new Map<number, { readonly abort: AbortController; readonly done: Promise<void> }>();
 
-  const send = async (effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour, { topic: { chunk }, holdings }: Shared, signal: AbortSignal): Promise<readonly number[]> => {
+  const send = async (effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour, { topic: { chunk }, holdings }: Shared, signal: AbortSignal, failed: number[]): Promise<readonly number[]> => {
     const { topic, request } = effect;
     const absent: number[] = [];
     for (const ordinal of effect.ordinals) {
@@ -70,7 +72,7 @@ export function createUploads(deps: UploadsDeps): Uploads {
       const buffer = buffers.take(headBytes + chunk(ordinal).length);
       const into = buffer.subarray(headBytes);
       // Only a buffer that nobody reads into any more is given back.
-      const bytes = await read(deps, holdings, ordinal, { signal, into });
+      const bytes = await read(deps, holdings, ordinal, { signal, into }, failed);
       signal.throwIfAborted();
       if (bytes === undefined) {
         buffers.give(buffer);
@@ -104,14 +106,15 @@ export function createUploads(deps: UploadsDeps): Uploads {
       const run = async (): Promise<void> => {
         // Never in the step that asked for it: `served` is the next event.
         await Promise.resolve();
-        let absent: readonly number[] = [];
+        const [absent, failed]: readonly [number[], number[]] = [[], []];
         try {
-          absent = neighbour === undefined || shared === undefined ? effect.ordinals : await send(effect, neighbour, shared, abort.signal);
+          absent.push(...(neighbour === undefined || shared === undefined ? effect.ordinals : await send(effect, neighbour, shared, abort.signal, failed)));
         } catch (error) {
           log.debug({ member: effect.member, error: messageOf(error) }, 'a request was not served to its end');
         }
         running.delete(effect.upload);
         served(effect.upload, absent);
+        if (failed.length > 0) unread(effect.topic, failed);
       };
       running.set(effect.upload, { abort, done: run() });
     },
@@ -134,10 +137,12 @@ async function taken({ packing, clock }: UploadsDeps, readers: Readers, neighbou
   packing.sent(neighbour, 0, clock.monotonic() - since >= waitMs);
 }
 
-async function read({ log }: UploadsDeps, holdings: Holdings, ordinal: number, options: ReadOptions): Promise<Uint8Array | undefined> {
+/** What could not be read goes to `failed`. */
+async function read({ log }: UploadsDeps, holdings: Holdings, ordinal: number, options: ReadOptions, failed: number[]): Promise<Uint8Array | undefined> {
   try {
     return await holdings.read(ordinal, options);
   } catch (error) {
+    failed.push(ordinal);
     if (!options.signal.aborted) log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
     return undefined;
   }

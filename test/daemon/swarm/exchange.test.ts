@@ -6,7 +6,9 @@ import { zstdCompressSync } from 'node:zlib';
 import { createBitmap, fullBitmap } from '../../../proto/bitmap.ts';
 import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
 import { systemClock } from '../../../daemon/clock.ts';
+import { DaemonError } from '../../../daemon/errors.ts';
 import type { Packing } from '../../../daemon/swarm/packing.ts';
+import { rereadMs } from '../../../daemon/swarm/unread.ts';
 import { enter, hear, openRaw, say, type RawPeer } from './raw-peer.ts';
 import { blobOf, certificateOf, closeAll, holdingsOf, openMember, rosterOf, until, type Blob, type Member, type MemberOptions } from './swarm-fixture.ts';
 
@@ -149,6 +151,27 @@ describe('a fetch', () => {
     const held = holdingsOf(blob, 'none');
     await named(all, 'b').swarm.share(blob.topic, held.holdings).fetch({ wanted: fullBitmap(60), write: held.write, signal: soon() });
     expect(held.bad()).toEqual([]);
+  });
+});
+
+describe('a holder whose disk fails for a moment', () => {
+  test('is asked again a while later for what it could not read, though it is the only one', async () => {
+    const hurried = { ...systemClock, wait: async (ms: number, options: { readonly signal: AbortSignal }) => await systemClock.wait(ms === rereadMs ? 50 : ms, options) };
+    const all = await fleet({ seed: { roles: ['seed'], clock: hurried }, a: {} });
+    const blob = blobOf(7, 40, 20_000);
+    const { holdings } = holdingsOf(blob, 'all');
+    const failures = new Map([[3, 2], [4, 1], [30, 1]]);
+    const read = async (ordinal: number): Promise<Uint8Array | undefined> => {
+      const left = failures.get(ordinal) ?? 0;
+      failures.set(ordinal, left - 1);
+      if (left > 0) throw new DaemonError('STORAGE_FAILED', 'no descriptor is left');
+      return await holdings.read(ordinal);
+    };
+    named(all, 'seed').swarm.share(blob.topic, { held: holdings.held, read });
+    const held = holdingsOf(blob, 'none');
+    await named(all, 'a').swarm.share(blob.topic, held.holdings).fetch({ wanted: fullBitmap(40), write: held.write, signal: soon() });
+    expect(held.bad()).toEqual([]);
+    expect([...failures.values()].filter((left) => left > 0)).toEqual([]);
   });
 });
 
