@@ -1,5 +1,6 @@
 // Whose a directory is: a mark for each process that wants it, in its name who that is. Each says so first and looks then who else has, so that of any
 // number that come at once at most one stays; nobody removes what a living one has said, and what a dead one said is no obstacle.
+// Known hole: a daemon in a container of its own, whose processes this one does not see, is taken for dead; where it has a store, that one's lock refuses.
 
 import { join } from 'node:path';
 import type { Disk } from './disk.ts';

@@ -142,8 +142,9 @@ async function read({ log }: UploadsDeps, holdings: Holdings, ordinal: number, o
   try {
     return await holdings.read(ordinal, options);
   } catch (error) {
+    if (options.signal.aborted) return undefined;
+    log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
     failed.push(ordinal);
-    if (!options.signal.aborted) log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
     return undefined;
   }
 }
