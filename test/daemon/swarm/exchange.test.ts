@@ -46,7 +46,7 @@ async function seedOf(blob: Blob, options: MemberOptions = {}): Promise<Member> 
   return seed;
 }
 
-const soon = (): AbortSignal => AbortSignal.timeout(9_000);
+const soon = (): AbortSignal => AbortSignal.timeout(25_000);
 
 function named(fleetOf: Record<string, Member>, name: string): Member {
   const found = fleetOf[name];
