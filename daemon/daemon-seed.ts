@@ -25,7 +25,7 @@ import type { Swarm } from './swarm/swarm.ts';
 import { signDeltaStatement } from './trust/delta-statement.ts';
 import type { Identity } from './trust/identity.ts';
 import type { Trust } from './trust/trust.ts';
-import { uploadRoutes } from './upload/routes.ts';
+import { uploadRoutes, uploadTimeouts } from './upload/routes.ts';
 import type { Uploads } from './upload/upload.ts';
 import { createUploads } from './upload/sessions.ts';
 
@@ -100,7 +100,7 @@ export async function openSeed(deps: RoleDeps): Promise<SeedRole> {
       onRevision: (manifest) => seeding.add(manifest),
       onReceived: (bytes) => metrics.uploadedBytes.inc(bytes),
     });
-    const server = createServer(log);
+    const server = createServer(log, uploadTimeouts);
     stack.defer(async () => await server.close());
     uploads = opened;
     uploadRoutes(server, { uploads: opened, verifyGrant: async (compact) => await trust.verifyGrant(compact), signal: stop });

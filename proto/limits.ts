@@ -66,6 +66,8 @@ export const limits = {
   uploadFrameBytesMax: 1 * MiB + 64 * KiB,
   /** Upload sessions open on one proxy at once, and how long one may rest. */
   uploadSessionsMax: 64,
+  /** How long a client waits for an answer about a whole upload, and a proxy works on it: an index over a slow line, every large file hashed anew. */
+  uploadAnswerMsMax: 600_000,
   uploadSessionIdleMs: 10 * 60_000,
 
   /** TUF metadata files (trust.md, section 3). */

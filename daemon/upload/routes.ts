@@ -1,6 +1,6 @@
 // /upload/v1 over HTTP (proto/upload.ts): grants checked, bodies bounded, everything else is sessions.ts.
 
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { limits } from '../../proto/limits.ts';
 import type { Grant } from '../../proto/statement.ts';
 import { OpenSessionSchema, type OpenSession } from '../../proto/upload.ts';
@@ -18,14 +18,20 @@ interface Options {
 /** Room for the manifest in base64 inside JSON. */
 const openBodyBytesMax = Math.ceil((limits.revisionBytesMax * 4) / 3) + 4096;
 
+/** Of the server that has these routes: as long as clients wait, and a little more for a connection on which nothing passes meanwhile. Who has no grant is cut. */
+export const uploadTimeouts = { requestTimeout: limits.uploadAnswerMsMax, handlerTimeout: limits.uploadAnswerMsMax, connectionTimeout: limits.uploadAnswerMsMax + 30_000 } as const;
+
 /** Registers the routes. Who has no grant is told so before any of a body is read: an index is up to 128 MiB, and whoever reaches the port could send some. */
 export function uploadRoutes(app: FastifyInstance, { uploads, verifyGrant, signal }: Options): void {
   const bearers = new WeakMap<FastifyRequest, Bearer>();
-  const onRequest = async (request: FastifyRequest): Promise<void> => {
+  const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    // Until the grant has held: a body that nobody reads would keep the connection.
+    void reply.header('connection', 'close');
     const header = request.headers.authorization ?? '';
     if (!header.startsWith('Bearer ')) throw refused();
     const compact = header.slice('Bearer '.length);
     bearers.set(request, { grant: await verifyGrant(compact), compact });
+    void reply.removeHeader('connection');
   };
   const bearer = (request: FastifyRequest): Bearer => {
     const found = bearers.get(request);

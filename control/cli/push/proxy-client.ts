@@ -7,6 +7,7 @@ import { Compile } from 'typebox/compile';
 import type { UploadProxy } from '../../../proto/api/apps.ts';
 import { CompleteReplySchema, SessionReplySchema, type CompleteReply, type OpenSession, type SessionReply } from '../../../proto/upload.ts';
 import { ControlError, type ControlErrorCode } from '../../errors.ts';
+import { limits } from '../../../proto/limits.ts';
 import { networkReason } from '../api.ts';
 
 const zstd = promisify(zstdCompress);
@@ -14,8 +15,6 @@ const zstd = promisify(zstdCompress);
 const level = 3;
 /** A proxy syncs each frame before it answers; a slow disk under load takes seconds. */
 const frameTimeoutMs = 60_000;
-/** Completing hashes every large file anew and waits for the control plane. */
-const completeTimeoutMs = 600_000;
 
 /** What is worth another try: the connection broke, the proxy is busy, forgot the session, or cannot reach the control plane now. */
 class PassingFailure extends ControlError {}
@@ -68,11 +67,11 @@ export function createProxyClient(proxy: UploadProxy, grant: string, signal: Abo
   };
   return {
     open: async (body) => checked(proxy, session, await request('', { method: 'POST', body: JSON.stringify(body), type: 'application/json' })),
-    index: async (id, compressed) => checked(proxy, session, await request(`/${encodeURIComponent(id)}/index`, { method: 'PUT', body: compressed, type: 'application/zstd' }, completeTimeoutMs)),
+    index: async (id, compressed) => checked(proxy, session, await request(`/${encodeURIComponent(id)}/index`, { method: 'PUT', body: compressed, type: 'application/zstd' }, limits.uploadAnswerMsMax)),
     frame: async (id, compressed) => {
       await request(`/${encodeURIComponent(id)}/frames`, { method: 'PUT', body: compressed, type: 'application/zstd' });
     },
-    complete: async (id) => checked(proxy, completed, await request(`/${encodeURIComponent(id)}/complete`, { method: 'POST' }, completeTimeoutMs)),
+    complete: async (id) => checked(proxy, completed, await request(`/${encodeURIComponent(id)}/complete`, { method: 'POST' }, limits.uploadAnswerMsMax)),
   };
 }
 

@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(async () => await scene[Symbol.asyncDispose]());
 
 const [one, two, three] = [version(1), version(2), version(3)];
-const patient = (): { readonly signal: AbortSignal } => ({ signal: AbortSignal.timeout(9_000) });
+const patient = (): { readonly signal: AbortSignal } => ({ signal: AbortSignal.timeout(25_000) });
 
 /** Ordinals of `to` that a machine lacks. */
 async function lacked({ store }: Machine, { tree }: Manifest): Promise<Bitmap> {

@@ -31,7 +31,7 @@ async function pair(a: MemberOptions, b: MemberOptions): Promise<readonly [Membe
 async function brought(from: Member, to: Member, blob: Blob) {
   from.swarm.share(blob.topic, holdingsOf(blob, 'all').holdings);
   const held = holdingsOf(blob, 'none');
-  await to.swarm.share(blob.topic, held.holdings).fetch({ wanted: holdingsOf(blob, 'all').holdings.held, write: held.write, signal: AbortSignal.timeout(9_000) });
+  await to.swarm.share(blob.topic, held.holdings).fetch({ wanted: holdingsOf(blob, 'all').holdings.held, write: held.write, signal: AbortSignal.timeout(25_000) });
   return held;
 }
 
@@ -105,7 +105,7 @@ describe('a channel that dies', () => {
     await until(() => agent.counts.channels === 1, 'the channel is open');
     const data = (request: number, ordinal: number): ExchangeMessage => ({ kind: 'data', topic: 1, request, ordinal, compression: 'none', bytes: blob.chunks[ordinal] ?? new Uint8Array(0) });
     say(stream, { kind: 'open', topic: 1, blob: 'tree', revision: blob.topic.revision, held: holdingsOf(blob, 'all').holdings.held.toBytes() });
-    const fetching = agent.swarm.share(blob.topic, held.holdings).fetch({ wanted: holdingsOf(blob, 'all').holdings.held, write: held.write, signal: AbortSignal.timeout(9_000) });
+    const fetching = agent.swarm.share(blob.topic, held.holdings).fetch({ wanted: holdingsOf(blob, 'all').holdings.held, write: held.write, signal: AbortSignal.timeout(25_000) });
     // What the channel carried is said again over the stream when it has ended.
     const requests = () => [...new Map([...words, ...heard.messages].flatMap((message) => (message.kind === 'request' ? [[message.request, message] as const] : []))).values()];
     const ofSeveral = () => requests().find(({ ranges }) => ranges.some(({ from, to }) => to - from > 1));

@@ -3,10 +3,11 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
+import { limits } from '../../../proto/limits.ts';
 import type { Grant } from '../../../proto/statement.ts';
 import { DaemonError } from '../../../daemon/errors.ts';
 import { createServer, listen } from '../../../daemon/http/server.ts';
-import { uploadRoutes } from '../../../daemon/upload/routes.ts';
+import { uploadRoutes, uploadTimeouts } from '../../../daemon/upload/routes.ts';
 import type { Uploads } from '../../../daemon/upload/upload.ts';
 import { silent } from '../../contract/trust-fixture.ts';
 
@@ -14,7 +15,7 @@ const grant: Grant = { id: 'g', app: 'web', project: 'web', user: 'token:a', not
 
 /** A proxy whose sessions answer with what they were given. */
 async function proxy(): Promise<string> {
-  const app = createServer(silent);
+  const app = createServer(silent, uploadTimeouts);
   const uploads: Uploads = {
     open: async () => await Promise.reject(new DaemonError('TOO_MANY_SESSIONS', 'not here')),
     index: async () => await Promise.reject(new DaemonError('UNKNOWN_SESSION', 'not here')),
@@ -39,7 +40,7 @@ test.each([['POST', '/upload/v1/sessions'], ['PUT', '/upload/v1/sessions/s/index
     sent.on('error', () => undefined);
     sent.write('x');
     const [response] = await once(sent, 'response');
-    expect(response.statusCode).toBe(401);
+    expect([response.statusCode, response.headers.connection]).toEqual([401, 'close']);
     sent.destroy();
   }
 });
@@ -47,4 +48,9 @@ test.each([['POST', '/upload/v1/sessions'], ['PUT', '/upload/v1/sessions/s/index
 test('with one the body comes, and the session is told whose it is', async () => {
   const answer = await fetch(`${await proxy()}/upload/v1/sessions/s/frames`, { method: 'PUT', body: new Uint8Array(3), headers: { 'content-type': 'application/zstd', authorization: 'Bearer good' } });
   expect([answer.status, await answer.json()]).toMatchObject([404, { detail: 'good s 3' }]);
+});
+
+test('it works on an upload, and reads of it, for as long as a client waits', () => {
+  const settings = new Map(Object.entries(createServer(silent, uploadTimeouts).initialConfig));
+  for (const name of ['requestTimeout', 'handlerTimeout', 'connectionTimeout']) expect({ name, ms: Number(settings.get(name)) >= limits.uploadAnswerMsMax }).toEqual({ name, ms: true });
 });
