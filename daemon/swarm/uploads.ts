@@ -123,9 +123,8 @@ export function createUploads(deps: UploadsDeps): Uploads {
     },
     async close() {
       stop.abort();
-      const all = [...running.values()];
-      for (const { abort } of all) abort.abort();
-      await Promise.all(all.map(({ done }) => done));
+      for (const { abort } of running.values()) abort.abort();
+      await Promise.all([...running.values()].map(({ done }) => done));
     },
   };
 }
