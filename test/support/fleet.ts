@@ -19,6 +19,9 @@ const startMsMax = 60_000;
 export type Programs = (floor: 'control' | 'daemon') => string;
 
 /** How a program ended. */
+/** What else the settings of a member say, by its name. */
+export type Settings = (name: string) => object;
+
 export interface Ended {
   readonly code: number | null;
   readonly out: string;
@@ -45,20 +48,22 @@ export class Fleet implements AsyncDisposable {
   readonly servicePorts: readonly number[];
   readonly #places: readonly Place[];
   readonly #program: Programs;
+  readonly #settings: Settings;
   readonly #members = new Map<string, Member>();
 
-  private constructor(directory: string, places: readonly Place[], ports: readonly number[], programs: Programs) {
+  private constructor(directory: string, places: readonly Place[], ports: readonly number[], programs: Programs, settings: Settings) {
     this.directory = directory;
     this.url = `http://127.0.0.1:${ports[0]}`;
     this.servicePorts = ports.slice(1);
     this.#places = places;
     this.#program = programs;
+    this.#settings = settings;
   }
 
   /** Starts everything, with one environment; resolves when all members are online. `config` is the environment's deployment config. */
-  static async start(agents: number, config: object, programs: Programs = sources): Promise<Fleet> {
+  static async start(agents: number, config: object, programs: Programs = sources, settings: Settings = () => ({})): Promise<Fleet> {
     const places = Array.from({ length: agents }, (_, at) => ({ name: `agent-${at + 1}`, environment: fleetNames.environment }));
-    return await Fleet.#started(places, programs, async (fleet) => {
+    return await Fleet.#started(places, programs, settings, async (fleet) => {
       await fleet.api('POST', '/v1/apps', { app: fleetNames.app });
       const { status, body } = await fleet.api('POST', '/v1/environments', { environment: fleetNames.environment, app: fleetNames.app, selector: { env: fleetNames.environment }, config });
       if (status !== 201) throw new Error(`the environment was refused: ${JSON.stringify(body)}`);
@@ -67,12 +72,12 @@ export class Fleet implements AsyncDisposable {
 
   /** The same with agents in several environments, which the test makes itself by `prepare`. */
   static async spread(places: readonly Place[], prepare: (fleet: Fleet) => Promise<void>): Promise<Fleet> {
-    return await Fleet.#started(places, sources, prepare);
+    return await Fleet.#started(places, sources, () => ({}), prepare);
   }
 
-  static async #started(places: readonly Place[], programs: Programs, prepare: (fleet: Fleet) => Promise<void>): Promise<Fleet> {
+  static async #started(places: readonly Place[], programs: Programs, settings: Settings, prepare: (fleet: Fleet) => Promise<void>): Promise<Fleet> {
     const directory = await realpath(await mkdtemp(join(tmpdir(), 'starling-fleet-')));
-    const fleet = new Fleet(directory, places, await freePorts(places.length + 1), programs);
+    const fleet = new Fleet(directory, places, await freePorts(places.length + 1), programs, settings);
     try {
       await fleet.#launch(prepare);
       return fleet;
@@ -192,7 +197,7 @@ export class Fleet implements AsyncDisposable {
     const listener = { host: '127.0.0.1', port: 0 };
     const apps = port === undefined ? {} : { apps: { web: { root: this.root(name), port } }, supervisor: { onStop: 'stop' } };
     const config = join(this.directory, `${name}.yaml`);
-    await writeFile(config, JSON.stringify({ dataDir, name, roles, listen: '/ip4/127.0.0.1/tcp/0', http: listener, ...(roles.includes('proxy') ? { upload: listener } : {}), ...apps }));
+    await writeFile(config, JSON.stringify({ dataDir, name, roles, listen: '/ip4/127.0.0.1/tcp/0', http: listener, ...(roles.includes('proxy') ? { upload: listener } : {}), ...apps, ...this.#settings(name) }));
     const labels = environment === undefined ? {} : { environments: [environment], labels: { env: environment } };
     const { body } = await this.api('POST', '/v1/tokens', { use: 'join', name, roles, usesMax: 1, ...labels });
     if (typeof body !== 'object' || body === null || !('text' in body) || typeof body.text !== 'string') throw new Error(`no token: ${JSON.stringify(body)}`);
