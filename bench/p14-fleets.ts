@@ -1,6 +1,6 @@
 // P14: whole fleets in virtual time, the scheduler of daemon/core in every member: how long until the last one is whole, over the fluid bound; the copies that leave
-// the origin; how both grow with the fleet; and what the bad, the slow and the dying cost. `STARLING_P14_AGENTS`, `_SEEDS` and `_CASES` (numbers, from
-// cases.ts) choose other sizes, more seeds, fewer scenes.
+// the origin; how the loss grows with the fleet; and what the bad, the slow and the dying cost. `STARLING_P14_AGENTS`, `_SEEDS` and `_CASES` (numbers, from
+// cases.ts) choose other sizes, more seeds, fewer scenes; `_PIECES` another number of pieces than 256, for which the goal over the bound does not hold.
 
 import { cases, type Case } from './fleet/cases.ts';
 import { play, type Outcome } from './fleet/scenes.ts';
@@ -15,6 +15,12 @@ const numbers = (name: string, otherwise: readonly number[]): readonly number[] 
 const [seedsAsked] = numbers('STARLING_P14_SEEDS', []);
 const sizes = numbers('STARLING_P14_AGENTS', isFull ? [100, 1_000, 10_000] : [100, 1_000]);
 const chosen = numbers('STARLING_P14_CASES', isFull ? [...cases.keys()] : [0]);
+const [pieces = 256] = numbers('STARLING_P14_PIECES', []);
+/**
+ * Each doubling of a fleet puts one more hop between the origin and the last agent, and a piece takes its time for each. A loss that grows like that is a
+ * logarithm of the fleet, the same for any number of pieces, whatever part of the bound it is.
+ */
+const growthGoal = 1;
 /** Scenes with something wrong in them are played in fleets up to this size: ten thousand tell no more, and take ten times as long. */
 const wrongMax = 1_000;
 
@@ -28,7 +34,7 @@ function seedCount(one: Case, agents: number): number {
 function measure(one: Case, agents: number): readonly Run[] {
   return Array.from({ length: seedCount(one, agents) }, (_, index) => {
     const before = process.cpuUsage();
-    const outcome = play({ ...one.scene, agents }, index + 1);
+    const outcome = play({ agents, ...(one.scene.special === undefined ? { chunkCount: pieces } : {}), ...one.scene }, index + 1);
     const { user, system } = process.cpuUsage(before);
     process.stderr.write(`${one.name}, ${agents} agents, seed ${index + 1}: ${(outcome.lastMs / 1000).toFixed(1)} s, ${outcome.unfinished.length} unfinished, digest ${outcome.digest.toString(16)}\n`);
     return { ...outcome, cpuSeconds: (user + system) / 1e6 };
@@ -45,19 +51,37 @@ function print(one: Case, agents: number, runs: readonly Run[], honest: readonly
   };
   const name = `${one.name}, ${agents} agents`;
   const goal = (value: number | undefined): { goal?: number } => (value === undefined ? {} : { goal: value });
-  printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs, boundMs }) => lastMs / boundMs), unit: 'x bound', runs: runs.length, ...goal(one.boundGoal), details });
+  printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs, boundMs }) => lastMs / boundMs), unit: 'x bound', runs: runs.length, ...goal(pieces < 256 ? undefined : one.boundGoal), details });
   printRow({ row: 'P14', case: `${name}: origin`, figure: figure(({ originCopies }) => originCopies), unit: 'copies', runs: runs.length, ...goal(one.originGoal) });
   if (one.honestGoal === undefined || honest === undefined) return;
   printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs }, index) => lastMs / (honest[index]?.lastMs ?? Number.NaN)), unit: 'x honest', runs: runs.length, goal: one.honestGoal });
 }
 
+/** What the last agent loses on the bound, in the time that one piece takes. */
+function lostPieceTimes(runs: readonly Run[]): number {
+  return median(runs.map(({ lastMs, boundMs }) => (lastMs / boundMs - 1) * pieces));
+}
+
+function printGrowth(bySize: ReadonlyMap<number, number>): void {
+  const [smallest, largest] = [Math.min(...bySize.keys()), Math.max(...bySize.keys())];
+  if (bySize.size < 2) return;
+  const figure = ((bySize.get(largest) ?? Number.NaN) - (bySize.get(smallest) ?? Number.NaN)) / Math.log2(largest / smallest);
+  const details = Object.fromEntries([...bySize].map(([agents, lost]) => [`lostBy${agents}`, lost]));
+  printRow({ row: 'P14', case: `honest, ${smallest} to ${largest} agents, ${pieces} pieces: growth`, figure, unit: 'piece times a doubling', runs: seedsAsked ?? 1, goal: growthGoal, details });
+}
+
+const lost = new Map<number, number>();
 for (const agents of sizes) {
   let honest: readonly Run[] | undefined;
   for (const index of chosen) {
     const one = cases[index];
     if (one === undefined || (index > 0 && agents > wrongMax)) continue;
     const runs = measure(one, agents);
-    if (index === 0) honest = runs;
+    if (index === 0) {
+      honest = runs;
+      lost.set(agents, lostPieceTimes(runs));
+    }
     print(one, agents, runs, honest);
   }
 }
+printGrowth(lost);

@@ -144,15 +144,16 @@ export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMes
   if (topic !== undefined && fetch !== undefined) {
     const inVain = message.holders.every((member) => {
       const holder = state.peers.get(member);
-      return holder !== undefined && !isReliable(state, holder, topic.info.revision);
+      return holder !== undefined && !isReliable(state, holder, topic);
     });
-    // Those that we do not see we cannot ask: what they hold has had its time to come to us, or soon has, if we wait already.
+    // Those that we do not see we cannot ask: what they hold has had its time to come to us, or soon has, if we wait already, or are among many that do not give what they say they hold.
     const isNear = message.holders.some((member) => state.peers.has(member));
+    const isAmongBad = topic.viewList.filter(({ peer: other }) => !isReliable(state, other, topic)).length >= swarmBounds.badNeighbours;
     const tau = inVain ? 0 : tauMs(state, fetch);
     for (const ordinal of request.remaining) {
       const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
       if (piece === undefined) continue;
-      piece.turnAfter = state.now + tau;
+      piece.turnAfter = state.now + tau / (isNear || !isAmongBad ? 1 : swarmBounds.unseenPart);
       if (request.desperate) piece.originAfter = state.now + tau / (isNear ? 1 : swarmBounds.unseenPart);
     }
   }

@@ -41,10 +41,16 @@ export function rateOf(peer: Peer): number {
 
 /**
  * Whether a neighbour's word about what it holds is worth waiting for: what it sent was right, it does not keep letting requests pass, and if it has never
- * delivered anything, it is not late with its first answer. Who says that it holds everything and sends nothing would else keep all from the origin.
+ * delivered anything, it is not late with its first answer and does not always
+ * refuse where another one has been caught. Who says that it holds everything and sends nothing would else keep all from the origin.
  */
-export function isReliable(state: SwarmState, peer: Peer, revision: string): boolean {
-  return !peer.dawdles && isTrusted(state, peer, revision);
+export function isReliable(state: SwarmState, peer: Peer, { info, fetch }: TopicState): boolean {
+  return !peer.dawdles && !(fetch?.hasCaught === true && onlyRefuses(state, peer)) && isTrusted(state, peer, info.revision);
+}
+
+/** Whether a neighbour has never given us anything but refusals: a line that does not move looks like a busy one. */
+function onlyRefuses(state: SwarmState, peer: Peer): boolean {
+  return peer.rate === 0 && peer.busyTimes > swarmBounds.busyLargeTimes + swarmBounds.busyDoublings && isLarge(state);
 }
 
 /** The same, late with its first answer or not: what a border or a long line holds up comes all the same. */

@@ -84,7 +84,8 @@ export function tauMs(state: SwarmState, fetch: Fetch): number {
   // What has to cross a border takes as long as what we had across it ourselves, and waits its turn.
   const far = state.foreignLatencyMs === undefined || !isAbroad(state) ? 0 : Math.min(swarmBounds.importMsMax, swarmBounds.importLatencies * state.foreignLatencyMs);
   // Of the last pieces all that can come soon has come.
-  const haste = far === 0 && fetch.left * swarmBounds.lastPart < fetch.missing ? swarmBounds.lastHaste : 1;
+  const left = fetch.table.pieces.length - fetch.piecesDone;
+  const haste = far === 0 && left < swarmBounds.lastPieces && left * swarmBounds.lastPart < fetch.table.pieces.length ? swarmBounds.lastHaste : 1;
   return (Math.max(near, far) * (1 + fetch.jitter / 2)) / haste;
 }
 
@@ -163,7 +164,7 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: Piec
 /** Whether a neighbour that is not an origin and can be relied on says that it holds the chunk. */
 function peerHolds(state: SwarmState, topic: TopicState, ordinal: number): boolean {
   for (const view of topic.viewList) {
-    if (!view.peer.info.origin && view.held?.has(ordinal) === true && isReliable(state, view.peer, topic.info.revision)) return true;
+    if (!view.peer.info.origin && view.held?.has(ordinal) === true && isReliable(state, view.peer, topic)) return true;
   }
   return false;
 }

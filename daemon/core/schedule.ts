@@ -1,9 +1,9 @@
 // The scheduler of the swarm: one synchronous step from an event to effects, without clock, chance or I/O of its own, so that the same code runs in a
-// daemon and in a simulation. This file only leads each event to the file that knows it.
+// daemon and in a simulation. This file only leads each event to the file that knows it. What the rules are, and which test shows each: ARCHITECTURE.md, "How bytes travel".
 //
 //   topics.ts     who has told whom of what           fetching.ts   the books of a fetch     pieces.ts   pieces by rarity
 //   requesting.ts what is asked of whom, deadlines    ownership.ts  who asks the origin      peers.ts    what is thought of a neighbour
-//   arriving.ts   answers to our requests             serving.ts    requests of neighbours
+//   arriving.ts   answers to our requests             serving.ts    requests of neighbours     sparing.ts  whom an origin gives
 
 import { expectedTopic, onAbsent, onBusy, onChunk, onElsewhere, onStored } from './arriving.ts';
 import { endFetch, startFetch } from './fetching.ts';

@@ -153,7 +153,7 @@ function handicapOf(state: SwarmState, view: View | undefined, share: number): n
 
 /** Whether others will have from an agent what it gets: not from one that did not answer us or answered wrongly. It comes after all others, but it comes. */
 function isHelpful(state: SwarmState, peer: Peer, topic: TopicState): boolean {
-  if (!state.self.origin) return isReliable(state, peer, topic.info.revision);
+  if (!state.self.origin) return isReliable(state, peer, topic);
   const view = topic.views.get(peer.info.member);
   return view === undefined || !isKeeper(view);
 }

@@ -64,8 +64,9 @@ export const swarmBounds = {
   starvedMs: 3_000,
   starvedPieces: 8,
   starvedMsMax: 10_000,
-  /** For the last so many parts of a fetch that time is so many times shorter. */
-  lastPart: 32,
+  /** For fewer pieces than this, if they are less than such a part of a fetch, that time is so many times shorter. */
+  lastPieces: 8,
+  lastPart: 8,
   lastHaste: 6,
   /** In a fleet too large to see: what none of our neighbours has this long after the beginning, others bring from the origin, so many, one after the other. */
   backupMs: 4_500,
@@ -80,6 +81,8 @@ export const swarmBounds = {
   importMsMax: 60_000,
   /** Who is sent to members that it does not see waits for this part of tau. */
   unseenPart: 4,
+  /** And where so many neighbours cannot be relied on, whoever has its own turn, too. */
+  badNeighbours: 3,
 
   /** What was gained is announced after this, or after so many pieces; sooner when a piece takes less than twice that. */
   haveMs: 100,

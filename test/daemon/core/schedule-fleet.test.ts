@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'vitest';
 import { swarmBounds } from '../../../daemon/core/swarm-bounds.ts';
-import type { Effect } from '../../../daemon/core/swarm-events.ts';
+import type { Effect, ScheduledMessage } from '../../../daemon/core/swarm-events.ts';
 import { agent, alone, origin, sent } from './schedule-alone.ts';
-import { topicInfo, topicOne } from './schedule-driver.ts';
+import { all, topicInfo, topicOne } from './schedule-driver.ts';
 
 const bytes = 256 * 1024;
 const chunks = 256;
@@ -34,7 +34,35 @@ function member(answers: ReadonlySet<string>) {
 }
 
 describe('an agent that sees a few of many', () => {
-  test('waits tau for what nobody near holds, and a sixth of it for the last pieces', () => {
+  /** One that has caught `agent-2`, which promised chunks 0 and 1 and never answered. */
+  const caught = () => {
+    const made = member(new Set());
+    made.one.tell({ kind: 'joined', peer: origin('o') });
+    made.one.meet(agent('agent-2'), ordinals(0, 2));
+    made.one.want();
+    made.one.pass(swarmBounds.timeoutUnknownMs + 2 * swarmBounds.timeoutMs);
+    return made.one;
+  };
+  const open: ScheduledMessage = { kind: 'open', topic: 5, blob: 'tree', revision: 'a'.repeat(64), held: all(chunks).toBytes() };
+
+  test('takes a neighbour that has only ever refused for no holder, and asks the origin for what falls to it', () => {
+    const one = caught();
+    let effects = [...one.meet(agent('agent-1'), 'all'), ...one.says('o', open)];
+    for (let refusals = 0; refusals <= swarmBounds.busyLargeTimes + swarmBounds.busyDoublings; refusals += 1) {
+      expect(sent(effects, 'request', 'o')).toEqual([]);
+      const request = sent(effects, 'request', 'agent-1').at(-1)?.request ?? 0;
+      effects = [...one.says('agent-1', { kind: 'busy', request, retryAfterMs: swarmBounds.tickMs }), ...one.pass(9 * swarmBounds.tickMs)];
+    }
+    expect(sent(effects, 'request', 'o').length).toBeGreaterThan(0);
+  });
+
+  test('asks for a few pieces at once, whatever its neighbours have', () => {
+    const { one } = member(new Set());
+    for (const peer of fleet.slice(1, 17)) one.meet(peer, 'all');
+    expect(sent(one.want(), 'request')).toHaveLength(swarmBounds.enoughPieces);
+  });
+
+  test('waits tau for what nobody near holds, and a sixth of it for the last seven pieces', () => {
     const waited = (lacking: number): number => {
       const { one, answer, askedOf } = member(new Set(['agent-1', 'o']));
       answer(one.meet(origin('o'), 'all'));
@@ -45,7 +73,7 @@ describe('an agent that sees a few of many', () => {
       for (; lacks.some((ordinal) => !askedOf('o').has(ordinal)) && ms < swarmBounds.starvedMsMax; ms += swarmBounds.tickMs) answer(one.pass(swarmBounds.tickMs));
       return ms;
     };
-    const many = chunks / swarmBounds.lastPart;
+    const many = swarmBounds.lastPieces;
     expect(waited(many)).toBeGreaterThanOrEqual(swarmBounds.starvedMs);
     expect(waited(many)).toBeLessThan(1.1 * swarmBounds.starvedMs);
     expect(waited(many - 1)).toBeGreaterThanOrEqual(swarmBounds.starvedMs / swarmBounds.lastHaste);
