@@ -64,6 +64,8 @@ export class Application {
   /** The journal failed or was never read: nothing may be done before `recover`. */
   recovered = false;
   #owned = false;
+  /** What was written down about the releases that are here: each is asked for dozens of times in a deployment, and nobody else writes them. */
+  readonly #stored = new Map<ReleaseId, StoredRelease>();
 
   constructor(tools: ApplicationTools) {
     this.tools = tools;
@@ -91,16 +93,22 @@ export class Application {
     const { disk, at } = this.tools;
     const { revision, revisionNumber, environment } = order;
     const stored: StoredRelease = { revision, revisionNumber, environment, spec };
-    await replaceFile(disk, join(at.records, `${releaseId(revisionNumber, revision)}.json`), JSON.stringify(stored));
+    const id = releaseId(revisionNumber, revision);
+    this.#stored.delete(id);
+    await replaceFile(disk, join(at.records, `${id}.json`), JSON.stringify(stored));
   }
 
   /** A release by its id, if it is whole. */
   async release(id: string): Promise<Release | undefined> {
     const { disk, at, name } = this.tools;
     const directory = join(at.releases, id);
-    if (!isReleaseId(id) || (await disk.kind(directory)) !== 'directory') return undefined;
-    const stored = await readJson(disk, join(at.records, `${id}.json`));
-    if (!isStored(stored)) return undefined;
+    if (!isReleaseId(id)) return undefined;
+    if ((await disk.kind(directory)) !== 'directory') {
+      this.#stored.delete(id);
+      return undefined;
+    }
+    const stored = this.#stored.get(id) ?? (await this.#read(id));
+    if (stored === undefined) return undefined;
     const { revision, revisionNumber, environment, spec } = stored;
     const runnable: RunnableRelease = {
       id,
@@ -118,6 +126,14 @@ export class Application {
     return { id, revision, revisionNumber, environment, directory, bad, spec, runnable };
   }
 
+  async #read(id: ReleaseId): Promise<StoredRelease | undefined> {
+    const { disk, at } = this.tools;
+    const stored = await readJson(disk, join(at.records, `${id}.json`));
+    if (!isStored(stored)) return undefined;
+    this.#stored.set(id, stored);
+    return stored;
+  }
+
   /** Whole releases, ascending by number. */
   async releases(): Promise<readonly Release[]> {
     const { disk, at } = this.tools;
@@ -125,10 +141,10 @@ export class Application {
     return found.filter((release) => release !== undefined).toSorted((a, b) => a.revisionNumber - b.revisionNumber);
   }
 
-  /** What the recovery table asks of the disk. */
-  async found(): Promise<Found> {
+  /** What the recovery table asks of the disk; `releases` are those that were just looked for. */
+  async found(releases?: readonly Release[]): Promise<Found> {
     const { disk, at, clock } = this.tools;
-    const complete = new Set((await this.releases()).map(({ id }) => id));
+    const complete = new Set((releases ?? (await this.releases())).map(({ id }) => id));
     const [stable, previous] = await Promise.all([this.#marked(at.stable), this.#marked(at.previous)]);
     return {
       current: await pointed(disk, at, at.current),
@@ -177,7 +193,7 @@ export class Application {
   async cleanUp(): Promise<readonly ReleaseId[]> {
     const { disk, at } = this.tools;
     const releases = await this.releases();
-    const { current, previous, stable } = await this.found();
+    const { current, previous, stable } = await this.found(releases);
     const keep = releases.find(({ id }) => id === current)?.spec.install.keepReleases ?? defaultKeepReleases;
     const { inFlight } = this.ledger.state;
     const removing = expendable(releases, keep, { current, previous, stable, inFlight: [inFlight?.to, inFlight?.from] });
@@ -188,7 +204,7 @@ export class Application {
   async status(): Promise<InstalledApp> {
     const { name, at, service, port } = this.tools;
     const all = await this.releases();
-    const { current, previous, stable } = await this.found();
+    const { current, previous, stable } = await this.found(all);
     const running = all.find(({ id }) => id === current);
     const healthy = running !== undefined && (await service.status(running.runnable).catch(() => undefined))?.state === 'active';
     const reached = port();
