@@ -4,13 +4,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { packageInto } from '../control/bundle/package.ts';
+import { scratchDirectory } from './scratch.ts';
 
 const startMsMax = 120_000;
 const pollMs = 50;
@@ -54,7 +54,7 @@ export class LocalFleet implements AsyncDisposable {
 
   /** Resolves when everybody is online. */
   static async start(options: LocalFleetOptions): Promise<LocalFleet> {
-    const fleet = new LocalFleet(await mkdtemp(join(tmpdir(), 'starling-bench-')), options);
+    const fleet = new LocalFleet(scratchDirectory('fleet'), options);
     try {
       await fleet.#launch();
       return fleet;

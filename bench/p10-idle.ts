@@ -3,19 +3,20 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { loadavg, tmpdir } from 'node:os';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { freePort, LocalFleet } from './local-fleet.ts';
 import { isInstalled } from './measured.ts';
 import { median, printRow, skipped } from './rows.ts';
+import { scratchDirectory } from './scratch.ts';
 
 const agents = 16;
 const [settleMs, spanMs] = [20_000, 60_000];
 /** Options of the runtime: those of the unit, or others to try, as `STARLING_P10_RUNTIME="--max-semi-space-size=1"`. */
 const runtime = (process.env['STARLING_P10_RUNTIME'] ?? '--max-semi-space-size=2').split(' ');
-const scratch = mkdtempSync(join(tmpdir(), 'starling-p10-'));
+const scratch = scratchDirectory('p10');
 const others: { readonly name: string; readonly pid: number; readonly end: () => Promise<void> }[] = [];
 try {
   await using fleet = await LocalFleet.start({ agents, packaged: true, runtime });

@@ -1,8 +1,7 @@
 // P13: the journal on LevelDB. Appends that are synced, many waiting at once and one after the other, beside LevelDB itself writing the same entries as JSON, a key each,
 // without checksums or a chain, in the same groups; and starting with a journal of a million facts: every entry read, checked and folded. The facts are those of rollouts (decided-fleet.ts).
 
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level } from 'level';
 import { keyOf } from '../control/journal/entries.ts';
@@ -13,6 +12,7 @@ import { openProjection } from '../control/run/projection.ts';
 import type { Event } from '../proto/events.ts';
 import { DecidedFleet, now } from './decided-fleet.ts';
 import { median, printRow } from './rows.ts';
+import { scratchDirectory } from './scratch.ts';
 
 const full = process.argv.includes('--full');
 const runs = 5;
@@ -122,7 +122,7 @@ async function fromSnapshot(root: string, directory: string): Promise<void> {
   printRow({ row: 'P13', case: `start with ${journal.head()} facts, from a snapshot`, figure: median(times), unit: 's', runs: times.length, details: { 'written in, ms': Math.round(saveMs), MiB: Number((size / 2 ** 20).toFixed(1)) } });
 }
 
-const root = await mkdtemp(join(tmpdir(), 'starling-bench-'));
+const root = scratchDirectory('p13');
 try {
   await commits(root);
   for (const count of full ? [100_000, 1_000_000] : [1_000_000]) {

@@ -4,13 +4,14 @@
 // `--only-pair ts,next` takes some pairs, `--peers "xdelta3 -9,bsdiff"` some peers; `--full` gives slow peers ten minutes instead of one.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cacheDirectory, pairs, rateBytesMin, type Pair } from './p4-pairs.ts';
 import { movedByPeers, type Moved } from './p4-peers.ts';
 import { printRow, skipped } from './rows.ts';
+import { scratchDirectory } from './scratch.ts';
 
 const step = fileURLToPath(new URL('p4-step.ts', import.meta.url));
 /** Those of `starlingd` in package.json: they decide how much garbage lies about. */
@@ -39,9 +40,8 @@ function measure(pair: Pair, cache: string, timeoutMs: number, peerNames: readon
     return undefined;
   }
   const [from, to] = trees;
-  const scratch = mkdtempSync(join(cache, 'scratch-'));
+  const scratch = scratchDirectory('p4');
   try {
-    mkdirSync(scratch, { recursive: true });
     runStep(['index', from, join(scratch, 'from.index')]);
     const tree = runStep(['index', to, join(scratch, 'to.index')]);
     const made = runStep(['make', from, to, scratch]);

@@ -3,18 +3,18 @@
 // and proxy on loopback, its bytes counted where they are sent. `--full` adds how P5 grows from 1,000 to 1,000,000 files.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LocalFleet, localNames } from './local-fleet.ts';
 import { cost, isInstalled, type Cost } from './measured.ts';
 import { startMeter } from './metered.ts';
 import { median, printRow, skipped } from './rows.ts';
+import { scratchDirectory } from './scratch.ts';
 import { applicationTree, writeTree, type TreePlan } from './tree.ts';
 
 const runs = 3;
-const scratch = mkdtempSync(join(tmpdir(), 'starling-p5-'));
+const scratch = scratchDirectory('p5');
 try {
   const tree = join(scratch, 'app');
   writeTree(tree, applicationTree);

@@ -6,15 +6,15 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { copyByRsync } from './peers/rsync.ts';
 import { median, printRow, skipped } from './rows.ts';
+import { memory, scratchDirectory } from './scratch.ts';
 
 /** What one transfer took. */
 interface Took {
@@ -28,7 +28,7 @@ const MiB = 1024 * 1024;
 const [mib = 1024, runs = 3] = (process.env['STARLING_P7'] ?? '').split(',').filter((text) => text !== '').map(Number);
 const profiles = process.env['STARLING_P7_PROF'];
 const bytes = mib * MiB;
-const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'starling-p7-'));
+const scratch = scratchDirectory('p7', memory);
 const ways = (process.env['STARLING_P7_WAYS'] ?? 'bulk,tls,noise,stream,rsync').split(',');
 
 // Killed amid a run, it would leave gigabytes of memory taken.

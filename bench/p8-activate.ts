@@ -3,9 +3,8 @@
 
 import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { defaultDeploySpec } from '../proto/deploy-spec.ts';
 import { systemClock } from '../daemon/clock.ts';
@@ -16,6 +15,7 @@ import { systemProcesses } from '../daemon/install/processes.ts';
 import { createInstaller } from '../daemon/install/releases.ts';
 import { isInstalled } from './measured.ts';
 import { median, printRow, skipped } from './rows.ts';
+import { scratchDirectory } from './scratch.ts';
 import { applicationTree, writeText, writeTree } from './tree.ts';
 
 const runs = 3;
@@ -23,7 +23,7 @@ const changed = 200;
 const { signal } = new AbortController();
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent };
 // Not in a memory file system: what is measured is the disk as well.
-const scratch = mkdtempSync(join(tmpdir(), 'starling-p8-'));
+const scratch = scratchDirectory('p8');
 try {
   const source = join(scratch, 'source');
   const paths = writeTree(source, applicationTree);

@@ -6,8 +6,10 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { clearLeftovers, labMissing } from './lab/lab.ts';
 import { keepRows, parseRows } from './results.ts';
 import type { PrintedRow } from './rows.ts';
+import { clearScratch } from './scratch.ts';
 
 /** One program and the rows that it prints. */
 interface Program {
@@ -69,21 +71,32 @@ export function choose(args: readonly string[]): Chosen | 'list' {
 
 async function run({ programs: chosen, full, record }: Chosen): Promise<number> {
   const failed: string[] = [];
+  let interrupted = false;
   for (const { rows, file, what } of chosen) {
     process.stderr.write(`\n== ${rows.join(', ')}: ${what}\n`);
     const args = [fileURLToPath(new URL(file, import.meta.url)), ...(full ? ['--full'] : []), ...(record ? ['--record'] : [])];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = once(child, 'exit');
+    // What is asked to end is not to leave half of a fleet behind: the program ends first, and what it left is removed.
+    const interrupt = (signal: NodeJS.Signals): void => {
+      interrupted = true;
+      child.kill(signal);
+    };
+    process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
     const printed: PrintedRow[] = [];
     for await (const line of createInterface({ input: child.stdout })) {
       process.stdout.write(`${line}\n`);
       printed.push(...parseRows(line));
     }
     await ended;
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    clearScratch();
     if (child.exitCode !== 0) failed.push(`${rows.join(', ')} ended with ${child.exitCode ?? child.signalCode}`);
     // What was measured before a program failed is worth as much.
     if (record) keepRows(printed);
+    if (interrupted) break;
   }
+  if ((await labMissing()) === undefined) await clearLeftovers();
   for (const line of failed) process.stderr.write(`FAILED: ${line}\n`);
   return failed.length === 0 ? 0 : 1;
 }
