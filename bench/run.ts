@@ -72,7 +72,8 @@ export function choose(args: readonly string[]): Chosen | 'list' {
 async function run({ programs: chosen, full, record }: Chosen): Promise<number> {
   const failed: string[] = [];
   let interrupted = false;
-  for (const { rows, file, what } of chosen) {
+  for (const { rows, file, what, minutes } of chosen) {
+    const startedAt = performance.now();
     process.stderr.write(`\n== ${rows.join(', ')}: ${what}\n`);
     const args = [fileURLToPath(new URL(file, import.meta.url)), ...(full ? ['--full'] : []), ...(record ? ['--record'] : [])];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -91,6 +92,7 @@ async function run({ programs: chosen, full, record }: Chosen): Promise<number> 
     await ended;
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     clearScratch();
+    process.stderr.write(`-- ${rows.join(', ')} took ${((performance.now() - startedAt) / 60_000).toFixed(1)} min of ${full ? minutes.full : minutes.short}\n`);
     if (child.exitCode !== 0) failed.push(`${rows.join(', ')} ended with ${child.exitCode ?? child.signalCode}`);
     // What was measured before a program failed is worth as much.
     if (record) keepRows(printed);
