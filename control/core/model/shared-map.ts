@@ -1,5 +1,6 @@
 // A map that is changed a little, often, and never in place: its values lie in small pieces, and one made of another shares with it
-// all pieces but those with a change. So a fact about one of ten thousand machines copies neither ten thousand entries nor looks in two places.
+// all pieces but those with a change. So a fact about one of ten thousand machines does not copy
+// ten thousand entries, and who looks one up looks in one place.
 
 /** Below this a plain copy costs less. */
 const plainSizeMax = 512;
