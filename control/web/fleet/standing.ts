@@ -6,9 +6,10 @@ import type { Standing } from '../attention.ts';
 import { heatOf } from '../deployment/heat.ts';
 
 /** What needs a look comes before what is fine: a machine that is silent is not known to be anything else. */
-export function targetStanding({ revoked, cordoned, connectivity, running, work }: Pick<Target, 'revoked' | 'cordoned' | 'connectivity' | 'running' | 'work'>): Standing {
+export function targetStanding({ revoked, cordoned, connectivity, running, work, refused = [] }: Pick<Target, 'revoked' | 'cordoned' | 'connectivity' | 'running' | 'work' | 'refused'>): Standing {
   if (revoked) return { tone: 'off', text: 'revoked' };
   if (connectivity === 'offline') return { tone: 'bad', text: 'offline' };
+  if (refused.length > 0) return { tone: 'bad', text: 'refuses orders' };
   if (running.some(({ healthy }) => healthy === false)) return { tone: 'bad', text: 'not healthy' };
   const failed = work.find(({ settled, phase }) => settled && heatOf(phase).tone === 'bad');
   if (failed !== undefined) return { tone: 'bad', text: heatOf(failed.phase).text };

@@ -75,4 +75,10 @@ describe('squares', () => {
     ]);
     expect(troubles([])).toEqual([]);
   });
+
+  test('that refuse their orders are told with what to do, once for each reason', () => {
+    const refused = { order: 17, code: 'CLOCK_SUSPECT', detail: 'the clock is behind', advice: 'set the clock of a', since: 0 };
+    const targets = [{ ...target('b', 0, 'assigned'), refused }, { ...target('a', 0, 'assigned'), refused }, target('fine', 0, 'committed')];
+    expect(troubles(targets)).toEqual([{ phase: 'refuses order 17', code: 'CLOCK_SUSPECT', detail: 'the clock is behind', advice: 'set the clock of a', targets: ['a', 'b'], output: undefined }]);
+  });
 });
