@@ -86,6 +86,8 @@ export const swarmBounds = {
 
   /** What was gained is announced after this, or after so many pieces; sooner when a piece takes less than twice that. */
   haveMs: 100,
+  /** After the first pieces, where everybody sees everybody, one neighbour is told once in the time of so many. */
+  turnPieces: 4,
   /** The first pieces are announced at once. */
   earlyPieces: 16,
   haveMsMin: 2,

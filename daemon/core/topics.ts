@@ -149,10 +149,14 @@ function haveDelayMs(state: SwarmState, topic: TopicState): number {
   // At the beginning hardly anybody has anything to give: each message late is a line idle.
   if (topic.fetch.piecesDone < swarmBounds.earlyPieces) return swarmBounds.haveMsMin;
   if (topic.isPatient) return nextMoment(topic.fetch, state.now, swarmBounds.aheadMs) - state.now;
+  return Math.min(swarmBounds.haveMs, Math.max(swarmBounds.haveMsMin, pieceMs(state, topic.fetch) / (topic.fetch.seesAll ? 4 : 2)));
+}
+
+/** How long a piece takes to come from all neighbours together. */
+function pieceMs(state: SwarmState, { table }: Fetch): number {
   let rate = 0;
   for (const peer of state.peers.values()) rate += peer.rate;
-  const pieceMs = rate === 0 ? 0 : topic.fetch.table.pieceBytes / rate;
-  return Math.min(swarmBounds.haveMs, Math.max(swarmBounds.haveMsMin, pieceMs / 2));
+  return rate === 0 ? 0 : table.pieceBytes / rate;
 }
 
 /** Announces what was gained since the last time, to all who follow the topic and are not known to hold it. */
@@ -161,11 +165,13 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
   const { fetch } = topic;
   topic.flushedPieces = fetch?.piecesDone ?? 0;
   topic.isPatient = fetch !== undefined && fetch.piecesDone >= swarmBounds.earlyPieces;
+  // Each neighbour has its turn, some at once: were all told of a piece together, all would ask for it together, of the one who can give it to one after the other.
+  const turnMs = fetch?.seesAll !== true || !topic.isPatient ? 0 : swarmBounds.turnPieces * Math.min(swarmBounds.haveMs, pieceMs(state, fetch));
   for (const view of topic.viewList) {
     if (!view.opened || view.theirTopic === undefined || view.told === topic.log.length) continue;
     const mayWait = fetch !== undefined && canWait(topic, fetch, view);
     topic.isPatient &&= mayWait;
-    const dueAt = mayWait ? nextMoment(fetch, view.toldAt, newsEveryMs(state, view.peer)) : 0;
+    const dueAt = mayWait ? nextMoment(fetch, view.toldAt, newsEveryMs(state, view.peer)) : turnMs === 0 ? 0 : view.toldAt + turnMs;
     if (dueAt > state.now) {
       topic.flushAt = Math.min(topic.flushAt ?? Number.POSITIVE_INFINITY, dueAt);
       continue;
