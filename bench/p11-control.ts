@@ -22,8 +22,8 @@ const scrapeEveryMs = 2_000;
 const reportsOfEach = 5;
 /** USER_HZ, which is 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100;
-/** For those who look for where the control plane's time goes: options of its runtime, such as `--cpu-prof --cpu-prof-dir=DIR`. */
-const controlRuntime = (process.env['STARLING_P11_RUNTIME'] ?? '').split(' ').filter((option) => option !== '');
+/** The room of control/bin/starling; and for those who look for where the control plane's time goes, options of its runtime such as `--cpu-prof --cpu-prof-dir=DIR`. */
+const controlRuntime = ['--min-semi-space-size=32', '--max-semi-space-size=32', ...(process.env['STARLING_P11_RUNTIME'] ?? '').split(' ').filter((option) => option !== '')];
 
 interface Seen {
   readonly stage: string;

@@ -17,6 +17,8 @@ const entries = ['daemon/main.ts', 'control/main.ts', 'daemon/install/front.ts',
 const nodeMajor = 24;
 /** Names on the search path, and what they start. */
 const commands = { starlingd: 'daemon/main.mjs', starling: 'control/main.mjs' } as const;
+/** Room for what is short-lived, in MiB: a control plane of ten thousand targets makes much of it. As in control/bin/starling; the daemon's is in its unit. */
+const controlRoom = ['--min-semi-space-size=32', '--max-semi-space-size=32'];
 
 /** Writes the programs for this platform into `directory`, which must not exist; about five seconds. @throws {Error} of esbuild, or EEXIST. */
 export async function packageInto(directory: string): Promise<void> {
@@ -60,9 +62,15 @@ if (Number(process.versions.node.split('.')[0]) < ${nodeMajor}) {
   process.stderr.write(\`${refusal}\\n\`);
   process.exit(1);
 }
-import('../${program}');
+${name === 'starling' ? withRoom : ''}import('../${program}');
 `;
 }
+
+/** Options of the runtime can only be given when it starts: the process becomes one that has them. */
+const withRoom = `if (process.argv[2] === 'control' && process.execArgv.length === 0 && process.execve !== undefined) {
+  process.execve(process.execPath, [process.execPath, ...${JSON.stringify(controlRoom)}, ...process.argv.slice(1)], process.env);
+}
+`;
 
 /** The binary of this platform by its name, where the package looks around in its own folder when it starts. */
 const nativeDatabase: Plugin = {
