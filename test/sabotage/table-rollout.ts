@@ -9,7 +9,7 @@ const batchVerification = 'test/control/core/rollout/batch-verification.test.ts'
 const watch = 'test/control/core/rollout/watch.test.ts';
 const core = 'control/core/';
 /** A part of the simulation, since all of it takes long. */
-const rollout = { test: 'test/simulation/rollout.test.ts', name: 'seeds from (1|51|101|151)$' } as const;
+const rollout = { test: 'test/simulation/rollout.test.ts', name: 'seeds from (1|51|101|151|201|251)$' } as const;
 
 /** In the order of section 6. */
 export const rolloutSabotages: readonly Sabotage[] = [

@@ -42,6 +42,8 @@ class Shared extends MemoryJournal {
   #others = ['theirs'];
   override async append(batch: Append, expected: number): Promise<AppendResult> {
     const [name] = this.#others.splice(0, 1);
+    // As with a disk: what was decided is ahead by then.
+    await Promise.resolve();
     if (name !== undefined) await super.append({ actor: 'token:other', at: now(), events: [app(name)] }, this.head());
     return await super.append(batch, expected);
   }
