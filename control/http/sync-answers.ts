@@ -25,7 +25,7 @@ interface Kept {
   readonly compressed: Promise<Uint8Array> | undefined;
 }
 
-/** Orders kept made, the newest: one names up to five hundred targets, each of which is told all of it, and a deployment has so many under way. */
+/** Orders kept made, the newest: each target that one names is told all of it, and a decision makes up to twenty (core/effects.ts). */
 const ordersMax = 64;
 
 export class SyncAnswers {
