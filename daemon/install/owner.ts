@@ -23,7 +23,7 @@ export async function takeDirectory(disk: Disk, directory: string, processes: Pi
   for (const name of await disk.list(directory)) {
     const [, pid, startTime] = mark.exec(name) ?? [];
     const other = { pid: Number(pid), startTime: startTime ?? '' };
-    if (pid === undefined || other.pid === self.pid) continue;
+    if (pid === undefined || (other.pid === self.pid && other.startTime === self.startTime)) continue;
     if (processes.alive(other)) {
       await disk.remove(own);
       return other;

@@ -94,3 +94,9 @@ test('a daemon that stopped leaves nothing behind', async () => {
   await owned[Symbol.asyncDispose]();
   expect(await readdir(directory)).toEqual([]);
 });
+
+test('the mark of one that had our number before us goes: in a container every daemon has the same', async () => {
+  await writeFile(join(directory, 'owner.1.7'), '');
+  expect(await takeDirectory(systemDisk, directory, as(1, [1]))).toBeUndefined();
+  expect(await readdir(directory)).toEqual(['owner.1.100']);
+});
