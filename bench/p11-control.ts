@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { controlRoom } from '../control/bundle/package.ts';
 import { LocalFleet, localNames } from './local-fleet.ts';
 import { printRow } from './rows.ts';
 
@@ -23,7 +24,7 @@ const reportsOfEach = 5;
 /** USER_HZ, which is 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100;
 /** The room of control/bin/starling; and for those who look for where the control plane's time goes, options of its runtime such as `--cpu-prof --cpu-prof-dir=DIR`. */
-const controlRuntime = ['--min-semi-space-size=32', '--max-semi-space-size=32', ...(process.env['STARLING_P11_RUNTIME'] ?? '').split(' ').filter((option) => option !== '')];
+const controlRuntime = [...controlRoom, ...(process.env['STARLING_P11_RUNTIME'] ?? '').split(' ').filter((option) => option !== '')];
 
 interface Seen {
   readonly stage: string;

@@ -18,7 +18,7 @@ const nodeMajor = 24;
 /** Names on the search path, and what they start. */
 const commands = { starlingd: 'daemon/main.mjs', starling: 'control/main.mjs' } as const;
 /** Room for what is short-lived, in MiB: a control plane of ten thousand targets makes much of it. As in control/bin/starling; the daemon's is in its unit. */
-const controlRoom = ['--min-semi-space-size=32', '--max-semi-space-size=32'];
+export const controlRoom = ['--min-semi-space-size=32', '--max-semi-space-size=32'];
 
 /** Writes the programs for this platform into `directory`, which must not exist; about five seconds. @throws {Error} of esbuild, or EEXIST. */
 export async function packageInto(directory: string): Promise<void> {
