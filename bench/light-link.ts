@@ -5,9 +5,15 @@ import { connect, type Socket } from 'node:net';
 
 export interface Answered {
   readonly status: number;
-  readonly body: Buffer;
   readonly isCompressed: boolean;
+  /** The last bytes, {@link endBytes} of them where there are as many. */
+  readonly end: Buffer;
+  /** All of it, put together when somebody asks: of ten thousand rosters alike, of a megabyte each, nobody does but once. */
+  readonly body: () => Buffer;
 }
+
+/** The check sum and the length with which gzip ends. */
+export const endBytes = 8;
 
 interface Waiting {
   readonly resolve: (answer: Answered) => void;
@@ -70,8 +76,8 @@ export class LightLink {
     this.#length += part.length;
     if (this.#expected === Infinity) this.#readHead();
     if (this.#length < this.#expected) return;
-    const bytes = this.#bytes();
-    const answer = { status: Number(this.#head.slice(9, 12)), body: bytes.subarray(this.#headBytes, this.#expected), isCompressed: /content-encoding: gzip/i.test(this.#head) };
+    const [parts, from, to] = [this.#parts, this.#headBytes, this.#expected];
+    const answer = { status: Number(this.#head.slice(9, 12)), isCompressed: /content-encoding: gzip/i.test(this.#head), end: endOf(parts, Math.min(endBytes, to - from)), body: () => joined(parts).subarray(from, to) };
     if (/connection: close/i.test(this.#head)) this.#socket = undefined;
     this.#clear();
     const waiting = this.#waiting;
@@ -80,18 +86,13 @@ export class LightLink {
   }
 
   #readHead(): void {
-    const bytes = this.#bytes();
+    const bytes = joined(this.#parts);
+    this.#parts = [bytes];
     const end = bytes.indexOf(headEnd);
     if (end < 0) return;
     this.#head = bytes.toString('latin1', 0, end);
     this.#headBytes = end + headEnd.length;
     this.#expected = this.#headBytes + Number(/content-length: (\d+)/i.exec(this.#head)?.[1] ?? 0);
-  }
-
-  #bytes(): Buffer {
-    const bytes = this.#parts.length === 1 && this.#parts[0] !== undefined ? this.#parts[0] : Buffer.concat(this.#parts);
-    this.#parts = [bytes];
-    return bytes;
   }
 
   #clear(): void {
@@ -100,4 +101,15 @@ export class LightLink {
     this.#expected = Infinity;
     this.#head = '';
   }
+}
+
+function joined(parts: readonly Buffer[]): Buffer {
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+}
+
+/** The last `length` bytes; of a last part that is shorter, more parts are looked at. */
+function endOf(parts: readonly Buffer[], length: number): Buffer {
+  const last = parts.at(-1);
+  return last !== undefined && last.length >= length ? last.subarray(last.length - length) : joined(parts).subarray(-length);
 }

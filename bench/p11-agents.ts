@@ -4,7 +4,7 @@
 // ten thousand machines have ten thousand processors for it. As with starlingd, each has a connection of its own, manifests come with orders, and what is reported between
 // two polls rides with the next.
 
-import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, hash, randomBytes, sign } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { gunzipSync } from 'node:zlib';
 import { publicKeyFromRaw } from '@libp2p/crypto/keys';
@@ -15,7 +15,7 @@ import type { Order } from '../proto/statement.ts';
 import { enrolmentProof, parseJoinToken } from '../daemon/trust/enrolment.ts';
 import { keyIdOf, type Identity } from '../daemon/trust/identity.ts';
 import { createRequestSigner, type SignRequest } from '../daemon/trust/member-request.ts';
-import { LightLink } from './light-link.ts';
+import { LightLink, type Answered } from './light-link.ts';
 
 const [url = '', tokenText = '', countText = '0'] = process.argv.slice(2);
 const count = Number(countText);
@@ -25,11 +25,11 @@ const phases = { prefetch: ['downloading', 'verified'], activate: ['activating',
 
 /** Epochs of compressed rosters, by the check sum and length at their end. */
 const compressed = new Map<string, string>();
-function decompressed(bytes: Buffer): string {
-  const end = bytes.subarray(-8).toString('hex');
+function decompressed(answer: Answered): string {
+  const end = answer.end.toString('hex');
   const known = compressed.get(end);
   if (known !== undefined) return known;
-  const { roster, rosterChange, ...rest }: SyncReply = JSON.parse(gunzipSync(bytes).toString('latin1'));
+  const { roster, rosterChange, ...rest }: SyncReply = JSON.parse(gunzipSync(answer.body()).toString('latin1'));
   const epoch = roster === undefined ? rosterChange?.epoch : payload<{ epoch: number }>(roster).epoch;
   const text = JSON.stringify({ ...rest, rosterChange: { epoch } });
   compressed.set(end, text);
@@ -41,8 +41,7 @@ function identity(): Identity {
   const { d = '', x = '' } = privateKey.export({ format: 'jwk' });
   const raw = Buffer.from(x, 'base64url');
   const publicKey = raw.toString('hex');
-  const key = createPrivateKey(privateKey.export({ format: 'pem', type: 'pkcs8' }));
-  return { member: peerIdFromPublicKey(publicKeyFromRaw(raw)).toString(), seed: Buffer.from(d, 'base64url'), publicKey, keyId: keyIdOf(publicKey), sign: (bytes) => sign(null, bytes, key) };
+  return { member: peerIdFromPublicKey(publicKeyFromRaw(raw)).toString(), seed: Buffer.from(d, 'base64url'), publicKey, keyId: keyIdOf(publicKey), sign: (bytes) => sign(null, bytes, privateKey) };
 }
 
 /** What has happened in all agents, for the parent. */
@@ -114,14 +113,14 @@ class LightAgent {
   }
 
   async #call(method: string, path: string, body: string): Promise<string> {
-    const digest = createHash('sha256').update(body).digest('hex');
+    const digest = hash('sha256', body);
     return await this.#exchange(method, path, await this.#sign({ method, path, body: digest }), body);
   }
 
   async #exchange(method: string, path: string, authorization: string | undefined, body: string): Promise<string> {
     seen.requests += 1;
     const answer = await this.#link.exchange(method, path, authorization, body);
-    const text = answer.isCompressed ? decompressed(answer.body) : answer.body.toString('latin1');
+    const text = answer.isCompressed ? decompressed(answer) : answer.body().toString('latin1');
     if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${text}`);
     return text;
   }
@@ -174,12 +173,12 @@ function once<Value>(look: (text: string) => Value): (text: string) => Value {
   };
 }
 const orderOf = once((compact) => payload<Order>(compact));
-const digestOf = once((text) => createHash('sha256').update(Buffer.from(text, 'base64')).digest('hex'));
+const digestOf = once((text) => hash('sha256', Buffer.from(text, 'base64')));
 
 /** Everybody gets the same files: what is in them is read once. */
 const versions = new Map<string, number>();
 function versionOf(text: string): number {
-  const key = createHash('sha1').update(text).digest('base64');
+  const key = hash('sha1', text);
   const known = versions.get(key);
   if (known !== undefined) return known;
   const file: { signed: { version: number } } = JSON.parse(text);

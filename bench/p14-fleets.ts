@@ -1,6 +1,6 @@
 // P14: whole fleets in virtual time, the scheduler of daemon/core in every member: how long until the last one is whole, over the fluid bound; the copies that leave
 // the origin; how the loss grows with the fleet; and what the bad, the slow and the dying cost. `STARLING_P14_AGENTS`, `_SEEDS` and `_CASES` (numbers, from
-// cases.ts) choose other sizes, more seeds, fewer scenes; `_PIECES` another number of pieces than 256, for which the goal over the bound does not hold.
+// cases.ts) choose other sizes, more seeds, fewer scenes; `_PIECES` another number of pieces, for which the goal over the bound does not hold.
 
 import { cases, type Case } from './fleet/cases.ts';
 import { play, type Outcome } from './fleet/scenes.ts';
@@ -15,7 +15,12 @@ const numbers = (name: string, otherwise: readonly number[]): readonly number[] 
 const [seedsAsked] = numbers('STARLING_P14_SEEDS', []);
 const sizes = numbers('STARLING_P14_AGENTS', isFull ? [100, 1_000, 10_000] : [100, 1_000]);
 const chosen = numbers('STARLING_P14_CASES', isFull ? [...cases.keys()] : [0]);
-const [pieces = 256] = numbers('STARLING_P14_PIECES', []);
+const [piecesAsked] = numbers('STARLING_P14_PIECES', []);
+const piecesUsual = 256;
+/** Ten thousand fetch so many: what the last one loses is much the same number of pieces' times however many there are, and 256 take minutes more of a processor. */
+const piecesFew = 64;
+/** What the goal over the bound is for the usual number of pieces. */
+const lostGoal = 0.09 * piecesUsual;
 /**
  * Each doubling of a fleet puts one more hop between the origin and the last agent, and a piece takes its time for each. A loss that grows like that is a
  * logarithm of the fleet, the same for any number of pieces, whatever part of the bound it is.
@@ -31,17 +36,17 @@ function seedCount(one: Case, agents: number): number {
   return agents === wrongMax && one !== cases[0] ? 3 : 20;
 }
 
-function measure(one: Case, agents: number): readonly Run[] {
-  return Array.from({ length: seedCount(one, agents) }, (_, index) => {
+function measure(one: Case, agents: number, pieces: number, seeds = seedCount(one, agents)): readonly Run[] {
+  return Array.from({ length: seeds }, (_, index) => {
     const before = process.cpuUsage();
     const outcome = play({ agents, ...(one.scene.special === undefined ? { chunkCount: pieces } : {}), ...one.scene }, index + 1);
     const { user, system } = process.cpuUsage(before);
-    process.stderr.write(`${one.name}, ${agents} agents, seed ${index + 1}: ${(outcome.lastMs / 1000).toFixed(1)} s, ${outcome.unfinished.length} unfinished, digest ${outcome.digest.toString(16)}\n`);
+    process.stderr.write(`${one.name}, ${agents} agents, ${pieces} pieces, seed ${index + 1}: ${(outcome.lastMs / 1000).toFixed(1)} s, ${outcome.unfinished.length} unfinished, digest ${outcome.digest.toString(16)}\n`);
     return { ...outcome, cpuSeconds: (user + system) / 1e6 };
   });
 }
 
-function print(one: Case, agents: number, runs: readonly Run[], honest: readonly Run[] | undefined): void {
+function print(one: Case, agents: number, pieces: number, runs: readonly Run[], honest: readonly Run[] | undefined): void {
   const figure = (of: (run: Run, index: number) => number): number => median(runs.map(of));
   const sum = (of: (run: Run) => number): number => runs.reduce((total, run) => total + of(run), 0);
   const details = {
@@ -49,20 +54,22 @@ function print(one: Case, agents: number, runs: readonly Run[], honest: readonly
     worstSeed: Math.max(...runs.map(({ lastMs, boundMs }) => lastMs / boundMs)), messagesEach: figure(({ messages }) => messages), badStored: sum(({ badStored }) => badStored),
     unfinished: sum(({ unfinished }) => unfinished.length), cpuSeconds: figure(({ cpuSeconds }) => cpuSeconds), firstDigest: (runs[0]?.digest ?? 0).toString(16),
   };
-  const name = `${one.name}, ${agents} agents`;
+  const name = `${one.name}, ${agents} agents${pieces === piecesUsual ? '' : `, ${pieces} pieces`}`;
   const goal = (value: number | undefined): { goal?: number } => (value === undefined ? {} : { goal: value });
-  printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs, boundMs }) => lastMs / boundMs), unit: 'x bound', runs: runs.length, ...goal(pieces < 256 ? undefined : one.boundGoal), details });
+  printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs, boundMs }) => lastMs / boundMs), unit: 'x bound', runs: runs.length, ...goal(pieces < piecesUsual ? undefined : one.boundGoal), details });
+  if (one === cases[0]) printRow({ row: 'P14', case: `${name}: lost`, figure: lostPieceTimes(runs, pieces), unit: 'piece times', runs: runs.length, goal: lostGoal });
   printRow({ row: 'P14', case: `${name}: origin`, figure: figure(({ originCopies }) => originCopies), unit: 'copies', runs: runs.length, ...goal(one.originGoal) });
   if (one.honestGoal === undefined || honest === undefined) return;
   printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs }, index) => lastMs / (honest[index]?.lastMs ?? Number.NaN)), unit: 'x honest', runs: runs.length, goal: one.honestGoal });
 }
 
 /** What the last agent loses on the bound, in the time that one piece takes. */
-function lostPieceTimes(runs: readonly Run[]): number {
+function lostPieceTimes(runs: readonly Run[], pieces: number): number {
   return median(runs.map(({ lastMs, boundMs }) => (lastMs / boundMs - 1) * pieces));
 }
 
-function printGrowth(bySize: ReadonlyMap<number, number>): void {
+/** `bySize`: what the last one loses in fleets of these sizes. */
+function printGrowth(pieces: number, bySize: ReadonlyMap<number, number>): void {
   const [smallest, largest] = [Math.min(...bySize.keys()), Math.max(...bySize.keys())];
   if (bySize.size < 2) return;
   const figure = ((bySize.get(largest) ?? Number.NaN) - (bySize.get(smallest) ?? Number.NaN)) / Math.log2(largest / smallest);
@@ -70,18 +77,22 @@ function printGrowth(bySize: ReadonlyMap<number, number>): void {
   printRow({ row: 'P14', case: `honest, ${smallest} to ${largest} agents, ${pieces} pieces: growth`, figure, unit: 'piece times a doubling', runs: seedsAsked ?? 1, goal: growthGoal, details });
 }
 
-const lost = new Map<number, number>();
+const lost = { usual: new Map<number, number>(), few: new Map<number, number>() };
 for (const agents of sizes) {
+  const pieces = piecesAsked ?? (agents > wrongMax ? piecesFew : piecesUsual);
   let honest: readonly Run[] | undefined;
   for (const index of chosen) {
     const one = cases[index];
     if (one === undefined || (index > 0 && agents > wrongMax)) continue;
-    const runs = measure(one, agents);
+    const runs = measure(one, agents, pieces);
     if (index === 0) {
       honest = runs;
-      lost.set(agents, lostPieceTimes(runs));
+      lost[pieces === piecesFew ? 'few' : 'usual'].set(agents, lostPieceTimes(runs, pieces));
     }
-    print(one, agents, runs, honest);
+    print(one, agents, pieces, runs, honest);
   }
 }
-printGrowth(lost);
+const [honestCase] = cases;
+if (lost.few.size === 1 && honestCase !== undefined) for (const agents of lost.usual.keys()) lost.few.set(agents, lostPieceTimes(measure(honestCase, agents, piecesFew, 1), piecesFew));
+printGrowth(piecesAsked ?? piecesUsual, lost.usual);
+printGrowth(piecesFew, lost.few);

@@ -23,10 +23,10 @@ import { createInstalledTrees } from '../daemon/content/installed.ts';
 import { createMemoryStore } from '../daemon/content/memory.ts';
 import { materialize } from '../daemon/content/materialize.ts';
 import type { Logger } from '../daemon/log.ts';
-import { makeBulkCertificate } from '../daemon/swarm/bulk-certificate.ts';
-import { createSwarm } from '../daemon/swarm/exchange.ts';
-import { openLibp2pNetwork } from '../daemon/swarm/libp2p.ts';
-import { libp2pOptions } from '../daemon/swarm/libp2p-options.ts';
+import { makeBulkCertificate } from '../daemon/swarm/bulk/certificate.ts';
+import { createSwarm } from '../daemon/swarm/exchange/exchange.ts';
+import { openLibp2pNetwork } from '../daemon/swarm/libp2p/libp2p.ts';
+import { libp2pOptions } from '../daemon/swarm/libp2p/options.ts';
 import type { Swarm, SwarmMetrics, Topic } from '../daemon/swarm/swarm.ts';
 
 type Json = Readonly<Record<string, unknown>>;

@@ -1,7 +1,5 @@
 // Time, handed in: the one place on this floor that reads the system's clocks and sets timers.
 
-import { setTimeout as sleep } from 'node:timers/promises';
-
 /** Wall clock for signed instants, monotonic clock for durations, and waiting. Milliseconds. */
 export interface Clock {
   /** Since 1970. May jump. */
@@ -16,6 +14,19 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   wait: async (ms, { signal }) => {
-    await sleep(ms, undefined, { signal });
+    signal.throwIfAborted();
+    // By hand: timers/promises makes an error with a stack for each wait that is cut short, and there are thousands a second when a fleet joins.
+    await new Promise<void>((resolve) => {
+      const cut = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        signal.removeEventListener('abort', cut);
+        resolve();
+      }, ms);
+      signal.addEventListener('abort', cut, { once: true });
+    });
+    signal.throwIfAborted();
   },
 };

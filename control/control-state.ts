@@ -29,7 +29,7 @@ export async function openState({ journal, dataDir, now, runtime, log }: StatePa
   const snapshots = keepSnapshots({
     projection,
     entryAt: async (seq) => (await journal.read(seq - 1, 1))[0],
-    save: async (entry, state) => await saveSnapshot(file, program, entry, state),
+    save: async (entry, state) => await saveSnapshot(file, { program, entry }, state),
     saved,
     log,
   });

@@ -1,5 +1,6 @@
 // The control plane, put together: read from the top, this is what it is made of and in which order it starts and stops.
 
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
@@ -26,6 +27,7 @@ import { IdempotencyKeys } from './http/idempotency.ts';
 import { createServer } from './http/server.ts';
 import type { Journal } from './journal/journal.ts';
 import { openLevelJournal } from './journal/level.ts';
+import { ControlError } from './errors.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { systemRandom } from './random.ts';
@@ -87,6 +89,16 @@ export async function startControl(config: ControlConfig, dependencies: ControlD
 }
 
 /** Starts each part and puts on `stack` how to stop it: stopping goes backwards. */
+/** A daemon's directory is no control plane's: the keys and the backups of the two are kept by different people. @throws {ControlError} CONFIG_INVALID. */
+async function refuseDaemons(dataDir: string): Promise<void> {
+  const [daemon, own] = await Promise.all([exists(join(dataDir, 'membership.json')), exists(join(dataDir, 'journal'))]);
+  if (daemon && !own) throw new ControlError('CONFIG_INVALID', `${dataDir} is the data directory of a daemon (starlingd), which has joined a fleet from there: name another with --data-dir`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(() => true, () => false);
+}
+
 async function compose(config: ControlConfig, dependencies: ControlDependencies, stack: AsyncDisposableStack): Promise<Omit<Control, 'close'>> {
   const { log, clock = systemClock, random = systemRandom, version = '0.1.0', nodeVersion = 'unknown', openJournal = openLevelJournal } = dependencies;
   const now = (): number => clock.now();
@@ -98,6 +110,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   const registry = new Registry();
   const presence = new Presence(now);
   const metrics = createMetrics(registry, { version, nodeVersion }, () => readings);
+  await refuseDaemons(config.dataDir);
   const journal = measured(await openJournal(join(config.dataDir, 'journal')), metrics, clock);
   stack.defer(async () => await journal.close());
   const repository = await openRepository({ dataDir: config.dataDir, org: config.org, now, log: log.child({ component: 'trust' }) });

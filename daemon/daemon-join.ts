@@ -1,7 +1,7 @@
 // Becoming a member: `starlingd join`. The trust root is fetched and compared with the pin in the token before anything else is said;
 // the certificate that comes back is kept for `starlingd run`.
 
-import { mkdir } from 'node:fs/promises';
+import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -44,6 +44,11 @@ export async function writeMembership(dataDir: string, membership: Membership): 
   await replaceFile(membershipFile(dataDir), `${JSON.stringify(membership)}\n`);
 }
 
+/** Whether a control plane keeps its state there: a daemon beside it would mix its keys with those that sign for the fleet. */
+async function isControlPlanes(dataDir: string): Promise<boolean> {
+  return await access(join(dataDir, 'journal')).then(() => true, () => false);
+}
+
 interface JoinDeps {
   readonly clock: Clock;
   readonly attributes: Readonly<Record<string, string>>;
@@ -69,6 +74,7 @@ export async function joinFleet(config: Config, url: string, tokenText: string, 
   } catch (cause) {
     throw new DaemonError('STORAGE_FAILED', `cannot make the data directory ${config.dataDir}: ${cause instanceof Error ? cause.message : String(cause)}; name another with --data-dir, or run as a user who may write there`, { cause });
   }
+  if (await isControlPlanes(config.dataDir)) throw new DaemonError('CONFIG_INVALID', `${config.dataDir} is the data directory of a control plane; name another with --data-dir or in the configuration`);
   const link = createEnrolmentLink(url);
   const trust = await openTrust({ dataDir: config.dataDir, pin: token.root, now: () => clock.now() });
   if (!trust.isPinned()) await trust.pinRoot(await link.root({ signal }));

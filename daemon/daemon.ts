@@ -111,6 +111,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps, { signal }: 
       roles: config.roles,
       version: deps.version,
       controlPlane: membership.url,
+      controlPlaneTrouble: heard.trouble,
       freshness: trust.freshness(),
       addresses: swarm.addresses(),
       neighbours: swarm.neighbours(),
@@ -133,6 +134,8 @@ export async function startDaemon(config: Config, deps: DaemonDeps, { signal }: 
 /** What the daemon has heard since it started: until then it is not ready. */
 interface Heard {
   metadata: boolean;
+  /** Why the control plane does not answer, and since when; absent while it does. */
+  trouble?: { readonly since: string; readonly message: string } | undefined;
 }
 
 interface ConversationParts extends RoleDeps {
@@ -170,6 +173,9 @@ function conversation({ link, trust, clock, metrics, log, random, swarm, library
     onMetadata: () => {
       parts.heard.metadata = true;
       seed?.refresh();
+    },
+    onAnswer: (trouble) => {
+      parts.heard.trouble = trouble === undefined ? undefined : { since: parts.heard.trouble?.since ?? new Date(clock.now()).toISOString(), message: trouble.message };
     },
     onOrder: async (order) => await agent?.orders.accept(order),
   };

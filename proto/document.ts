@@ -5,13 +5,12 @@ import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { isMap, isScalar, LineCounter, parseDocument as parseYaml, type Document } from 'yaml';
 import { ProtocolError } from './errors.ts';
+import { nearest } from './nearest.ts';
 
 /** Problems shown at once: a file that has more is not read to its end anyway. */
 const problemsMax = 20;
 /** Times that one anchor may be repeated. */
 const aliasesMax = 100;
-/** Letters by which a mistyped key may differ from the one that is suggested. */
-const typoDistanceMax = 2;
 
 interface Problem {
   readonly path: readonly string[];
@@ -78,24 +77,50 @@ interface ValidationError {
 }
 
 function describe(errors: readonly ValidationError[], schema: TSchema): Problem[] {
+  const unknown = errors.flatMap((error) => (error.keyword === 'additionalProperties' ? listOf(error.params, 'additionalProperties').map((key) => ({ at: error.instancePath, key, known: propertiesAt(schema, pathOf(error)) })) : []));
+  // A key that was mistyped is not missing as well.
+  const mistyped = new Set(unknown.map(({ at: where, key, known }) => `${where} ${nearest(key, known)}`));
+  const words = new Map<string, string[]>();
+  for (const error of errors) if (error.keyword === 'const' && 'allowedValue' in error.params) words.set(error.instancePath, [...(words.get(error.instancePath) ?? []), String(error.params.allowedValue)]);
   return errors.flatMap((error) => {
-    // Of an unknown key the validator speaks twice; this is the half that says nothing.
-    if (error.keyword === 'boolean') return [];
-    const path = error.instancePath.split('/').slice(1);
+    const path = pathOf(error);
     const where = path.length === 0 ? 'the document' : `'${path.join('.')}'`;
-    if (error.keyword === 'additionalProperties' && 'additionalProperties' in error.params && Array.isArray(error.params.additionalProperties)) {
-      const known = propertiesAt(schema, path);
-      return error.params.additionalProperties.map(String).map((key) => ({ path: [...path, key], message: `unknown key '${key}'${suggestion(key, known)}` }));
+    switch (error.keyword) {
+      // Of an unknown key the validator speaks twice; this is the half that says nothing.
+      case 'boolean':
+        return [];
+      case 'additionalProperties':
+        return unknown.filter(({ at: there }) => there === error.instancePath).map(({ key, known }) => ({ path: [...path, key], message: `unknown key '${key}'${suggestion(key, known)}` }));
+      case 'required':
+        return listOf(error.params, 'requiredProperties').filter((key) => !mistyped.has(`${error.instancePath} ${key}`)).map((key) => ({ path, message: path.length === 0 ? `'${key}' is missing` : `'${key}' is missing in ${where}` }));
+      case 'enum':
+        return [{ path, message: `${where} must be one of ${listOf(error.params, 'allowedValues').join(', ')}` }];
+      case 'const':
+        return [{ path, message: `${where} must be ${oneOf(words.get(error.instancePath) ?? [])}` }];
+      case 'anyOf':
+        // Where the forms differ in a word, that word is what is wrong.
+        return [...words.keys()].some((one) => one === error.instancePath || one.startsWith(`${error.instancePath}/`)) ? [] : [{ path, message: `${where} has none of the forms that it may have` }];
+      default:
+        return [{ path, message: `${where} ${error.message}` }];
     }
-    if (error.keyword === 'enum' && 'allowedValues' in error.params && Array.isArray(error.params.allowedValues)) {
-      return [{ path, message: `${where} must be one of ${error.params.allowedValues.map(String).join(', ')}` }];
-    }
-    return [{ path, message: `${where} ${error.message}` }];
   });
 }
 
+function pathOf({ instancePath }: ValidationError): readonly string[] {
+  return instancePath.split('/').slice(1);
+}
+
+function listOf(params: object, name: string): readonly string[] {
+  const list: unknown = Object.entries(params).find(([key]) => key === name)?.[1];
+  return Array.isArray(list) ? list.map(String) : [];
+}
+
+function oneOf(words: readonly string[]): string {
+  return words.length === 1 ? `'${words[0] ?? ''}'` : `one of ${[...new Set(words)].join(', ')}`;
+}
+
 /** Keys that the schema knows at a path; through unions, all of their branches'. */
-function propertiesAt(schema: unknown, path: readonly string[]): string[] {
+function propertiesAt(schema: unknown, path: readonly string[]): readonly string[] {
   if (typeof schema !== 'object' || schema === null) return [];
   if ('anyOf' in schema && Array.isArray(schema.anyOf)) return schema.anyOf.flatMap((branch: unknown) => propertiesAt(branch, path));
   const [head, ...rest] = path;
@@ -111,21 +136,7 @@ function propertiesAt(schema: unknown, path: readonly string[]): string[] {
 }
 
 function suggestion(key: string, known: readonly string[]): string {
-  const near = known.map((candidate) => ({ candidate, distance: distance(key.toLowerCase(), candidate.toLowerCase()) })).toSorted((a, b) => a.distance - b.distance)[0];
-  if (near !== undefined && near.distance <= typoDistanceMax) return `; did you mean '${near.candidate}'?`;
+  const meant = nearest(key, known);
+  if (meant !== undefined) return `; did you mean '${meant}'?`;
   return known.length === 0 ? '' : `; known are ${known.join(', ')}`;
-}
-
-/** Levenshtein's distance. */
-function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, substitution));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }

@@ -102,6 +102,8 @@ export const limits = {
   transferFeedersMax: 8,
   /** How long a sync may wait for news before it answers empty-handed. */
   syncWaitMs: 60_000,
+  /** Of whom nothing is heard for so long people are told: a poll is open nearly always, and whoever was cut off tries again within seconds. */
+  unheardMs: 20_000,
   /** How long a worker may wait for work: below what any request may take. */
   workWaitMsMax: 20_000,
   pageItemsMax: 500,

@@ -90,7 +90,7 @@ export function brokenPathRule(path: string): string | undefined {
 
 function brokenTargetRule(path: string, target: string): string | undefined {
   if (target === '') return 'has an empty target';
-  if (target.startsWith('/')) return 'points to an absolute path; the target must be relative';
+  if (target.startsWith('/')) return 'points to an absolute path; write its target relative to where it is';
   if (drivePrefix.test(target)) return 'points to a drive; the target must be relative';
   const broken = brokenTextRule(target, limits.symlinkTargetBytesMax);
   if (broken !== undefined) return `has a target that ${broken}`;
@@ -104,7 +104,7 @@ function brokenTargetRule(path: string, target: string): string | undefined {
     // Where the name is a link itself, such as one to the root, the disk goes back from where that leads.
     if (isNamed) return "goes back with '..' after a name; write the target without the detour";
     depth -= 1;
-    if (depth < 0) return 'points outside the tree';
+    if (depth < 0) return 'points outside the tree; let it point to something in it';
   }
   return undefined;
 }

@@ -5,14 +5,15 @@ import { createBitmap, fullBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import { mix32 } from '../../daemon/core/hash.ts';
 import { createSchedule } from '../../daemon/core/schedule.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent, TopicInfo } from '../../daemon/core/swarm-events.ts';
-import { linksOf, rosterOf, type FleetOptions, type Node, type Upload } from './hosts.ts';
+import { indexOf, linksOf, rosterOf, type FleetOptions, type Node, type Upload } from './hosts.ts';
 import { Lines } from './lines.ts';
 import { EventQueue } from './queue.ts';
 import { seeded } from './random.ts';
 
 type Words = readonly { readonly to: number; readonly message: ScheduledMessage }[];
 
-const kinds = { words: 0, chunk: 1, served: 2, ready: 3, uplink: 4, tick: 5, want: 6, die: 7, gone: 8 } as const;
+/** `sent` is `uplink` and `served` in one: most requests are served when the last of them has left the line. */
+const kinds = { words: 0, chunk: 1, served: 2, ready: 3, uplink: 4, tick: 5, want: 6, die: 7, gone: 8, sent: 9 } as const;
 const topic = 1;
 /** What the network holds of a transfer that its receiver's line does not take yet. */
 const bufferBytes = 256 * 1024;
@@ -24,7 +25,6 @@ export class Fleet {
   readonly #lines: Lines;
   readonly #random: () => number;
   readonly #queue = new EventQueue<Words | Upload>();
-  readonly #byMember: ReadonlyMap<string, number>;
   readonly #left: Bitmap;
   #allArrivedAt = 0;
   #waitedFor = 0;
@@ -41,12 +41,11 @@ export class Fleet {
     this.#left = createBitmap(chunkCount);
     this.#info = { revision: String(seed).padStart(64, '0'), blob: 'tree', chunkCount, lengthOf: () => chunkBytes, environments: ['prod'] };
     this.#lines = new Lines(options);
-    this.#byMember = new Map(hosts.map(({ member }, index) => [member, index]));
     const roster = rosterOf(hosts);
     const infos = hosts.map(({ member, origin }): PeerInfo => ({ member, origin, environments: origin ? [] : ['prod'] }));
     const agents = infos.filter(({ origin }) => !origin);
     const zones = new Map(roster.members.map(({ member, zone }) => [member, zone]));
-    const links = linksOf(hosts, roster, this.#byMember);
+    const links = linksOf(hosts, roster);
     this.nodes = hosts.map((host, index): Node => ({
       index, host, neighbours: links[index] ?? [], sending: [], isSending: false, isAlive: true, tickAt: Number.POSITIVE_INFINITY, doneAt: undefined,
       schedule: createSchedule({ self: infos[index] ?? { member: host.member, origin: host.origin, environments: [] }, random: seeded(seed * 65_537 + index) }),
@@ -105,9 +104,15 @@ export class Fleet {
       case kinds.uplink:
         node.isSending = false;
         return this.#send(node);
+      case kinds.sent:
+        node.isSending = false;
+        this.#send(node);
+        return this.#tell(node, { kind: 'served', upload: what, absent: [] });
       case kinds.tick:
         if (node.tickAt !== this.now) return;
         node.tickAt = Number.POSITIVE_INFINITY;
+        // What it was for may have been done with something else since.
+        if ((node.schedule.wakeAt() ?? Number.POSITIVE_INFINITY) > this.now) return this.#wake(node);
         return this.#tell(node, { kind: 'tick' });
       case kinds.want:
         this.#share(node);
@@ -133,12 +138,18 @@ export class Fleet {
     if (sender === undefined) return;
     const good = sender.host.behaviour !== 'corrupt' && sender.host.behaviour !== 'tainted';
     const bytes = this.#options.chunkBytes;
-    this.#tell(node, { kind: 'chunk', member: sender.host.member, topic: value.topic, request: value.request, ordinal, bytes, good }, good);
+    // As a daemon does with what comes in one turn: its disk takes no time here.
+    this.#perform(node, node.schedule.take({ kind: 'chunk', member: sender.host.member, topic: value.topic, request: value.request, ordinal, bytes, good }, this.now), good);
+    this.#perform(node, node.schedule.settle(this.now), good);
+    this.#wake(node);
   }
 
-  #tell(node: Node, event: ScheduleEvent, good = true): void {
-    const effects = node.schedule.step(event, this.now);
-    if (effects.length > 0) this.#perform(node, effects, good);
+  #tell(node: Node, event: ScheduleEvent): void {
+    this.#perform(node, node.schedule.step(event, this.now), true);
+    this.#wake(node);
+  }
+
+  #wake(node: Node): void {
     const at = node.schedule.wakeAt();
     if (at === undefined || at >= node.tickAt) return;
     node.tickAt = Math.max(at, this.now);
@@ -146,6 +157,7 @@ export class Fleet {
   }
 
   #perform(node: Node, effects: readonly Effect[], good: boolean): void {
+    if (effects.length === 0) return;
     const near: { to: number; message: ScheduledMessage }[] = [];
     const far: { to: number; message: ScheduledMessage }[] = [];
     for (const effect of effects) {
@@ -155,7 +167,7 @@ export class Fleet {
           if (message === undefined) break;
           node.messages += 1;
           this.said[message.kind] = (this.said[message.kind] ?? 0) + 1;
-          const to = this.#byMember.get(effect.member) ?? -1;
+          const to = indexOf(effect.member);
           (this.#lines.isCrossing(node.index, to) ? far : near).push({ to, message });
           break;
         }
@@ -167,7 +179,7 @@ export class Fleet {
           break;
         case 'store':
           if (!good) node.badStored += 1;
-          this.#tell(node, { kind: 'stored', topic, ordinal: effect.ordinal, bytes: this.#options.chunkBytes, kept: true });
+          this.#perform(node, node.schedule.take({ kind: 'stored', topic, ordinal: effect.ordinal, bytes: this.#options.chunkBytes, kept: true }, this.now), true);
           break;
         case 'done':
           this.#done(node);
@@ -179,7 +191,7 @@ export class Fleet {
           node.wastedBytes += effect.bytes;
           break;
         case 'close':
-          this.#close(node, this.#byMember.get(effect.member) ?? -1);
+          this.#close(node, indexOf(effect.member));
           break;
         case 'strike':
         case 'banned':
@@ -198,7 +210,7 @@ export class Fleet {
   }
 
   #serve(node: Node, { upload, member, topic: theirs, request, ordinals }: Extract<Effect, { kind: 'serve' }>): void {
-    const to = this.#byMember.get(member) ?? -1;
+    const to = indexOf(member);
     if (node.host.behaviour === 'silent') return this.#queue.push(this.now, kinds.served, node.index, upload);
     node.sending.push({ id: upload, from: node.index, to, topic: theirs, request, ordinals, next: 0 });
     this.#send(node);
@@ -216,14 +228,15 @@ export class Fleet {
     const { sentAt, arrivesAt } = this.#lines;
     this.#queue.push(arrivesAt, kinds.chunk, to, ordinal, upload);
     node.isSending = true;
-    this.#queue.push(sentAt, kinds.uplink, node.index);
     node.sentBytes += chunkBytes;
     upload.next += 1;
     const down = this.nodes[to]?.host.down ?? 1;
     const readyAt = Math.max(sentAt, arrivesAt - this.#lines.latencyMs(node.index, to) - bufferBytes / down);
-    if (upload.next === upload.ordinals.length) this.#queue.push(readyAt, kinds.served, node.index, upload.id);
-    else if (readyAt > sentAt) this.#queue.push(readyAt, kinds.ready, node.index, 0, upload);
-    else node.sending.push(upload);
+    const isLast = upload.next === upload.ordinals.length;
+    const mustWait = readyAt > sentAt;
+    this.#queue.push(sentAt, isLast && !mustWait ? kinds.sent : kinds.uplink, node.index, upload.id);
+    if (mustWait) this.#queue.push(readyAt, isLast ? kinds.served : kinds.ready, node.index, upload.id, upload);
+    else if (!isLast) node.sending.push(upload);
     if (node.host.origin) this.#leaves(ordinal);
   }
 
@@ -235,7 +248,7 @@ export class Fleet {
   }
 
   #count(node: Node, from: string, bytes: number): void {
-    const sender = this.#byMember.get(from) ?? -1;
+    const sender = indexOf(from);
     if (this.nodes[sender]?.host.origin === true) node.originBytes += bytes;
     if (this.#lines.isCrossing(sender, node.index)) node.crossBytes += bytes;
   }

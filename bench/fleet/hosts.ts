@@ -74,6 +74,19 @@ export interface Node {
   badStored: number;
 }
 
+/** How the host at a place is called. */
+export function memberAt(index: number): string {
+  return index === 0 ? 'origin' : `agent-${index - 1}`;
+}
+
+/** The place of a member: read from its name, since a table of ten thousand costs more than the event that asks. */
+export function indexOf(member: string): number {
+  if (member === 'origin') return 0;
+  let index = 0;
+  for (let at = 'agent-'.length; at < member.length; at += 1) index = 10 * index + member.charCodeAt(at) - 48;
+  return index + 1;
+}
+
 /** The roster of these hosts, each in its zone, all agents in one environment. */
 export function rosterOf(hosts: readonly Host[]): Roster {
   const members = hosts.map(({ member, origin, zone }) => ({ member, addresses: [], roles: [origin ? ('seed' as const) : ('agent' as const)], environments: origin ? [] : ['prod'], zone: `zone-${zone}` }));
@@ -81,12 +94,12 @@ export function rosterOf(hosts: readonly Host[]): Roster {
 }
 
 /** The connections that there are, both ways: an agent calls on origins, which name no agents. */
-export function linksOf(hosts: readonly Host[], roster: Roster, byMember: ReadonlyMap<string, number>): readonly (readonly number[])[] {
+export function linksOf(hosts: readonly Host[], roster: Roster): readonly (readonly number[])[] {
   const graph = createGraph(roster);
   const links = hosts.map(() => new Set<number>());
   hosts.forEach(({ member }, index) => {
     for (const neighbour of graph(member)) {
-      const other = byMember.get(neighbour) ?? -1;
+      const other = indexOf(neighbour);
       links[index]?.add(other);
       links[other]?.add(index);
     }

@@ -22,6 +22,7 @@ export class Lines {
   sentAt = 0;
   arrivesAt = 0;
   readonly #options: LinesOptions;
+  readonly #zones: Int32Array;
   readonly #upFreeAt: Float64Array;
   readonly #downFreeAt: Float64Array;
   readonly #outFreeAt: Float64Array;
@@ -29,6 +30,7 @@ export class Lines {
 
   constructor(options: LinesOptions) {
     this.#options = options;
+    this.#zones = Int32Array.from(options.hosts, ({ zone }) => zone);
     const zones = 1 + Math.max(0, ...options.hosts.map(({ zone }) => zone));
     this.#upFreeAt = new Float64Array(options.hosts.length);
     this.#downFreeAt = new Float64Array(options.hosts.length);
@@ -37,7 +39,7 @@ export class Lines {
   }
 
   isCrossing(from: number, to: number): boolean {
-    return this.#options.hosts[from]?.zone !== this.#options.hosts[to]?.zone;
+    return this.#zones[from] !== this.#zones[to];
   }
 
   latencyMs(from: number, to: number): number {

@@ -2,7 +2,7 @@
 // are, 40 Mbit/s for each agent's sending; twice that for receiving and for the origin, as in the tables of the literature.
 
 import { Fleet } from './fleet.ts';
-import type { Behaviour, FleetOptions, Host, Node } from './hosts.ts';
+import { memberAt, type Behaviour, type FleetOptions, type Host, type Node } from './hosts.ts';
 import { seeded } from './random.ts';
 
 export interface Scene {
@@ -74,7 +74,7 @@ export function fleetOf(scene: Scene, seed: number): FleetOptions {
   const { chunkCount = 256, chunkBytes = 256 * 1024, latencyMs = 1, zones = 1 } = scene;
   const down = scene.down ?? 2 * up;
   const bytes = chunkCount * chunkBytes;
-  const origin: Host = { member: 'origin', origin: true, zone: 0, up: scene.originUp ?? 2 * up, down, behaviour: 'honest', holds: 'all', excused: true };
+  const origin: Host = { member: memberAt(0), origin: true, zone: 0, up: scene.originUp ?? 2 * up, down, behaviour: 'honest', holds: 'all', excused: true };
   const agents = Array.from({ length: scene.agents }, (_, index): Host => {
     const { bad, slow, dying = 0, idle = 0 } = scene;
     const draw = random();
@@ -87,7 +87,7 @@ export function fleetOf(scene: Scene, seed: number): FleetOptions {
     const wantsAt = random() * 20;
     const special = scene.special?.(index, random);
     return {
-      member: `agent-${index}`, origin: false, zone: index % zones, up: isSlow ? up * slow.rate : behaviour === 'dawdling' ? up * dawdlingRate : up, down, behaviour, excused: isBad,
+      member: memberAt(index + 1), origin: false, zone: index % zones, up: isSlow ? up * slow.rate : behaviour === 'dawdling' ? up * dawdlingRate : up, down, behaviour, excused: isBad,
       holds: special?.holds ?? 'none',
       ...(isIdle ? {} : { wantsAt: special?.wantsAt ?? wantsAt }),
       ...(diesAt === undefined ? {} : { diesAt }),

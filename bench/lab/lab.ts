@@ -47,7 +47,7 @@ export interface Lab extends AsyncDisposable {
 /** What is missing to build a lab, in a sentence; nothing when it can be built. */
 export async function labMissing(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'network namespaces need root: run it as root';
-  for (const [command, debian] of [['ip', 'iproute2'], ['tc', 'iproute2'], ['ethtool', 'ethtool'], ['nft', 'nftables']] as const) {
+  for (const [command, debian] of [['ip', 'iproute2'], ['tc', 'iproute2'], ['ethtool', 'ethtool'], ['nft', 'nftables'], ['sysctl', 'procps']] as const) {
     try {
       await run('sh', ['-c', `command -v ${command}`]);
     } catch {

@@ -38,10 +38,17 @@ import { exitCodeOf, exitMeanings, messageOf, type ExitCode } from './exit.ts';
 import { errorText, formats } from './text/terminal.ts';
 import type { World } from './world.ts';
 
-/** What holds things back, and what people say to them. */
-const governance = [
-  registerApproval, registerApprove, registerOverride, registerCompliance, registerLock, registerHold, registerPin, registerFreeze, registerWindow, registerAutomation, registerEdge, registerRevision,
-] as const;
+type Register = (program: Command, world: World, setExit: (code: ExitCode) => void) => void;
+
+/** Every command, under the heading that `--help` gives it: what is looked for first comes first. */
+const groups: readonly (readonly [heading: string, commands: readonly Register[]])[] = [
+  ['See:', [registerStatus, registerExplain, registerTargets, registerTarget, registerSwarm, registerChanges, registerTrace, registerEvents, registerDoctor, registerUi]],
+  ['Release:', [registerPush, registerPromote, registerPromotion, registerRollback, registerDeployment, registerRevision, registerArtifact]],
+  ['Let go, or hold:', [registerApproval, registerApprove, registerHold, registerLock, registerPin, registerFreeze, registerWindow, registerAutomation, registerEdge, registerOverride, registerCompliance]],
+  ['Arrange:', [registerApp, registerEnvironment, registerPipeline, registerApply, registerValidate, registerDiff, registerWorkflow, registerBuild, registerNotify]],
+  ['Account for it:', [registerAudit, registerDecisions]],
+  ['Run, and get in:', [registerControl, registerConfig, registerWorker, registerDemo, registerToken, registerLogin, registerContext, registerCompletion]],
+];
 
 /** Every command with its options; `setExit` is for those that end well with another code than 0. */
 export function createProgram(world: World, setExit: (code: ExitCode) => void): Command {
@@ -65,42 +72,11 @@ export function createProgram(world: World, setExit: (code: ExitCode) => void): 
     })
     .addHelpText('after', () => exitCodesHelp())
     .exitOverride();
-  registerControl(program, world);
-  registerConfig(program, world);
-  registerDoctor(program, world, setExit);
-  registerUi(program, world);
-  registerPush(program, world);
-  registerPromote(program, world, setExit);
-  registerPromotion(program, world);
-  registerRollback(program, world);
-  registerStatus(program, world);
-  registerTargets(program, world);
-  registerTarget(program, world);
-  registerDeployment(program, world);
-  registerExplain(program, world, setExit);
-  for (const register of governance) register(program, world);
-  registerArtifact(program, world, setExit);
-  registerSwarm(program, world);
-  registerWorkflow(program, world, setExit);
-  registerBuild(program, world, setExit);
-  registerWorker(program, world);
-  registerEvents(program, world);
-  registerNotify(program, world);
-  registerAudit(program, world);
-  registerChanges(program, world);
-  registerTrace(program, world);
-  registerDecisions(program, world, setExit);
-  registerApp(program, world);
-  registerEnvironment(program, world);
-  registerPipeline(program, world);
-  registerApply(program, world);
-  registerValidate(program, world);
-  registerDiff(program, world, setExit);
-  registerToken(program, world);
-  registerLogin(program, world);
-  registerContext(program, world);
-  registerDemo(program, world);
-  registerCompletion(program, world);
+  for (const [heading, commands] of groups) {
+    program.commandsGroup(heading);
+    for (const register of commands) register(program, world, setExit);
+  }
+  program.helpCommand('help [command]', 'how a command is called');
   return program;
 }
 
@@ -112,12 +88,25 @@ export async function runCommandLine(world: World): Promise<ExitCode> {
     await program.parseAsync([...world.arguments], { from: 'user' });
     return exit;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      if (!error.code.startsWith('commander.help')) world.stderr.write(usageOf(program, world.arguments));
+      return 2;
+    }
     // Whatever broke while it was interrupted broke because of that.
     const shown = world.signal.aborted ? world.signal.reason : error;
     report(world, shown, program.opts<{ debug?: boolean }>().debug ?? false);
     return exitCodeOf(shown);
   }
+}
+
+/** How the command that was meant is called, for whoever called it otherwise. */
+function usageOf(program: Command, words: readonly string[]): string {
+  let meant = program;
+  for (const word of words) meant = meant.commands.find((one) => one.name() === word) ?? meant;
+  if (meant === program) return '`starling --help` lists the commands\n';
+  const usage = meant.createHelp().commandUsage(meant);
+  return `usage: ${usage}; \`${usage.replace(/ [[<(].*$/, '')} --help\` says more\n`;
 }
 
 function report({ stderr }: World, error: unknown, debug: boolean): void {

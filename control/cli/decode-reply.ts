@@ -24,7 +24,7 @@ export function decodeReply<Id extends OperationId>(id: Id, text: string, origin
   const cleaned = Clean(schema, structuredClone(value));
   if (!validator.Check(cleaned)) {
     const [first] = validator.Errors(cleaned);
-    throw new ControlError('FAILED', `${origin} answered ${operations[id].path} in another form than version 1 of the API: ${first === undefined ? 'unknown' : `'${first.instancePath || '/'}' ${first.message}`}; is this program as new as the control plane?`);
+    throw new ControlError('FAILED', `${origin} answered ${operations[id].path} in another form than version 1 of the API: ${first === undefined ? 'unknown' : `'${first.instancePath || '/'}' ${first.message}`}; is this the URL of a control plane, not of a daemon, and is this program as new?`);
   }
   return value as ReplyOf<Id>;
 }

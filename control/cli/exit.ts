@@ -90,6 +90,7 @@ const listsOf: ReadonlyMap<string, string> = new Map([
   ['pipeline', 'pipeline list'],
   ['promotion', 'promotion list'],
   ['request', 'approval list'],
+  ['revision', 'revision list APP'],
   ['request for approval', 'approval list'],
   ['target', 'targets'],
   ['token', 'token list'],

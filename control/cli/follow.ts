@@ -103,7 +103,9 @@ export function requireSuccess({ promotion, deployment }: Seen): void {
   const failures = (deployment?.targets ?? []).filter(({ code, detail }) => code !== undefined || detail !== undefined).slice(0, failuresMax).map(failureLine);
   const lines = (head: string): string => [`${head}${why === undefined ? '' : `: ${why}`}`, ...failures].join('\n');
   if (deployment?.phase === 'rolled-back') {
-    throw new ControlError('ROLLED_BACK', lines(`${what} was rolled back${backText(promotion, deployment)}`));
+    // A reason that says where it went back to says it once.
+    const told = why?.startsWith('rolled back to ') === true;
+    throw new ControlError('ROLLED_BACK', told ? [`${what} was ${why}`, ...failures].join('\n') : lines(`${what} was rolled back${backText(promotion, deployment)}`));
   }
   if (promotion.phase === 'superseded') throw new ControlError('CONFLICT', lines(`${what} was superseded by a newer promotion`));
   throw new ControlError('FAILED', lines(`${what} ${deployment?.phase === 'rollback-failed' ? 'failed, and so did its rollback' : promotion.phase === 'succeeded' ? `is not on every late target: ${deployment?.phase}` : promotion.phase}`));

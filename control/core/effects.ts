@@ -28,8 +28,8 @@ export type Effect =
 
 /** Targets that one order names. Each of them is told all of it: 100 ids of 52 characters are 7.5 KiB in compact form, and one signature more costs less than to send 500 ids to 500. */
 export const orderTargetsMax = 100;
-/** Orders asked for at a time: two thousand targets take some 30 ms to decide, to sign and to fold, in which nobody else is answered. */
-export const ordersTogetherMax = 20;
+/** Orders asked for at a time: a thousand targets take some 15 ms to decide, to sign and to fold, in which nobody else is answered. */
+export const ordersTogetherMax = 10;
 
 /** The fact that a role was published. */
 export function rolePublished(environment: string, version: number, revisions: Readonly<Record<string, Digest>>): Event {

@@ -3,8 +3,9 @@
 
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Static, TSchema } from 'typebox';
+import { nearest } from '../../proto/nearest.ts';
 import type { FileProblem } from './problem.ts';
-import { nearest, shown } from './problem.ts';
+import { shown } from './problem.ts';
 import type { Path, SourceDocument } from './source.ts';
 
 /** Problems of one document that are named; the rest are seen once these are gone. */
@@ -27,13 +28,21 @@ export function shapeOf<Value>(document: SourceDocument, validator: ValidateFunc
   const { value } = document;
   if (validator(value)) return { kind: 'fits', value };
   const all = validator.errors ?? [];
-  const told = withoutAlternatives(all);
+  const told = withoutMistyped(withoutAlternatives(all));
   // What is of the wrong type is wrong in every other way too.
   const seen = new Set<string>();
   const problems = told
     .map((deviation) => describe(document, deviation))
     .filter(({ line, column, message }) => !seen.has(`${line}:${column}:${message}`) && seen.add(`${line}:${column}:${message}`));
   return { kind: 'differs', problems: problems.slice(0, problemsMax) };
+}
+
+/** A key that was mistyped is not missing as well: of the two, what was written is named. */
+function withoutMistyped(all: readonly ErrorObject[]): readonly ErrorObject[] {
+  const meant = new Set(
+    all.flatMap(({ keyword, instancePath, params, parentSchema }) => (keyword === 'additionalProperties' ? [`${instancePath} ${nearest(String(within(params, ['additionalProperty'])), keysOf(within(parentSchema, ['properties'])))}`] : [])),
+  );
+  return all.filter(({ keyword, instancePath, params }) => keyword !== 'required' || !meant.has(`${instancePath} ${String(within(params, ['missingProperty']))}`));
 }
 
 /** One alternative of several need not fit. What is said is what would have; where only one has the form at hand, how that differs. */

@@ -1,7 +1,7 @@
 // Nonces for enrolment: each is good once and for a minute. They carry their own proof of origin, so that asking for
 // many of them fills nothing; what is remembered is only those that a valid enrolment used.
 
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { ControlError } from '../errors.ts';
 import type { RandomBytes } from '../random.ts';
 
@@ -12,12 +12,12 @@ export const usedNoncesMax = 20_000;
 
 export class Nonces {
   readonly #used = new Map<string, number>();
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
   readonly #random: RandomBytes;
   readonly #now: () => number;
 
   constructor(random: RandomBytes, now: () => number) {
-    this.#key = random(32);
+    this.#key = createSecretKey(random(32));
     this.#random = random;
     this.#now = now;
   }

@@ -44,9 +44,14 @@ export class Polls {
     signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** Members that wait, and have waited since that moment, in monotonic milliseconds. */
-  *members(since = Infinity): Iterable<string> {
-    for (const [member, { openedAt }] of this.#open) if (openedAt <= since) yield member;
+  /** Members that wait. */
+  members(): Iterable<string> {
+    return this.#open.keys();
+  }
+
+  /** Whether a member waits, and has since that moment, in monotonic milliseconds. */
+  hasWaited(member: string, since: number): boolean {
+    return (this.#open.get(member)?.openedAt ?? Infinity) <= since;
   }
 
   open(member: string): Poll {

@@ -37,7 +37,7 @@ export interface SyncOptions {
  * with a group and not within one. Where the thread is too busy for that pace, each of its turns rouses one group.
  */
 const rousedTogether = 32;
-const rousedEveryMs = 7;
+const rousedEveryMs = 3;
 /** After a role was published its agents are told this much later: mostly an order follows, which wakes them at once, and both then come in one answer. */
 const roleAfterMs = 500;
 /** A member whose address flaps is written down once in this time. */
@@ -81,9 +81,11 @@ export class Conversations {
     this.#stop();
   }
 
-  async sync(id: string, request: SyncRequest, { signal }: { readonly signal: AbortSignal }): Promise<SyncReply> {
+  async sync(claimed: string, request: SyncRequest, { signal }: { readonly signal: AbortSignal }): Promise<SyncReply> {
     const { presence, facts, clock } = this.#options;
-    const member = memberOf(facts.state(), id);
+    const member = memberOf(facts.state(), claimed);
+    // The very text that the state has, and not an equal one of this request: maps of ten thousand find it at once, and one is kept where there were many.
+    const id = member.member;
     const until = clock.monotonic() + request.waitMs;
     const away = clock.now() - (presence.seenAt(id) ?? 0) > awayMs;
     presence.heard(id, request);
@@ -195,11 +197,10 @@ export class Conversations {
 
   /** Seeds and proxies at once; agents only when no order has woken them by then. */
   #wakeEnvironment(state: State, environment: string): void {
-    const isAgentOnly = (id: string): boolean => state.members.get(id)?.roles.every((role) => role === 'agent') !== false;
-    this.#rouse([...this.#polls.members()].filter((id) => !isAgentOnly(id)));
+    this.#rouse([...this.#polls.members()].filter((id) => state.members.get(id)?.roles.some((role) => role !== 'agent')));
     const { clock, signal, facts } = this.#options;
     const publishedAt = clock.monotonic();
-    const rest = (): void => this.#rouse([...this.#polls.members(publishedAt)].filter((id) => isAgentOnly(id) && facts.state().members.get(id)?.environments.includes(environment) === true));
+    const rest = (): void => this.#rouse((facts.state().agents.get(environment) ?? []).filter((id) => this.#polls.hasWaited(id, publishedAt)));
     void clock.wait(roleAfterMs, { signal }).then(rest, () => undefined);
   }
 

@@ -140,9 +140,11 @@ class Bodies {
   }
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 function parsed(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(utf8.decode(bytes));
   } catch (cause) {
     throw new ControlError('INVALID_REQUEST', 'the body is not JSON', { cause });
   }

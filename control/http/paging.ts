@@ -18,34 +18,34 @@ export function pageByKey<Item>(items: readonly Item[], keyOf: (item: Item) => s
 }
 
 /** What items are put in order by: a name, and of those with the same name an id. No name has a space in it, or anything before that. */
-export interface NamedKey {
-  readonly name: string;
-  readonly id: string;
+export interface NamedKey<Item> {
+  readonly name: (item: Item) => string;
+  readonly id: (item: Item) => string;
 }
 
 /**
- * The same of items in any order, by {@link NamedKey}, which must be unique: finds those of the page without putting the others in order, which for ten thousand takes
- * longer than all the rest, and without making a key of each, which takes as long again.
+ * The same of the `wanted` ones of items in any order, by {@link NamedKey}, which must be unique: finds those of the page without putting the others in order, which for
+ * ten thousand takes longer than all the rest, and without making a key of each or asking whether it is wanted, which takes as long again.
  */
-export function pageOf<Item>(items: Iterable<Item>, nameOf: (item: Item) => NamedKey, { cursor, limit = pageItemsDefault }: PageQuery): Page<Item> {
+export function pageOf<Item>(items: Iterable<Item>, by: NamedKey<Item>, { cursor, limit = pageItemsDefault }: PageQuery, wanted: (item: Item) => boolean = () => true): Page<Item> {
   const after = cursor === undefined ? undefined : decode(cursor);
   // One more than the page, so as to know whether there is another; in order.
   const first: { readonly key: string; readonly name: string; readonly item: Item }[] = [];
   let lastName: string | undefined;
   for (const item of items) {
-    const named = nameOf(item);
-    if (lastName !== undefined && named.name > lastName) continue;
-    const key = keyOf(named);
+    const name = by.name(item);
+    if ((lastName !== undefined && name > lastName) || !wanted(item)) continue;
+    const key = keyOf(item, by);
     if (after !== undefined && key <= after) continue;
-    first.splice(placeOf(key, first), 0, { key, name: named.name, item });
+    first.splice(placeOf(key, first), 0, { key, name, item });
     if (first.length > limit + 1) first.pop();
     if (first.length > limit) lastName = first.at(-1)?.name;
   }
-  return cut(first.map(({ item }) => item), (item) => keyOf(nameOf(item)), 0, limit);
+  return cut(first.map(({ item }) => item), (item) => keyOf(item, by), 0, limit);
 }
 
-function keyOf({ name, id }: NamedKey): string {
-  return `${name} ${id}`;
+function keyOf<Item>(item: Item, { name, id }: NamedKey<Item>): string {
+  return `${name(item)} ${id(item)}`;
 }
 
 /** Where a key belongs among keys in ascending order. */

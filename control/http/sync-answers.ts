@@ -25,15 +25,15 @@ interface Kept {
   readonly compressed: Promise<Uint8Array> | undefined;
 }
 
-/** Orders kept made, the newest: each target that one names is told all of it, and a decision makes up to twenty (core/effects.ts). */
+/** Orders kept made, the newest: each target that one names is told all of it, and a decision makes up to ten (core/effects.ts). */
 const ordersMax = 64;
 
 export class SyncAnswers {
   /** By what tells one roster from another, the text or the change itself, oldest first. */
   readonly #kept = new Map<unknown, Kept>();
   readonly #orders = new Map<string, Uint8Array>();
-  /** Whole answers that bring one order, by that, with what else was in the last of them. */
-  readonly #whole = new Map<string, { readonly rest: string; readonly bytes: Uint8Array }>();
+  /** Whole answers that bring orders, by the last of these: the last answer with it. */
+  readonly #whole = new Map<string, { readonly answer: SyncReply; readonly bytes: Uint8Array }>();
 
   /** `accepted` is the request's Accept-Encoding. */
   async encode(answer: SyncReply, accepted: string | string[] | undefined): Promise<EncodedAnswer> {
@@ -44,15 +44,14 @@ export class SyncAnswers {
     return { bytes: await compressed, encoding: 'gzip' };
   }
 
-  /** Targets of one order are told the same with it, mostly: those bytes are put together once. */
-  #withOrders({ orders, ...others }: SyncReply): Uint8Array {
-    const rest = text({ orders: [], ...others });
-    const [order] = orders;
-    if (orders.length > 1 || order === undefined) return this.#joined(orders, rest);
-    const kept = this.#whole.get(order);
-    if (kept?.rest === rest) return kept.bytes;
-    const bytes = this.#joined(orders, rest);
-    this.#whole.set(order, { rest, bytes });
+  /** Targets of the same orders are told the same with them, mostly: those bytes are put together, and looked at, once. */
+  #withOrders(answer: SyncReply): Uint8Array {
+    const { orders, ...others } = answer;
+    const last = orders.at(-1) ?? '';
+    const kept = this.#whole.get(last);
+    if (kept !== undefined && isSameAnswer(kept.answer, answer)) return kept.bytes;
+    const bytes = this.#joined(orders, text({ orders: [], ...others }));
+    this.#whole.set(last, { answer, bytes });
     dropOldest(this.#whole, ordersMax);
     return bytes;
   }
@@ -95,6 +94,16 @@ function dropOldest(map: Map<unknown, unknown>, max: number): void {
 function commonIn({ roster, rosterChange, orders, metadata, certificate, pollAfterMs }: SyncReply): unknown {
   if (orders.length > 0 || certificate !== undefined || pollAfterMs !== 0 || Object.keys(metadata).length > 0) return undefined;
   return roster ?? rosterChange;
+}
+
+/** Whether both say the same in the same texts. What is made for one member, a certificate, is never the same. */
+function isSameAnswer(a: SyncReply, b: SyncReply): boolean {
+  if (a.pollAfterMs !== b.pollAfterMs || a.roster !== b.roster || a.rosterChange !== b.rosterChange || a.certificate !== b.certificate) return false;
+  return isSameList(a.orders, b.orders) && isSameList(a.manifests ?? [], b.manifests ?? []) && isSameList(Object.entries(a.metadata).flat(), Object.entries(b.metadata).flat());
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one, index) => one === b[index]);
 }
 
 function encoded(answer: SyncReply): Uint8Array {

@@ -6,6 +6,7 @@ import { Compile } from 'typebox/compile';
 import Type, { type TSchema } from 'typebox';
 import type { FastifySchemaCompiler } from 'fastify';
 import type { FastifySerializerCompiler } from 'fastify/types/schema.js';
+import { patternsInWords } from '../../proto/api/schema.ts';
 import type { InvalidPart } from './problems.ts';
 
 /** Problems of one request that are named; a body with more is not read by anybody. */
@@ -72,6 +73,9 @@ function describe(error: ValidationError): readonly { readonly pointer: string; 
   if (error.keyword === 'enum' && 'allowedValues' in params && Array.isArray(params.allowedValues)) {
     return [{ pointer: instancePath, detail: `must be one of ${params.allowedValues.map(String).join(', ')}` }];
   }
+  // What a name may be, rather than the expression that says so.
+  const rule = error.keyword === 'pattern' && 'pattern' in params ? patternsInWords.get(params.pattern) : undefined;
+  if (rule !== undefined) return [{ pointer: instancePath, detail: `must be ${rule}` }];
   return [{ pointer: instancePath, detail: error.message }];
 }
 

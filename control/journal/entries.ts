@@ -15,14 +15,16 @@ export interface JournalEnd {
 /** Before the first entry. */
 export const emptyEnd: JournalEnd = { seq: 0 };
 
-/** The entries that an append makes after `end`, each with its place in the hash chain. */
-export function numbered({ actor, at, events }: Append, end: JournalEnd): readonly Chained[] {
-  let prevHash = end.hash ?? genesisHash;
-  return events.map((event, index) => {
-    const made = chained({ seq: end.seq + 1 + index, at, actor, event }, prevHash, sha256);
+/** Adds to `to` the entries that an append makes after `end`, each with its place in the hash chain. The end that they make. */
+export function number(to: Chained[], { actor, at, events }: Append, end: JournalEnd): JournalEnd {
+  let { seq, hash: prevHash = genesisHash } = end;
+  for (const event of events) {
+    seq += 1;
+    const made = chained({ seq, at, actor, event }, prevHash, sha256);
     prevHash = made.entry.hash ?? genesisHash;
-    return made;
-  });
+    to.push(made);
+  }
+  return events.length === 0 ? end : { seq, hash: prevHash };
 }
 
 /** The end that these entries make; `before` when there are none. */

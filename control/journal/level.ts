@@ -6,11 +6,11 @@ import { Level } from 'level';
 import type { Chained } from '../../proto/audit-chain.ts';
 import type { JournalEntry } from '../../proto/events.ts';
 import { ControlError } from '../errors.ts';
-import { emptyEnd, endOf, Followers, keyOf, numbered } from './entries.ts';
+import { emptyEnd, endOf, Followers, keyOf, number } from './entries.ts';
 import type { JournalEnd } from './entries.ts';
 import type { Append, AppendResult, Journal } from './journal.ts';
 import { portions } from './reading.ts';
-import { entriesIn, openRecord, recordsOf } from './records.ts';
+import { openRecord, recordsOf } from './records.ts';
 
 type Operation = { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array } | { readonly type: 'del'; readonly key: Uint8Array };
 
@@ -76,13 +76,12 @@ function reasonOf(error: unknown): string {
   return causes(error).at(-1)?.message ?? String(error);
 }
 
-/** The newest entry. Whether every other is there and whole is found out when they are read, which a start does with all of them: to look twice would double it. */
+/** The newest entry. Whether another is there and whole is found out when it is read: a start reads those behind the snapshot, `audit verify` all. */
 async function endIn(database: Database, directory: string): Promise<JournalEnd> {
   try {
     const [newest] = await database.values({ reverse: true, limit: 1 }).all();
     if (newest === undefined) return emptyEnd;
-    const record = openRecord(newest);
-    return endOf(entriesIn(record, record.first - 1, Infinity), emptyEnd);
+    return endOf(openRecord(newest).entries, emptyEnd);
   } catch (cause) {
     if (cause instanceof ControlError) throw cause;
     throw new ControlError('STORAGE_FAILED', `the end of the journal in '${directory}' cannot be read: ${reasonOf(cause)}`, { cause });
@@ -177,9 +176,7 @@ class LevelJournal implements Journal {
     let end = this.#end;
     for (const waiting of group) {
       if (waiting.expected === end.seq) {
-        const made = numbered(waiting.batch, end);
-        all.push(...made);
-        end = endOf(made.slice(-1).map(({ entry }) => entry), end);
+        end = number(all, waiting.batch, end);
         accepted.push({ waiting, head: end.seq });
       } else conflicts.push(waiting);
     }

@@ -1,8 +1,9 @@
 // The journal in memory: for tests, and for whoever wants a control plane that forgets.
 
+import type { Chained } from '../../proto/audit-chain.ts';
 import type { JournalEntry } from '../../proto/events.ts';
 import { ControlError } from '../errors.ts';
-import { emptyEnd, endOf, Followers, numbered } from './entries.ts';
+import { emptyEnd, endOf, Followers, number } from './entries.ts';
 import type { Append, AppendResult, Journal } from './journal.ts';
 
 /** Entries in a portion of a scan. */
@@ -22,7 +23,9 @@ export class MemoryJournal implements Journal {
     this.#assertOpen();
     if (expected !== this.head()) return { kind: 'conflict', head: this.head() };
     // Entries are copied, as a disk would: a caller who changes its event later must not change history.
-    const entries = structuredClone(numbered(batch, endOf(this.#entries.slice(-1), emptyEnd)).map(({ entry }) => entry));
+    const made: Chained[] = [];
+    number(made, batch, endOf(this.#entries.slice(-1), emptyEnd));
+    const entries = structuredClone(made.map(({ entry }) => entry));
     this.#entries.push(...entries);
     this.#followers.tell(entries);
     return { kind: 'appended', head: this.head() };

@@ -4,7 +4,7 @@ import type { Level } from 'level';
 import type { JournalEntry } from '../../proto/events.ts';
 import { ControlError } from '../errors.ts';
 import { keyOf } from './entries.ts';
-import { entriesIn, openRecord } from './records.ts';
+import { openRecord } from './records.ts';
 
 /** Bytes that one trip to the disk brings: at 16 KiB, as it comes, a start waits for the disk more than it works. */
 const tripBytes = 1 << 20;
@@ -38,10 +38,10 @@ export async function* portions(database: Pick<Level<Uint8Array, Uint8Array>, 'v
       coming?.catch(() => undefined);
       const found: JournalEntry[] = [];
       for (const value of values) {
-        const record = openRecord(value, reached + 1);
-        if (record.first > reached + 1) throw missing(reached + 1, record.first);
-        found.push(...entriesIn(record, reached, to));
-        reached = record.first + record.lines.length - 1;
+        const { first, entries } = openRecord(value, reached + 1);
+        if (first > reached + 1) throw missing(reached + 1, first);
+        found.push(...entries.slice(reached + 1 - first, to + 1 - first));
+        reached = first + entries.length - 1;
         if (reached >= to) break;
       }
       yield found;

@@ -42,30 +42,24 @@ function encoded(text: string): Uint8Array {
   return value;
 }
 
-/** The lines of a record that is whole, and the number of the first. */
+/** The entries of a record that is whole, and the number of the first. */
 export interface OpenedRecord {
   readonly first: number;
-  readonly lines: readonly string[];
+  readonly entries: readonly JournalEntry[];
 }
 
 /** @throws {ControlError} STORAGE_FAILED when the value is not what was written; `about`: the entry that is looked for. */
 export function openRecord(value: Uint8Array, about?: number): OpenedRecord {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
   if (!isWhole(bytes)) throw unreadable(about);
-  const lines = bytes.toString('utf8', checksumBytes).split('\n');
-  const first = Number(/^\{"seq":(\d{1,15}),/.exec(lines[0] ?? '')?.[1]);
-  if (Number.isNaN(first)) throw unreadable(about);
-  return { first, lines };
-}
-
-/** The entries of a record above `after`, up to `to`. @throws {ControlError} STORAGE_FAILED when one has another number than its place. */
-export function entriesIn({ first, lines }: OpenedRecord, after: number, to: number): readonly JournalEntry[] {
-  const from = Math.max(0, after + 1 - first);
-  return lines.slice(from, to + 1 - first).map((line, index) => {
-    const entry: JournalEntry = JSON.parse(line);
-    if (entry.seq !== first + from + index) throw unreadable(first + from + index);
-    return entry;
+  // All lines at once: they are alike, and reading one after the other took a sixth more. No JSON text has a line's end in it.
+  const entries: readonly JournalEntry[] = JSON.parse(`[${bytes.toString('utf8', checksumBytes).replaceAll('\n', ',')}]`);
+  const [first] = entries;
+  if (first === undefined) throw unreadable(about);
+  entries.forEach(({ seq }, index) => {
+    if (seq !== first.seq + index) throw unreadable(first.seq + index);
   });
+  return { first: first.seq, entries };
 }
 
 function isWhole(bytes: Buffer): boolean {

@@ -76,9 +76,9 @@ interface Ahead {
 export async function openProjection(journal: Journal, now: () => number, from: State = initialState()): Promise<Projection> {
   let state = from;
   while (state.head < journal.head()) {
-    let gathered: readonly JournalEntry[] = [];
+    let gathered: JournalEntry[] = [];
     for await (const entries of journal.scan(state.head)) {
-      gathered = [...gathered, ...entries];
+      gathered.push(...entries);
       if (gathered.length < foldEntries) continue;
       state = evolveAll(state, gathered);
       gathered = [];

@@ -47,8 +47,8 @@ const roundsMax = 10_000;
  * A decision over ten thousand targets takes milliseconds, and each of their reports asks for one: before the next there is a pause of so many times the last
  * one's, so that deciding leaves most of the thread to those who report. With hundreds of targets there is none.
  */
-const pauseTimes = 10;
-const pauseMsMin = 16;
+const pauseTimes = 20;
+const pauseMsMin = 32;
 const pauseMsMax = 500;
 
 /** The loop, not yet running. */

@@ -5,7 +5,7 @@ import type { State } from '../core/model/model.ts';
 import type { Logger } from '../log.ts';
 import type { Projection } from './projection.ts';
 
-/** Facts between two snapshots while it runs: what a start folds in about a second. To write down the state of some thousand targets stops everything for some tenths of one (P13 says how long it takes in all). */
+/** Facts between two snapshots while it runs: what a start folds in about a second. */
 const everyEntries = 250_000;
 /** Facts that are worth one at a stop: fewer are folded before anybody notices. */
 const worthEntries = 20_000;

@@ -1,7 +1,7 @@
 // The proof that a machine sends to become a member, checked: it knows the token's secret and holds the key that it names.
 // Whether the token is still good, and whether the nonce is ours and new, is checked by the caller.
 
-import { createHmac, timingSafeEqual, verify } from 'node:crypto';
+import { createHmac, createSecretKey, timingSafeEqual, verify } from 'node:crypto';
 import { publicKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPublicKey } from '@libp2p/peer-id';
 import { canonicalize } from 'json-canonicalize';
@@ -22,7 +22,7 @@ export function enrolmentTranscript(request: EnrolRequest): string {
  */
 export function verifyEnrolment(request: EnrolRequest, secretDigest: Digest): void {
   const transcript = Buffer.from(enrolmentTranscript(request));
-  const expected = createHmac('sha256', Buffer.from(secretDigest, 'hex')).update(transcript).digest();
+  const expected = createHmac('sha256', createSecretKey(secretDigest, 'hex')).update(transcript).digest();
   const found = Buffer.from(request.mac, 'hex');
   if (found.length !== expected.length || !timingSafeEqual(found, expected)) {
     throw new ControlError('UNAUTHENTICATED', 'the join token is not valid: ask for a new one with `starling token create --join`');

@@ -4,11 +4,12 @@
 import { verify, type KeyObject } from 'node:crypto';
 
 /**
- * Verifications given to the pool at once. The journal writes on the same four threads: what waits for them is some milliseconds of verifications, not as many as
- * there are requests. With fewer the threads would rest until the loop, busy with other things, has the next ones for them. The others wait here in their order;
- * there is one for each open request at most.
+ * Verifications given to the pool at once, and so how many requests a turn of the loop goes on with. When there is news for thousands, thousands of reports come
+ * back: with half as many of those in a turn as there are members told in one (control/fleet/sync.ts), the last one has its news when half of the reports are in, not
+ * when all are, and nobody waits long for an answer. With fewer the threads would rest until the loop has the next ones for them. The journal writes on the same four
+ * threads: what waits for them is a millisecond of verifications. The others wait here in their order; there is one for each open request at most.
  */
-export const verifiedTogether = 128;
+export const verifiedTogether = 16;
 
 /** Whether `signature` is that of `key` over `bytes`. */
 export type VerifySoon = (key: KeyObject, bytes: Uint8Array, signature: Uint8Array) => Promise<boolean>;

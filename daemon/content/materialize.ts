@@ -80,9 +80,9 @@ class Release implements ReleaseBuild {
     await makeDirectories(this.#directory, this.#tree, this.#spend);
     for (const leftover of leftovers) await this.#takeUp(leftover);
     if (previous !== undefined) await this.#takeUnchanged(unchanged, createReuse(previous, links, this.#spend));
-    await this.#makeEmptyFiles();
     // A chunk that is in one file of the release may be lacking in another.
-    await this.#fill(async (_, ordinal) => await this.#read(ordinal));
+    if (this.#made.includes(1)) await this.#fill(async (_, ordinal) => await this.#read(ordinal));
+    await this.#makeEmptyFiles();
     await this.#fill(async (id) => await local.get(id, { signal }), local);
     await this.#directories.settle((position) => this.#made[position] === 0);
   }
@@ -170,7 +170,7 @@ class Release implements ReleaseBuild {
     const needed = Math.ceil(bytesToWrite(this.#tree, leftovers, linked) * spareFactor);
     const { bavail, bsize } = await statfs(dirname(this.#directory));
     if (bavail * bsize >= needed) return;
-    throw new DaemonError('NO_SPACE', `${this.#directory} needs ${needed} bytes and its disk has ${bavail * bsize} free; free some space and try again`);
+    throw new DaemonError('NO_SPACE', `${this.#directory} needs ${(needed / 1e6).toFixed(1)} MB and its disk has ${((bavail * bsize) / 1e6).toFixed(1)} MB free; free some space and try again`);
   }
 
   /** Hashes what an earlier attempt left of a file, chunk by chunk. */

@@ -105,8 +105,11 @@ function list(root: string, directory: string, problems: Problems): { readonly n
 
 function look(root: string, path: string, isFile: boolean, problems: Problems): Found | undefined {
   const absolute = `${root}/${path}`;
+  let advice = 'rename it, or leave it out';
   try {
     checkPath(path);
+    // From here on what a link points to may be wrong, and its name is not.
+    advice = 'or leave it out';
     if (isFile) return { kind: 'file', path, absolute };
     const stats = lstatSync(absolute);
     if (stats.isDirectory()) return { kind: 'directory', path, mode: (stats.mode & modeMask) | 0o700 };
@@ -120,7 +123,7 @@ function look(root: string, path: string, isFile: boolean, problems: Problems): 
   } catch (cause) {
     // That there are too many problems is no problem of this path.
     if (cause instanceof DaemonError) throw cause;
-    if (cause instanceof ProtocolError) problems.add('INVALID_PATH', `${cause.message}; rename it, or leave it out`);
+    if (cause instanceof ProtocolError) problems.add('INVALID_PATH', `${cause.message}; ${advice}`);
     else if (cause instanceof TypeError) problems.add('INVALID_PATH', `${quoted(path)} points to a name that is not UTF-8; make it anew, or leave it out`);
     else {
       const { code, message } = readFailure(path, cause);

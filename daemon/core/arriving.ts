@@ -3,7 +3,7 @@
 import type { AbsentMessage, BusyMessage, ElsewhereMessage, OrdinalRange } from '../../proto/exchange.ts';
 import { arriveChunk, endFetch, releaseChunk, storeChunk, viewLoses } from './fetching.ts';
 import { closeRequest, countIncome, isReliable, learnLatency, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from './peers.ts';
-import { tauMs } from './requesting.ts';
+import { tauMs } from './overdue.ts';
 import { swarmBounds } from './swarm-bounds.ts';
 import type { ScheduleEvent } from './swarm-events.ts';
 import { isLarge, type Peer, type Request, type SwarmState, type TopicState } from './swarm-state.ts';
@@ -151,10 +151,10 @@ export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMes
     const isAmongBad = topic.viewList.filter(({ peer: other }) => !isReliable(state, other, topic)).length >= swarmBounds.badNeighbours;
     const tau = inVain ? 0 : tauMs(state, fetch);
     for (const ordinal of request.remaining) {
-      const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
-      if (piece === undefined) continue;
-      piece.turnAfter = state.now + tau / (isNear || !isAmongBad ? 1 : swarmBounds.unseenPart);
-      if (request.desperate) piece.originAfter = state.now + tau / (isNear ? 1 : swarmBounds.unseenPart);
+      const piece = fetch.table.pieceOf(ordinal);
+      if (piece === -1) continue;
+      fetch.table.turnAfter[piece] = state.now + tau / (isNear || !isAmongBad ? 1 : swarmBounds.unseenPart);
+      if (request.desperate) fetch.table.originAfter[piece] = state.now + tau / (isNear ? 1 : swarmBounds.unseenPart);
     }
   }
   closeRequest(state, peer, request);

@@ -14,6 +14,8 @@ export interface Fetch {
   readonly claims: Uint8Array;
   /** Pieces stored whole. */
   piecesDone: number;
+  /** Whether a neighbour was not asked for what it has of a piece, since it has not all that is free of it. */
+  hasParts: boolean;
   /** Since when nothing could be asked for by the rules. */
   idleSince: number | undefined;
   /** It has been so for tau. */

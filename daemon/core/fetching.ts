@@ -55,6 +55,7 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     open: missing.length,
     claims: new Uint8Array(topic.info.chunkCount),
     piecesDone: 0,
+    hasParts: false,
     idleSince: undefined,
     isStarving: false,
     hasStarved: false,
@@ -64,7 +65,7 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     hasCaught: false,
     expectedUntil: state.now + swarmBounds.expectedMs,
     ownBlocks: new Uint8Array(0),
-    ownPieces: createPieceSet(table.pieces.length),
+    ownPieces: createPieceSet(table.count),
     ownersStale: true,
     importers: [],
     bordersOpen: 0,
@@ -110,17 +111,14 @@ export function viewGains(state: SwarmState, topic: TopicState, view: View, rang
     for (let ordinal = from; ordinal < to; ordinal += 1) {
       if (!held.set(ordinal)) continue;
       isNew = true;
-      if (fetch !== undefined) offer(fetch, view, ordinal);
+      if (fetch !== undefined && offer(fetch, view, ordinal)) wake(view);
       if (holders === undefined) continue;
       const count = (holders[ordinal] ?? 0) + 1;
       holders[ordinal] = count;
       if (count === 2) credit(state, topic, ordinal);
     }
   }
-  if (isNew) {
-    view.newsAt = state.now;
-    wake(view);
-  }
+  if (isNew) view.newsAt = state.now;
   return isNew;
 }
 
@@ -197,10 +195,11 @@ export function storeChunk(fetch: Fetch, ordinal: number): boolean {
   if (fetch.table.state[ordinal] !== chunkState.arrived) return false;
   fetch.table.state[ordinal] = chunkState.held;
   fetch.left -= 1;
-  const piece = fetch.table.pieces[fetch.table.pieceOf(ordinal)];
-  if (piece === undefined) return false;
-  piece.left -= 1;
-  if (piece.left > 0) return false;
+  const { table } = fetch;
+  const piece = table.pieceOf(ordinal);
+  const left = (table.leftChunks[piece] ?? 0) - 1;
+  table.leftChunks[piece] = left;
+  if (left > 0) return false;
   fetch.piecesDone += 1;
   return true;
 }
@@ -213,26 +212,31 @@ export function isMissing(fetch: Fetch | undefined, ordinal: number): boolean {
 
 function changeOpen(fetch: Fetch, ordinal: number, change: 1 | -1): void {
   fetch.open += change;
-  const index = fetch.table.pieceOf(ordinal);
-  const piece = fetch.table.pieces[index];
-  if (piece === undefined) return;
-  piece.open += change;
-  if (piece.open === (change === 1 ? 1 : 0)) putPiece(fetch.table.open, index, change === 1);
+  const { table } = fetch;
+  const piece = table.pieceOf(ordinal);
+  const chunks = (table.openChunks[piece] ?? 0) + change;
+  table.openChunks[piece] = chunks;
+  if (chunks === (change === 1 ? 1 : 0)) putPiece(table.open, piece, change === 1);
 }
 
-/** A neighbour has something of a piece that we lack. */
-function offer({ table }: Fetch, view: View, ordinal: number): void {
+/** A neighbour has a chunk. Whether it may be asked for it: what is asked for already is somebody's to bring, until it is free again. */
+function offer({ table }: Fetch, view: View, ordinal: number): boolean {
   const found = table.state[ordinal];
-  if (found !== chunkState.missing && found !== chunkState.taken) return;
+  if (found !== chunkState.missing && found !== chunkState.taken) return false;
   const piece = table.pieceOf(ordinal);
-  if (!putPiece(view.offers, piece, true) || view.peer.info.origin) return;
-  table.holders[piece] = (table.holders[piece] ?? 0) + 1;
+  if (putPiece(view.offers, piece, true) && !view.peer.info.origin) table.holders[piece] = (table.holders[piece] ?? 0) + 1;
+  return found === chunkState.missing;
 }
 
 /** It has less of a piece than it said; unless something is left that we lack, it has nothing of it for us. */
 function withdraw(fetch: Fetch, view: View, piece: number): void {
   const { table } = fetch;
-  if (table.pieces[piece]?.ordinals.some((ordinal) => isMissing(fetch, ordinal) && view.held?.has(ordinal) === true) !== false) return;
+  if (piece === -1) return;
+  const end = table.begins[piece + 1] ?? 0;
+  for (let position = table.begins[piece] ?? 0; position < end; position += 1) {
+    const ordinal = table.ordinals[position] ?? -1;
+    if (isMissing(fetch, ordinal) && view.held?.has(ordinal) === true) return;
+  }
   if (!putPiece(view.offers, piece, false) || view.peer.info.origin) return;
   table.holders[piece] = (table.holders[piece] ?? 0) - 1;
 }
@@ -240,18 +244,14 @@ function withdraw(fetch: Fetch, view: View, piece: number): void {
 /** Looks through what a neighbour that we know anew says that it holds. What arrives later stays in its offers: nobody looks for what is not open. */
 function countView({ fetch }: TopicState, view: View): void {
   if (fetch === undefined) return;
-  const { pieces } = fetch.table;
-  view.offers = createPieceSet(pieces.length);
+  view.offers = createPieceSet(fetch.table.count);
   wake(view);
   if (view.held === undefined) return;
-  for (const { ordinals } of pieces) {
-    for (const ordinal of ordinals) if (view.held.has(ordinal)) offer(fetch, view, ordinal);
-  }
+  for (const ordinal of fetch.table.ordinals) if (view.held.has(ordinal)) offer(fetch, view, ordinal);
 }
 
 function uncountView({ fetch }: TopicState, view: View): void {
   if (fetch === undefined || view.peer.info.origin) return;
-  for (const piece of fetch.table.pieces.keys()) {
-    if (putPiece(view.offers, piece, false)) fetch.table.holders[piece] = (fetch.table.holders[piece] ?? 0) - 1;
-  }
+  const { count, holders } = fetch.table;
+  for (let piece = 0; piece < count; piece += 1) if (putPiece(view.offers, piece, false)) holders[piece] = (holders[piece] ?? 0) - 1;
 }

@@ -1,5 +1,5 @@
 // Who connects to whom: a pure function of the roster (swarm.md, section 2.2), so that no message is spent on it and both ends agree.
-// Dialling itself is in daemon/swarm/dialler.ts.
+// Dialling itself is in daemon/swarm/exchange/dialler.ts.
 
 import type { Roster, RosterMember } from '../../proto/statement.ts';
 import { hash32 } from './hash.ts';

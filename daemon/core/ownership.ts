@@ -33,7 +33,8 @@ export function refreshOwners(state: SwarmState, topic: TopicState): boolean {
   const blocks = blockCount(topic);
   fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => turnOf(block));
   fetch.ownPieces.fill(0);
-  fetch.table.pieces.forEach(({ ordinals }, piece) => putPiece(fetch.ownPieces, piece, ordinals.some((ordinal) => mayBecomeOwn(fetch, fetch.ownBlocks[blockOf(topic, ordinal)] ?? 0))));
+  const { table } = fetch;
+  for (const ordinal of table.ordinals) if (mayBecomeOwn(fetch, fetch.ownBlocks[blockOf(topic, ordinal)] ?? 0)) putPiece(fetch.ownPieces, table.pieceOf(ordinal), true);
   for (const view of topic.viewList) wake(view);
   return true;
 }

@@ -84,6 +84,14 @@ export function hasEnough(state: SwarmState, pieceBytes: number): boolean {
   return state.awaitedBytes + pieceBytes > Math.max(swarmBounds.enoughPieces * pieceBytes, swarmBounds.enoughMs * state.income.rate);
 }
 
+/**
+ * Whether a neighbour that has a part of a piece can be left to get the rest of it: it mostly soon has, and each request takes a place in its line, however short. Not
+ * for long: what two neighbours hold a half of each comes from both.
+ */
+export function canWaitForWhole(state: SwarmState, pieceBytes: number): boolean {
+  return isLarge(state) && state.awaitedBytes >= Math.max(swarmBounds.wholePieces * pieceBytes, swarmBounds.wholeMs * state.income.rate);
+}
+
 /** Counts bytes that came in. */
 export function countIncome({ income, now }: SwarmState, bytes: number): void {
   income.bytes += bytes;

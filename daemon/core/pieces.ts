@@ -6,25 +6,28 @@ import { swarmBounds } from './swarm-bounds.ts';
 /** Where a chunk stands. `taken` is asked for, `arrived` is on its way to the disk. */
 export const chunkState = { held: 0, missing: 1, taken: 2, arrived: 3 } as const;
 
-/** A run of missing chunks in ordinal order: what one request asks for. */
-export interface Piece {
-  /** Ordinals, ascending, not all of them adjacent. */
-  readonly ordinals: readonly number[];
-  /** Chunks in state `missing`: free to be asked for. */
-  open: number;
-  /** Chunks not stored yet. */
-  left: number;
-  /** The origin said that others have it: not before this time again. */
-  originAfter: number;
-  /** And not before this one only because it is our turn. */
-  turnAfter: number;
-}
-
+/**
+ * The pieces of a fetch: runs of missing chunks in ordinal order, each what one request asks for. In arrays of numbers, since all that comes looks at them: an object
+ * for each piece takes ten times the memory, and the processor waits for that more than it computes.
+ */
 export interface PieceTable {
-  readonly pieces: readonly Piece[];
+  /** How many pieces there are. */
+  readonly count: number;
+  /** What is missing, ascending; piece `p` is what stands from `begins[p]` up to but without `begins[p + 1]`, not all of it adjacent. */
+  readonly ordinals: Int32Array;
+  readonly begins: Int32Array;
+  /** For each piece, its chunks in state `missing`: free to be asked for. */
+  readonly openChunks: Int32Array;
+  /** And those not stored yet. */
+  readonly leftChunks: Int32Array;
+  /** The origin said that others have it: not before this time again. */
+  readonly originAfter: Float64Array;
+  /** And not before this one only because it is our turn. */
+  readonly turnAfter: Float64Array;
   /** Piece of an ordinal, or -1. */
   pieceOf(ordinal: number): number;
   readonly state: Uint8Array;
+  /** The length that pieces were to have, or have on average where chunks are longer than that. */
   readonly pieceBytes: number;
   /** For each piece, how many neighbours, origins aside, hold something of it that had not arrived when they said so. */
   readonly holders: Int32Array;
@@ -45,7 +48,7 @@ export function createPieceSet(count: number): PieceSet {
   return new Int32Array(Math.ceil(count / 32));
 }
 
-/** What a request asks for: a power of two that makes 256 to 512 pieces of what is missing (swarm.md, section 2.1): with half as many, each takes too long to be passed on. */
+/** What a request asks for: a power of two that makes 512 to 1,024 pieces of what is missing (swarm.md, section 2.1): with half as many, each takes too long to be passed on. */
 export function pieceBytesFor(missingBytes: number): number {
   let bytes: number = swarmBounds.pieceBytesMin;
   while (bytes < swarmBounds.pieceBytesMax && 2 * bytes * swarmBounds.piecesAim <= missingBytes) bytes *= 2;
@@ -58,34 +61,46 @@ export function createPieceTable(chunkCount: number, missing: readonly number[],
   const index = new Int32Array(chunkCount).fill(-1);
   let missingBytes = 0;
   for (const ordinal of missing) missingBytes += lengthOf(ordinal);
-  const pieceBytes = pieceBytesFor(missingBytes);
-  const pieces: Piece[] = [];
-  let ordinals: number[] = [];
+  const aim = pieceBytesFor(missingBytes);
+  const begun: number[] = [];
   let bytes = 0;
-  const finish = (): void => {
-    if (ordinals.length === 0) return;
-    pieces.push({ ordinals, open: ordinals.length, left: ordinals.length, originAfter: 0, turnAfter: 0 });
-    ordinals = [];
-    bytes = 0;
-  };
-  for (const ordinal of missing) {
+  let chunks = 0;
+  for (const [position, ordinal] of missing.entries()) {
     const length = lengthOf(ordinal);
-    if (bytes + length > pieceBytes || ordinals.length === swarmBounds.pieceChunksMax) finish();
+    if (position === 0 || bytes + length > aim || chunks === swarmBounds.pieceChunksMax) {
+      begun.push(position);
+      bytes = 0;
+      chunks = 0;
+    }
     state[ordinal] = chunkState.missing;
-    index[ordinal] = pieces.length;
-    ordinals.push(ordinal);
+    index[ordinal] = begun.length - 1;
     bytes += length;
+    chunks += 1;
   }
-  finish();
-  const open = createPieceSet(pieces.length);
-  for (const piece of pieces.keys()) putPiece(open, piece, true);
-  const holders = new Int32Array(pieces.length);
-  return { pieces, state, pieceBytes, pieceOf: (ordinal) => index[ordinal] ?? -1, holders, open, rarestAmong: rarestAmong(holders, open) };
+  const count = begun.length;
+  const begins = Int32Array.from([...begun, missing.length]);
+  const openChunks = new Int32Array(count);
+  const open = createPieceSet(count);
+  for (let piece = 0; piece < count; piece += 1) {
+    openChunks[piece] = (begins[piece + 1] ?? 0) - (begins[piece] ?? 0);
+    putPiece(open, piece, true);
+  }
+  const holders = new Int32Array(count);
+  return {
+    count, ordinals: Int32Array.from(missing), begins, openChunks, leftChunks: openChunks.slice(), originAfter: new Float64Array(count), turnAfter: new Float64Array(count),
+    state, pieceBytes: Math.max(aim, Math.ceil(missingBytes / Math.max(1, count))), pieceOf: (ordinal) => index[ordinal] ?? -1, holders, open, rarestAmong: rarestAmong(holders, open),
+  };
 }
 
 /** Whether a piece is in a set. */
 export function hasPiece(set: PieceSet, piece: number): boolean {
   return ((set[piece >>> 5] ?? 0) & (1 << (piece & 31))) !== 0;
+}
+
+/** Whether two sets of pieces of one table have one in common. */
+export function haveCommon(a: PieceSet, b: PieceSet): boolean {
+  for (let word = 0; word < a.length; word += 1) if (((a[word] ?? 0) & (b[word] ?? 0)) !== 0) return true;
+  return false;
 }
 
 /** Puts a piece into a set, or takes it out. Whether that changed anything. */

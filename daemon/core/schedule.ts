@@ -2,14 +2,16 @@
 // daemon and in a simulation. This file only leads each event to the file that knows it. What the rules are, and which test shows each: ARCHITECTURE.md, "How bytes travel".
 //
 //   topics.ts     who has told whom of what           fetching.ts   the books of a fetch     pieces.ts   pieces by rarity
-//   requesting.ts what is asked of whom, deadlines    ownership.ts  who asks the origin      peers.ts    what is thought of a neighbour
-//   arriving.ts   answers to our requests             serving.ts    requests of neighbours     sparing.ts  whom an origin gives
+//   requesting.ts what is asked of whom               ownership.ts  who asks the origin      peers.ts    what is thought of a neighbour
+//   arriving.ts   answers to our requests             serving.ts    requests of neighbours   sparing.ts  whom an origin gives
+//   overdue.ts    deadlines, hunger, the last pieces
 
 import { expectedTopic, onAbsent, onBusy, onChunk, onElsewhere, onStored } from './arriving.ts';
 import { endFetch, startFetch } from './fetching.ts';
 import type { FetchMoment } from './fetch-account.ts';
 import { createPeer, dropRequests, isThrottled } from './peers.ts';
-import { forgive, look, lookMs, pump } from './requesting.ts';
+import { forgive, look, lookMs } from './overdue.ts';
+import { pump } from './requesting.ts';
 import { forgetUploads, onCancel, onRequest, onServed } from './serving.ts';
 import type { RateGate } from './rate.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent } from './swarm-events.ts';

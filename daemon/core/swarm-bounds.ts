@@ -4,10 +4,10 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export const swarmBounds = {
-  /** A piece is what one request asks for: missing bytes / 256, down to a power of two, between these (swarm.md, section 2.1). */
+  /** A piece is what one request asks for: missing bytes / 512, down to a power of two, between these (swarm.md, section 2.1). */
   pieceBytesMin: 64 * KiB,
   pieceBytesMax: 4 * MiB,
-  piecesAim: 256,
+  piecesAim: 512,
   /** Trees of tiny files: a request stays short to describe and to answer. */
   pieceChunksMax: 1024,
   /** The first pieces are chosen at random, so that newcomers have something to give one another. */
@@ -26,6 +26,9 @@ export const swarmBounds = {
   enoughPieces: 6,
   enoughMs: 300,
   incomeMs: 250,
+  /** In a large fleet, while so many pieces or what comes in this long is under way, a neighbour that has a part of a piece is not asked for that. */
+  wholePieces: 2,
+  wholeMs: 100,
   /** After this, and twice what it should take, a request no longer counts in that. */
   dawdleMs: 250,
   /** Assumed of a neighbour that has not sent anything yet, in bytes a second; only for timeouts and windows. */
@@ -87,14 +90,14 @@ export const swarmBounds = {
   /** What was gained is announced after this, or after so many pieces; sooner when a piece takes less than twice that. */
   haveMs: 100,
   /** After the first pieces, where everybody sees everybody, one neighbour is told once in the time of so many. */
-  turnPieces: 4,
+  turnPieces: 8,
   /** The first pieces are announced at once. */
   earlyPieces: 16,
   haveMsMin: 2,
   havePieces: 8,
   /** Whoever lacks this many pieces that we have told it of has enough to choose from, and is told this often. */
   aheadPieces: 32,
-  aheadMs: 400,
+  aheadMs: 200,
   /** And whoever is in another zone: an announcement crosses the border like a chunk does. */
   haveForeignMs: 500,
   /** An origin, which only points others to it, and from all agents together not more often than so many times a millisecond. */

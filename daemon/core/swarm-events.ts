@@ -1,4 +1,4 @@
-// What the scheduler is told and what it asks for, as data. schedule.ts is the step between the two; daemon/swarm/exchange.ts carries it out.
+// What the scheduler is told and what it asks for, as data. schedule.ts is the step between the two; daemon/swarm/exchange/exchange.ts carries it out.
 
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';

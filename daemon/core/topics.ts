@@ -119,7 +119,7 @@ export function onHave(state: SwarmState, peer: Peer, message: HaveMessage): voi
   }
   const { fetch } = topic;
   // What one tells that may not be asked now is of use when it may: then there is another occasion.
-  if (viewGains(state, topic, view, message.ranges) && fetch !== undefined && mayAsk(state, topic, peer, fetch.table.pieceBytes)) state.isStirred = true;
+  if (viewGains(state, topic, view, message.ranges) && fetch !== undefined && view.isAwake && mayAsk(state, topic, peer, fetch.table.pieceBytes)) state.isStirred = true;
 }
 
 /** Removes every trace of a neighbour that is gone, but for its record. */
@@ -193,7 +193,7 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
 function canWait({ held }: TopicState, { piecesDone, missing, table }: Fetch, { peer, held: theirs }: View): boolean {
   if (peer.info.origin) return true;
   if (piecesDone < swarmBounds.earlyPieces) return false;
-  return peer.isForeign || theirs === undefined || held.exceeds(theirs, Math.ceil((swarmBounds.aheadPieces * missing) / table.pieces.length));
+  return peer.isForeign || theirs === undefined || held.exceeds(theirs, Math.ceil((swarmBounds.aheadPieces * missing) / table.count));
 }
 
 /** How often one that can wait has our news: an origin hears them from all agents. */

@@ -6,7 +6,8 @@ import type { SegmentCodec } from '../../proto/delta-set.ts';
 import { ProtocolError } from '../../proto/errors.ts';
 import { createByteReader, createByteWriter } from '../../proto/tree-index-bytes.ts';
 import type { Difference, Differ } from './bsdiff.ts';
-import { patch } from './bspatch.ts';
+import type { Likeness } from './likeness.ts';
+import { patchStretches, readStretches, usesOf } from './bspatch.ts';
 
 /** Levels of zstd. `dictionary`: below 9, matches far back in a megabyte of dictionary are not found, and a segment grows tenfold. */
 export const deltaLevels = { plain: 3, dictionary: 9, thorough: 19 } as const;
@@ -21,8 +22,21 @@ export interface EncodedSegment {
   readonly bytes: Uint8Array;
 }
 
+/** What looks for what is the same; each keeps room to work in. */
+export interface Lookers {
+  readonly differ: Differ;
+  readonly isAlike: Likeness;
+}
+
+/** Bytes of which a quick look leaves more than this are not compressed any better by a thorough one. */
+const denseShare = 0.97;
+
 /** `out` in few bytes; `base` is empty when nothing old is like it. Machine code as a difference, all else with the base as dictionary. */
-export function encodeSegment(base: Uint8Array, out: Uint8Array, level: number, differ: Differ): EncodedSegment {
+export function encodeSegment(base: Uint8Array, out: Uint8Array, level: number, { differ, isAlike }: Lookers): EncodedSegment {
+  if (base.length === 0 || !isAlike(base, out)) {
+    const quick = compress(out, undefined, deltaLevels.plain);
+    if (quick.length > out.length * denseShare) return { codec: 'zstd', bytes: quick };
+  }
   const difference = base.length > 0 && looksLikeCode(out) ? encodeDifference(differ(base, out), level) : undefined;
   // Where it shrinks so far, nothing else would do much better; looking would take twice the time.
   if (difference !== undefined && difference.length * 4 < out.length) return { codec: 'bsdiff', bytes: difference };
@@ -54,21 +68,21 @@ function encodeDifference({ control, changes, additions }: Difference, level: nu
   return writer.written();
 }
 
-function decodeDifference(base: Uint8Array, encoded: Uint8Array, length: number): Uint8Array | undefined {
+function openDifference(baseLength: number, encoded: Uint8Array, length: number): OpenSegment | undefined {
   const reader = createByteReader(encoded);
   try {
     // A stretch takes three numbers of at most four bytes, and of sixteen bytes there may be one.
     const controlBytes = reader.number('the length of the control', 16 + length);
-    const control = reader.number('the length of the control', encoded.length);
+    const controlLength = reader.number('the length of the control', encoded.length);
     const changedBytes = reader.number('the length of the changes', length);
-    const changes = reader.number('the length of the changes', encoded.length);
-    const streams = {
-      control: inflate(reader.bytes(control), controlBytes),
-      changes: inflate(reader.bytes(changes), changedBytes),
-      additions: inflate(reader.bytes(reader.remaining), length - changedBytes),
-    };
-    if (streams.control === undefined || streams.changes === undefined || streams.additions === undefined) return undefined;
-    return patch(base, { control: streams.control, changes: streams.changes, additions: streams.additions }, length);
+    const changesLength = reader.number('the length of the changes', encoded.length);
+    const control = inflate(reader.bytes(controlLength), controlBytes);
+    const changes = inflate(reader.bytes(changesLength), changedBytes);
+    const additions = inflate(reader.bytes(reader.remaining), length - changedBytes);
+    if (control === undefined || changes === undefined || additions === undefined) return undefined;
+    const difference: Difference = { control, changes, additions };
+    const stretches = readStretches(difference, baseLength, length);
+    return stretches && { needs: usesOf(stretches, baseLength), make: (base) => patchStretches(base, stretches, difference, length) };
   } catch (cause) {
     if (cause instanceof ProtocolError) return undefined;
     throw cause;
@@ -80,15 +94,23 @@ function inflate(encoded: Uint8Array, length: number): Uint8Array | undefined {
   return decompress(encoded, undefined, length);
 }
 
-/** The bytes that a segment makes, exactly `length` of them; `undefined` when it makes anything else. */
-export function decodeSegment(codec: SegmentCodec, base: Uint8Array, encoded: Uint8Array, length: number): Uint8Array | undefined {
+/** A segment before its base is there. */
+export interface OpenSegment {
+  /** Whether these bytes of the base may be looked at. Others need not be had. */
+  needs(begin: number, end: number): boolean;
+  /** What it makes of the base, which is as long as was said; `undefined` when it is not what was said. */
+  make(base: Uint8Array): Uint8Array | undefined;
+}
+
+/** What makes exactly `length` bytes of a base of `baseLength`; `undefined` when that is known not to be so. */
+export function openSegment(codec: SegmentCodec, baseLength: number, encoded: Uint8Array, length: number): OpenSegment | undefined {
   switch (codec) {
     case 'zstd':
-      return decompress(encoded, undefined, length);
+      return { needs: () => false, make: () => decompress(encoded, undefined, length) };
     case 'zstd-dict':
-      return decompress(encoded, base, length);
+      return { needs: () => true, make: (base) => decompress(encoded, base, length) };
     case 'bsdiff':
-      return decodeDifference(base, encoded, length);
+      return openDifference(baseLength, encoded, length);
     default:
       codec satisfies never;
       return undefined;

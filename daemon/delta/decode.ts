@@ -9,7 +9,7 @@ import { limits } from '../../proto/limits.ts';
 import { decodeTree } from '../../proto/tree-index.ts';
 import type { Tree } from '../../proto/tree.ts';
 import type { ChunkSource } from '../content/store.ts';
-import { decodeSegment, decompress } from './codec.ts';
+import { decompress, openSegment } from './codec.ts';
 import type { DecodedIndex, DecodedSegment, DecodeIndexOptions, DeltaDecoder, MadeChunk } from './delta.ts';
 import { openOutline } from './outline.ts';
 import { rangeBytes, readRanges } from './read-ranges.ts';
@@ -28,7 +28,7 @@ export function createDeltaDecoder(): DeltaDecoder {
     async segment({ set, segment, from, to, encoded, base, signal }) {
       const described = set.segments[segment];
       if (described === undefined) throw new RangeError(`there is no segment ${segment}; the set has ${set.segments.length}`);
-      const bytes = await segmentBytes(described, from, to, encoded, base, signal);
+      const bytes = await segmentBytes(described, { from, to, encoded, base, signal });
       return typeof bytes === 'string' ? { made: [], failed: ordinalsOf(described, to), reason: bytes } : verify(described, to, bytes);
     },
     async [Symbol.asyncDispose]() {
@@ -60,7 +60,7 @@ async function indexOfOutline({ set, from, wanted, payload, base, signal }: Deco
   for (const [position, slice] of segmentSlices(set).entries()) {
     const described = set.segments[position];
     if (described === undefined || slice.end > payload.length) return undefined;
-    const bytes = await segmentBytes(described, from.tree, open.tree, payload.subarray(slice.begin, slice.end), base, signal);
+    const bytes = await segmentBytes(described, { from: from.tree, to: open.tree, encoded: payload.subarray(slice.begin, slice.end), base, signal });
     if (typeof bytes === 'string') return undefined;
     for (const { ordinal, bytes: chunk } of cutChunks(described, open.tree, bytes)) made.set(ordinal, chunk);
   }
@@ -82,17 +82,26 @@ function encodedIndex(set: DeltaSet, payload: Uint8Array): Uint8Array | undefine
   return slice === undefined || slice.end > payload.length ? undefined : payload.subarray(slice.begin, slice.end);
 }
 
+interface SegmentSources {
+  readonly from: Tree;
+  readonly to: Tree;
+  readonly encoded: Uint8Array;
+  readonly base: ChunkSource;
+  readonly signal: AbortSignal;
+}
+
 /** What a segment makes, not verified yet, or why it makes nothing. */
-async function segmentBytes(segment: DeltaSegment, from: Tree, to: Tree, encoded: Uint8Array, base: ChunkSource, signal: AbortSignal): Promise<Uint8Array | string> {
+async function segmentBytes(segment: DeltaSegment, { from, to, encoded, base, signal }: SegmentSources): Promise<Uint8Array | string> {
   const length = rangeBytes(to, segment.out);
   if (length === undefined || length > limits.deltaOutBytesMax) return `the segment makes chunks that the tree does not have, or more than ${limits.deltaOutBytesMax} bytes`;
   const baseLength = rangeBytes(from, segment.base);
   if (baseLength === undefined || baseLength > limits.deltaBaseBytesMax) return `the segment's base is not in the old tree, or has more than ${limits.deltaBaseBytesMax} bytes`;
   if (encoded.length !== segment.length) return `the segment has ${encoded.length} bytes, not ${segment.length}`;
+  const open = openSegment(segment.codec, baseLength, encoded, length);
   // Where a chunk of the base is gone there are zeros: what was not copied from it comes out right all the same.
   const bytes = new Uint8Array(baseLength);
-  await readRanges(from, segment.base, bytes, base, signal);
-  return decodeSegment(segment.codec, bytes, encoded, length) ?? `the segment does not decode to ${length} bytes`;
+  if (open !== undefined) await readRanges(from, segment.base, bytes, base, signal, (begin, end) => open.needs(begin, end));
+  return open?.make(bytes) ?? `the segment does not decode to ${length} bytes`;
 }
 
 function verify(segment: DeltaSegment, to: Tree, bytes: Uint8Array): DecodedSegment {

@@ -40,6 +40,8 @@ export interface EncodeOptions {
   readonly extent: 'index' | 'all';
   /** Takes the parts one after the other, in order; the next is made when it resolves. What it throws ends the encoding. */
   readonly sink: (part: Uint8Array) => Promise<void>;
+  /** Told of so many more missing bytes that they have been encoded, whether or not that paid. */
+  readonly onEncoded?: (bytes: number) => void;
   readonly signal: AbortSignal;
 }
 

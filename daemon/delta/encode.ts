@@ -147,7 +147,7 @@ async function* encodeAll(pool: EncodePool, planned: readonly PlannedSegment[], 
   }
 }
 
-async function encodeOne(pool: EncodePool, plan: PlannedSegment, level: number, { from, to, chunks, signal }: EncodeOptions): Promise<Encoded | undefined> {
+async function encodeOne(pool: EncodePool, plan: PlannedSegment, level: number, { from, to, chunks, onEncoded, signal }: EncodeOptions): Promise<Encoded | undefined> {
   const { baseBytes, outBytes } = plan;
   const memory = pool.memory(baseBytes + outBytes);
   const absent =
@@ -158,6 +158,7 @@ async function encodeOne(pool: EncodePool, plan: PlannedSegment, level: number, 
     return undefined;
   }
   const segment = await pool.run({ kind: 'segment', memory, baseBytes, outBytes, level }, signal);
+  onEncoded?.(outBytes);
   return segment.bytes.length <= plan.outBytes * (1 - gainMin) ? { plan, segment } : undefined;
 }
 

@@ -15,15 +15,20 @@ export function rangeBytes(tree: Tree, ranges: readonly OrdinalRange[]): number 
 }
 
 /**
- * Reads chunks into `target`, which is as long as they are; gives how many could not be had, with zeros in their place.
+ * Reads chunks into `target`, which is as long as they are; gives how many could not be had, with zeros in their place. Those are left out of which none of
+ * the bytes, counted from the first chunk's first, are needed.
  * @throws {DaemonError} ABORTED, STORAGE_FAILED.
  */
-export async function readRanges(tree: Tree, ranges: readonly OrdinalRange[], target: Uint8Array, chunks: ChunkSource, signal: AbortSignal): Promise<number> {
+export async function readRanges(tree: Tree, ranges: readonly OrdinalRange[], target: Uint8Array, chunks: ChunkSource, signal: AbortSignal, needs?: (begin: number, end: number) => boolean): Promise<number> {
   let offset = 0;
   let absent = 0;
   for (const { from, to } of ranges) {
     for (let ordinal = from; ordinal < to; ordinal += 1) {
       const { id, length } = tree.chunk(ordinal);
+      if (needs?.(offset, offset + length) === false) {
+        offset += length;
+        continue;
+      }
       const into = target.subarray(offset, offset + length);
       const chunk = await chunks.get(id, { signal, into });
       if (chunk?.length === length) {

@@ -15,12 +15,9 @@ import type { DaemonMetrics } from '../metrics.ts';
 import type { DeltaQuestion, DeltaSource } from '../swarm/swarm.ts';
 import type { KeptDelta } from './delta-files.ts';
 import type { DeltaPair } from './delta-pairs.ts';
+import { createDeltaProgress, unknownMs, type DeltaProgress } from './delta-progress.ts';
 import type { DeltaShelf } from './delta-shelf.ts';
 
-/** Missing bytes that one core encodes in a second, roughly: for what is told to those who wait. */
-const encodeBytesPerSecond = 14e6;
-/** Before a set has been planned nobody knows how long it takes. */
-const unknownMs = 2_000;
 /** Indexes that are made at once for those who come with a base that was not expected. */
 const indexesAtOnceMax = 2;
 /** Remembered pairs of indexes that are too different; beyond, they are tried again. */
@@ -62,8 +59,7 @@ export interface DeltaMaker {
 interface Job {
   readonly pair: DeltaPair;
   readonly abort: AbortController;
-  readonly startedAt: number;
-  expectedMs: number;
+  readonly progress: DeltaProgress;
 }
 
 export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
@@ -80,12 +76,10 @@ export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
 
   const work = async (): Promise<void> => {
     for (let [next] = open(); next !== undefined && !signal.aborted; [next] = open()) {
-      const current: Job = { pair: next, abort: new AbortController(), startedAt: clock.monotonic(), expectedMs: unknownMs };
+      const current: Job = { pair: next, abort: new AbortController(), progress: createDeltaProgress(clock.monotonic()) };
       job = current;
       try {
-        const kept = await make(deps, next, 'all', AbortSignal.any([signal, current.abort.signal]), (bytes) => {
-          current.expectedMs = (bytes / encodeBytesPerSecond) * 1000;
-        });
+        const kept = await make(deps, next, 'all', AbortSignal.any([signal, current.abort.signal]), current.progress);
         if (kept === undefined) settled.add(keyOf(next));
         for (const { set } of kept?.gone ?? []) settled.add(keyOf(set));
       } catch (cause) {
@@ -128,17 +122,18 @@ export function createDeltaMaker(deps: DeltaMakerDeps): DeltaMaker {
 /** A set, and those that made room for it. */
 type Made = KeptDelta & { readonly gone: readonly KeptDelta[] };
 
-/** `undefined` when there is nothing to be saved. `onPlan` is told how many bytes are missing. */
-async function make(deps: DeltaMakerDeps, pair: DeltaPair, extent: 'index' | 'all', signal: AbortSignal, onPlan?: (missingBytes: number) => void): Promise<Made | undefined> {
-  const { shelf, manifests, encoders, metrics, log } = deps;
+/** `undefined` when there is nothing to be saved. `progress` is told how it goes. */
+async function make(deps: DeltaMakerDeps, pair: DeltaPair, extent: 'index' | 'all', signal: AbortSignal, progress?: DeltaProgress): Promise<Made | undefined> {
+  const { shelf, manifests, encoders, clock, metrics, log } = deps;
   const from = await manifests.get(pair.from);
   const to = await manifests.get(pair.to);
   if (from === undefined || to === undefined) return undefined;
-  onPlan?.(planDelta(from.tree, to.tree).missingBytes);
+  progress?.planned(planDelta(from.tree, to.tree).missingBytes, clock.monotonic());
   const draft = await shelf.draft();
   try {
     const encoder = extent === 'all' ? encoders.sets : encoders.indexes;
-    const made = await encoder.encode({ from, to, chunks: deps.chunks, extent, sink: async (part) => await draft.add(part), signal });
+    const onEncoded = (bytes: number): void => progress?.encoded(bytes);
+    const made = await encoder.encode({ from, to, chunks: deps.chunks, extent, sink: async (part) => await draft.add(part), onEncoded, signal });
     if (made === undefined) return undefined;
     const bytes = payloadBytes(made.set);
     const statement = deps.sign({ from: pair.from, to: pair.to, set: hash('sha256', made.descriptor), bytes });
@@ -178,7 +173,7 @@ function createIndexes(deps: DeltaMakerDeps): (question: DeltaQuestion) => Promi
 function etaOf({ to, bases }: DeltaQuestion, queue: readonly DeltaPair[], job: Job | undefined, now: number): number {
   const at = queue.findIndex((pair) => pair.to === to && bases.includes(pair.from));
   if (at < 0) return 0;
-  const restMs = job === undefined ? 0 : Math.max(soonMs, job.expectedMs - (now - job.startedAt));
+  const restMs = job === undefined ? 0 : Math.max(soonMs, job.progress.restMs(now));
   const before = queue.slice(0, at + 1).filter((pair) => job === undefined || keyOf(pair) !== keyOf(job.pair));
   return Math.round(restMs + before.length * unknownMs);
 }

@@ -41,6 +41,8 @@ export interface SyncDeps {
   onManifests(manifests: readonly Uint8Array[]): void;
   /** Metadata changed: what environments authorise may be other revisions. */
   onMetadata(): void;
+  /** What keeps the control plane from answering, said at each failure; undefined when it answers. */
+  onAnswer?(trouble: Error | undefined): void;
   /** A verified order, not yet accepted. */
   onOrder(order: Order): Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<voi
       if (failures > 0) deps.log.info({}, 'the control plane answers again');
       failures = 0;
       deps.metrics.controlConnected.set(1);
+      deps.onAnswer?.(undefined);
       deps.metrics.lastSync.set(deps.clock.now() / 1000);
       const taken = await take(deps, reply);
       ({ wholeRoster, refusals } = taken);
@@ -70,6 +73,7 @@ export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<voi
       refusals = [];
       failures += 1;
       deps.metrics.controlConnected.set(0);
+      deps.onAnswer?.(cause instanceof Error ? cause : new Error(String(cause)));
       deps.metrics.failures.inc({ component: 'sync' });
       if (failures === 1) deps.log.warn({ err: cause }, refused(cause) ? 'the control plane refuses this daemon; trying again with growing pauses' : 'the control plane does not answer; trying again with growing pauses');
       pauseMs = deps.random() * Math.min(retry.longestMs, retry.firstMs * 2 ** Math.min(failures, 10));

@@ -1,6 +1,6 @@
 // Buffers for chunks that arrive or leave, used again and again: the garbage collector counts memory outside of its heap, and a new buffer for each chunk had
 // it mark the whole heap every few hundred chunks, which cost more processor time than everything else that was done with them.
-// Who says that a chunk's bytes are needed no more: exchange.ts for those that arrive, uploads.ts for those that leave.
+// Who says that a chunk's bytes are needed no more: exchange/exchange.ts for those that arrive, exchange/uploads.ts for those that leave.
 
 import { ordinalBytes } from '../../proto/exchange-frame.ts';
 import { limits } from '../../proto/limits.ts';

@@ -1,6 +1,6 @@
 // The network's port: admitted neighbours, and messages to and from them. Nothing here knows what a message means.
-// Implementations: libp2p.ts (TCP, Noise, yamux) and memory-network.ts (links with rates, delays and faults, by any clock).
-// What is said to whom when is decided in daemon/core and carried out by swarm.ts.
+// Implementations: libp2p/libp2p.ts (TCP, Noise, yamux) and memory/memory-network.ts (links with rates, delays and faults, by any clock).
+// What is said to whom when is decided in daemon/core and carried out by exchange/.
 
 import type { ExchangeMessage } from '../../proto/exchange.ts';
 import type { Certificate, Roster } from '../../proto/statement.ts';

@@ -1,4 +1,4 @@
-// A member as the scheduler knows it. Its certificate is read in admission.ts.
+// A member as the scheduler knows it. Its certificate is read in libp2p/admission.ts.
 
 import type { Certificate } from '../../proto/statement.ts';
 import { isOrigin } from '../core/neighbours.ts';

@@ -1,5 +1,5 @@
 // What the rest of the daemon asks of the swarm: take part in a blob, fetch what is missing of it, fetch a manifest.
-// exchange.ts implements it on a Network (network.ts); the decisions are in daemon/core.
+// exchange/exchange.ts implements it on a Network (network.ts); the decisions are in daemon/core.
 
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';

@@ -30,6 +30,7 @@ const pattern = /^staj1\.([0-9a-f]{64})\.([a-z2-7]{16})\.([a-z2-7]{32})$/;
 export function parseJoinToken(text: string): JoinToken {
   const [, root, id, secret] = pattern.exec(text.trim()) ?? [];
   if (root === undefined || id === undefined || secret === undefined) {
+    if (text.startsWith('sta_')) throw new DaemonError('CONFIG_INVALID', 'this is a token for the API, with which no machine joins: `starling token create --join --save FILE` makes one that does');
     throw new DaemonError('CONFIG_INVALID', 'this is not a whole join token (expected staj1.<root>.<id>.<secret>): copy it again from where it was shown');
   }
   return { root, id, secret };

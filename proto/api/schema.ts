@@ -6,7 +6,10 @@ import { limits } from '../limits.ts';
 /** No resource has fields that its schema does not name, in either direction. */
 export const strict = { additionalProperties: false } as const;
 
-export const Name = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$', description: 'lower-case letters, digits and inner hyphens, at most 64' });
+const nameRule = { pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$', description: 'lower-case letters, digits and inner hyphens, at most 64' } as const;
+export const Name = Type.String(nameRule);
+/** What a pattern demands, in words, where there are any: for whoever sent something else. */
+export const patternsInWords: ReadonlyMap<unknown, string> = new Map([[nameRule.pattern, nameRule.description]]);
 /** An id that the control plane gave. */
 export const Id = Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' });
 export const DigestText = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'sha2-256 in hex' });

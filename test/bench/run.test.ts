@@ -70,6 +70,12 @@ describe('the lab', () => {
     ]);
   });
 
+  test('gives the TCP of every host the same congestion control', () => {
+    const plan = { hosts: [{ name: 'control', zone: 'one' }, { name: 'a', zone: 'one', mbit: 40 }] };
+    const chosen = commandsFor(plan, owner).filter((command) => command.includes('sysctl'));
+    expect(chosen.map((command) => [command[3], command.at(-1)])).toEqual(['control', 'a'].map((name) => [namespaceOf(owner, name), 'net.ipv4.tcp_congestion_control=reno']));
+  });
+
   test('refuses names that do not fit an interface', () => {
     for (const name of ['much-too-long', 'a-b', 'switch']) expect(() => place({ hosts: [{ name, zone: 'a' }] }, owner)).toThrow(/1 to 8 letters/);
   });

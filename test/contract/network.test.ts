@@ -1,8 +1,8 @@
 // The contract of networks, on both that there are, and on libp2p with and without a bulk channel beside each connection.
 
 import { systemClock } from '../../daemon/clock.ts';
-import { openLibp2pNetwork } from '../../daemon/swarm/libp2p.ts';
-import { createMemoryHub } from '../../daemon/swarm/memory-network.ts';
+import { openLibp2pNetwork } from '../../daemon/swarm/libp2p/libp2p.ts';
+import { createMemoryHub } from '../../daemon/swarm/memory/memory-network.ts';
 import { bulkOnLoopback, certificateOf, counts, identityOf, keptLog, loopback, verifyPlain } from '../daemon/swarm/swarm-fixture.ts';
 import { networkContract } from './network.ts';
 

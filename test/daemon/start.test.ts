@@ -8,12 +8,15 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../daemon/clock.ts';
 import { readConfig, type Config } from '../../daemon/config.ts';
+import { readConfig as readControlConfig } from '../../control/config.ts';
+import { createLog, startControl } from '../../control/control.ts';
 import { startDaemon, type DaemonDeps } from '../../daemon/daemon.ts';
 import { joinFleet } from '../../daemon/daemon-join.ts';
 import { seeded } from '../support/random.ts';
 import { TestControl } from '../control/http/harness.ts';
 import { loud } from './install/support.ts';
 
+const silent = createLog('error', () => undefined);
 const waiting = { signal: new AbortController().signal };
 let control: TestControl;
 let dataDir: string;
@@ -55,6 +58,19 @@ test('a daemon whose local port is taken says so and ends; its directory is then
   expect((await readdir(dataDir)).filter((name) => name.startsWith('owner.'))).toEqual([]);
   const daemon = await startDaemon({ ...config, http: { ...config.http, port: 0 } }, deps(), waiting);
   await daemon.close();
+});
+
+test('a control plane and a daemon take no directory that is the other one\'s', async () => {
+  await joined('agent');
+  await expect(startControl(readControlConfig({ environment: {}, flags: { dataDir, listen: '127.0.0.1:0' } }), { log: silent })).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining(`${dataDir} is the data directory of a daemon`) });
+  expect(await readdir(dataDir)).not.toContain('journal');
+  const own = dataDir;
+  ({ dataDir } = control);
+  await expect(joined('agent')).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining(`${dataDir} is the data directory of a control plane`) });
+  dataDir = own;
+  const { body } = await control.post('/v1/tokens', { use: 'api', name: 'quinn', scopes: ['read:*'] });
+  const config = readConfig({ environment: {}, flags: { dataDir, name: 'one' }, hostname: 'one' });
+  await expect(joinFleet(config, control.url, body.text, { clock: systemClock, attributes: {}, ...waiting })).rejects.toThrow(/^this is a token for the API, with which no machine joins/);
 });
 
 test('a daemon that is told to stop while it waits for the control plane stops', async () => {

@@ -82,7 +82,7 @@ afterAll(async () => {
 describe('a tree that cannot be published', () => {
   const cases: readonly (readonly [string, (path: (...names: string[]) => string) => void, number, readonly string[]])[] = [
     ['named pipe', (path) => execFileSync('mkfifo', [path('pipe')]), 1, ['"pipe" is a named pipe; only files, directories and symbolic links can be published: leave it out']],
-    ['links out of it', (path) => (symlinkSync('/etc/passwd', path('b')), symlinkSync('../../x', path('c'))), 1, ['points to an absolute path; the target must be relative; rename it', 'points outside the tree']],
+    ['links out of it', (path) => (symlinkSync('/etc/passwd', path('b')), symlinkSync('../../x', path('c'))), 1, ['points to an absolute path; write its target relative to where it is; or leave it out', 'points outside the tree']],
     ['case', (path) => writeFileSync(path('A.txt'), ''), 1, ['"A.txt" and "a.txt" differ only in case or Unicode normalisation; rename one of them']],
     ['unicode', (path) => (writeFileSync(path('\u00e9'), ''), writeFileSync(path('e\u0301'), '')), 1, ['is not in Unicode normalisation form C; rename it, or leave it out', '"e\u0301" (eU+0301)']],
     ['control character', (path) => writeFileSync(path('a\nb'), ''), 1, ['path "a\\nb" contains a control character; rename it']],
@@ -180,7 +180,7 @@ test('full disks of a seed and of a target: told to whoever pushes and promotes,
 
   writeFileSync(join(agentDisk, 'ballast'), new Uint8Array(7.5 * 1024 * 1024));
   const promoted = await starling('promote', '--to', 'prod', '--wait', '20s');
-  expect(promoted).toMatchObject({ code: 1, err: expect.stringMatching(/NO_SPACE: .* needs [0-9]+ bytes and its disk has [0-9]+ free; free some space and try again/) });
+  expect(promoted).toMatchObject({ code: 1, err: expect.stringMatching(/NO_SPACE: .* needs [0-9.]+ MB and its disk has [0-9.]+ MB free; free some space and try again/) });
   expect((await starling('explain', 'prod')).out).toContain('NO_SPACE');
   expect(readdirSync(join(agentDisk, 'web', 'releases'))).toEqual([]);
 

@@ -8,6 +8,9 @@ import { ProtocolError } from '../../proto/errors.ts';
 const Schema = Type.Object(
   {
     dataDir: Type.Optional(Type.String()),
+    stop: Type.Optional(Type.Union([Type.Literal('leave'), Type.Literal('stop')])),
+    kind: Type.Optional(Type.Literal('Agent')),
+    listen: Type.Optional(Type.Object({ address: Type.String() }, { additionalProperties: false })),
     http: Type.Optional(Type.Object({ host: Type.Optional(Type.String()), port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })) }, { additionalProperties: false })),
   },
   { additionalProperties: false },
@@ -37,7 +40,16 @@ describe('readDocument()', () => {
   });
 
   test('lists the known keys when nothing is near', () => {
-    expect(problemsOf('banana: 1\n')[0]).toContain("unknown key 'banana'; known are dataDir, http");
+    expect(problemsOf('banana: 1\n')[0]).toContain("unknown key 'banana'; known are dataDir, stop, kind, listen, http");
+  });
+
+  test('names the words that a value may be, or the only one', () => {
+    expect(problemsOf('stop: halt\nkind: Agnet\n')).toEqual(["agent.yaml:1:1: 'stop' must be one of leave, stop", "agent.yaml:2:1: 'kind' must be 'Agent'"]);
+  });
+
+  test('says that a key is missing, unless it was mistyped', () => {
+    expect(problemsOf('listen: {}\n')).toEqual(["agent.yaml:1:1: 'address' is missing in 'listen'"]);
+    expect(problemsOf('listen: { adress: x }\n')).toEqual(["agent.yaml:1:11: unknown key 'adress'; did you mean 'address'?"]);
   });
 
   test('reports every problem at once', () => {

@@ -2,9 +2,9 @@
 
 import type { Sabotage } from './sabotage.ts';
 
-const words = { file: 'daemon/swarm/word-order.ts', test: 'test/daemon/swarm/word-order.test.ts' } as const;
-const port = { file: 'daemon/swarm/bulk-port.ts', test: 'test/daemon/swarm/bulk-port.test.ts' } as const;
-const packing = { file: 'daemon/swarm/packing.ts', test: 'test/daemon/swarm/packing.test.ts' } as const;
+const words = { file: 'daemon/swarm/libp2p/word-order.ts', test: 'test/daemon/swarm/libp2p/word-order.test.ts' } as const;
+const port = { file: 'daemon/swarm/bulk/port.ts', test: 'test/daemon/swarm/bulk/port.test.ts' } as const;
+const packing = { file: 'daemon/swarm/exchange/packing.ts', test: 'test/daemon/swarm/exchange/packing.test.ts' } as const;
 const pack = 'daemon/content/pack.ts';
 const collect = { file: 'daemon/run/collect.ts', test: 'test/daemon/run/collect.test.ts' } as const;
 const drift = { file: 'daemon/content/drift.ts', test: 'test/daemon/content/drift.test.ts' } as const;
@@ -28,7 +28,7 @@ export const shellSabotages: readonly Sabotage[] = [
   { id: 'N-1-collected-unread', invariant: 'N-1', ...collect, find: "if (manifest === undefined) throw new DaemonError('CORRUPT_STATE'", replace: "if (manifest === undefined) continue;\n    if (false) throw new DaemonError('CORRUPT_STATE'" },
   { id: 'N-1-drift-behind-a-link', invariant: 'N-1', ...drift, find: 'requireDirectories(directory, entry.path);\n    if (', replace: 'if (' },
   { id: 'N-1-drift-unverified', invariant: 'N-1', ...drift, find: 'if (!(await holdsAt(scratch, entry, spend))) throw', replace: 'if (false) throw' },
-  { id: 'O-1-gap', invariant: 'O-1', file: 'control/journal/reading.ts', find: 'if (record.first > reached + 1) throw', replace: 'if (false) throw', test: journal },
+  { id: 'O-1-gap', invariant: 'O-1', file: 'control/journal/reading.ts', find: 'if (first > reached + 1) throw', replace: 'if (false) throw', test: journal },
   { id: 'O-1-left-over', invariant: 'O-1', file: 'control/journal/level.ts', find: 'if (leftover.length > 0) await', replace: 'if (false) await', test: journal },
   { id: 'N-2-request-twice', invariant: 'N-2', file: 'control/trust/member-request.ts', find: 'if (seen.has(key)) throw', replace: 'if (false) throw', test: 'test/contract/trust-enrolment.test.ts' },
   { id: 'R-5-verified-before', invariant: 'R-5', file: 'control/core/automation/verification.ts', find: 'run.verifies !== environment.verifying', replace: 'false', test: 'test/control/core/automation/verification.test.ts' },

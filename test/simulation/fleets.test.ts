@@ -22,8 +22,8 @@ interface Limits {
 const limits: Readonly<Record<string, Limits>> = {
   honest: { lastMs: 6_500, originCopies: 1.01 },
   'four zones': { lastMs: 9_000, originCopies: 1.01, crossCopies: 3.1 },
-  'a third at a tenth of the rate': { lastMs: 16_000, originCopies: 1.2 },
-  'a tenth dies on the way': { lastMs: 14_000, originCopies: 1.2 },
+  'a third at a tenth of the rate': { lastMs: 16_000, originCopies: 1.3 },
+  'a tenth dies on the way': { lastMs: 14_000, originCopies: 1.7 },
   'a tenth of the announcements is lost': { lastMs: 6_500, originCopies: 1.01 },
   'the origin dies when each piece has left once': { lastMs: 6_500, originCopies: 1.01 },
   'three in ten lie about what they hold': { lastMs: 20_000, originCopies: 3 },

@@ -1,8 +1,8 @@
 // A fleet on one virtual clock: whole swarms over the memory network, made-up blobs, faults by hook. Time passes only when nothing is left to do.
 
 import type { Clock } from '../../daemon/clock.ts';
-import { createSwarm } from '../../daemon/swarm/exchange.ts';
-import { createMemoryHub, type MemoryHub, type MemoryHubOptions } from '../../daemon/swarm/memory-network.ts';
+import { createSwarm } from '../../daemon/swarm/exchange/exchange.ts';
+import { createMemoryHub, type MemoryHub, type MemoryHubOptions } from '../../daemon/swarm/memory/memory-network.ts';
 import type { Swarm } from '../../daemon/swarm/swarm.ts';
 import type { Role, Roster } from '../../proto/statement.ts';
 import { certificateOf, counts, keptLog, type Counts, type KeptLog } from '../daemon/swarm/swarm-fixture.ts';

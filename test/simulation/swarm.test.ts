@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { fullBitmap } from '../../proto/bitmap.ts';
 import type { ExchangeMessage } from '../../proto/exchange.ts';
 import type { Transfer } from '../../proto/fleet.ts';
-import type { Fault } from '../../daemon/swarm/memory-network.ts';
+import type { Fault } from '../../daemon/swarm/memory/memory-network.ts';
 import { blobOf, holdingsOf, type Blob } from '../daemon/swarm/swarm-fixture.ts';
 import { closeWorld, createWorld, type World, type WorldMember, type WorldOptions } from './swarm-world.ts';
 

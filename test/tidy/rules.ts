@@ -59,6 +59,18 @@ const daemonPorts = {
   'daemon/trust': ['daemon/trust/trust.ts'],
 } as const;
 
+/** The folders of the swarm: what is decided is carried out in `exchange` on the port alone; each network is a folder beside it. */
+function swarmRow(folder: string, also: readonly Glob[] = []): ImportRow {
+  return {
+    files: [`daemon/swarm/${folder}/**`],
+    may: ['proto/**', 'daemon/core/**', 'daemon/swarm/*.ts', `daemon/swarm/${folder}/**`, ...also, ...commons('daemon')],
+    mayType: Object.values(daemonPorts).flat(),
+    packages: 'declared',
+    node: true,
+    instead: 'talk through the port, daemon/swarm/network.ts: exchange knows no network, and no network knows the exchange',
+  };
+}
+
 const controlPorts = {
   'control/journal': ['control/journal/journal.ts'],
   'control/trust': ['control/trust/repository.ts'],
@@ -156,6 +168,10 @@ export const importTable: readonly ImportRow[] = [
     instead: 'what is said knows neither disk nor network: pass bytes and values in',
   },
   ...floorRows('daemon'),
+  swarmRow('exchange'),
+  swarmRow('bulk'),
+  swarmRow('libp2p', ['daemon/swarm/bulk/**']),
+  swarmRow('memory'),
   ...portRows('daemon', daemonPorts),
   shellRow('daemon', 'daemon/run', daemonPorts),
   shellRow('daemon', 'daemon/http', daemonPorts),

@@ -4,6 +4,7 @@
 import type { Command } from 'commander';
 import type { Status } from '../../../proto/api/status.ts';
 import type { Target } from '../../../proto/api/targets.ts';
+import { limits } from '../../../proto/limits.ts';
 import { ControlError } from '../../errors.ts';
 import { createApi, listAll, type Api } from '../api.ts';
 import { contextOf, endpointOf } from '../context.ts';
@@ -93,26 +94,38 @@ function keysFinding({ developmentKeys }: Status): Finding {
   return { check: 'keys', state: 'warning', found: "development keys, on the control plane's own disk", fix: 'whoever reads that disk can sign for the fleet: let nobody else read it, and keep its backups as safe' };
 }
 
-async function fleetFindings(api: Api, { environments }: Status): Promise<readonly Finding[]> {
+async function fleetFindings(api: Api, { environments, now }: Status): Promise<readonly Finding[]> {
   const of = async (role: 'agent' | 'seed' | 'proxy') => await listAll(async (page) => await api.call('listTargets', { params: {}, query: { ...page, role } }));
   const [seeds, proxies, agents] = [await of('seed'), await of('proxy'), await of('agent')];
-  const away = agents.filter(({ connectivity }) => connectivity !== 'online');
+  const away = agents.filter((agent) => isQuiet(agent, now));
   const versions = new Set(agents.flatMap(({ version }) => version ?? []));
   const ill = agents.filter(({ running }) => running.some(({ healthy, drifted }) => healthy === false || drifted !== undefined));
   const empty = environments.filter(({ targets }) => targets.total === 0).map(({ environment }) => environment);
   return [
-    roleFinding('seeds', seeds, 'nobody keeps what is published: start `starlingd run --roles seed`'),
-    roleFinding('proxies', proxies, 'nothing can be pushed: start `starlingd run --roles proxy`'),
-    away.length === 0 ? ok('targets', `${agents.length}, all online`) : { check: 'targets', state: 'warning', found: `${away.length} of ${agents.length} not online: ${namesOf(away)}`, fix: '`starling target get NAME` says when it was last heard; look at `starlingd status` there' },
+    roleFinding('seeds', seeds, now, 'nobody gives what no target holds: start `starlingd run --roles seed`'),
+    roleFinding('proxies', proxies, now, 'nothing can be pushed: start `starlingd run --roles proxy`'),
+    away.length === 0 ? ok('targets', `${agents.length}, all heard just now`) : { check: 'targets', state: 'warning', found: `${away.length} of ${agents.length} not heard: ${quietText(away, now)}`, fix: '`starling target get NAME` says when it was last heard; look at `starlingd status` there' },
     ...(versions.size > 1 ? [{ check: 'target versions', state: 'warning', found: [...versions].toSorted().join(', '), fix: 'bring all daemons to one version' } as const] : []),
     ...(ill.length === 0 ? [] : [{ check: 'releases', state: 'failed', found: `not healthy, or not as installed: ${namesOf(ill)}`, fix: '`starling env drift ENVIRONMENT` says what; look at the log of starlingd there, and at its disk' } as const]),
     ...(empty.length === 0 ? [] : [{ check: 'environments', state: 'warning', found: `without a target: ${empty.slice(0, namesMax).join(', ')}`, fix: 'join machines with the labels that it selects: `starling token create --join --environments …`' } as const]),
   ];
 }
 
-function roleFinding(check: string, members: readonly Target[], fix: string): Finding {
-  const online = members.filter(({ connectivity }) => connectivity === 'online').length;
-  return online > 0 ? ok(check, `${online} of ${members.length} online`) : { check, state: 'failed', found: `${members.length === 0 ? 'none' : `none of ${members.length} online`}`, fix };
+function roleFinding(check: string, members: readonly Target[], now: number, fix: string): Finding {
+  const away = members.filter((member) => isQuiet(member, now));
+  if (away.length === members.length) return { check, state: 'failed', found: members.length === 0 ? 'none' : `none of ${members.length} heard: ${quietText(away, now)}`, fix };
+  return ok(check, `${members.length - away.length} of ${members.length} heard just now`);
+}
+
+/** Sooner than the control plane calls anybody stale, which takes a minute. */
+function isQuiet({ connectivity, lastSeenAt = 0 }: Target, now: number): boolean {
+  return connectivity !== 'online' || now - lastSeenAt > limits.unheardMs;
+}
+
+/** Names, with how long each was not heard. */
+function quietText(members: readonly Target[], now: number): string {
+  const texts = members.slice(0, namesMax).map(({ name, lastSeenAt }) => `${name} (${lastSeenAt === undefined ? 'never' : `${durationText(now - lastSeenAt)} ago`})`);
+  return `${texts.join(', ')}${members.length > namesMax ? ', …' : ''}`;
 }
 
 function namesOf(members: readonly Target[]): string {

@@ -55,12 +55,15 @@ function leftAlone(drift: readonly Drift[]): readonly string[] {
   ];
 }
 
-/** The newest deployment of an application, which is what can be tried again. @throws {ControlError} NOT_FOUND; CONFLICT when it brought something else. */
+/** The deployment to try again: of those that brought what is wanted, the newest that failed somewhere, be it one that only came after. @throws {ControlError} NOT_FOUND; CONFLICT when it brought something else. */
 async function newestOf(api: Api, environment: string, app: string, wanted: Drift['wanted']): Promise<DeploymentSummary> {
   const { items } = await api.call('listDeployments', { params: {}, query: { environment, limit: newestMax } });
   const newest = items.find((one) => one.app === app && one.type !== 'prefetch' && one.type !== 'catch-up');
   if (newest === undefined) throw new ControlError('NOT_FOUND', `none of the last ${items.length} deployments in '${environment}' was of ${app}; \`starling promote --to ${environment} --app ${app} --revision ${wanted.number}\` begins a new one`);
   const { deployment, to, number, phase } = newest;
-  if (to === wanted.revision) return newest;
+  if (to === wanted.revision) {
+    const since = items.slice(0, items.indexOf(newest) + 1).filter((one) => one.app === app && one.to === to && one.type !== 'prefetch');
+    return since.find((one) => one.finishedAt === undefined || one.phase !== 'succeeded' || one.progress.failed > 0) ?? newest;
+  }
   throw new ControlError('CONFLICT', `'${environment}' has ${app}@${wanted.number}, and ${deployment}, which brought ${app}@${number}, ${phase}: \`starling deployment retry ${deployment}\` goes on to ${app}@${number}, \`starling rollback ${environment} --to ${wanted.number}\` goes back`);
 }

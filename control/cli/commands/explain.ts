@@ -42,29 +42,36 @@ async function explain(api: Api, id: string): Promise<Explanation> {
 }
 
 function describeExplanation(explanation: Explanation, now: number, moments: Moments): string {
-  const { summary, phase, blockers, waits, nextCheckAt, progress } = explanation;
+  const { summary, blockers, waits, nextCheckAt, progress } = explanation;
   const until = (at: number | undefined): string => (at === undefined ? '' : `, until ${moments.text(at)}`);
   const lines = [
-    `${summary} [${phase}]`,
+    summary,
     ...blockers.flatMap((blocker) => describeBlocker(blocker, explanation, now, moments)),
-    ...waits.map(({ reason, until: end }) => `  waits for ${reason}${until(end)}`),
+    ...waits.map(({ reason, until: end }) => `  waiting: ${reason}${until(end)}`),
     ...(progress === undefined ? [] : [`  targets: ${progress.done} of ${progress.total} done, ${progress.inFlight} under way, ${progress.failed} failed; batch ${Math.min(progress.batch + 1, progress.batches)} of ${progress.batches}`]),
     ...(nextCheckAt === undefined || nextCheckAt <= now ? [] : [`  looked at again ${moments.text(nextCheckAt)}`]),
+    ...nextSteps(explanation),
   ];
   return lines.map(visible).join('\n');
 }
 
 function describeBlocker(blocker: Blocker, explanation: Explanation, now: number, moments: Moments): readonly string[] {
   const { type, reason, since, until, ref, actors = [] } = blocker;
-  const known = since > 0 ? `, for ${durationText(now - since)}` : '';
-  const opens = type === 'window' ? 'opens' : 'until';
-  const end = until === undefined ? '' : `, ${opens} ${moments.text(until)}`;
+  const times = [...(since > 0 ? [`for ${durationText(now - since)}`] : []), ...(until === undefined ? [] : [`${type === 'window' ? 'opens' : 'until'} ${moments.text(until)}`])];
   const hint = hintOf(blocker, explanation);
   return [
-    `  blocked by ${type}: ${reason}${known}${end}${ref === undefined ? '' : ` [${ref}]`}`,
+    `  blocked by ${type}: ${reason}${ref === undefined ? '' : ` [${ref}]`}`,
+    ...(times.length === 0 ? [] : [`    ${times.join('; ')}`]),
     ...(actors.length === 0 ? [] : [`    can act: ${actorsText(actors)}`]),
     ...(hint === undefined ? [] : [`    by: ${hint}`]),
   ];
+}
+
+/** Where one looks, and what one does, when the newest deployment did not end well. */
+function nextSteps({ blockers, waits, deployment, environment, progress }: Explanation): readonly string[] {
+  if (deployment === undefined || progress === undefined || progress.failed === 0) return [];
+  const again = blockers.length + waits.length > 0 ? [] : [`  try again there: starling env sync ${environment}; or bring something better: starling promote --to ${environment}`];
+  return [`  what its targets said: starling deployment logs ${deployment}`, ...again];
 }
 
 /** The command that ends a blocker, where there is one. */

@@ -15,6 +15,9 @@ import { momentsAt } from '../text/moments.ts';
 import { parseDuration } from '../text/text.ts';
 import type { World } from '../world.ts';
 
+/** `promote` without a revision. */
+const revisionDefault = 'latest';
+
 /** `--wait` without a duration. */
 const waitDefault = '30m';
 
@@ -37,20 +40,22 @@ export function registerPromote(program: Command, world: World, setExit: (code: 
   const command = program
     .command('promote')
     .description('promote a revision to an environment')
+    .argument('[revision]', 'such as web@41, the same as --revision; or several, such as web@41,api@7, the same as --set')
     .requiredOption('-t, --to <environment>', 'where to')
     .option('-a, --app <name>', 'whose revision it is, where the environment runs several')
-    .option('-r, --revision <revision>', 'latest, a number (41 or web@41), a digest, an identifier or an alias', 'latest')
+    .option('-r, --revision <revision>', 'latest, a number (41 or web@41), a digest, an identifier or an alias', revisionDefault)
     .option('--set <revisions>', 'several applications at once, such as web@41,api@7 or web=41,api=7')
     .option('--hotfix', 'past stages, soak, workflows and approvals, never past policies, vetoes, pins, locks or freezes; needs --reason')
     .option('--reason <text>', 'why, for the record')
     .option('--dry-run', 'make nothing: say what would hold it, its batches, bytes and times (exit code 6 when a gate would hold it)');
-  waitOptions(command).action(async (flags: PromoteFlags, self: Command) => {
+  waitOptions(command).action(async (named: string | undefined, given: PromoteFlags, self: Command) => {
     const context = contextOf(world, self);
+    const flags = withNamed(given, named, self);
     const patience = patienceOf(flags);
     if (flags.hotfix === true && flags.reason === undefined) throw new ControlError('CONFIG_INVALID', '--hotfix goes past gates, and needs --reason');
     if (flags.dryRun === true && patience !== undefined) throw new ControlError('CONFIG_INVALID', '--dry-run makes nothing that one could wait for: leave --wait and --watch out');
     const set = flags.set === undefined ? undefined : parseSet(flags.set, '--set');
-    const alone = self.getOptionValueSource('revision') === 'default' && flags.app === undefined;
+    const alone = flags.revision === revisionDefault && flags.app === undefined;
     if (set !== undefined && !alone) throw new ControlError('CONFIG_INVALID', '--set names applications and revisions itself: leave --app and --revision out');
     const api = await context.api();
     if (flags.app !== undefined) await requireApp(api, flags.to, flags.app);
@@ -65,6 +70,13 @@ export function registerPromote(program: Command, world: World, setExit: (code: 
     const promotion = await api.call('createPromotion', { params: {}, body });
     await conclude(context, api, promotion, patience);
   });
+}
+
+/** The flags with the revision, or the set, that was named without one. @throws {ControlError} CONFIG_INVALID when both were. */
+function withNamed(flags: PromoteFlags, named: string | undefined, self: Command): PromoteFlags {
+  if (named === undefined) return flags;
+  if (flags.set !== undefined || self.getOptionValueSource('revision') !== 'default') throw new ControlError('CONFIG_INVALID', `'${named}' says what to promote, and so do --revision and --set: leave one out`);
+  return /[+,]/.test(named) ? { ...flags, set: named } : { ...flags, revision: named };
 }
 
 export function registerRollback(program: Command, world: World): void {

@@ -107,7 +107,7 @@ export const environmentColumns: readonly Column<EnvironmentStatus>[] = [
   { title: 'CURRENT', cell: ({ apps }) => slotsText(apps, 'current') },
   { title: 'DESIRED', cell: ({ apps }) => slotsText(apps, 'desired') },
   { title: 'STABLE', cell: ({ apps }) => slotsText(apps, 'stable') },
-  { title: 'TARGETS', cell: ({ targets }) => `${targets.serving} of ${targets.total} serving, ${targets.online} online` },
+  { title: 'TARGETS', cell: ({ targets }) => `${targets.serving} of ${targets.total} serving, ${targets.changing > 0 ? `${targets.changing} changing, ` : ''}${targets.online} online` },
   { title: 'DEPLOYMENT', cell: deploymentText, colour: ({ deployment }) => (deployment === undefined ? undefined : phaseColour(deployment.phase)) },
 ];
 

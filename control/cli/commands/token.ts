@@ -55,7 +55,7 @@ export function registerToken(program: Command, world: World): void {
       if (file !== undefined) await save(file, created.text);
       print(context, created, file);
       const { publicUrl } = created.use === 'join' ? await api.call('getStatus', { params: {} }).catch(() => ({ publicUrl: api.url })) : { publicUrl: api.url };
-      context.terminal.say(advice(created, publicUrl, file ?? 'FILE', world.clock.now()));
+      context.terminal.say(advice(created, publicUrl, file, world.clock.now()));
     });
   token
     .command('list')
@@ -182,13 +182,14 @@ function print({ terminal }: Context, created: NewToken, file: string | undefine
   else terminal.object(rest, { text: () => file, name: () => created.token });
 }
 
-function advice({ use, roles: may, usesMax, expiresAt, environments }: NewToken, url: string, file: string, now: number): string {
+function advice({ use, roles: may, usesMax, expiresAt, environments }: NewToken, url: string, file: string | undefined, now: number): string {
   const life = `expires in ${durationText(expiresAt - now)}`;
-  if (use === 'api') return `this token is shown this once; it ${life}. Keep it in a file and set STARLING_TOKEN_FILE, or \`starling login ${url} --token-file FILE\``;
+  const kept = file === undefined ? 'it is shown this once' : 'nobody can read it anywhere else';
+  if (use === 'api') return `a token that ${life}; ${kept}. ${file === undefined ? 'Keep it in a file, and set' : 'Set'} STARLING_TOKEN_FILE=${file ?? 'FILE'}, or \`starling login ${url} --token-file ${file ?? 'FILE'}\``;
   return [
-    `a join token for ${may.join(', ')}, ${countText(usesMax, 'use')}, ${life}${environments.length === 0 ? '' : `, environments ${environments.join(', ')}`}; it is shown this once.`,
+    `a join token for ${may.join(', ')}, ${countText(usesMax, 'use')}, ${life}${environments.length === 0 ? '' : `, environments ${environments.join(', ')}`}; ${kept}.`,
     'On the machine, with the token in a file:',
-    `  starlingd join ${url} --token-file ${file} --roles ${may.join(',')} && starlingd run`,
+    `  starlingd join ${url} --token-file ${file ?? 'FILE'} --roles ${may.join(',')} && starlingd run`,
   ].join('\n');
 }
 

@@ -51,13 +51,20 @@ export function registerWorker(program: Command, world: World): void {
 /** One piece after another until the worker is told to stop. */
 async function work(context: WorkerContext, desk: Api, worker: string, roles: string[]): Promise<void> {
   const { world: { clock, signal }, say } = context;
+  // A control plane that is away for a night is said to be away once, and to be back.
+  let trouble = '';
   while (!signal.aborted) {
     const found = await desk.call('leaseWork', { params: {}, body: { worker, roles, waitMs: limits.workWaitMsMax } }).catch((error: unknown) => {
       if (signal.aborted) return undefined;
       if (!(error instanceof ControlError) || !['UNREACHABLE', 'TOO_MANY_REQUESTS', 'STORAGE_FAILED', 'TIMED_OUT', 'FAILED'].includes(error.code)) throw error;
-      say(`no work for now: ${textOf(error)}`);
+      if (textOf(error) !== trouble) say(`no work for now, and trying on: ${textOf(error)}`);
+      trouble = textOf(error);
       return undefined;
     });
+    if (found !== undefined && trouble !== '') {
+      say('the control plane answers again');
+      trouble = '';
+    }
     if (found === undefined) await clock.wait(retryAfterMs, { signal }).catch(() => undefined);
     else if (found.work !== undefined) {
       const { work: piece } = found;

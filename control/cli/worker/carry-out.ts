@@ -66,7 +66,7 @@ export async function underLease(context: WorkerContext, { lease, leaseMs, logBy
     await sender.end();
     if (lost.signal.aborted) return say('the lease was lost; the work was dropped');
     const tail = sender.tail();
-    const detail = report.outcome === 'succeeded' || tail === '' ? report.detail : sentence([report.detail, tail].join('\n'));
+    const detail = report.outcome === 'succeeded' || tail === '' ? report.detail : sentence([report.detail, tail].join(': '));
     await reported(context, lease, { ...report, ...(detail === undefined ? {} : { detail }) }, lost.signal);
     say(`ended: ${report.outcome}`);
   } finally {

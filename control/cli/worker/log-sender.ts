@@ -11,7 +11,7 @@ const cutNotice = '\n… the rest was not kept\n';
 
 export interface LogSender {
   write(text: string): void;
-  /** The last lines, for a sentence about how it ended. */
+  /** The last lines as one, for a sentence about how it ended. */
   tail(): string;
   /** Sends what is left. Resolves also when that fails. */
   end(): Promise<void>;
@@ -63,7 +63,7 @@ export function createLogSender({ send, bytesMax, clock, signal, onFailure }: Lo
       taken += bytes;
       sending ??= drain();
     },
-    tail: () => tail.trimEnd().split('\n').slice(-3).join('\n').slice(-500),
+    tail: () => tail.split('\n').filter((line) => line.trim() !== '').slice(-3).join(' | ').slice(-500),
     end: async () => {
       ended.abort();
       await sending;

@@ -5,7 +5,7 @@ import { accepted, refused } from './answer.ts';
 import { barredMs, isBarred } from '../model/barred.ts';
 import type { Answer, CreateToken, EnrolMember, LocateMember, RenewMember, ReportCommand, RevokeMember, RevokeToken } from './command.ts';
 import { labelProblems, nameProblem } from '../pipeline/config.ts';
-import type { Member, State, Token } from '../model/model.ts';
+import type { State, Token } from '../model/model.ts';
 import { isNews } from '../evolve/report.ts';
 
 const scopePattern = /^[a-z-]+:(\*|[a-z-]+\/(\*|[a-z0-9-]+))$/;
@@ -60,27 +60,25 @@ function enrolWith(state: State, command: EnrolMember, token: Token, now: number
   if (problem !== undefined) return refused('invalid', problem);
   const unfit = roles.find((role) => !token.roles.includes(role));
   if (unfit !== undefined) return refused('forbidden', `join token '${token.name}' is for ${token.roles.join(', ')}, not for role '${unfit}'; create a token for it`);
-  const { present, barred, namesake } = peersOf(state, name, now);
+  const { present, barred } = peersOf(state, now);
   if (present >= limits.rosterMembersMax) return refused('conflict', `the fleet has ${present} members, as many as a roster can name; revoke those that are gone before '${name}' joins`);
   // Everybody may be revoked at once, and must then fit among those barred.
   if (present + barred >= limits.rosterRevokedMax) return refused('conflict', `${barred} members were revoked whose certificates have not expired yet, beside ${present} that are in the fleet: a roster can name ${limits.rosterRevokedMax} in all; '${name}' can join when some have expired, ${barredMs / 86_400_000} days after they were last renewed`);
-  if (namesake !== undefined) return refused('conflict', `there is a member named '${name}' already; choose another name, or revoke ${namesake.member} first`);
+  const namesake = state.names.get(name);
+  if (namesake !== undefined) return refused('conflict', `there is a member named '${name}' already; choose another name, or revoke ${namesake} first`);
   const { environments, labels } = token;
   return accepted({ kind: 'member.enrolled', member, name, publicKey, roles, environments, labels, attributes, serial: 1, token: token.token });
 }
 
-/** Counted without making lists: this runs once for each of ten thousand that join. */
-function peersOf(state: State, name: string, now: number): { readonly present: number; readonly barred: number; readonly namesake: Member | undefined } {
+/** Who is named in a roster. Counted only where there may be too many: this runs once for each of ten thousand that join. */
+function peersOf({ members }: State, now: number): { readonly present: number; readonly barred: number } {
   let [present, barred] = [0, 0];
-  let namesake: Member | undefined;
-  state.members.forEach((member) => {
-    if (member.revoked) barred += Number(isBarred(member, now));
-    else {
-      present += 1;
-      if (member.name === name) namesake = member;
-    }
+  if (members.size < Math.min(limits.rosterMembersMax, limits.rosterRevokedMax)) return { present, barred };
+  members.forEach((member) => {
+    if (!member.revoked) present += 1;
+    else barred += Number(isBarred(member, now));
   });
-  return { present, barred, namesake };
+  return { present, barred };
 }
 
 export function locateMember(state: State, { member, addresses, uploadUrl }: LocateMember): Answer {
@@ -111,6 +109,8 @@ export function report(state: State, { member: id, report: said }: ReportCommand
   if (member === undefined) return refused('not-found', `there is no member ${id}`);
   if (member.revoked) return refused('forbidden', `member '${member.name}' was revoked`);
   const deployment = state.deployments.get(said.deployment);
+  // From somebody who was away for long: what it was told since then, it will answer too.
+  if (deployment?.archived !== undefined) return accepted();
   const target = deployment?.targets.get(id);
   if (deployment === undefined || target === undefined) return refused('not-found', `there is no deployment '${said.deployment}' with target '${member.name}'`);
   if (deployment.environment !== said.environment || deployment.app !== said.app) {

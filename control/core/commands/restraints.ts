@@ -85,5 +85,5 @@ function scopeProblem(state: State, scope: Scope): string | undefined {
     stage: pipelines.some((one) => one.spec.stages.some((stage) => `${one.pipeline}/${stage.stage}` === scope.id)),
     environment: state.environments.has(scope.id),
   };
-  return known[scope.kind] ? undefined : `there is no ${scopeText(scope)}`;
+  return known[scope.kind] ? undefined : `there is no ${scope.kind} '${scope.id}'`;
 }

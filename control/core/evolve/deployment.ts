@@ -9,7 +9,7 @@ import { foldUse } from './approval.ts';
 import { foldArchive } from './archive.ts';
 import { foldPause } from './pause.ts';
 import { foldPrefetch, foldPrefetchEnd } from './prefetch.ts';
-import { foldReport, settleBatches } from './report.ts';
+import { settleBatches } from './report.ts';
 import { foldOutcome, setSlot } from './slot.ts';
 import { batchOf, putTarget } from './target.ts';
 import { isSameSet } from '../model/sets.ts';
@@ -29,7 +29,6 @@ export type DeploymentEvent = Of<
   | 'prefetch.started'
   | 'deployment.rolling-back'
   | 'deployment.finished'
-  | 'target.reported'
   | 'target.lost'
   | 'order.refused'
   | 'role.published'
@@ -55,8 +54,6 @@ export function foldDeployment(draft: Draft, event: DeploymentEvent, at: number)
       return foldRollingBack(draft, event, at);
     case 'deployment.finished':
       return foldFinished(draft, event, at);
-    case 'target.reported':
-      return foldReport(draft, event, at);
     case 'target.lost':
       return foldLost(draft, event, at);
     case 'order.refused':
@@ -250,12 +247,15 @@ function foldWork(draft: Draft, deployment: Deployment, order: Of<'order.issued'
 
 /** Orders of unfinished deployments, and the newest of each application that names each target, so that one who comes back learns the last word. */
 function worthDelivering(draft: Draft, orders: readonly IssuedOrder[]): readonly IssuedOrder[] {
-  const named = new Set<string>();
+  // By application: keys made of both names were a twentieth of a start.
+  const namedOf = new Map<string, Set<string>>();
   const kept: IssuedOrder[] = [];
   for (const order of orders.toReversed()) {
     const deployment = draft.deployments.get(order.deployment);
-    const newest = order.targets.some((member) => !named.has(`${order.app} ${member}`));
-    for (const member of order.targets) named.add(`${order.app} ${member}`);
+    const named = namedOf.get(order.app) ?? new Set();
+    namedOf.set(order.app, named);
+    const newest = order.targets.some((member) => !named.has(member));
+    for (const member of order.targets) named.add(member);
     if (newest || (deployment !== undefined && !isFinished(deployment.phase))) kept.push(order);
   }
   return kept.reverse();

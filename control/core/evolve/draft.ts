@@ -14,7 +14,7 @@ import type { App, Environment, Member, Promotion, State, Token } from '../model
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A map of which only what is edited is copied. */
-export class MapDraft<V extends object> {
+export class MapDraft<V extends object | string> {
   readonly #base: ReadonlyMap<string, V>;
   readonly #copy: (value: V) => Mutable<V>;
   /** Copies that this draft owns; `undefined` is one that was taken out. */
@@ -26,12 +26,14 @@ export class MapDraft<V extends object> {
   }
 
   get(key: string): V | undefined {
-    return this.#changes.has(key) ? this.#changes.get(key) : this.#base.get(key);
+    const own = this.#changes.get(key);
+    return own !== undefined || this.#changes.has(key) ? own : this.#base.get(key);
   }
 
   /** The value to be changed in place; undefined when there is none. */
   edit(key: string): Mutable<V> | undefined {
-    if (this.#changes.has(key)) return this.#changes.get(key);
+    const own = this.#changes.get(key);
+    if (own !== undefined || this.#changes.has(key)) return own;
     const value = this.#base.get(key);
     return value === undefined ? undefined : this.set(key, value);
   }
@@ -73,6 +75,9 @@ export class Draft {
   readonly environments: MapDraft<Environment>;
   readonly tokens: MapDraft<Token>;
   readonly members: MapDraft<Member>;
+  readonly names: MapDraft<string>;
+  /** Members that joined or were revoked, those that joined last at the end. */
+  readonly moved = new Set<string>();
   /** As State.agents: each to be changed in place. */
   readonly agents: MapDraft<readonly string[]>;
   /** As State.targets: each to be changed in place. */
@@ -111,6 +116,7 @@ export class Draft {
     this.agents = new MapDraft<readonly string[]>(base.agents, (value) => [...value]);
     this.targeted = new MapDraft<readonly Member[]>(base.targets, (value) => [...value]);
     this.members = new MapDraft<Member>(base.members, (value) => ({ ...value }));
+    this.names = new MapDraft<string>(base.names, (value) => value);
     this.promotions = new MapDraft<Promotion>(base.promotions, (value) => ({ ...value }));
     this.deployments = new MapDraft<Deployment>(base.deployments, (value) => ({ ...value }));
     this.pipelines = new MapDraft<Pipeline>(base.pipelines, (value) => ({ ...value }));
@@ -143,6 +149,11 @@ export class Draft {
   /** Environments that are new, or select their targets by other labels than before. */
   reselected(): readonly string[] {
     return [...this.environments.changed()].filter((id) => this.environments.get(id)?.selector !== this.#base.environments.get(id)?.selector);
+  }
+
+  /** Those that a member was in before; none of one that is new. */
+  environmentsBefore(member: string): readonly string[] {
+    return this.#base.members.get(member)?.environments ?? [];
   }
 
   /** Environments of members whose labels are others than before: they may be targets there now, or no longer. */
@@ -180,6 +191,7 @@ export class Draft {
       environments: this.environments.result(),
       tokens: this.tokens.result(),
       members: this.members.result(),
+      names: this.names.result(),
       agents: this.agents.result(),
       targets: this.targeted.result(),
       adrift: this.adrift.result(),

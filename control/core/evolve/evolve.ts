@@ -9,6 +9,7 @@ import { foldBuild } from '../build/evolve.ts';
 import { Draft } from './draft.ts';
 import { foldDeployment, foldMemberRevoked } from './deployment.ts';
 import { foldPipeline } from './pipeline.ts';
+import { foldReport } from './report.ts';
 import { foldSets } from './sets.ts';
 import { foldVerdict, foldVerifying } from './slot.ts';
 import type { State } from '../model/model.ts';
@@ -23,6 +24,7 @@ export function initialState(): State {
     environments: new Map(),
     tokens: new Map(),
     members: new Map(),
+    names: new Map(),
     agents: new Map(),
     targets: new Map(),
     adrift: new Map(),
@@ -69,6 +71,8 @@ export function evolveAll(state: State, entries: readonly JournalEntry[]): State
 
 function fold(draft: Draft, entry: JournalEntry): void {
   const { event } = entry;
+  // Nearly all facts are of this kind: they need not be looked for among the others.
+  if (event.kind === 'target.reported') return foldReport(draft, event, entry.at);
   if (isBuildEvent(event)) return foldBuild(draft, event, entry.at, entry.actor);
   if (isPipelineEvent(event)) return foldPipeline(draft, event, entry.at, entry.actor);
   switch (event.kind) {
@@ -119,7 +123,6 @@ function fold(draft: Draft, entry: JournalEntry): void {
     case 'prefetch.started':
     case 'deployment.rolling-back':
     case 'deployment.finished':
-    case 'target.reported':
     case 'target.lost':
     case 'order.refused':
     case 'role.published':
@@ -147,9 +150,9 @@ function foldEnvironment(draft: Draft, event: Extract<Event, { readonly kind: 'e
 function foldMember(draft: Draft, { at, event }: JournalEntry): void {
   if (event.kind === 'member.enrolled') {
     const { kind: _kind, ...member } = event;
-    removeAgent(draft, event.member);
+    removeMember(draft, event.member);
     draft.members.set(event.member, { ...member, enrolledAt: at, renewedAt: at, addresses: [], revoked: false, rosterEpoch: draft.rosterEpoch + 1, running: {}, answered: {}, work: {} });
-    addAgent(draft, event.member);
+    addMember(draft, event.member);
     const used = draft.tokens.edit(event.token);
     if (used !== undefined) used.uses += 1;
     draft.rosterEpoch += 1;
@@ -172,7 +175,7 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
     const member = draft.members.edit(event.member);
     if (member === undefined) return;
     member.revoked = true;
-    removeAgent(draft, event.member);
+    removeMember(draft, event.member);
     draft.rosterEpoch += 1;
     draft.rosterAt = at;
     member.rosterEpoch = draft.rosterEpoch;
@@ -193,10 +196,14 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
   }
 }
 
-/** Puts an agent into the lists of its environments, by name. */
-function addAgent(draft: Draft, id: string): void {
+/** Puts a member under its name, and an agent into the lists of its environments, by name. */
+function addMember(draft: Draft, id: string): void {
   const member = draft.members.get(id);
-  if (member === undefined || !member.roles.includes('agent')) return;
+  if (member === undefined) return;
+  draft.names.set(member.name, id);
+  draft.moved.delete(id);
+  draft.moved.add(id);
+  if (!member.roles.includes('agent')) return;
   for (const environment of member.environments) {
     const list = draft.agents.edit(environment) ?? draft.agents.set(environment, []);
     let [from, to] = [0, list.length];
@@ -209,8 +216,12 @@ function addAgent(draft: Draft, id: string): void {
   }
 }
 
-function removeAgent(draft: Draft, id: string): void {
-  for (const environment of draft.members.get(id)?.environments ?? []) {
+function removeMember(draft: Draft, id: string): void {
+  const member = draft.members.get(id);
+  if (member === undefined) return;
+  if (draft.names.get(member.name) === id) draft.names.delete(member.name);
+  draft.moved.add(id);
+  for (const environment of member.environments) {
     const at = draft.agents.get(environment)?.indexOf(id) ?? -1;
     if (at >= 0) draft.agents.edit(environment)?.splice(at, 1);
   }

@@ -12,8 +12,8 @@ import { isFailure, isFinal, isFinished } from '../model/phases.ts';
 
 /** Folds one report. One that is not newer changes nothing in the deployment; it may still tell what the member runs. */
 export function foldReport(draft: Draft, { member: id, report }: Extract<Event, { readonly kind: 'target.reported' }>, at: number): void {
-  const target = draft.deployments.get(report.deployment)?.targets.get(id);
   const known = draft.deployments.get(report.deployment);
+  const target = known?.targets.get(id);
   if (target === undefined || known === undefined) return;
   const member = isFinal(report.phase) ? draft.members.edit(id) : undefined;
   if (member !== undefined) foldAnswer(member, known, target, report, at);
@@ -40,22 +40,27 @@ export function isNews(state: State, id: string, report: Report): boolean {
 
 /** In a deployment that is over, a target may still come to its end, but it may not come back to life (R-9). */
 function reported(target: TargetDeployment, report: Report, at: number, over: boolean): TargetDeployment {
-  const { phase, code: _code, detail: _detail, output: _output, refusal, ...kept } = target;
+  const { member, batch, phase, order, settled, refusal, transfer, fetchedAt } = target;
   const final = isFinal(report.phase);
   // A word of farewell after the last word (`cancelled` after `committed`) takes nothing back.
-  const farewell = report.phase === 'cancelled' && target.settled;
-  const counts = final ? !farewell : !over && !target.settled && target.phase !== 'cancelled';
+  const farewell = report.phase === 'cancelled' && settled;
+  const counts = final ? !farewell : !over && !settled && phase !== 'cancelled';
+  const fetched = report.transfer === undefined ? { transfer, fetchedAt } : { transfer: report.transfer, fetchedAt: at };
+  // Each field by its name: what "the rest" of a target is takes longer to find out than all else here.
   return {
-    ...kept,
+    member,
+    batch,
     phase: counts ? report.phase : phase,
-    settled: target.settled || (final && (target.order === undefined || report.seq >= target.order.seq)),
+    ...(order === undefined ? {} : { order }),
+    settled: settled || (final && (order === undefined || report.seq >= order.seq)),
     reportNo: report.reportNo,
     reportedAt: at,
     ...(refusal === undefined || report.seq >= refusal.seq ? {} : { refusal }),
     ...(report.code === undefined ? {} : { code: report.code }),
     ...(report.detail === undefined ? {} : { detail: report.detail }),
     ...(report.output === undefined ? {} : { output: report.output }),
-    ...(report.transfer === undefined ? {} : { transfer: report.transfer, fetchedAt: at }),
+    ...(fetched.transfer === undefined ? {} : { transfer: fetched.transfer }),
+    ...(fetched.fetchedAt === undefined ? {} : { fetchedAt: fetched.fetchedAt }),
   };
 }
 

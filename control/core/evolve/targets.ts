@@ -8,18 +8,39 @@ import { isTarget } from '../model/select.ts';
 /** Brings State.targets up to what has just been folded. An environment without targets has no entry, so that the state does not tell in how many steps it was folded. */
 export function foldTargets(draft: Draft): void {
   const reselected = new Set(draft.reselected());
-  const whole = new Set([...draft.agents.changed(), ...reselected, ...draft.relabelled()]);
+  const whole = new Set([...reselected, ...draft.relabelled()]);
   const changed = new Set(draft.members.changed());
   for (const id of whole) {
     const environment = draft.environments.get(id);
     const members = environment === undefined ? [] : targetsAmong(draft, environment, changed, reselected.has(id) ? [] : (draft.targeted.get(id) ?? []));
-    if (members.length > 0) draft.targeted.set(id, members);
-    else draft.targeted.delete(id);
+    keep(draft, id, members);
   }
-  for (const id of draft.members.changed()) {
+  for (const id of draft.moved) {
+    const member = draft.members.get(id);
+    const before = draft.environmentsBefore(id);
+    for (const name of new Set([...before, ...(member?.environments ?? [])])) if (!whole.has(name)) move(draft, name, id, member, before.includes(name));
+  }
+  for (const id of changed) {
     const member = draft.members.get(id);
     for (const name of member?.environments ?? []) if (member !== undefined && !whole.has(name)) replace(draft, name, member);
   }
+}
+
+function keep(draft: Draft, environment: string, members: readonly Member[]): void {
+  if (members.length > 0) draft.targeted.set(environment, members);
+  else draft.targeted.delete(environment);
+}
+
+/** Takes a member that joined or was revoked out of a list, if it `was` there, and puts it where it belongs: to look at all others for each of ten thousand that join would be most of its cost. */
+function move(draft: Draft, name: string, id: string, member: Member | undefined, was: boolean): void {
+  const environment = draft.environments.get(name);
+  if (environment === undefined) return;
+  const list = draft.targeted.edit(name) ?? draft.targeted.set(name, []);
+  const at = was ? list.findIndex((one) => one.member === id) : -1;
+  if (at >= 0) list.splice(at, 1);
+  // As in the list of agents: of those with one name, who joined last comes first.
+  if (member !== undefined && isTarget(member, environment)) list.splice(placeByName(list, member.name), 0, member);
+  if (list.length === 0) draft.targeted.delete(name);
 }
 
 /**

@@ -16,7 +16,7 @@ import type { Deployment } from '../model/deployment.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
 import { isDone, isInFlight } from '../model/phases.ts';
 import { prefetchOf } from '../rollout/prefetch.ts';
-import { deploymentProgress, heardAt, isSilent, membersOf } from '../model/select.ts';
+import { deploymentProgress, fleet, heardAt, isSilent, membersOf } from '../model/select.ts';
 import type { DeploymentProgress } from '../model/progress.ts';
 import type { Observed } from '../model/select.ts';
 import { deadlineOf, roleEffect } from '../rollout/step.ts';
@@ -79,7 +79,7 @@ function explainPromotion(state: State, observed: Observed, promotion: Promotion
   if (promotion.phase === 'waiting') {
     const { blockers, nextCheckAt } = evaluateGates(state, promotion, observed);
     const summary = blockers.length === 0 ? `${what} starts in '${promotion.environment}' now` : `${what} waits for '${promotion.environment}': ${blockers[0]?.type}`;
-    return { subject, summary, blockers, waits: fetchingWaits(state, environment, promotion), ...about, ...(nextCheckAt === undefined ? {} : { nextCheckAt }) };
+    return { subject, summary, blockers, waits: [...fetchingWaits(state, environment, promotion), ...waitsBefore(state, observed, environment)], ...about, ...(nextCheckAt === undefined ? {} : { nextCheckAt }) };
   }
   if (environment !== undefined && promotion.phase === 'verifying') return { subject, ...about, ...explainVerification(state, environment, what) };
   const deployment = state.deployments.get(promotion.deployment ?? '');
@@ -107,6 +107,13 @@ function runningWait(run: WorkflowRun): Wait {
   return { reason: `workflow '${run.workflow}' is ${run.phase} (${run.run})${busy.length === 0 ? '' : `: ${busy.join(', ')}`}`, until: run.deadline };
 }
 
+/** What the deployment waits for that has to end first: who asks about the environment asks about that. */
+function waitsBefore(state: State, observed: Observed, environment: Environment | undefined): readonly Wait[] {
+  const active = state.deployments.get(environment?.activeDeployment ?? '');
+  if (environment === undefined || active === undefined || active.type === 'prefetch') return [];
+  return waitsOf(state, observed, environment, active).map(({ reason, ...wait }) => ({ ...wait, reason: `in ${active.deployment}, ${reason}` }));
+}
+
 /** What is known of a prefetch while its promotion waits. */
 function fetchingWaits(state: State, environment: Environment | undefined, { promotion }: Promotion): readonly Wait[] {
   const open = environment === undefined ? undefined : prefetchOf(state, environment);
@@ -123,6 +130,19 @@ function refusalWaits(state: State, { targets }: Deployment, until?: number): re
   return [...refusing.slice(0, namedMax), ...more].map((wait) => ({ ...wait, ...(until === undefined ? {} : { until }) }));
 }
 
+/** A deployment's phase as the rest of a sentence about it. */
+const standing: Readonly<Record<DeploymentPhase, string>> = {
+  distributing: 'is bringing content to its targets',
+  running: 'is under way',
+  baking: 'is baking',
+  'rolling-back': 'is going back',
+  succeeded: 'succeeded',
+  failed: 'failed',
+  'rolled-back': 'went back',
+  'rollback-failed': 'failed, and could not go back',
+  aborted: 'was aborted',
+};
+
 type About = Pick<Explanation, 'summary' | 'blockers' | 'waits' | 'nextCheckAt' | 'deployment'>;
 
 function explainDeployment(state: State, observed: Observed, environment: Environment, deployment: Deployment): About {
@@ -134,7 +154,7 @@ function explainDeployment(state: State, observed: Observed, environment: Enviro
   const nextCheckAt = Math.min(Infinity, ...waits.flatMap((wait) => wait.until ?? []));
   const why = reason === undefined ? '' : `: ${reason}`;
   return {
-    summary: `deployment ${id} of ${deployment.app}@${deployment.number} in '${deployment.environment}' is ${phase}${why}`,
+    summary: `deployment ${id} of ${deployment.app}@${deployment.number} in '${deployment.environment}' ${standing[phase]}${why}`,
     blockers: verifying?.phase === 'inconclusive' ? [undecided(verifying, batchText(deployment, baking))] : [],
     waits,
     deployment: { deployment: id, phase, progress, ...(reason === undefined ? {} : { reason }) },
@@ -169,13 +189,25 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
     waits.push({ reason: `${nameOf(state, target.member)} is ${target.phase}${awayText(observed, target.member)}`, until });
   }
   if (busy.length > namedMax) waits.push({ reason: `${busy.length - namedMax} more targets are changing`, until });
+  const lost = busy.every((target) => isHolding(target.phase)) ? undefined : silentSeeds(state, observed);
+  if (lost !== undefined) waits.unshift({ reason: lost });
   const held = heldBack(state, deployment, observed.now);
   return held === undefined ? waits : [...waits, { reason: held, until }];
 }
 
+/** What it means for those who still fetch that no seed is heard of; undefined while one is. */
+function silentSeeds(state: State, observed: Observed): string | undefined {
+  const seeds = fleet(state, { role: 'seed' });
+  if (seeds.length === 0) return 'there is no seed, so that nothing can be fetched that no target holds: `starling token create --join --roles seed,proxy` lets one join';
+  if (!seeds.every(({ member }) => isSilent(observed, member, limits.unheardMs))) return undefined;
+  const names = seeds.slice(0, namedMax).map(({ name }) => name);
+  const latest = Math.max(...seeds.map(({ member }) => heardAt(observed, member)));
+  return `no seed was heard for ${Math.round((observed.now - latest) / 1000)} s (${names.join(', ')}${seeds.length > names.length ? ', …' : ''}), and what no target holds comes from there alone: see whether starlingd runs there`;
+}
+
 /** A target at work that says nothing for longer than any pause between two polls has lost its daemon, its network or its power. */
 function awayText(observed: Observed, member: string): string {
-  if (!isSilent(observed, member, limits.syncWaitMs)) return '';
+  if (!isSilent(observed, member, limits.unheardMs)) return '';
   return `, and was not heard for ${Math.round((observed.now - heardAt(observed, member)) / 1000)} s: see whether starlingd runs there`;
 }
 
@@ -202,9 +234,10 @@ function heldBack(state: State, deployment: Deployment, now: number): string | u
   const balance = balanceOf(state, deployment, now);
   if (pending.length === 0 || allowed(deployment, balance, pending).length > 0) return undefined;
   const parallel = maxParallelOf(deployment.config, balance.total);
-  if (balance.inFlight.size + balance.inherited.size >= parallel) return `${pending.length} targets wait for their turn: ${parallel} may change at once (maxParallel)`;
+  const those = pending.length === 1 ? '1 target waits' : `${pending.length} targets wait`;
+  if (balance.inFlight.size + balance.inherited.size >= parallel) return `${those} for ${pending.length === 1 ? 'its' : 'their'} turn: ${parallel} may change at once (maxParallel)`;
   const healthy = minHealthyOf(deployment.config, balance.total);
-  return `${pending.length} targets wait: ${balance.serving.size} of ${balance.total} serve, and ${healthy} must (minHealthy)`;
+  return `${those}: ${balance.serving.size} of ${balance.total} serve, and ${healthy} must (minHealthy); bring back those that do not (\`starling env drift ${deployment.environment}\`), or \`starling deployment abort ${deployment.deployment}\``;
 }
 
 function nameOf(state: State, member: string): string {

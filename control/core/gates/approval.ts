@@ -118,7 +118,8 @@ export function approved({ state, edge, members, candidate, observed }: GateCont
   const groups = (request === undefined ? approval.rules : unfilled(request)).map(({ group, count }) => ({ text: `${count} of ${group === '*' ? 'anybody' : `group '${group}'`}`, group }));
   const actors = groups.map(({ group }) => (group === '*' ? `approve:env/${edge.spec.to}` : `group:${group}`));
   const unasked = edge.spec.approval === undefined && edge.spec.from.kind === 'environment' ? `, as '${edge.spec.from.environment}' has no workflow that could say that it is good` : '';
-  const wanted = `${groups.map(({ text }) => text).join(' and ')}${unasked}`;
+  const unseen = edge.spec.from.kind === 'environment' && arrivalsOf(state, edge.spec.from.environment, carried).length === 0 ? `; it was never in '${edge.spec.from.environment}'` : '';
+  const wanted = `${groups.map(({ text }) => text).join(' and ')}${unasked}${unseen}`;
   if (request === undefined) return holds({ type: 'approval', reason: `${what} needs the approval of ${wanted}, and nobody was asked yet`, since: candidate.createdAt, ref: edge.id, actors });
   const over = request.status !== 'open' && request.status !== 'approved';
   const expired = request.status === 'open' && request.expiresAt !== undefined && request.expiresAt <= observed.now;

@@ -123,15 +123,17 @@ export function machinesOf(state: State, environment: Environment, { app, number
     const running = member.running[app]?.number ?? 0;
     if (running < number) return { member, number: running, has: false };
     const first = firstOf(deployments, member.member, number);
+    if (first === 'forgotten') return { member, number: running, has: true };
     const since = first?.at ?? member.running[app]?.since;
     return { member, number: running, has: true, ...(since === undefined ? {} : { since }), ...(first === undefined ? {} : { deployment: first.deployment }) };
   });
 }
 
-/** The deployment with which a target got it, and kept it since. */
-function firstOf(deployments: readonly Deployment[], member: string, number: number): { readonly deployment: string; readonly at: number } | undefined {
-  let first: { readonly deployment: string; readonly at: number } | undefined;
-  for (const { deployment, targets, number: brought, rollback } of deployments) {
+/** The deployment with which a target got it, and kept it since; `forgotten` when that may be one whose targets are no longer in the state. */
+function firstOf(deployments: readonly Deployment[], member: string, number: number): { readonly deployment: string; readonly at: number } | 'forgotten' | undefined {
+  let first: { readonly deployment: string; readonly at: number } | 'forgotten' | undefined;
+  for (const { deployment, targets, number: brought, rollback, archived } of deployments) {
+    if (archived !== undefined) first = 'forgotten';
     const target = targets.get(member);
     if (target === undefined || (target.phase !== 'committed' && target.phase !== 'already-current' && target.phase !== 'rolled-back')) continue;
     const now = target.phase === 'rolled-back' ? (rollback?.number ?? 0) : brought;

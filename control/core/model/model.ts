@@ -181,6 +181,8 @@ export interface State extends Governance, Building {
   readonly environments: ReadonlyMap<string, Environment>;
   readonly tokens: ReadonlyMap<string, Token>;
   readonly members: ReadonlyMap<string, Member>;
+  /** By name, the id of the member that is called so and not revoked: whoever joins asks whether there is one. */
+  readonly names: ReadonlyMap<string, string>;
   /** Ids of the agents that are certified for an environment and not revoked, by name: who may be a target there. */
   readonly agents: ReadonlyMap<string, readonly string[]>;
   /** Those of them that an environment selects, by name; an environment without targets has no entry. */

@@ -51,7 +51,7 @@ export function isDone(target: TargetDeployment): boolean {
 
 /** Whether the target failed, so that the threshold counts it. */
 export function hasFailed(target: TargetDeployment): boolean {
-  return isDone(target) && isFailure(target.phase);
+  return isFailure(target.phase) && isDone(target);
 }
 
 /** Whether the member serves a committed release of `app` and is not being changed (control-plane.md 1.7). */

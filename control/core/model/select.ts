@@ -134,13 +134,14 @@ export interface FleetFilter {
 
 /** Members that pass the filter, in no order. */
 export function fleet(state: State, filter: FleetFilter): readonly Member[] {
-  return valuesOf(state.members).filter(
-    (member) =>
-      (filter.revoked === true || !member.revoked) &&
-      (filter.role === undefined || member.roles.includes(filter.role)) &&
-      (filter.environment === undefined || member.environments.includes(filter.environment)) &&
-      (filter.labels === undefined || matches(member.labels, filter.labels)),
-  );
+  return valuesOf(state.members).filter((member) => isOfFleet(member, filter));
+}
+
+/** Whether a member passes the filter. */
+export function isOfFleet(member: Member, { revoked, role, environment, labels }: FleetFilter): boolean {
+  if (revoked !== true && member.revoked) return false;
+  if (role !== undefined && !member.roles.includes(role)) return false;
+  return (environment === undefined || member.environments.includes(environment)) && (labels === undefined || matches(member.labels, labels));
 }
 
 /** Counts the targets of a deployment. */

@@ -170,8 +170,7 @@ class SharedMap<V> implements EditableMap<V> {
   }
 }
 
-/** `value` with the maps that are its fields as plain ones, so that it can be written down: how a map is kept is not what it holds. */
-export function withPlainMaps<T extends object>(value: T): T {
-  const plain = Object.entries(value).flatMap(([key, field]): [string, unknown][] => (field instanceof SharedMap ? [[key, new Map(field)]] : []));
-  return plain.length === 0 ? value : { ...value, ...Object.fromEntries(plain) };
+/** Whether a value is a map, however it is kept. */
+export function isMap(value: unknown): value is ReadonlyMap<unknown, unknown> {
+  return value instanceof Map || value instanceof SharedMap;
 }

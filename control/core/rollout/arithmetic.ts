@@ -144,20 +144,29 @@ export function allowed(deployment: Deployment, balance: Balance, candidates: re
   const { serving, inFlight, inherited } = balance;
   const most = maxParallelOf(deployment.config, balance.total);
   let spare = serving.size - minHealthyOf(deployment.config, balance.total);
-  const again = candidates.filter((member) => inFlight.has(member));
-  const takenOver = candidates.filter((member) => inherited.has(member)).slice(0, Math.max(0, most - inFlight.size));
-  const fresh = candidates.filter((member) => !inFlight.has(member) && !inherited.has(member));
-  const chosen = [...again, ...takenOver];
+  const again: string[] = [];
+  const takenOver: string[] = [];
+  const standing: string[] = [];
+  const others: string[] = [];
+  // Looked up once each: ten thousand are asked about.
+  for (const member of candidates) {
+    if (inFlight.has(member)) again.push(member);
+    else if (inherited.has(member)) takenOver.push(member);
+    else if (serving.has(member)) standing.push(member);
+    else others.push(member);
+  }
+  const chosen = [...again, ...takenOver.slice(0, Math.max(0, most - inFlight.size))];
   let room = most - inFlight.size - inherited.size;
-  const groups = [fresh.filter((id) => !serving.has(id)), fresh.filter((id) => serving.has(id))];
-  for (const member of (servingFirst(deployment.config.order) ? groups.toReversed() : groups).flat()) {
-    const serves = serving.has(member);
-    if (room <= 0) break;
-    // Whoever does not serve may always be changed, and may be what the others wait for.
-    if (serves && spare <= 0) continue;
-    room -= 1;
-    if (serves) spare -= 1;
-    chosen.push(member);
+  for (const group of servingFirst(deployment.config.order) ? [standing, others] : [others, standing]) {
+    const serves = group === standing;
+    for (const member of group) {
+      if (room <= 0) break;
+      // Whoever does not serve may always be changed, and may be what the others wait for.
+      if (serves && spare <= 0) continue;
+      room -= 1;
+      if (serves) spare -= 1;
+      chosen.push(member);
+    }
   }
   return chosen;
 }

@@ -158,7 +158,7 @@ function thresholdReason(state: State, failed: readonly TargetDeployment[], tota
     return code === undefined ? `${name} ${phase}` : `${name} ${phase}: ${code}${why}`;
   });
   const more = failed.length > names.length ? ', …' : '';
-  return `${failed.length} of ${total} targets failed (${names.join(', ')}${more}); ${limit} stop a deployment`;
+  return `${failed.length} of ${total} targets failed (${names.join(', ')}${more}); ${limit === 1 ? 'one is' : `${limit} are`} enough to stop it`;
 }
 
 function seconds(ms: number): string {

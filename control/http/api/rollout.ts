@@ -3,7 +3,8 @@
 import type { Deployment } from '../../core/model/deployment.ts';
 import type { Member, State } from '../../core/model/model.ts';
 import { explain } from '../../core/explain/explain.ts';
-import { fleet } from '../../core/model/select.ts';
+import { isOfFleet } from '../../core/model/select.ts';
+import { valuesOf } from '../../core/model/shared-map.ts';
 import { createWholeDeployment } from './archived.ts';
 import { answered, etagOf, found, newId, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import { parseSelector } from '../label-selector.ts';
@@ -71,6 +72,8 @@ export function deploymentHandlers(options: ApiOptions): Handlers<'listDeploymen
   };
 }
 
+const byName = { name: ({ name }: Member) => name, id: ({ member }: Member) => member };
+
 export function targetHandlers({ facts, submit, presence }: ApiOptions): Handlers<'listTargets' | 'getTarget' | 'listTargetDeployments' | 'revokeTarget' | 'labelTarget' | 'cordonTarget' | 'uncordonTarget'> {
   const view = (state: State, target: string) => {
     const member = memberOf(state, target);
@@ -85,10 +88,10 @@ export function targetHandlers({ facts, submit, presence }: ApiOptions): Handler
         ...(environment === undefined ? {} : { environment }),
         ...(revoked === undefined ? {} : { revoked }),
       };
-      const isWanted = (one: Member): boolean => one.name.includes(part) && selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity);
+      const isWanted = (one: Member): boolean => isOfFleet(one, filter) && one.name.includes(part) && selects(one.labels) && (connectivity === undefined || presence.connectivity(one.member) === connectivity);
       // Names of revoked members may come again: the id makes the key unique.
       const state = facts.state();
-      const page = pageOf(fleet(state, filter).filter(isWanted), ({ name, member }) => ({ name, id: member }), cursorQuery(query));
+      const page = pageOf(valuesOf(state.members), byName, cursorQuery(query), isWanted);
       return { body: { ...page, items: page.items.map((member) => targetView(state, member, presence)) } };
     },
     getTarget: async ({ params: { target } }) => view(facts.state(), target),

@@ -100,7 +100,7 @@ export function pastView(state: State, { deployment: one, from, current, back }:
     ...(reason === undefined || type === 'catch-up' ? {} : { reason }),
     ...(outcome === undefined ? {} : { outcome }),
     ...(rollbackOf === undefined ? {} : { rollbackOf }),
-    targets: one.targets.size,
+    targets: one.archived?.progress.total ?? one.targets.size,
     current,
     ...(back ? { undo: `starling rollback ${environment} --to ${several ? `${app}@${number}` : number}` } : {}),
   };

@@ -36,11 +36,13 @@ export function addressOfTrace(of: string): string {
 function ChangeRow({ item, columns }: { readonly item: ChangeProgress; readonly columns: readonly string[] }): JSX.Element {
   const { message, author, at, commit, app: first, number: of, also = [] } = item;
   const parts = [item, ...also];
+  const what = parts.map(({ app, number }) => `${app}@${number}`).join(' + ');
+  const word = message.split('\n', 1)[0] ?? '';
   return (
     <tr>
       <th scope="row">
-        <a href={addressOfTrace(commit ?? `${first}@${of}`)}>{message.split('\n', 1)[0] || 'no word on it'}</a>
-        <small> {parts.map(({ app, number }) => `${app}@${number}`).join(' + ')}{commit !== undefined && <>, <code>{commit.slice(0, 10)}</code></>}, {author}, <Since at={at} /></small>
+        <a href={addressOfTrace(commit ?? `${first}@${of}`)}>{word || what}</a>
+        <small> {word !== '' && `${what}, `}{commit !== undefined && <><code>{commit.slice(0, 10)}</code>, </>}{author}, <Since at={at} /></small>
       </th>
       {columns.map((environment) => (
         <td key={environment}>

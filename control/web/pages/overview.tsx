@@ -51,7 +51,7 @@ function Alone({ environments }: { readonly environments: readonly Status['envir
       <ul>
         {environments.map(({ environment, apps, targets, deployment }) => (
           <li key={environment}>
-            <a href={`/environments/${encodeURIComponent(environment)}`}>{environment}</a> <small>{setText(apps.flatMap(({ app, current }) => (current === undefined ? [] : [{ app, ...current }])))}, {targets.serving} of {targets.total} targets serve</small> {deployment !== undefined && <Mark {...deploymentStanding(deployment)} />}
+            <a href={`/environments/${encodeURIComponent(environment)}`}>{environment}</a> <small>{setText(apps.flatMap(({ app, current }) => (current === undefined ? [] : [{ app, ...current }])))}, {targets.serving} of {targets.total} targets serve{targets.changing > 0 && `, ${targets.changing} changing`}</small> {deployment !== undefined && <Mark {...deploymentStanding(deployment)} />}
           </li>
         ))}
       </ul>

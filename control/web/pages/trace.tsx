@@ -39,7 +39,7 @@ export function TracePage(): JSX.Element {
 function TraceOf({ trace: { app, number, revision, commit, author, message, at, pushedAt, pushedBy, bytes, tests, signedBy, environments }, of }: { readonly trace: Trace; readonly of: string }): JSX.Element {
   return (
     <section aria-label={setText([{ app, number, revision }])}>
-      <h2>{app}@{number}: {message.split('\n', 1)[0] || 'no word on it'}</h2>
+      <h2>{app}@{number}{message !== '' && `: ${message.split('\n', 1)[0]}`}</h2>
       <dl>
         {commit !== undefined && <Row name="commit"><code class="long">{commit}</code> by {author}, <Since at={at} /></Row>}
         <Row name="pushed">by {pushedBy}, <Since at={pushedAt} />, {bytesText(bytes)}</Row>

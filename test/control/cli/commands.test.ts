@@ -61,7 +61,7 @@ describe('usage', () => {
     [['events', '--since', 'now'], "'now' is not the number of an event"],
     [['completion', 'tcsh'], 'Allowed choices are bash, zsh, fish'],
     [['login', 'http://127.0.0.1:1'], 'login needs --token-file'],
-    [['app', 'create', 'Not A Name'], 'not of the agreed form'],
+    [['app', 'create', 'Not A Name'], '/app must be lower-case letters, digits and inner hyphens, at most 64'],
   ])('%j is told what was expected, with 2', async (args, expected) => {
     const { err } = await expectCode(2, ...args);
     expect(err).toContain(expected);
@@ -69,6 +69,29 @@ describe('usage', () => {
 
   test('token create takes scopes of every kind, for workers too', async () => {
     await expectCode(0, 'token', 'create', '--api', '--scopes', 'work:*, read:env/prod');
+  });
+
+  test('a token that was saved is not said to have been shown', async () => {
+    const file = join(home, 'saved.token');
+    const { out, err } = await expectCode(0, 'token', 'create', '--join', '--save', file);
+    expect(out).toBe(`${file}\n`);
+    expect(err).toContain('nobody can read it anywhere else');
+    expect(err).toContain(`--token-file ${file} --roles agent`);
+    expect((await expectCode(0, 'token', 'create', '--join')).err).toContain('it is shown this once');
+  });
+
+  test('promote takes a revision or a set without a flag, and only one way of saying which', async () => {
+    expect((await expectCode(3, 'promote', 'web@99', '--to', 'prod')).err).toContain("application 'web' has no revisions yet");
+    expect((await expectCode(2, 'promote', 'web@1', '--revision', '2', '--to', 'prod')).err).toContain("'web@1' says what to promote, and so do --revision and --set: leave one out");
+    expect((await expectCode(2, 'promote', 'web@1,', '--to', 'prod')).err).toContain("'web@1,' is not a set of revisions");
+  });
+
+  test.each([
+    [['promote', '--too', 'prod'], 'usage: starling promote [options] [revision]; `starling promote --help` says more'],
+    [['pipeline', 'get'], 'usage: starling pipeline get [options] <name>; `starling pipeline get --help` says more'],
+    [['proomte'], '`starling --help` lists the commands'],
+  ])('%j is told how it is called', async (args, usage) => {
+    expect((await expectCode(2, ...args)).err).toMatch(new RegExp(`\n${usage.replace(/[[\]]/g, '\\$&')}\n$`));
   });
 
   test('without a command shows the help, with 2', async () => {

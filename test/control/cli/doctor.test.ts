@@ -28,7 +28,17 @@ test('doctor tells what is well and what is not, each with what to do, and ends 
   expect(ran.code).toBe(1);
   expect(findings(ran)).toMatchObject({ runtime: 'ok', settings: 'ok', 'control plane': 'ok', clock: 'ok', keys: 'warning', seeds: 'failed', proxies: 'failed', targets: 'warning', environments: 'warning' });
   expect(JSON.parse(ran.out).filter(({ state, fix }: { state: string; fix?: string }) => state !== 'ok' && (fix ?? '') === '')).toEqual([]);
-  expect(JSON.parse(ran.out).find(({ check }: { check: string }) => check === 'targets')).toMatchObject({ found: '2 of 2 not online: prod-1, prod-2' });
+  expect(JSON.parse(ran.out).find(({ check }: { check: string }) => check === 'targets')).toMatchObject({ found: '2 of 2 not heard: prod-1 (never), prod-2 (never)' });
+});
+
+test('doctor finds within half a minute that a seed is not heard any more, long before it is called stale', async () => {
+  await using own = await governed();
+  const seed = await own.control.join('seed-1', ['seed', 'proxy']);
+  await seed.sync();
+  const seeds = async (): Promise<unknown> => JSON.parse((await run(['doctor', '-o', 'json'], { environment: { STARLING_URL: own.control.url, STARLING_TOKEN: own.control.admin }, clock: own.clock, directory })).out).find(({ check }: { check: string }) => check === 'seeds');
+  expect(await seeds()).toMatchObject({ state: 'ok', found: '1 of 1 heard just now' });
+  own.clock.pass(21_000);
+  expect(await seeds()).toMatchObject({ state: 'failed', found: 'none of 1 heard: seed-1 (21 s ago)', fix: expect.stringContaining('starlingd run --roles seed') });
 });
 
 test('doctor finds a clock that is off, a token that is none, and a control plane that is not there', async () => {

@@ -34,6 +34,7 @@ describe('exit codes', () => {
   });
 
   test.each([
+    ["there is no revision 'web@77'", "there is no revision 'web@77'; `starling revision list APP` shows what there is"],
     ["there is no pipeline 'dou'", "there is no pipeline 'dou'; `starling pipeline list` shows what there is"],
     ["there is no request for approval 'x'", "there is no request for approval 'x'; `starling approval list` shows what there is"],
     ["there is no environment 'x'; there are a, b", "there is no environment 'x'; there are a, b"],

@@ -128,7 +128,7 @@ test('CDS-10 CDS-17 a promotion waits, explain says why, until when and who can 
   const override = await data('olga', 'override', 'create', '--promotion', made.promotion, '--reason', 'customers wait');
   expect(override).toMatchObject({ purpose: 'override', lifts: ['window:hours'], reason: 'customers wait', mine: { may: false } });
   expect((await starling('lee', 'approve', override.approval)).code).toBe(0);
-  await until(async () => ((await starling('olga', 'explain', made.promotion)).out.includes('[deploying]') ? true : undefined));
+  await until(async () => ((await starling('olga', 'explain', made.promotion)).out.includes('is under way') ? true : undefined));
   const evidence = await starling('olga', 'compliance', 'evidence', made.promotion);
   expect(evidence.out).toContain('stored data gives the same decision');
   expect(evidence.out).toContain(`past window by override [${override.approval}]`);

@@ -22,3 +22,11 @@ test('no help is wider than 80 columns on a terminal that is', () => {
   const wide = commands.flatMap((one) => one.helpInformation().split('\n').filter((line) => line.length > columns && !line.startsWith('Usage: ')));
   expect(wide).toEqual([]);
 });
+
+test('every command of the first level stands under a heading of its own kind', () => {
+  const [program] = commands;
+  const headings = [...new Set(program?.commands.map((one) => one.helpGroup()))];
+  expect(headings).toEqual(['See:', 'Release:', 'Let go, or hold:', 'Arrange:', 'Account for it:', 'Run, and get in:']);
+  expect(program?.helpInformation()).toMatch(/\n {2}help \[command\] +how a command is called\n/);
+  expect(program?.helpInformation()).not.toContain('\nCommands:');
+});

@@ -56,3 +56,19 @@ test('env sync tries again where a deployment failed, and leaves alone what is b
   expect(await fleet.starling('env', 'sync', 'prod')).toMatchObject({ code: 0, out: '', err: 'everything is as prod has it\n' });
   expect((await fleet.starling('target', 'history', 'web-1', '-o', 'name')).out).toBe('prod-2\nprod-1\n');
 });
+
+test('env sync tries again on a machine that came late and failed, though what everybody else got succeeded', async () => {
+  await using fleet = await workingFleet(['web-1'], config);
+  const { control } = fleet;
+  await fleet.push('one');
+  await control.post('/v1/promotions', { environment: 'prod', revision: 'latest' });
+  await fleet.deployed('prod-1');
+  const late = await control.join('web-2', ['agent'], { environments: ['prod'], labels: { env: 'prod' } });
+  await until(async () => ((await control.get('/v1/deployments/prod-2')).body.phase === 'failed' ? true : undefined), async () => {
+    for (const order of (await late.sync()).read) await late.report(order, ['failed'], { code: 'NO_SPACE', detail: 'the disk is full' });
+    await fleet.agents[0]?.sync();
+  });
+  expect((await fleet.starling('explain', 'prod')).out).toMatch(/^deployment prod-2 of web@1 in 'prod' failed: .*the disk is full\); one is enough to stop it\n.*\n {2}what its targets said: starling deployment logs prod-2\n {2}try again there: starling env sync prod;/);
+  expect((await fleet.starling('env', 'sync', 'prod')).out).toContain('web@1 → prod');
+  expect((await control.get('/v1/promotions')).body.items[0]).toMatchObject({ retryOf: 'prod-2' });
+});

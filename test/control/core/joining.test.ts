@@ -9,7 +9,7 @@ import type { Event } from '../../../proto/events.ts';
 import { limits } from '../../../proto/limits.ts';
 
 const token: Event = { kind: 'token.created', token: 't', name: 'machines', use: 'join', secretDigest: '00', scopes: [], roles: ['agent'], environments: [], labels: {}, usesMax: 100_000, expiresAt: Number.MAX_SAFE_INTEGER };
-const joined = (member: string): Event => ({ kind: 'member.enrolled', member, name: member, publicKey: '00', roles: ['agent'], environments: [], labels: {}, attributes: {}, serial: 1, token: 't' });
+const joined = (member: string): Event & { readonly kind: 'member.enrolled' } => ({ kind: 'member.enrolled', member, name: member, publicKey: '00', roles: ['agent'], environments: [], labels: {}, attributes: {}, serial: 1, token: 't' });
 const barred = (member: string): Event => ({ kind: 'member.revoked', member, reason: 'replaced' });
 
 function fleetOf(present: number, revoked: number): State {
@@ -34,4 +34,12 @@ test('nobody joins when everybody, revoked at once, would be more than a roster 
   const full = fleetOf(10, revoked);
   expect(join(full, barredMs - 1)).toMatch(/20470 members were revoked whose certificates have not expired yet, beside 10 .* 8 days after/);
   expect(join(full, barredMs)).toBe('accepted');
+});
+
+test('nobody joins under the name of a member, and that is said with its id; a name is free when who had it is revoked', () => {
+  const named = (member: string): Event => ({ ...joined(member), name: 'new' });
+  const after = (...events: readonly Event[]): State => evolveAll(initialState(), [token, ...events].map((event, index) => ({ seq: index + 1, at: 0, actor: 'test', event })));
+  expect(join(after(named('m0')), 0)).toMatch(/there is a member named 'new' already; choose another name, or revoke m0 first/);
+  expect(join(after(named('m0'), barred('m0')), 0)).toBe('accepted');
+  expect(join(after(named('m0'), barred('m0'), named('m1')), 0)).toMatch(/revoke m1 first/);
 });

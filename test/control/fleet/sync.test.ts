@@ -93,7 +93,7 @@ test('news for a fleet wakes its members in portions, first come first served, a
   stage.fold({ kind: 'member.revoked', member: 'stolen', reason: 'stolen' });
   await stage.clock.pass(0);
   expect(stage.answered.length).toBe(32);
-  await stage.clock.pass(7);
+  await stage.clock.pass(3);
   expect(stage.answered.length).toBe(64);
   await stage.clock.pass(90);
   expect(stage.answered).toEqual(members);

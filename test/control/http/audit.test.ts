@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Level } from 'level';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../../proto/api/audit.ts';
-import { entriesIn, openRecord, recordsOf } from '../../../control/journal/records.ts';
+import { openRecord, recordsOf } from '../../../control/journal/records.ts';
 import { run, type Ran } from '../cli/world.ts';
 import { TestControl } from './harness.ts';
 
@@ -101,7 +101,7 @@ describe('O-1 verify', () => {
     const database = new Level<Uint8Array, Uint8Array>(join(other.dataDir, 'journal'), { keyEncoding: 'view', valueEncoding: 'view' });
     const [found] = await database.iterator({ limit: 1 }).all();
     if (found === undefined) throw new Error('no entry');
-    const [first, ...others] = entriesIn(openRecord(found[1]), 0, Infinity);
+    const [first, ...others] = openRecord(found[1]).entries;
     if (first === undefined) throw new Error('no entry');
     const [edited] = recordsOf([{ ...first, actor: 'token:somebody-else' }, ...others].map((entry) => ({ entry })));
     if (edited !== undefined) await database.put(found[0], edited.value);

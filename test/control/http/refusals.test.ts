@@ -32,7 +32,7 @@ test('an order that a target refuses is told with what to do about it, until the
 
   const { body: target } = await control.get('/v1/targets/web-3');
   expect(target.refused).toEqual([{ app: 'web', environment: 'prod', deployment: order.deployment, order: order.seq, code: 'CLOCK_SUSPECT', detail, advice: expect.stringContaining('set the clock of web-3'), since: expect.any(Number) }]);
-  expect((await fleet.starling('explain', 'prod')).out).toMatch(new RegExp(`waits for web-3 refuses order ${order.seq} \\(CLOCK_SUSPECT\\): ${detail}; set the clock of web-3`));
+  expect((await fleet.starling('explain', 'prod')).out).toMatch(new RegExp(`waiting: web-3 refuses order ${order.seq} \\(CLOCK_SUSPECT\\): ${detail}; set the clock of web-3`));
   expect((await fleet.starling('deployment', 'get', order.deployment)).out).toMatch(new RegExp(`web-3 refuses order ${order.seq} \\(CLOCK_SUSPECT\\): .*\n +do: set the clock of web-3`));
   expect((await fleet.starling('target', 'get', 'web-3')).out).toMatch(new RegExp(`REFUSES order ${order.seq} \\(web, ${order.deployment}\\).*\n +do: set the clock of web-3`));
   const kept = (await control.events()).filter(({ data }) => data.includes('dev.starling.order.refused.v1'));

@@ -40,3 +40,15 @@ test('what is for one member alone is never anybody else\'s', async () => {
     expect(again.bytes).toEqual(bytes);
   }
 });
+
+test('targets of the same orders are answered with the same bytes, unless anything else in their answers differs', async () => {
+  const answers = new SyncAnswers();
+  const common = { orders: ['a.b.c', 'd.e.f'], metadata: { 'timestamp.json': '{}' }, manifests: ['AA=='] };
+  const { bytes } = await answers.encode(answer(common), 'gzip');
+  expect((await answers.encode(answer({ ...common, orders: [...common.orders], metadata: { ...common.metadata } }), 'gzip')).bytes).toBe(bytes);
+  for (const more of [{ orders: ['d.e.f'] }, { orders: ['x.b.c', 'd.e.f'] }, { metadata: {} }, { metadata: { 'timestamp.json': '{"version":2}' } }, { manifests: ['AAA='] }, { pollAfterMs: 250 }, { roster: long }, { certificate: 'g.h.i' }]) {
+    await answers.encode(answer(common), 'gzip');
+    const other = await answers.encode(answer({ ...common, ...more }), 'gzip');
+    expect(JSON.parse(Buffer.from(other.bytes).toString())).toEqual(answer({ ...common, ...more }));
+  }
+});

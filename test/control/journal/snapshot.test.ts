@@ -1,10 +1,11 @@
 // A state that was written down and read again: it is the one that the journal folds to, now and after whatever comes next, or it is left aside.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { withPlainMaps } from '../../../control/core/model/shared-map.ts';
+import { isMap } from '../../../control/core/model/shared-map.ts';
 import { evolveAll, initialState } from '../../../control/core/evolve/evolve.ts';
 import type { State } from '../../../control/core/model/model.ts';
 import { MemoryJournal } from '../../../control/journal/memory.ts';
@@ -31,16 +32,18 @@ async function reread(journal: MemoryJournal, head: number): Promise<{ readonly 
   const file = join(directory, 'state');
   const entry = entries[head - 1];
   if (entry === undefined) throw new Error(`there is no entry ${head}`);
-  await saveSnapshot(file, 'this', entry, before);
+  await saveSnapshot(file, { program: 'this', entry }, before);
   const loaded = await loadSnapshot(file, 'this', journal);
   if (loaded.kind !== 'state') throw new Error(loaded.why);
   return { before, after: loaded.state };
 }
 
-function plain(state: State): State {
-  const all = withPlainMaps(state);
-  return { ...all, deployments: new Map([...all.deployments].map(([id, one]) => [id, withPlainMaps(one)])) };
+/** With plain maps, so that what is compared is what they hold. */
+function plain<Value>(value: Value): Value {
+  return isMap(value) ? (new Map([...value].map(([key, one]) => [key, plain(one)])) as Value) : isRecord(value) ? (Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)])) as Value) : value;
 }
+
+const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 describe('a snapshot', () => {
   test('is the state, and what follows from it is what follows from the whole journal', async () => {
@@ -80,7 +83,7 @@ describe('a snapshot is left aside, and why is said,', () => {
     const journal = await journalOf(events.map((event, index) => ({ seq: index + 1, at: 1, actor: 'system', event })));
     const entries = await journal.read(0, 2);
     const last = entries.at(-1);
-    if (last !== undefined) await saveSnapshot(file(), 'this', last, evolveAll(initialState(), entries));
+    if (last !== undefined) await saveSnapshot(file(), { program: 'this', entry: last }, evolveAll(initialState(), entries));
     return journal;
   }
 
@@ -90,6 +93,21 @@ describe('a snapshot is left aside, and why is said,', () => {
 
   test('when it is of another program', async () => {
     expect(await loadSnapshot(file(), 'other', await saved())).toMatchObject({ kind: 'none', why: expect.stringContaining('another version') });
+  });
+
+  test('when its program is another, before anything else of it is read', async () => {
+    const journal = await saved();
+    await writeFile(file(), sealed([JSON.stringify({ program: 'other' }), 'what a later version of the runtime writes']));
+    expect(await loadSnapshot(file(), 'this', journal)).toMatchObject({ why: expect.stringContaining('another version') });
+    await writeFile(file(), sealed(['no label']));
+    expect(await loadSnapshot(file(), 'this', journal)).toMatchObject({ why: expect.stringContaining('another version') });
+  });
+
+  test('when it cannot be read though it is whole', async () => {
+    const journal = await saved();
+    const [entry] = await journal.read(1, 1);
+    await writeFile(file(), sealed([JSON.stringify({ program: 'this', entry }), 'what nobody wrote']));
+    expect(await loadSnapshot(file(), 'this', journal)).toMatchObject({ why: expect.stringContaining('cannot be read') });
   });
 
   test('when a byte of it is another, or the end is missing', async () => {
@@ -109,6 +127,30 @@ describe('a snapshot is left aside, and why is said,', () => {
     expect(await loadSnapshot(file(), 'this', other)).toMatchObject({ why: expect.stringContaining('another journal') });
   });
 });
+
+describe('a snapshot that cannot be written', () => {
+  test('leaves the one before, and nothing of itself', async () => {
+    const folder = await mkdtemp(join(directory, 'full-'));
+    const file = join(folder, 'state');
+    const journal = await journalOf(Array.from({ length: 2 }, (_, index) => ({ seq: index + 1, at: 1, actor: 'system', event: { kind: 'app.created', app: `app-${index}`, project: 'shop' } })));
+    const [first, second] = await journal.read(0, 2);
+    if (first === undefined || second === undefined) throw new Error('the journal is empty');
+    const before = evolveAll(initialState(), [first]);
+    // What a crash left.
+    await writeFile(`${file}.tmp`, 'half', { mode: 0o400 });
+    await saveSnapshot(file, { program: 'this', entry: first }, before);
+    const full = saveSnapshot(file, { program: 'this', entry: second }, evolveAll(before, [second]), { freeBytes: async () => 1 << 20 });
+    await expect(full).rejects.toThrow('less than 64 MiB are free');
+    expect(await readdir(folder)).toEqual(['state']);
+    expect(await loadSnapshot(file, 'this', journal)).toMatchObject({ state: { head: 1 } });
+  });
+});
+
+/** A file of these blocks. */
+function sealed(blocks: readonly string[]): Buffer {
+  const framed = Buffer.concat(blocks.flatMap((block) => [Buffer.from([0, 0, block.length >> 8, block.length & 255]), Buffer.from(block)]));
+  return Buffer.concat([framed, createHash('sha256').update(framed).digest()]);
+}
 
 test('a program is known by its sources and its runtime', async () => {
   expect(await programDigest('v24')).toMatch(/^[0-9a-f]{64}$/);

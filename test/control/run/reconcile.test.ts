@@ -174,7 +174,7 @@ describe('the loop', () => {
 });
 
 test.each([
-  ['a decision that takes long is followed by a pause of ten times that before the next, half a second at most', [25, 200], [250, 500]],
+  ['a decision that takes long is followed by a pause of twenty times that before the next, half a second at most', [20, 200], [400, 500]],
   ['one that takes a moment is not', [1, 1], []],
 ])('%s', async (_what, [first, then], pauses) => {
   const waits: number[] = [];

@@ -9,10 +9,10 @@ describe('pieceBytesFor()', () => {
   test.each([
     [0, 64 * 1024],
     [8 * 1024 ** 2, 64 * 1024],
-    [32 * 1024 ** 2 - 1, 64 * 1024],
-    [32 * 1024 ** 2, 128 * 1024],
-    [64 * 1024 ** 2 + 1, 256 * 1024],
-    [1024 ** 3, 4 * 1024 ** 2],
+    [64 * 1024 ** 2 - 1, 64 * 1024],
+    [64 * 1024 ** 2, 128 * 1024],
+    [128 * 1024 ** 2 + 1, 256 * 1024],
+    [1024 ** 3, 2 * 1024 ** 2],
     [1024 ** 4, 4 * 1024 ** 2],
   ])('%i missing bytes are asked for %i at a time', (missing, expected) => {
     expect(pieceBytesFor(missing)).toBe(expected);
@@ -25,8 +25,10 @@ describe('createPieceTable()', () => {
       fc.property(fc.uniqueArray(fc.nat(3_000), { maxLength: 2_500 }), fc.integer({ min: 1, max: 200_000 }), (drawn, length) => {
         const missing = drawn.toSorted((a, b) => a - b);
         const table = createPieceTable(3_001, missing, () => length);
-        expect(table.pieces.flatMap(({ ordinals }) => ordinals)).toEqual(missing);
-        for (const [index, { ordinals }] of table.pieces.entries()) {
+        expect([...table.ordinals]).toEqual(missing);
+        for (let index = 0; index < table.count; index += 1) {
+          const ordinals = table.ordinals.subarray(table.begins[index], table.begins[index + 1]);
+          expect([ordinals.length, table.openChunks[index], table.leftChunks[index]]).toEqual(Array.from({ length: 3 }, () => Math.max(1, ordinals.length)));
           expect(ordinals.length).toBeLessThanOrEqual(swarmBounds.pieceChunksMax);
           expect(ordinals.length === 1 || ordinals.length * length <= table.pieceBytes).toBe(true);
           for (const ordinal of ordinals) expect(table.pieceOf(ordinal)).toBe(index);
@@ -42,7 +44,7 @@ describe('createPieceTable()', () => {
       fc.property(fc.array(fc.nat(5), { minLength: 70, maxLength: 70 }), some, some, some, fc.double({ min: 0, max: 0.999, noNaN: true }), (holders, open, offered, masked, random) => {
         const table = createPieceTable(70, Array.from({ length: 70 }, (_, ordinal) => ordinal), () => 60_000);
         const [offers, mask] = [createPieceSet(70), createPieceSet(70)];
-        for (const index of table.pieces.keys()) {
+        for (let index = 0; index < 70; index += 1) {
           table.holders[index] = holders[index] ?? 0;
           putPiece(table.open, index, open[index] === true);
           putPiece(offers, index, offered[index] === true);
@@ -51,7 +53,7 @@ describe('createPieceTable()', () => {
         const visited: number[] = [];
         const visit = (index: number): boolean => visited.push(index) < 0;
         expect(table.rarestAmong(offers, mask, 'rarest', random, visit)).toBe(false);
-        const expected = [...table.pieces.keys()].filter((index) => open[index] === true && offered[index] === true && masked[index] === true);
+        const expected = [...open.keys()].filter((index) => open[index] === true && offered[index] === true && masked[index] === true);
         expect(visited.toSorted((a, b) => a - b)).toEqual(expected);
         const rarity = visited.map((index) => table.holders[index] ?? 0);
         expect(rarity).toEqual(rarity.toSorted((a, b) => a - b));

@@ -13,14 +13,14 @@ const fleet = Array.from({ length: 20 }, (_, index) => agent(`agent-${index}`));
 const ordinals = (from: number, to: number): readonly number[] => Array.from({ length: to - from }, (_, index) => from + index);
 
 /** `agent-0` of that fleet; whom it asks answers at once, if `answers` has it. */
-function member(answers: ReadonlySet<string>) {
-  const one = alone(fleet[0] ?? agent('agent-0'), topicInfo(chunks, () => bytes));
+function member(answers: ReadonlySet<string>, parts = 1) {
+  const one = alone(fleet[0] ?? agent('agent-0'), topicInfo(parts * chunks, () => bytes / parts));
   const asked = new Map<string, Set<number>>();
   one.tell({ kind: 'roster', agents: fleet });
   const answer = (effects: readonly Effect[]): void => {
     const queue = [...effects];
     for (let effect = queue.shift(); effect !== undefined; effect = queue.shift()) {
-      if (effect.kind === 'store') queue.push(...one.tell({ kind: 'stored', topic: topicOne, ordinal: effect.ordinal, bytes, kept: true }));
+      if (effect.kind === 'store') queue.push(...one.tell({ kind: 'stored', topic: topicOne, ordinal: effect.ordinal, bytes: bytes / parts, kept: true }));
       if (effect.kind !== 'send' || effect.message.kind !== 'request') continue;
       const of = asked.get(effect.member) ?? new Set<number>();
       asked.set(effect.member, of);
@@ -62,6 +62,20 @@ describe('an agent that sees a few of many', () => {
     expect(sent(one.want(), 'request')).toHaveLength(swarmBounds.enoughPieces);
   });
 
+  test('asks for parts of pieces only while little is under way, and then again', () => {
+    const half = (which: number): readonly number[] => ordinals(0, 4 * chunks).filter((ordinal) => ordinal % 2 === which);
+    const { one } = member(new Set(), 4);
+    for (const peer of fleet.slice(1, 17)) one.meet(peer, half(0));
+    expect(sent(one.want(), 'request')).toHaveLength(2 * swarmBounds.wholePieces);
+    expect(sent(one.meet(agent('agent-17'), 'all'), 'request', 'agent-17')).toHaveLength(1);
+    // What two have a half of each comes from both, though neither will ever have more.
+    const both = member(new Set(['agent-1', 'agent-2']), 4);
+    both.one.meet(agent('agent-1'), half(0));
+    both.one.meet(agent('agent-2'), half(1));
+    both.answer(both.one.want());
+    expect([both.askedOf('agent-1').size, both.askedOf('agent-2').size]).toEqual([2 * chunks, 2 * chunks]);
+  });
+
   test('waits tau for what nobody near holds, and a sixth of it for the last seven pieces', () => {
     const waited = (lacking: number): number => {
       const { one, answer, askedOf } = member(new Set(['agent-1', 'o']));
@@ -78,6 +92,25 @@ describe('an agent that sees a few of many', () => {
     expect(waited(many)).toBeLessThan(1.1 * swarmBounds.starvedMs);
     expect(waited(many - 1)).toBeGreaterThanOrEqual(swarmBounds.starvedMs / swarmBounds.lastHaste);
     expect(waited(many - 1)).toBeLessThan((1.5 * swarmBounds.starvedMs) / swarmBounds.lastHaste);
+  });
+
+  test('waits a quarter of tau for those that it does not see, when three of its neighbours are bad', () => {
+    const waited = (bad: number): number => {
+      const { one } = member(new Set());
+      const asked = [...sent(one.meet(origin('o'), 'all'), 'request'), ...sent(one.want(), 'request')];
+      for (let index = 1; index <= bad; index += 1) {
+        const name = `agent-${index}`;
+        const [request] = sent(one.meet(agent(name), ordinals(0, chunks)), 'request', name);
+        one.chunk(name, request?.request ?? 0, request?.ranges[0]?.from ?? -1, false);
+      }
+      for (let next = asked.shift(); next !== undefined; next = asked.shift()) asked.push(...sent(one.says('o', { kind: 'elsewhere', request: next.request, holders: ['agent-19'] }), 'request', 'o'));
+      for (let ms = swarmBounds.tickMs; ms < 2 * swarmBounds.starvedMs; ms += swarmBounds.tickMs) {
+        if (sent(one.pass(swarmBounds.tickMs), 'request', 'o').length > 0) return ms;
+      }
+      return Number.POSITIVE_INFINITY;
+    };
+    expect(waited(swarmBounds.badNeighbours)).toBe(swarmBounds.starvedMs / swarmBounds.unseenPart);
+    expect(waited(swarmBounds.badNeighbours - 1)).toBe(swarmBounds.starvedMs);
   });
 
   test('brings from the origin what falls to it, and after a while what falls to others, when it has caught a neighbour', () => {

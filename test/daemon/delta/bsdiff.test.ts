@@ -3,8 +3,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createDiffer } from '../../../daemon/delta/bsdiff.ts';
-import { patch } from '../../../daemon/delta/bspatch.ts';
-import { decodeSegment, encodeSegment } from '../../../daemon/delta/codec.ts';
+import { patch, readStretches, usesOf } from '../../../daemon/delta/bspatch.ts';
+import { encodeSegment, openSegment } from '../../../daemon/delta/codec.ts';
 import { code, edited, noise } from './revisions.ts';
 
 const differ = createDiffer();
@@ -59,14 +59,31 @@ test('a step before the base, or past its end, makes nothing', () => {
   expect(patch(new Uint8Array(4), { ...difference, control: Uint8Array.of(1, 0, 6, 1, 0, 0) }, 2)).toBeUndefined();
 });
 
+test('what a difference does not look at need not be there', () => {
+  const base = code(3, 40_000);
+  fc.assert(
+    fc.property(pieces, (parts) => {
+      const out = Uint8Array.from(Buffer.concat(parts.map((part) => ('fresh' in part ? part.fresh : base.subarray(part.from, part.from + part.length)))));
+      const difference = differ(base, out);
+      const stretches = readStretches(difference, base.length, out.length);
+      const needs = stretches && usesOf(stretches, base.length);
+      const lacking = Uint8Array.from(base);
+      for (let at = 0; at < base.length; at += 700) if (needs?.(at, Math.min(base.length, at + 700)) === false) lacking.fill(0x5a, at, at + 700);
+      expect(Buffer.compare(patch(lacking, difference, out.length) ?? Buffer.from('nothing'), out)).toBe(0);
+    }),
+  );
+  const stretches = readStretches({ control: Uint8Array.of(2, 0, 0), changes: new Uint8Array(2), additions: new Uint8Array(0) }, 10_000, 2);
+  expect(stretches && [[0, 1], [0, 0], [600, 10_000]].map(([begin = 0, end = 0]) => usesOf(stretches, 10_000)(begin, end))).toEqual([true, false, false]);
+});
+
 test('a segment of machine code, damaged anywhere, makes its length or nothing', () => {
   const [base, out] = [code(9, 60_000), code(9, 60_000, 4_096)];
-  const { codec, bytes } = encodeSegment(base, out, 9, differ);
+  const { codec, bytes } = encodeSegment(base, out, 9, { differ, isAlike: () => true });
   expect(codec).toBe('bsdiff');
-  expect(Buffer.compare(decodeSegment(codec, base, bytes, out.length) ?? Buffer.alloc(0), out)).toBe(0);
+  expect(Buffer.compare(openSegment(codec, base.length, bytes, out.length)?.make(base) ?? Buffer.alloc(0), out)).toBe(0);
   for (let at = 0; at < bytes.length; at += 7) {
-    const made = decodeSegment(codec, base, edited(bytes, [at]), out.length);
+    const made = openSegment(codec, base.length, edited(bytes, [at]), out.length)?.make(base);
     if (made !== undefined) expect(made).toHaveLength(out.length);
-    expect(decodeSegment(codec, base, bytes.subarray(0, at), out.length)).toBeUndefined();
+    expect(openSegment(codec, base.length, bytes.subarray(0, at), out.length)?.make(base)).toBeUndefined();
   }
 });

@@ -96,8 +96,10 @@ describe('the next daemon', () => {
     expect((await second.status())[0]).toEqual(before);
     if (instance !== undefined) process.kill(instance.pid, 'SIGKILL');
     await expect.poll(() => instances().some(({ pid }) => pid === instance?.pid)).toBe(false);
-    // The front holds the connection until the instance is back, so one request is enough.
-    expect(await get(before?.port ?? 0)).toBe('1');
+    // The front takes the connection and holds it for 5 s, in which a loaded machine does not always start an instance: it is never refused, and answered in the end.
+    const answers: string[] = [];
+    await expect.poll(async () => answers.push(await get(before?.port ?? 0)) && answers.at(-1)).toBe('1');
+    expect(answers.filter((answer) => answer.includes('ECONNREFUSED'))).toEqual([]);
     expect(instances().map(({ pid }) => pid)).not.toEqual([instance?.pid]);
   });
 

@@ -16,7 +16,7 @@ const never = (): never => {
 };
 
 /** Lets the loop go through these answers; returns what it asked each time, and once more. */
-async function conversation(answers: readonly (SyncReply | DaemonError)[], trust: Partial<Trust> = {}): Promise<readonly SyncRequest[]> {
+async function conversation(answers: readonly (SyncReply | DaemonError)[], trust: Partial<Trust> = {}, onAnswer?: (trouble: Error | undefined) => void): Promise<readonly SyncRequest[]> {
   const stop = new AbortController();
   const asked: SyncRequest[] = [];
   await syncLoop(
@@ -42,6 +42,7 @@ async function conversation(answers: readonly (SyncReply | DaemonError)[], trust
       audience: () => ({ member: 'm', environments: [] }),
       describe: async () => await Promise.resolve({ addresses: [], running: [], progress: [], version: 'test' }),
       onRoster: never, onCertificate: never, onManifests: never, onMetadata: never, onOrder: never,
+      ...(onAnswer === undefined ? {} : { onAnswer }),
     },
     stop.signal,
   );
@@ -72,4 +73,11 @@ test('a few are named, each in bounded words', async () => {
 test('a control plane that refuses the request is asked without them: it may be older, and the conversation matters more', async () => {
   const [, second, third] = await conversation([reply({ orders: ['an.order.x'] }), new DaemonError('CONTROL_REFUSED', 'HTTP 400')]);
   expect([second?.refused?.length, third?.refused]).toEqual([1, undefined]);
+});
+
+test('what keeps the control plane from answering is handed on each time, and that it answers again', async () => {
+  const said: (string | undefined)[] = [];
+  const away = new DaemonError('CONTROL_UNREACHABLE', 'connection refused');
+  await conversation([reply(), away, away, reply()], {}, (trouble) => void said.push(trouble?.message));
+  expect(said).toEqual([undefined, 'connection refused', 'connection refused', undefined]);
 });

@@ -6,8 +6,8 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { createFrameReader, encodeMessage } from '../../../proto/exchange-codec.ts';
 import { exchangeProtocol, helloProtocol, type BulkMessage, type ExchangeMessage } from '../../../proto/exchange.ts';
-import { encodeHello } from '../../../daemon/swarm/admission.ts';
-import { libp2pOptions } from '../../../daemon/swarm/libp2p-options.ts';
+import { encodeHello } from '../../../daemon/swarm/libp2p/admission.ts';
+import { libp2pOptions } from '../../../daemon/swarm/libp2p/options.ts';
 import { identityOf } from './swarm-fixture.ts';
 
 export interface RawPeer {

@@ -8,11 +8,11 @@ import type { Certificate, Role, Roster, RosterMember } from '../../../proto/sta
 import type { ChunkRef } from '../../../proto/tree.ts';
 import { systemClock, type Clock } from '../../../daemon/clock.ts';
 import type { Logger } from '../../../daemon/log.ts';
-import type { VerifyCertificate } from '../../../daemon/swarm/admission.ts';
-import { createSwarm } from '../../../daemon/swarm/exchange.ts';
-import { openLibp2pNetwork } from '../../../daemon/swarm/libp2p.ts';
+import type { VerifyCertificate } from '../../../daemon/swarm/libp2p/admission.ts';
+import { createSwarm } from '../../../daemon/swarm/exchange/exchange.ts';
+import { openLibp2pNetwork } from '../../../daemon/swarm/libp2p/libp2p.ts';
 import type { Network } from '../../../daemon/swarm/network.ts';
-import type { Packing } from '../../../daemon/swarm/packing.ts';
+import type { Packing } from '../../../daemon/swarm/exchange/packing.ts';
 import type { ManifestSource, Swarm, SwarmMetrics, Topic } from '../../../daemon/swarm/swarm.ts';
 import { seeded } from '../../support/random.ts';
 

@@ -1,8 +1,13 @@
 // What the state forgets of deployments that are long over, and what it may not forget.
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { wholeMax, wholeTargetsMax } from '../../../../control/core/evolve/archive.ts';
 import { evolveAll, initialState } from '../../../../control/core/evolve/evolve.ts';
+import { handle } from '../../../../control/core/commands/commands.ts';
+import { historyOf } from '../../../../control/core/history/environment.ts';
+import { machinesOf } from '../../../../control/core/history/trace.ts';
+import { pastView } from '../../../../control/http/views/history.ts';
+import type { JournalEntry } from '../../../../proto/events.ts';
 import { deploymentProgress } from '../../../../control/core/model/select.ts';
 import { manyDeployments } from '../../../support/many-deployments.ts';
 
@@ -53,4 +58,31 @@ test('one that has something to cancel yet keeps its targets', () => {
   const state = evolveAll(initialState(), entries.map((entry, index) => ({ ...entry, seq: index + 1 })));
   expect(state.deployments.get('prod-1')).toMatchObject({ cancels: ['m1'] });
   expect(state.deployments.get('prod-1')?.targets.size).toBe(3);
+});
+
+describe('of a deployment that was put away', () => {
+  const joined = targets.map((member): JournalEntry => ({ seq: 0, at: 0, actor: 'system', event: { kind: 'member.enrolled', member, name: member, publicKey: 'key', roles: ['agent'], environments: ['prod'], labels: {}, attributes: {}, serial: 1, token: 'none' } }));
+  const entries = [...joined, ...manyDeployments({ deployments: wholeMax + 5, targets })].map((entry, index) => ({ ...entry, seq: index + 1 }));
+  const state = evolveAll(initialState(), entries);
+  const environment = state.environments.get('prod');
+  if (environment === undefined) throw new Error('there is no environment');
+
+  test('a late report is taken, and not refused as if there had never been one', () => {
+    const report = { deployment: 'prod-2', environment: 'prod', app: 'web', seq: 0, reportNo: 9, phase: 'committed', at: 9 } as const;
+    expect(handle(state, { kind: 'report', member: 'm1', report }, 9)).toEqual({ kind: 'accepted', events: [] });
+    expect(handle(state, { kind: 'report', member: 'm1', report: { ...report, deployment: 'prod-0' } }, 9)).toMatchObject({ kind: 'refused', code: 'not-found' });
+  });
+
+  test('the history of its environment still says to how many targets it went', () => {
+    const past = historyOf(state, environment).map((one) => pastView(state, one));
+    expect(past.at(-1)).toMatchObject({ deployment: 'prod-1', targets: 3 });
+    expect(past[0]).toMatchObject({ deployment: `prod-${wholeMax + 5}`, targets: 3 });
+  });
+
+  test('a trace does not say that a later one brought what it brought', () => {
+    const machines = (number: number) => machinesOf(state, environment, { app: 'web', number, revision: '', author: '', message: '', at: 0 }, [...state.members.values()]);
+    const running = state.members.get('m1')?.running['web']?.number;
+    expect(machines(3)).toEqual([...state.members.values()].map((member) => ({ member, number: running, has: true })));
+    expect(machines(8)).toMatchObject(targets.map(() => ({ has: true, deployment: 'prod-8' })));
+  });
 });

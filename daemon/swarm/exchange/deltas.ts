@@ -1,0 +1,123 @@
+// Delta sets from neighbour to neighbour: asked for by the revision wanted and those at hand, answered with a descriptor and its statement. The parts
+// travel in a topic of their own; whether a statement is to be believed and what a set is worth is the asker's.
+
+import { encodeMessage } from '../../../proto/exchange-codec.ts';
+import type { DeltaMessage, WantDeltaMessage } from '../../../proto/exchange.ts';
+import type { Clock } from '../../clock.ts';
+import { isOrigin, shareEnvironment } from '../../core/neighbours.ts';
+import type { Logger } from '../../log.ts';
+import type { Neighbour } from '../network.ts';
+import type { DeltaOffer, DeltaQuestion, DeltaSource } from '../swarm.ts';
+
+export interface DeltaExchange {
+  /** See Swarm.askDelta. */
+  ask(question: DeltaQuestion, options: { readonly signal: AbortSignal }): Promise<readonly DeltaOffer[]>;
+  onWant(neighbour: Neighbour, message: WantDeltaMessage): void;
+  onDelta(neighbour: Neighbour, message: DeltaMessage): void;
+  onGone(member: string): void;
+}
+
+export interface DeltaExchangeDeps {
+  readonly neighbours: ReadonlyMap<string, Neighbour>;
+  /** None: whoever asks is told that there is nothing. */
+  readonly source: DeltaSource | undefined;
+  readonly clock: Clock;
+  /** Fires when the swarm closes. */
+  readonly stop: AbortSignal;
+  readonly log: Logger;
+}
+
+/** How long a neighbour is waited for; without an answer the plain chunks are asked for. */
+const answerMs = 2_000;
+/** All of them together: hung origins must not hold a deployment up one after the other. */
+const allMs = 3_000;
+/** Peers asked before the origins: one of them may hold what would otherwise leave the origin once more. */
+const peersAskedMax = 3;
+/** Questions of one neighbour that are looked up at once; a descriptor is at most 256 KiB. */
+const wantedOfOneMax = 2;
+
+interface Asked {
+  readonly member: string;
+  resolve(message: DeltaMessage | undefined): void;
+}
+
+/** What is sent when there is no set. */
+const none = { etaMs: 0, statement: '', descriptor: new Uint8Array(0) } as const;
+
+export function createDeltaExchange(deps: DeltaExchangeDeps): DeltaExchange {
+  const { neighbours, clock } = deps;
+  const asked = new Map<number, Asked>();
+  const serving = new Map<string, number>();
+  let lastRequest = 0;
+
+  const askOne = async (neighbour: Neighbour, { to, bases }: DeltaQuestion, signal: AbortSignal): Promise<DeltaOffer | undefined> => {
+    lastRequest += 1;
+    const request = lastRequest;
+    const { promise, resolve } = Promise.withResolvers<DeltaMessage | undefined>();
+    const done = new AbortController();
+    asked.set(request, { member: neighbour.member, resolve });
+    const give = (): void => resolve(undefined);
+    clock.wait(answerMs, { signal: AbortSignal.any([signal, done.signal]) }).then(give, give);
+    neighbour.send(encodeMessage({ kind: 'want-delta', request, to, bases }));
+    try {
+      const answer = await promise;
+      if (answer === undefined || (answer.etaMs === 0 && answer.descriptor.length === 0)) return undefined;
+      return { member: neighbour.member, origin: isOrigin(neighbour.certificate), etaMs: answer.etaMs, statement: answer.statement, descriptor: answer.descriptor };
+    } finally {
+      asked.delete(request);
+      done.abort();
+    }
+  };
+  return {
+    async ask(question, { signal }) {
+      const done = new AbortController();
+      const late = new AbortController();
+      clock.wait(allMs, { signal: AbortSignal.any([signal, deps.stop, done.signal]) }).then(() => late.abort(), () => late.abort());
+      const either = late.signal;
+      const all = [...neighbours.values()];
+      const offers: DeltaOffer[] = [];
+      const askAll = async (some: readonly Neighbour[]): Promise<void> => {
+        offers.push(...(await Promise.all(some.map(async (one) => await askOne(one, question, either)))).filter((offer) => offer !== undefined));
+      };
+      const isFull = (): boolean => offers.some(({ etaMs, descriptor }) => etaMs === 0 && descriptor.length > 0);
+      if (!either.aborted) await askAll(all.filter(({ certificate }) => !isOrigin(certificate)).slice(0, peersAskedMax));
+      for (const origin of all.filter(({ certificate }) => isOrigin(certificate))) {
+        if (isFull() || either.aborted) break;
+        await askAll([origin]);
+      }
+      done.abort();
+      return offers;
+    },
+    onWant(neighbour, message) {
+      void serve(deps, serving, neighbour, message);
+    },
+    onDelta(neighbour, message) {
+      const waiting = asked.get(message.request);
+      // A copy: what was read may be used again for the next frame.
+      if (waiting?.member === neighbour.member) waiting.resolve({ ...message, descriptor: message.descriptor.slice() });
+    },
+    onGone(member) {
+      for (const waiting of asked.values()) if (waiting.member === member) waiting.resolve(undefined);
+    },
+  };
+}
+
+/** Answers with a set, or with nothing when there is none, it is not for the asker, or it is too much at once. */
+async function serve({ source, stop, log }: DeltaExchangeDeps, serving: Map<string, number>, neighbour: Neighbour, { request, to, bases }: WantDeltaMessage): Promise<void> {
+  const { member, certificate } = neighbour;
+  const running = serving.get(member) ?? 0;
+  if (source === undefined || running >= wantedOfOneMax) return neighbour.send(encodeMessage({ kind: 'delta', request, ...none }));
+  serving.set(member, running + 1);
+  try {
+    const found = await source({ to, bases }, { signal: stop });
+    const may = found !== undefined && (isOrigin(certificate) || shareEnvironment(certificate.environments, found.environments));
+    const { etaMs, statement, descriptor } = may ? found : none;
+    neighbour.send(encodeMessage({ kind: 'delta', request, etaMs, statement, descriptor }));
+  } catch (error) {
+    if (!stop.aborted) log.warn({ revision: to, err: error }, 'a delta set could not be looked up');
+    neighbour.send(encodeMessage({ kind: 'delta', request, ...none }));
+  } finally {
+    if (running === 0 && serving.get(member) === 1) serving.delete(member);
+    else serving.set(member, (serving.get(member) ?? 1) - 1);
+  }
+}

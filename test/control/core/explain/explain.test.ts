@@ -1,0 +1,47 @@
+// What `explain` says of a deployment that fetches while nobody is there to fetch from, and of how one ended.
+
+import { expect, it } from 'vitest';
+import { explain } from '../../../../control/core/explain/explain.ts';
+import type { State } from '../../../../control/core/model/model.ts';
+import { PipelineWorld } from '../../../support/pipeline-world.ts';
+
+/** Two machines in prod that were told to bring revision 1, and have said nothing yet; with these seeds. */
+function fetching(seeds: readonly string[]): { readonly world: PipelineWorld; readonly state: State } {
+  const world = new PipelineWorld(['prod']);
+  world.working = false;
+  world.push(1);
+  world.promote('prod', 1);
+  world.settle();
+  const [machine] = world.state.members.values();
+  if (machine === undefined) throw new Error('there are machines');
+  const members = new Map([...world.state.members, ...seeds.map((seed) => [seed, { ...machine, member: seed, name: seed, roles: ['seed'] }] as const)]);
+  return { world, state: { ...world.state, members } };
+}
+
+it('says first that no seed is heard, by name, as long as something is fetched', () => {
+  const { world, state } = fetching(['seed-1', 'seed-2']);
+  const heard = (agoMs: number) => ({ ...world.observed, lastSeen: new Map([...world.observed.lastSeen, ['seed-1', world.now - 90_000], ['seed-2', world.now - agoMs]]) });
+  expect(explain(state, heard(31_000), 'prod')?.waits[0]?.reason).toBe('no seed was heard for 31 s (seed-1, seed-2), and what no target holds comes from there alone: see whether starlingd runs there');
+  expect(explain(state, heard(19_000), 'prod')?.waits.map(({ reason }) => reason)).toEqual(['prod-1 is assigned']);
+});
+
+it('says that there is no seed at all, and how one joins', () => {
+  const { world, state } = fetching([]);
+  expect(explain(state, world.observed, 'prod')?.waits[0]?.reason).toMatch(/^there is no seed, so that nothing can be fetched .*`starling token create --join --roles seed,proxy`/);
+});
+
+it('says how a deployment ended, as a sentence, and nothing of seeds then', () => {
+  const { world } = fetching([]);
+  world.working = true;
+  world.settle();
+  expect(explain(world.state, world.observed, 'prod')).toMatchObject({ summary: "deployment prod-1 of web@1 in 'prod' succeeded", waits: [] });
+});
+
+it('says of a promotion that waits for a deployment what that one waits for', () => {
+  const { world, state } = fetching([]);
+  world.push(2);
+  world.promote('prod', 2);
+  const waiting = explain({ ...world.state, members: state.members }, world.observed, 'prod');
+  expect(waiting?.blockers[0]?.type).toBe('active-deployment');
+  expect(waiting?.waits.map(({ reason }) => reason)).toContain('in prod-1, prod-1 is assigned');
+});
