@@ -197,8 +197,14 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
 
   test('CDS-15 CDS-16 tells who did what and that nobody rewrote it, how far each change is, and the way of one of them to a machine', async () => {
     const { page, complaints } = await signedIn();
+    const held = Promise.withResolvers<void>();
+    await page.route(/\/v1\/audit/, async (route) => (await held.promise, await route.continue()));
     await page.getByRole('link', { name: 'Audit' }).click();
     await page.getByLabel('What').fill('lock.acquired');
+    // The first answer comes while somebody writes.
+    held.resolve();
+    await page.getByRole('row').nth(1).waitFor();
+    expect(await page.getByLabel('What').inputValue()).toBe('lock.acquired');
     await page.keyboard.press('Enter');
     const entry = page.getByRole('row').filter({ hasText: 'the database moves' });
     await entry.getByText(/^starling lock release /).waitFor();

@@ -2,6 +2,7 @@
 // is left or Enter is pressed, since each is a question to the server.
 
 import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 
 export interface FilterField {
@@ -38,7 +39,7 @@ export function FilterForm({ what, fields }: { readonly what: string; readonly f
         <label key={name}>
           <span>{label}</span>
           {choices === undefined ? (
-            <input type="text" autoComplete="off" spellcheck={false} maxLength={1024} placeholder={hint} value={query[name] ?? ''} list={known === undefined ? undefined : `known-${name}`} onChange={({ currentTarget: { value } }) => set(name, value)} />
+            <Words hint={hint} said={query[name] ?? ''} list={known === undefined ? undefined : `known-${name}`} say={(value) => set(name, value)} />
           ) : (
             <select value={query[name] ?? ''} onChange={({ currentTarget: { value } }) => set(name, value)}>
               {choices.map(([value, text]) => <option key={value} value={value} selected={(query[name] ?? '') === value}>{text}</option>)}
@@ -48,5 +49,24 @@ export function FilterForm({ what, fields }: { readonly what: string; readonly f
         </label>
       ))}
     </form>
+  );
+}
+
+interface WordsProps {
+  readonly hint: string;
+  /** What the address says. */
+  readonly said: string;
+  readonly list: string | undefined;
+  readonly say: (value: string) => void;
+}
+
+/** A field whose letters stay while somebody writes, though an answer comes meanwhile and the page is drawn anew. */
+function Words({ hint, said, list, say }: WordsProps): JSX.Element {
+  const [written, setWritten] = useState<string>();
+  const leave = (): void => setWritten(undefined);
+  return (
+    <input type="text" autoComplete="off" spellcheck={false} maxLength={1024} placeholder={hint} value={written ?? said} list={list} onBlur={leave}
+      onInput={({ currentTarget: { value } }) => setWritten(value)}
+      onChange={({ currentTarget: { value } }) => (leave(), say(value))} />
   );
 }
