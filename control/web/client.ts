@@ -63,9 +63,10 @@ export function createClient({ token, refused }: ClientOptions): Client {
   let skewMs = 0;
   const tagged = async <Id extends OperationId>(id: Id, options: CallOptions<Id>): Promise<Tagged<Id>> => {
     const [method] = operationPlaces[id];
+    const shown = token();
     const { body, ifMatch, signal } = options;
     const headers = {
-      authorization: `Bearer ${token() ?? ''}`,
+      authorization: `Bearer ${shown ?? ''}`,
       accept: 'application/json',
       ...(method === 'POST' ? { 'idempotency-key': randomKey() } : {}),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -78,7 +79,8 @@ export function createClient({ token, refused }: ClientOptions): Client {
     const decoded = response.ok ? decodeReply<Id>(text) : undefined;
     if (decoded !== undefined) return { ...decoded, tag: response.headers.get('etag') ?? '*' };
     const problem = problemOf(response, text);
-    if (response.status === 401) refused(problem);
+    // A late word on a token that somebody has signed out with says nothing of the one they have now.
+    if (response.status === 401 && token() === shown) refused(problem);
     throw problem;
   };
   return { tagged, call: async (id, options) => (await tagged(id, options)).reply, skew: () => skewMs };

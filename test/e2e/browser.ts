@@ -3,7 +3,7 @@
 
 import { accessSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 
 const executablePath = '/usr/bin/chromium';
 const quiet = ['--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
@@ -24,6 +24,26 @@ export function hasBrowser(): boolean {
 export async function launch(): Promise<Browser> {
   const root = process.getuid?.() === 0;
   return await chromium.launch({ executablePath, args: [...quiet, ...(root ? ['--no-sandbox'] : [])] });
+}
+
+export interface SignedIn {
+  readonly page: Page;
+  /** Fills with what the browser did not like. */
+  readonly complaints: readonly string[];
+}
+
+/** A page in a context of its own that somebody has signed in on. */
+export async function signIn(browser: Browser, { url, token, width = 1280, ...options }: BrowserContextOptions & { readonly url: string; readonly token: string; readonly width?: number }): Promise<SignedIn> {
+  const context = await browser.newContext({ viewport: { width, height: 900 }, ...options });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('console', (message) => (['error', 'warning'].includes(message.type()) ? complaints.push(message.text()) : 0));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(url);
+  await page.getByLabel('Your token').fill(token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Pipelines' }).waitFor();
+  return { page, complaints };
 }
 
 /** One thing that somebody who cannot see, or cannot use a mouse, would stumble over. */

@@ -2,10 +2,10 @@
 // it can be used without a mouse and without eyes.
 
 import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../control/cli/world.ts';
-import { hasBrowser, launch, obstacles } from './browser.ts';
+import { hasBrowser, launch, obstacles, signIn, type SignedIn } from './browser.ts';
 import { webFleet, type WebFleet } from './web-fleet.ts';
 import { hostileTexts } from './web-payloads.ts';
 
@@ -21,7 +21,6 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
   let fleet: WebFleet;
   let browser: Browser;
   let quinn: string;
-  const opened: BrowserContext[] = [];
 
   beforeAll(async () => {
     [fleet, browser] = await Promise.all([webFleet(), launch()]);
@@ -31,25 +30,12 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     await fleet.control.post('/v1/locks', { scope: { kind: 'environment', id: 'prod-na' }, reason });
   }, timeout);
   afterAll(async () => {
-    await Promise.all(opened.map(async (context) => await context.close()));
     await browser?.close();
     await fleet?.[Symbol.asyncDispose]();
   }, timeout);
 
-  /** A page that somebody has signed in on; `complaints` fills with what the browser did not like. */
-  async function signedIn(options: { readonly token?: string; readonly bypassCSP?: boolean; readonly colorScheme?: 'dark' | 'light'; readonly width?: number } = {}): Promise<{ readonly page: Page; readonly complaints: readonly string[] }> {
-    const { width = 1280, token = fleet.control.admin, ...rest } = options;
-    const context = await browser.newContext({ viewport: { width, height: 900 }, ...rest });
-    opened.push(context);
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => (['error', 'warning'].includes(message.type()) ? complaints.push(message.text()) : 0));
-    page.on('pageerror', (error) => complaints.push(String(error)));
-    await page.goto(fleet.control.url);
-    await page.getByLabel('Your token').fill(token);
-    await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByRole('heading', { name: 'Pipelines' }).waitFor();
-    return { page, complaints };
+  async function signedIn(options: BrowserContextOptions & { readonly token?: string; readonly width?: number } = {}): Promise<SignedIn> {
+    return await signIn(browser, { url: fleet.control.url, token: fleet.control.admin, ...options });
   }
 
   test('CDS-18 the pipeline screen shows a lock and a window, and a click on an arrow edits the promotion', async () => {

@@ -21,7 +21,7 @@ export function Targets({ deployment: { deployment, targets: first, progress: { 
   const pages = usePages(deployment);
   const { cursor } = pages;
   // The deployment itself says what is on the first page; where there is one page, nothing else is asked.
-  const { reply, problem } = useQuery('listDeploymentTargets', total <= pageTargets ? undefined : { params: { deployment }, query: { limit: pageTargets, ...(cursor === undefined ? {} : { cursor }) } }, { hold: true });
+  const { reply, problem, pending } = useQuery('listDeploymentTargets', total <= pageTargets ? undefined : { params: { deployment }, query: { limit: pageTargets, ...(cursor === undefined ? {} : { cursor }) } }, { hold: true });
   const [asTable, setAsTable] = useState(false);
   const targets = reply?.items ?? (cursor === undefined ? first : []);
   return (
@@ -39,7 +39,7 @@ export function Targets({ deployment: { deployment, targets: first, progress: { 
       <Trouble problem={problem} />
       {troubles(targets).slice(0, troublesMax).map((failure) => <FailureNotice key={`${failure.phase} ${failure.code ?? ''} ${failure.detail ?? ''}`} failure={failure} />)}
       {asTable ? <TargetTable targets={targets} /> : <Squares targets={targets} />}
-      {total > pageTargets && <Pager pages={pages} size={pageTargets} shown={targets.length} next={reply?.next} total={total} what="targets" />}
+      {total > pageTargets && <Pager pages={pages} size={pageTargets} shown={targets.length} next={reply?.next} pending={pending} total={total} what="targets" />}
     </section>
   );
 }

@@ -17,13 +17,15 @@ const pageItems = 100;
 export function ApprovalsPage(): JSX.Element {
   const mine = useQuery('listApprovals', { params: {}, query: { assignee: 'me', limit: pageItems } }, { wakes: ({ items }) => items.map(({ expiresAt }) => expiresAt) });
   const open = useQuery('listApprovals', { params: {}, query: { status: 'open', limit: pageItems } });
-  const others = (open.reply?.items ?? []).filter(({ approval }) => mine.reply?.items.every((one) => one.approval !== approval) ?? true);
+  // Not before it is known which are mine: a request that moved up then would lose what somebody writes in it.
+  const isKnown = mine.reply !== undefined || mine.problem !== undefined;
+  const others = (isKnown ? open.reply?.items ?? [] : []).filter(({ approval }) => mine.reply?.items.every((one) => one.approval !== approval) ?? true);
   useTitle('Approvals');
   return (
     <>
       <h1>Approvals</h1>
       <Trouble problem={mine.problem ?? open.problem} />
-      {mine.reply === undefined && mine.problem === undefined && <Loading what="requests" />}
+      {!isKnown && <Loading what="requests" />}
       {mine.reply?.items.length === 0 && <p>Nothing waits for you.</p>}
       <ol class="requests">{mine.reply?.items.map((one) => <Request key={one.approval} request={one} />)}</ol>
       {others.length > 0 && (

@@ -50,7 +50,7 @@ export function AuditPage(): JSX.Element {
           <tbody>{reply.items.map((entry) => <EntryRow key={entry.seq} entry={entry} />)}</tbody>
         </table>
       )}
-      {reply !== undefined && <Pager pages={pages} size={pageEntries} shown={reply.items.length} next={reply.next} what="entries" counted={false} />}
+      {reply !== undefined && <Pager pages={pages} size={pageEntries} shown={reply.items.length} next={reply.next} pending={pending} what="entries" counted={false} />}
       <Cli command={commandText(['audit', 'list', ['--actor', actor], ['--action', action], ['--object', object], ['--since', span]])} />
     </>
   );

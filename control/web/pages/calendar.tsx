@@ -18,7 +18,7 @@ const momentsMax = 5;
 export function CalendarPage(): JSX.Element {
   const ui = useUi();
   const pages = usePages('environments');
-  const { reply, problem } = useQuery('listEnvironments', { params: {}, query: { limit: pageEnvironments, ...(pages.cursor === undefined ? {} : { cursor: pages.cursor }) } }, { pace: 'asked', hold: true });
+  const { reply, problem, pending } = useQuery('listEnvironments', { params: {}, query: { limit: pageEnvironments, ...(pages.cursor === undefined ? {} : { cursor: pages.cursor }) } }, { pace: 'asked', hold: true });
   const windows = useQuery('listWindows', { params: {}, query: { limit: 500 } }, { pace: 'asked' });
   const days = daysFrom(ui.now());
   const here = useMemo(() => new Intl.DateTimeFormat().resolvedOptions().timeZone, []);
@@ -35,7 +35,7 @@ export function CalendarPage(): JSX.Element {
       {reply === undefined && problem === undefined && <Loading what="environments" />}
       {reply?.items.length === 0 && <p>There is no environment yet. A pipeline makes some: <code>starling apply -f pipeline.yaml</code></p>}
       <ol class="calendar">{reply?.items.map(({ environment }) => <Row key={environment} environment={environment} days={days} zones={zonesOf(environment)} here={here} />)}</ol>
-      {reply !== undefined && <Pager pages={pages} size={pageEnvironments} shown={reply.items.length} next={reply.next} what="environments" />}
+      {reply !== undefined && <Pager pages={pages} size={pageEnvironments} shown={reply.items.length} next={reply.next} pending={pending} what="environments" />}
     </>
   );
 }

@@ -33,7 +33,7 @@ export function ChangesPage(): JSX.Element {
       {reply === undefined && problem === undefined && <Loading what="changes" />}
       {reply?.items.length === 0 && <p>{all === undefined ? <>No such change is on its way: what was pushed is everywhere. <a href="/changes?all=yes">Show all</a></> : 'No such change is known.'}</p>}
       {reply !== undefined && reply.items.length > 0 && <ChangesTable changes={reply} pending={pending} />}
-      {reply !== undefined && <Pager pages={pages} size={pageChanges} shown={reply.items.length} next={reply.next} what="changes" />}
+      {reply !== undefined && <Pager pages={pages} size={pageChanges} shown={reply.items.length} next={reply.next} pending={pending} what="changes" />}
     </>
   );
 }

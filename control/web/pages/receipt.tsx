@@ -31,7 +31,7 @@ export function ReceiptPage(): JSX.Element {
       {one === undefined && problem === undefined && <Loading what="its receipt" />}
       {one !== undefined && <Summary receipt={one} />}
       {one !== undefined && one.items.length > 0 && <TargetTable targets={one.items} pending={pending} />}
-      {one !== undefined && <Pager pages={pages} size={pageTargets} shown={one.items.length} next={one.next} total={one.targets.total} what="targets" />}
+      {one !== undefined && <Pager pages={pages} size={pageTargets} shown={one.items.length} next={one.next} pending={pending} total={one.targets.total} what="targets" />}
     </>
   );
 }

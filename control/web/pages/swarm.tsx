@@ -34,7 +34,7 @@ export function SwarmPage(): JSX.Element {
         <section aria-label="machines">
           <h2>Machines</h2>
           {map.items.length === 0 ? <p>None has joined yet: <code>starling token create --join</code> makes what one needs for it.</p> : <MemberTable members={map.items} pending={pending} />}
-          <Pager pages={pages} size={pageMembers} shown={map.items.length} next={map.next} what="machines" />
+          <Pager pages={pages} size={pageMembers} shown={map.items.length} next={map.next} pending={pending} what="machines" />
         </section>
       )}
     </>

@@ -101,7 +101,7 @@ function History({ member }: { readonly member: string }): JSX.Element {
   const [failed, setFailed] = useState(false);
   const pages = usePages(`${member} ${failed}`);
   const { cursor } = pages;
-  const { reply, problem } = useQuery('listTargetDeployments', { params: { target: member }, query: { limit: pageDeployments, ...(cursor === undefined ? {} : { cursor }), ...(failed ? { failed } : {}) } }, { hold: true, pace: 'slow' });
+  const { reply, problem, pending } = useQuery('listTargetDeployments', { params: { target: member }, query: { limit: pageDeployments, ...(cursor === undefined ? {} : { cursor }), ...(failed ? { failed } : {}) } }, { hold: true, pace: 'slow' });
   return (
     <section aria-label="what was deployed to it">
       <div class="title">
@@ -121,7 +121,7 @@ function History({ member }: { readonly member: string }): JSX.Element {
           <tbody>{reply.items.map((one) => <PastRow key={one.deployment} past={one} />)}</tbody>
         </table>
       )}
-      {reply !== undefined && (reply.next !== undefined || cursor !== undefined) && <Pager pages={pages} size={pageDeployments} shown={reply.items.length} next={reply.next} what="deployments" />}
+      {reply !== undefined && (reply.next !== undefined || cursor !== undefined) && <Pager pages={pages} size={pageDeployments} shown={reply.items.length} next={reply.next} pending={pending} what="deployments" />}
     </section>
   );
 }

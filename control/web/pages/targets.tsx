@@ -42,7 +42,7 @@ export function TargetsPage(): JSX.Element {
       {reply === undefined && problem === undefined && <Loading what="targets" />}
       {reply?.items.length === 0 && (narrowed ? <p>No target is like that. <a href="/targets">Show all</a></p> : <p>No machine has joined yet: <code>starling token create --join --roles agent</code> makes what one needs for it.</p>)}
       {reply !== undefined && reply.items.length > 0 && <TargetTable targets={reply.items} pending={pending} />}
-      {reply !== undefined && <Pager pages={pages} size={pageTargets} shown={reply.items.length} next={reply.next} what="targets" />}
+      {reply !== undefined && <Pager pages={pages} size={pageTargets} shown={reply.items.length} next={reply.next} pending={pending} what="targets" />}
     </>
   );
 }

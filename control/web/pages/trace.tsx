@@ -78,7 +78,7 @@ function StopOf({ stop, app, of }: { readonly stop: Stop; readonly app: string; 
 function Machines({ environment, app, of, text }: { readonly environment: string; readonly app: string; readonly of: string; readonly text: string }): JSX.Element {
   const [open, setOpen] = useState(false);
   const pages = usePages(`${environment} ${app} ${of}`);
-  const { reply, problem } = useQuery('listTraceMachines', open ? { params: {}, query: { of, app, environment, limit: pageMachines, ...(pages.cursor === undefined ? {} : { cursor: pages.cursor }) } } : undefined, { pace: 'slow', hold: true });
+  const { reply, problem, pending } = useQuery('listTraceMachines', open ? { params: {}, query: { of, app, environment, limit: pageMachines, ...(pages.cursor === undefined ? {} : { cursor: pages.cursor }) } } : undefined, { pace: 'slow', hold: true });
   return (
     <details onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>{text}</summary>
@@ -89,7 +89,7 @@ function Machines({ environment, app, of, text }: { readonly environment: string
           {since !== undefined && <small> since <Since at={since} /></small>}{deployment !== undefined && <small> by <a href={`/deployments/${encodeURIComponent(deployment)}`}>{deployment}</a></small>}
         </li>
       ))}</ul>
-      {reply !== undefined && <Pager pages={pages} size={pageMachines} shown={reply.items.length} next={reply.next} what={`machines of ${environment}`} />}
+      {reply !== undefined && <Pager pages={pages} size={pageMachines} shown={reply.items.length} next={reply.next} pending={pending} what={`machines of ${environment}`} />}
     </details>
   );
 }

@@ -17,9 +17,11 @@ export function Palette({ close }: { readonly close: () => void }): JSX.Element 
   const id = useId();
   const dialog = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState('');
-  const [chosen, setChosen] = useState(0);
+  // The address of what arrow keys chose: it stays that one when others are found.
+  const [chosen, setChosen] = useState<string | undefined>(undefined);
   const places = usePlaces(text);
-  const at = Math.min(chosen, Math.max(0, places.length - 1));
+  const at = Math.max(0, places.findIndex(({ address }) => address === chosen));
+  const choose = (index: number): void => setChosen(places[index % Math.max(1, places.length)]?.address);
   // A dialog of the browser keeps the focus inside, and gives it back when it is closed.
   useEffect(() => dialog.current?.showModal(), []);
   const go = (place: Place | undefined): void => {
@@ -28,8 +30,8 @@ export function Palette({ close }: { readonly close: () => void }): JSX.Element 
     route(place.address);
   };
   const keys: Readonly<Record<string, () => void>> = {
-    ArrowDown: () => setChosen((at + 1) % Math.max(1, places.length)),
-    ArrowUp: () => setChosen((at + places.length - 1) % Math.max(1, places.length)),
+    ArrowDown: () => choose(at + 1),
+    ArrowUp: () => choose(at + places.length - 1),
     Enter: () => go(places[at]),
   };
   return (
@@ -41,7 +43,7 @@ export function Palette({ close }: { readonly close: () => void }): JSX.Element 
           aria-expanded={places.length > 0} aria-controls={`${id}-places`} aria-activedescendant={places.length === 0 ? undefined : `${id}-${at}`}
           onInput={({ currentTarget: { value } }) => {
             setText(value);
-            setChosen(0);
+            setChosen(undefined);
           }}
           onKeyDown={(event) => {
             const act = keys[event.key];
@@ -70,5 +72,6 @@ function usePlaces(text: string): readonly Place[] {
   const trace = traceable(text.trim());
   const known = matching([...screens, ...placesOf(pipelines?.items ?? [], status?.environments ?? [])], text);
   const machines = (targets?.items ?? []).map(({ name }) => placeOfTarget(name)).filter(({ name }) => name.includes(text.trim().toLowerCase()));
-  return [...known, ...(text.trim() === '' ? [] : machines), ...(trace === undefined ? [] : [trace])];
+  // Machines last: they come late, and what somebody is about to press Enter on must not move.
+  return [...known, ...(trace === undefined ? [] : [trace]), ...(text.trim() === '' ? [] : machines)];
 }

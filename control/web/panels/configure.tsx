@@ -5,6 +5,7 @@ import type { JSX } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Pipeline, Plan } from '../../../proto/api/pipelines.ts';
 import { ClientError } from '../client.ts';
+import { mayMoveFocus } from '../parts/focus.ts';
 import { Blockers, Cli, Trouble } from '../parts/small.tsx';
 import { useUi } from '../ui.ts';
 import { commandText } from '../words.ts';
@@ -25,12 +26,15 @@ export function Configure({ pipeline, edge }: ConfigureProps): JSX.Element {
   const ui = useUi();
   const [loaded, setLoaded] = useState<Loaded | undefined>(undefined);
   const [problem, setProblem] = useState<ClientError | undefined>(undefined);
+  const [busy, setBusy] = useState(false);
+  const whole = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const close = (): void => {
     setLoaded(undefined);
-    opener.current?.focus();
+    if (mayMoveFocus(whole.current)) opener.current?.focus();
   };
   const open = async (): Promise<void> => {
+    setBusy(true);
     try {
       const { reply, tag } = await ui.client.tagged('getPipeline', { params: { pipeline } });
       setLoaded({ pipeline: reply, tag });
@@ -38,40 +42,58 @@ export function Configure({ pipeline, edge }: ConfigureProps): JSX.Element {
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       setProblem(error);
+    } finally {
+      setBusy(false);
     }
   };
+  const toggle = (): void => (busy ? undefined : loaded === undefined ? void open() : close());
   return (
-    <div class="deed">
-      <button ref={opener} type="button" aria-expanded={loaded !== undefined} onClick={() => (loaded === undefined ? void open() : close())}>Edit this promotion</button>
+    <div class="deed" ref={whole}>
+      <button ref={opener} type="button" aria-expanded={loaded !== undefined} aria-disabled={busy} onClick={toggle}>Edit this promotion</button>
       <Trouble problem={problem} />
-      {loaded !== undefined && <ConfigureForm loaded={loaded} edge={edge} close={close} />}
+      {loaded !== undefined && <ConfigureForm loaded={loaded} edge={edge} busy={busy} setBusy={setBusy} close={close} />}
     </div>
   );
 }
 
-function ConfigureForm({ loaded: { pipeline, tag }, edge, close }: { readonly loaded: Loaded; readonly edge: string; readonly close: () => void }): JSX.Element {
+interface ConfigureFormProps {
+  readonly loaded: Loaded;
+  readonly edge: string;
+  /** Whether something was sent and is not answered yet. */
+  readonly busy: boolean;
+  readonly setBusy: (busy: boolean) => void;
+  readonly close: () => void;
+}
+
+/** What an edit would change, and which edit that is: of another one it says nothing. */
+interface Planned {
+  readonly of: string;
+  readonly plan: Plan;
+}
+
+function ConfigureForm({ loaded: { pipeline, tag }, edge, busy, setBusy, close }: ConfigureFormProps): JSX.Element {
   const ui = useUi();
   const spec = edgeOf(pipeline.spec, edge);
   const [wish, setWish] = useState<EdgeWish>(() => (spec === undefined ? { auto: false, soakMs: 0, windows: [], after: [] } : wishOf(spec)));
   const [soak, setSoak] = useState(writeDuration(wish.soakMs));
-  const [plan, setPlan] = useState<Plan | undefined>(undefined);
+  const [planned, setPlanned] = useState<Planned | undefined>(undefined);
   const [problem, setProblem] = useState<ClientError | undefined>(undefined);
-  const [busy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
-  useLayoutEffect(() => form.current?.querySelector<HTMLElement>('input')?.focus(), []);
+  useLayoutEffect(() => (mayMoveFocus(form.current?.parentElement ?? null) ? form.current?.querySelector<HTMLElement>('input')?.focus() : undefined), []);
   const params = { pipeline: pipeline.pipeline };
-  const change = (more: Partial<EdgeWish>): void => {
-    setWish((before) => ({ ...before, ...more }));
-    setPlan(undefined);
-  };
+  const edit = JSON.stringify([wish, soak]);
+  const plan = planned?.of === edit ? planned.plan : undefined;
+  const change = (more: Partial<EdgeWish>): void => setWish((before) => ({ ...before, ...more }));
+  const leave = (): void => (busy ? undefined : close());
   const submit = async (): Promise<void> => {
+    if (busy) return;
     setBusy(true);
     try {
       const soakMs = readDuration(soak);
       if (soakMs === undefined) throw new ClientError('INVALID_REQUEST', `'${soak}' is not a duration: write 90min, 1h 30min or 2d`);
       const body = editedPipeline(pipeline, edge, { ...wish, soakMs });
       setProblem(undefined);
-      if (plan === undefined) return setPlan(await ui.client.call('planPipeline', { params, body }));
+      if (plan === undefined) return setPlanned({ of: edit, plan: await ui.client.call('planPipeline', { params, body }) });
       await ui.client.call('applyPipeline', { params, body, ifMatch: tag });
       ui.said.value = 'the pipeline is applied';
       ui.live.refresh();
@@ -92,7 +114,7 @@ function ConfigureForm({ loaded: { pipeline, tag }, edge, close }: { readonly lo
         if (event.key !== 'Escape') return;
         // The panel around it stays.
         event.stopPropagation();
-        close();
+        leave();
       }}
       onSubmit={(event) => {
         event.preventDefault();
@@ -102,7 +124,7 @@ function ConfigureForm({ loaded: { pipeline, tag }, edge, close }: { readonly lo
       <Choice label="Automatic: the newest that is approved goes by itself" on={wish.auto} set={(auto) => change({ auto })} />
       <label>
         <span>Soaks at its source for</span>
-        <input type="text" value={soak} placeholder="nothing; such as 90min, 1h 30min" onInput={({ currentTarget: { value } }) => (setSoak(value), setPlan(undefined))} />
+        <input type="text" value={soak} placeholder="nothing; such as 90min, 1h 30min" onInput={({ currentTarget: { value } }) => setSoak(value)} />
       </label>
       <Choices legend="Windows of this promotion, beside those of where it goes" names={pipeline.spec.windows.map(({ window }) => window)} chosen={wish.windows} set={(windows) => change({ windows })} />
       <Choices legend="Only after it succeeded in" names={pipeline.spec.stages.flatMap(({ environments }) => environments.map(({ environment }) => environment)).filter((one) => one !== spec?.to)} chosen={wish.after} set={(after) => change({ after })} />
@@ -111,8 +133,8 @@ function ConfigureForm({ loaded: { pipeline, tag }, edge, close }: { readonly lo
       <p><small>A pipeline that is kept in a file goes back to what the file says when that is applied the next time. The file as it is after this:</small></p>
       <Cli command={commandText(['pipeline', 'export', pipeline.pipeline])} />
       <p class="buttons">
-        {plan === undefined ? <button type="submit" class="main" disabled={busy}>{busy ? 'asking …' : 'What would this change?'}</button> : plan.kind !== 'none' && <button type="submit" class="main" disabled={busy}>{busy ? 'asking …' : 'Apply'}</button>}
-        <button type="button" class="quiet" onClick={close}>Leave it</button>
+        {plan?.kind !== 'none' && <button type="submit" class="main" aria-disabled={busy}>{busy ? 'asking …' : plan === undefined ? 'What would this change?' : 'Apply'}</button>}
+        <button type="button" class="quiet" aria-disabled={busy} onClick={leave}>Leave it</button>
       </p>
     </form>
   );

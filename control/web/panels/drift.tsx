@@ -14,7 +14,7 @@ const pageDrifts = 25;
 export function DriftOf({ environment }: { readonly environment: string }): JSX.Element {
   const [open, setOpen] = useState(false);
   const pages = usePages(environment);
-  const { reply, problem } = useQuery('listDrift', open ? { params: { environment }, query: { limit: pageDrifts, ...(pages.cursor === undefined ? {} : { cursor: pages.cursor }) } } : undefined, { pace: 'slow', hold: true });
+  const { reply, problem, pending } = useQuery('listDrift', open ? { params: { environment }, query: { limit: pageDrifts, ...(pages.cursor === undefined ? {} : { cursor: pages.cursor }) } } : undefined, { pace: 'slow', hold: true });
   return (
     <details onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>Machines that are not as they should be</summary>
@@ -28,7 +28,7 @@ export function DriftOf({ environment }: { readonly environment: string }): JSX.
           </li>
         ))}
       </ul>
-      {reply !== undefined && <Pager pages={pages} size={pageDrifts} shown={reply.items.length} next={reply.next} what={`machines of ${environment}`} />}
+      {reply !== undefined && <Pager pages={pages} size={pageDrifts} shown={reply.items.length} next={reply.next} pending={pending} what={`machines of ${environment}`} />}
     </details>
   );
 }

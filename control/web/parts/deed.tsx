@@ -1,10 +1,11 @@
 // One thing that a person can do here: a button that opens a short form with why, the command that does the same, and, if it is refused,
-// the words of the API. Nothing is done by the first click alone.
+// the words of the API. Nothing is done by the first click alone, and nothing twice: what is under way stays open until it is answered.
 
 import type { JSX } from 'preact';
 import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ClientError } from '../client.ts';
 import { useUi } from '../ui.ts';
+import { mayMoveFocus } from './focus.ts';
 import { Cli, Trouble } from './small.tsx';
 
 /** What is asked before it is done. */
@@ -51,30 +52,40 @@ export function because({ reason = '' }: Filled): { readonly reason?: string } {
 
 export function Deed(props: DeedProps): JSX.Element {
   const [open, setOpen] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const whole = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const close = (): void => {
     setOpen(false);
-    opener.current?.focus();
+    if (mayMoveFocus(whole.current)) opener.current?.focus();
   };
   return (
-    <div class="deed">
-      <button ref={opener} type="button" class={props.danger === true ? 'danger' : ''} aria-expanded={open} onClick={() => setOpen(!open)}>
+    <div class="deed" ref={whole}>
+      <button ref={opener} type="button" class={props.danger === true ? 'danger' : ''} aria-expanded={open} aria-disabled={busy} onClick={() => (busy ? undefined : setOpen(!open))}>
         {props.label}
       </button>
-      {open && <DeedForm {...props} close={close} />}
+      {open && <DeedForm {...props} busy={busy} setBusy={setBusy} close={close} />}
     </div>
   );
 }
 
-function DeedForm({ label, fields, command, act, done, danger, close }: DeedProps & { readonly close: () => void }): JSX.Element {
+interface DeedFormProps extends DeedProps {
+  /** Whether it was sent and is not answered yet. */
+  readonly busy: boolean;
+  readonly setBusy: (busy: boolean) => void;
+  readonly close: () => void;
+}
+
+function DeedForm({ label, fields, command, act, done, danger, busy, setBusy, close }: DeedFormProps): JSX.Element {
   const ui = useUi();
   const id = useId();
   const form = useRef<HTMLFormElement>(null);
   const [filled, setFilled] = useState<Filled>(() => Object.fromEntries(fields.map(({ name, initial = '' }) => [name, initial])));
   const [problem, setProblem] = useState<ClientError | undefined>(undefined);
-  const [busy, setBusy] = useState(false);
   useLayoutEffect(() => form.current?.querySelector<HTMLElement>('input, button[type=submit]')?.focus(), []);
+  const leave = (): void => (busy ? undefined : close());
   const submit = async (): Promise<void> => {
+    if (busy) return;
     setBusy(true);
     setProblem(undefined);
     try {
@@ -85,6 +96,7 @@ function DeedForm({ label, fields, command, act, done, danger, close }: DeedProp
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       setProblem(error);
+    } finally {
       setBusy(false);
     }
   };
@@ -96,7 +108,7 @@ function DeedForm({ label, fields, command, act, done, danger, close }: DeedProp
       onKeyDown={(event) => {
         if (event.key !== 'Escape') return;
         event.stopPropagation();
-        close();
+        leave();
       }}
       onSubmit={(event) => {
         event.preventDefault();
@@ -120,8 +132,8 @@ function DeedForm({ label, fields, command, act, done, danger, close }: DeedProp
       <Cli command={command(filled)} />
       <Trouble problem={problem} />
       <p class="buttons">
-        <button type="submit" class={danger === true ? 'danger' : 'main'} disabled={busy}>{busy ? 'asking …' : label}</button>
-        <button type="button" class="quiet" onClick={close}>Leave it</button>
+        <button type="submit" class={danger === true ? 'danger' : 'main'} aria-disabled={busy}>{busy ? 'asking …' : label}</button>
+        <button type="button" class="quiet" aria-disabled={busy} onClick={leave}>Leave it</button>
       </p>
     </form>
   );

@@ -32,6 +32,8 @@ export interface PagerProps {
   readonly shown: number;
   /** The cursor of the next page, where there is one. */
   readonly next: string | undefined;
+  /** Whether all of this is said of a page that is asked for no more: from there it goes on nowhere. */
+  readonly pending: boolean;
   /** Of all pages, where that is known. */
   readonly total?: number;
   readonly what: string;
@@ -40,15 +42,16 @@ export interface PagerProps {
 }
 
 /** Nothing where one page is all. A button that leads nowhere keeps the focus, so that whoever pages by keyboard stays where they are. */
-export function Pager({ pages, size, shown, next, total, what, counted = true }: PagerProps): JSX.Element | null {
+export function Pager({ pages, size, shown, next, pending, total, what, counted = true }: PagerProps): JSX.Element | null {
   const { index } = pages;
   if (index === 0 && next === undefined) return null;
   const first = index * size;
+  const onward = pending ? undefined : next;
   return (
     <p class="buttons pager" role="group" aria-label={`pages of ${what}`}>
       <button type="button" aria-disabled={index === 0} onClick={() => (index === 0 ? undefined : pages.before())}>Before</button>
-      <span role="status">{!counted ? `page ${index + 1}` : shown === 0 ? `none after ${first}` : `${first + 1} to ${first + shown}`}{total !== undefined && ` of ${total}`}</span>
-      <button type="button" aria-disabled={next === undefined} onClick={() => (next === undefined ? undefined : pages.next(next))}>Next</button>
+      <span role="status">{pending ? 'asking …' : !counted ? `page ${index + 1}` : shown === 0 ? `none after ${first}` : `${first + 1} to ${first + shown}`}{total !== undefined && !pending && ` of ${total}`}</span>
+      <button type="button" aria-disabled={onward === undefined} onClick={() => (onward === undefined ? undefined : pages.next(onward))}>Next</button>
     </p>
   );
 }

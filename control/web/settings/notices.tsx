@@ -58,7 +58,7 @@ function Sent(): JSX.Element {
           <tbody>{reply.items.map((one) => <SentRow key={one.notification} notice={one} />)}</tbody>
         </table>
       )}
-      {reply !== undefined && <Pager pages={pages} size={pageNotices} shown={reply.items.length} next={reply.next} what="notifications" />}
+      {reply !== undefined && <Pager pages={pages} size={pageNotices} shown={reply.items.length} next={reply.next} pending={pending} what="notifications" />}
     </>
   );
 }

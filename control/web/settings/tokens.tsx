@@ -18,12 +18,14 @@ const pageTokens = 25;
 
 export function Tokens(): JSX.Element {
   const { client } = useUi();
-  const [made, setMade] = useState<NewToken | undefined>(undefined);
+  const [made, setMade] = useState<readonly NewToken[]>([]);
   const pages = usePages('tokens');
   const { reply, problem, pending } = useQuery('listTokens', { params: {}, query: { limit: pageTokens, ...(pages.cursor === undefined ? {} : { cursor: pages.cursor }) } }, { pace: 'slow', hold: true });
   const create = async (read: Read): Promise<void> => {
     if (read.kind === 'wrong') throw new ClientError('INVALID', read.why);
-    setMade(await client.call('createToken', { params: {}, body: read.body }));
+    const token = await client.call('createToken', { params: {}, body: read.body });
+    // Beside one that is shown already: its text is nowhere else.
+    setMade((before) => [token, ...before]);
   };
   return (
     <section aria-label="tokens">
@@ -31,9 +33,9 @@ export function Tokens(): JSX.Element {
       <Trouble problem={problem} />
       {reply === undefined && problem === undefined && <Loading what="tokens" />}
       {reply !== undefined && <CreateDeeds create={create} />}
-      {made !== undefined && <Made token={made} close={() => setMade(undefined)} />}
+      {made.map((one) => <Made key={one.token} token={one} close={() => setMade((before) => before.filter(({ token }) => token !== one.token))} />)}
       {reply !== undefined && <TokenTable tokens={reply.items} pending={pending} />}
-      {reply !== undefined && <Pager pages={pages} size={pageTokens} shown={reply.items.length} next={reply.next} what="tokens" />}
+      {reply !== undefined && <Pager pages={pages} size={pageTokens} shown={reply.items.length} next={reply.next} pending={pending} what="tokens" />}
     </section>
   );
 }
