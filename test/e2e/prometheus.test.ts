@@ -4,9 +4,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { reservePorts, type Ports } from '../../control/cli/demo/ports.ts';
+import { systemRandom } from '../../control/random.ts';
 import { run } from '../control/cli/world.ts';
 import { Fleet } from '../support/fleet.ts';
 import { hasProgram } from './programs.ts';
@@ -63,11 +64,13 @@ health: [{ kind: http, url: "http://127.0.0.1:\${PORT}/", intervalSeconds: 0.2, 
 describe.runIf(hasProgram('prometheus', 'prometheus'))('a control plane beside a Prometheus', { timeout }, () => {
   let fleet: Fleet;
   let isLaunched = false;
+  let reserved: Ports;
   let prometheus: ChildProcess | undefined;
   let url = '';
 
   beforeAll(async () => {
-    const port = await freePort();
+    reserved = await reservePorts(1, systemRandom);
+    const [port = 0] = reserved.ports;
     url = `http://127.0.0.1:${port}`;
     fleet = await Fleet.spread(places, async (made) => {
       fleet = made;
@@ -84,6 +87,7 @@ describe.runIf(hasProgram('prometheus', 'prometheus'))('a control plane beside a
       await ended;
     }
     if (isLaunched) await fleet[Symbol.asyncDispose]();
+    await reserved[Symbol.asyncDispose]();
   }, timeout);
 
   async function starling(...args: readonly string[]): Promise<string> {
@@ -153,12 +157,4 @@ async function startPrometheus(fleet: Fleet, port: number): Promise<ChildProcess
   const child = spawn('prometheus', [`--config.file=${config}`, `--storage.tsdb.path=${join(fleet.directory, 'tsdb')}`, `--web.listen-address=127.0.0.1:${port}`, '--log.level=error'], { stdio: 'ignore' });
   await fleet.until('Prometheus is ready', async () => ((await fetch(`http://127.0.0.1:${port}/-/ready`)).ok ? true : undefined));
   return child;
-}
-
-async function freePort(): Promise<number> {
-  const listening = createServer().listen(0, '127.0.0.1');
-  await once(listening, 'listening');
-  const address = listening.address();
-  listening.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -1,10 +1,10 @@
 // What the browser is shown in web.test.ts: a control plane with a pipeline of three stages, a revision on its way, machines that do at
 // once what they are told, a lock, and a window that is closed.
 
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { bodyOf } from '../../control/cli/commands/apply.ts';
+import { reservePorts } from '../../control/cli/demo/ports.ts';
 import { readFileText } from '../../control/files/read.ts';
+import { systemRandom } from '../../control/random.ts';
 import type { Transfer } from '../../proto/fleet.ts';
 import { healthy, TestControl, until, type TestMember } from '../control/http/harness.ts';
 import { buildRevision } from '../support/revisions.ts';
@@ -56,7 +56,8 @@ const environments = ['alpha', 'beta', 'prod-na', 'prod-eu'] as const;
 
 export async function webFleet(machines = 3): Promise<WebFleet> {
   // At one address, so that it is found again after a restart.
-  const control = await TestControl.start({}, { listen: `127.0.0.1:${await freePort()}` });
+  const reserved = await reservePorts(1, systemRandom);
+  const control = await TestControl.start({}, { listen: `127.0.0.1:${reserved.ports[0]}` });
   const { pipelines: [pipeline], problems } = readFileText('pipeline.yaml', file);
   if (pipeline === undefined) throw new Error(JSON.stringify(problems));
   const applied = await control.call('PUT', `/v1/pipelines/${pipeline.pipeline}`, { body: bodyOf(pipeline) });
@@ -112,14 +113,9 @@ export async function webFleet(machines = 3): Promise<WebFleet> {
       };
       await until(there, async () => await work(environment));
     },
-    [Symbol.asyncDispose]: async () => await control[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await control[Symbol.asyncDispose]();
+      await reserved[Symbol.asyncDispose]();
+    },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

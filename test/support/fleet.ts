@@ -5,12 +5,13 @@ import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_p
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import type { Readable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { reservePorts, type Ports } from '../../control/cli/demo/ports.ts';
+import { systemRandom } from '../../control/random.ts';
 
 const sources: Programs = (floor) => fileURLToPath(new URL(`../../${floor}/main.ts`, import.meta.url));
 const startMsMax = 60_000;
@@ -18,10 +19,10 @@ const startMsMax = 60_000;
 /** Where the program of a floor is: that of this checkout, or another that was made of it. */
 export type Programs = (floor: 'control' | 'daemon') => string;
 
-/** How a program ended. */
 /** What else the settings of a member say, by its name. */
 export type Settings = (name: string) => object;
 
+/** How a program ended. */
 export interface Ended {
   readonly code: number | null;
   readonly out: string;
@@ -47,15 +48,17 @@ export class Fleet implements AsyncDisposable {
   readonly url: string;
   readonly servicePorts: readonly number[];
   readonly #places: readonly Place[];
+  readonly #ports: Ports;
   readonly #program: Programs;
   readonly #settings: Settings;
   readonly #members = new Map<string, Member>();
 
-  private constructor(directory: string, places: readonly Place[], ports: readonly number[], programs: Programs, settings: Settings) {
+  private constructor(directory: string, places: readonly Place[], ports: Ports, programs: Programs, settings: Settings) {
     this.directory = directory;
-    this.url = `http://127.0.0.1:${ports[0]}`;
-    this.servicePorts = ports.slice(1);
+    this.url = `http://127.0.0.1:${ports.ports[0]}`;
+    this.servicePorts = ports.ports.slice(1);
     this.#places = places;
+    this.#ports = ports;
     this.#program = programs;
     this.#settings = settings;
   }
@@ -77,7 +80,7 @@ export class Fleet implements AsyncDisposable {
 
   static async #started(places: readonly Place[], programs: Programs, settings: Settings, prepare: (fleet: Fleet) => Promise<void>): Promise<Fleet> {
     const directory = await realpath(await mkdtemp(join(tmpdir(), 'starling-fleet-')));
-    const fleet = new Fleet(directory, places, await freePorts(places.length + 1), programs, settings);
+    const fleet = new Fleet(directory, places, await reservePorts(places.length + 1, systemRandom), programs, settings);
     try {
       await fleet.#launch(prepare);
       return fleet;
@@ -161,6 +164,7 @@ export class Fleet implements AsyncDisposable {
     await Promise.all(ending);
     for (const pid of await this.leftovers()) process.kill(pid, 'SIGKILL');
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
+    await this.#ports[Symbol.asyncDispose]();
   }
 
   /** Processes that have this fleet's directory in their command or working directory. */
@@ -237,15 +241,4 @@ async function ended(child: ChildProcessByStdio<null, Readable, Readable>): Prom
   child.stderr.on('data', (part: Buffer) => (err += part.toString()));
   await once(child, 'close');
   return { code: child.exitCode, out, err };
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map(async (server) => await once(server, 'listening')));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map(async (server) => await new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
