@@ -121,7 +121,7 @@ describe('a day', { timeout }, () => {
     const opens = new Date(Math.ceil(Date.now() / 1000) * 1000 + 5_000);
     await writeFile(join(fleet.directory, 'pipeline.yaml'), pipelineFile(opens.toISOString().slice(0, 19)));
     await ok(as('admin', 'apply', '-f', 'pipeline.yaml'));
-    await held('prod-na', 'window');
+    // That the window held it until then shows in when it began: whether it holds at this very moment is the machine's speed.
     await arrives('prod-na', 1);
     const [deployment] = await items('/v1/deployments?environment=prod-na');
     expect(deployment?.['startedAt']).toBeGreaterThanOrEqual(opens.getTime());

@@ -314,9 +314,9 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Looks again and again, after each look doing `step`, until `check` says something. Bounded by time only to end a test that has failed. */
+/** Looks again and again, after each look doing `step`, until `check` says something. Bounded by time only to end a test that has failed, before its own bound does. */
 export async function until<Result>(check: () => Promise<Result | undefined>, step: () => Promise<unknown> = async () => undefined): Promise<Result> {
-  const giveUpAt = performance.now() + 8_000;
+  const giveUpAt = performance.now() + 25_000;
   while (performance.now() < giveUpAt) {
     const result = await check();
     if (result !== undefined) return result;
