@@ -1,5 +1,5 @@
 // The repository keeps its own style: which way imports go, what is banned outside its home, how files look. The rules
-// are data in tidy/rules.ts; that each of them bites is shown in tidy/check.test.ts.
+// are data in tidy/rules.ts and tidy/bans.ts; that each of them bites is shown in tidy/check.test.ts.
 
 import { expect, test } from 'vitest';
 import { breaches, format } from './tidy/check.ts';

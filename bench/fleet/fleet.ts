@@ -2,9 +2,9 @@
 // bytes: a chunk is its number and whether it is right. What a scene is made of is in scenes.ts; what a run came to, in outcome.ts.
 
 import { createBitmap, fullBitmap, type Bitmap } from '../../proto/bitmap.ts';
-import { mix32 } from '../../daemon/core/hash.ts';
-import { createSchedule } from '../../daemon/core/schedule.ts';
-import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent, TopicInfo } from '../../daemon/core/swarm-events.ts';
+import { mix32 } from '../../daemon/core/roster/hash.ts';
+import { createSchedule } from '../../daemon/core/schedule/schedule.ts';
+import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent, TopicInfo } from '../../daemon/core/schedule/state/swarm-events.ts';
 import { indexOf, linksOf, rosterOf, type FleetOptions, type Node, type Upload } from './hosts.ts';
 import { Lines } from './lines.ts';
 import { EventQueue } from './queue.ts';

@@ -1,7 +1,7 @@
 // Who is in a simulated fleet: what each host is like and how it behaves, the roster that names them all, and the connections that follow from it.
 
-import { createGraph } from '../../daemon/core/neighbours.ts';
-import type { Schedule } from '../../daemon/core/schedule.ts';
+import { createGraph } from '../../daemon/core/roster/neighbours.ts';
+import type { Schedule } from '../../daemon/core/schedule/schedule.ts';
 import type { Roster } from '../../proto/statement.ts';
 
 /**

@@ -1,5 +1,5 @@
 // The port of deltas: making a set on an origin, applying it on a target. The form of a set is in proto/delta-set.ts, which bytes serve as
-// whose base is decided in daemon/core/delta-*.ts; how sets travel and who asks for them is elsewhere.
+// whose base is decided in daemon/core/delta; how sets travel and who asks for them is elsewhere.
 // encode.ts makes, decode.ts applies; both put the heavy work on worker threads (pool.ts).
 
 import type { Digest } from '../../proto/cid.ts';

@@ -7,7 +7,7 @@ import { encodeDeltaSet } from '../../proto/delta-set-codec.ts';
 import type { Digest } from '../../proto/cid.ts';
 import { limits } from '../../proto/limits.ts';
 import type { ChunkRef } from '../../proto/tree.ts';
-import { planDelta, type PlannedSegment } from '../core/delta-plan.ts';
+import { planDelta, type PlannedSegment } from '../core/delta/plan.ts';
 import { DaemonError } from '../errors.ts';
 import { deltaLevels, honoursDictionaries, type EncodedSegment } from './codec.ts';
 import type { DeltaEncoder, DeltaRevision, EncodeOptions, MadeDelta } from './delta.ts';

@@ -2,7 +2,7 @@
 // job at a time, and whoever hands out more than there are threads waits.
 
 import { Worker } from 'node:worker_threads';
-import { deltaPlanBytes } from '../core/delta-plan.ts';
+import { deltaPlanBytes } from '../core/delta/plan.ts';
 import { DaemonError } from '../errors.ts';
 import type { EncodedSegment } from './codec.ts';
 

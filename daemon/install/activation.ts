@@ -3,7 +3,7 @@
 
 import { dirname, join } from 'node:path';
 import type { DeploySpec, LifecycleEvent } from '../../proto/deploy-spec.ts';
-import { fallback, type EndResult, type InFlight } from '../core/activate.ts';
+import { fallback, type EndResult, type InFlight } from '../core/release/activate.ts';
 import { DaemonError, type DaemonErrorCode } from '../errors.ts';
 import type { Application, Release } from './application.ts';
 import { reportedOutput, type HookContext, type HookResult } from './hooks.ts';

@@ -1,10 +1,10 @@
 // Runs the hooks of one lifecycle event by the contract of agent.md, section 1.2. What a failure then means for the
-// installation is hookRules in daemon/core/activate.ts.
+// installation is hookRules in daemon/core/release/activate.ts.
 
 import { join } from 'node:path';
 import type { Hook, LifecycleEvent } from '../../proto/deploy-spec.ts';
 import { limits } from '../../proto/limits.ts';
-import { hookRules, type JournalledOrder, retryLaterExitCodes } from '../core/activate.ts';
+import { hookRules, type JournalledOrder, retryLaterExitCodes } from '../core/release/activate.ts';
 import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';

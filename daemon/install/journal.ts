@@ -1,12 +1,12 @@
 // A journal file: one record a line, each with its CRC, appended and synced before what it announces is done.
-// What the records mean is daemon/core/activate.ts and outbox.ts.
+// What the records mean is daemon/core/release/activate.ts and outbox.ts.
 
 import { crc32 } from 'node:zlib';
 import Type from 'typebox';
 import Value from 'typebox/value';
 import { ReportSchema, type Report } from '../../proto/fleet.ts';
 import { OrderCheckSchema } from '../../proto/statement.ts';
-import type { InstallRecord } from '../core/activate.ts';
+import type { InstallRecord } from '../core/release/activate.ts';
 import { DaemonError } from '../errors.ts';
 import { type Disk, replaceFile } from './disk.ts';
 

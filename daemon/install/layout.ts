@@ -4,7 +4,7 @@
 import { basename, dirname, join, relative } from 'node:path';
 import { checkPath } from '../../proto/path.ts';
 import type { DeploySpec } from '../../proto/deploy-spec.ts';
-import { isReleaseId, type ReleaseId } from '../core/activate.ts';
+import { isReleaseId, type ReleaseId } from '../core/release/activate.ts';
 import { DaemonError } from '../errors.ts';
 import { type Disk, makeDirectories, replaceLink } from './disk.ts';
 

@@ -3,7 +3,7 @@
 
 import type { Report, TargetPhase } from '../../proto/fleet.ts';
 import type { Clock } from '../clock.ts';
-import { evolve, type InstallRecord, type InstallState } from '../core/activate.ts';
+import { evolve, type InstallRecord, type InstallState } from '../core/release/activate.ts';
 import type { Disk } from './disk.ts';
 import type { ReportDetails, ReportSubject } from './installer.ts';
 import { Journal, type JournalEntry } from './journal.ts';

@@ -1,7 +1,7 @@
-// What a start of the daemon does with what it finds: carries out the plan of daemon/core/activate.ts for one application.
+// What a start of the daemon does with what it finds: carries out the plan of daemon/core/release/activate.ts for one application.
 
 import { join } from 'node:path';
-import { type InFlight, planRecovery, type Recovery, type ReleaseId } from '../core/activate.ts';
+import { type InFlight, planRecovery, type Recovery, type ReleaseId } from '../core/release/activate.ts';
 import type { DaemonErrorCode } from '../errors.ts';
 import { activate, bringUp, fail, finishCommit, finishRollBack, rollBack, type Run } from './activation.ts';
 import type { Application } from './application.ts';

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Report } from '../../proto/fleet.ts';
 import type { Clock } from '../clock.ts';
-import { type JournalledOrder, releaseId } from '../core/activate.ts';
+import { type JournalledOrder, releaseId } from '../core/release/activate.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { activate, fail, type Run, stage } from './activation.ts';

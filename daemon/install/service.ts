@@ -2,7 +2,7 @@
 // among them by the release's own spec. When to switch is activation.ts; whether it is healthy is health.ts.
 
 import type { Service } from '../../proto/deploy-spec.ts';
-import type { ReleaseId } from '../core/activate.ts';
+import type { ReleaseId } from '../core/release/activate.ts';
 
 /** A release as a service manager sees it. */
 export interface RunnableRelease {

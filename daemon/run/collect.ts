@@ -5,7 +5,7 @@ import type { Digest } from '../../proto/cid.ts';
 import type { Clock } from '../clock.ts';
 import type { Collect, DigestSet } from '../content/store.ts';
 import type { Manifests } from '../content/manifests.ts';
-import { expendableRevisions } from '../core/retain.ts';
+import { expendableRevisions } from '../core/release/retain.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { DaemonMetrics } from '../metrics.ts';

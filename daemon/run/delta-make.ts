@@ -8,7 +8,7 @@ import type { DeltaStatement } from '../../proto/statement.ts';
 import type { Clock } from '../clock.ts';
 import type { Manifests } from '../content/manifests.ts';
 import type { ChunkSource } from '../content/store.ts';
-import { planDelta } from '../core/delta-plan.ts';
+import { planDelta } from '../core/delta/plan.ts';
 import type { DeltaEncoder } from '../delta/delta.ts';
 import type { Logger } from '../log.ts';
 import type { DaemonMetrics } from '../metrics.ts';

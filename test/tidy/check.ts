@@ -1,7 +1,8 @@
-// Applies the rules of rules.ts to a tree of files in memory and says what breaks them, each with file, line and what to
+// Applies the rules of rules.ts and bans.ts to a tree of files in memory and says what breaks them, each with file, line and what to
 // do. Knows no disk: tree.ts reads the repository, and tests pass small trees of their own.
 
 import { dirname, normalize } from 'node:path/posix';
+import * as bans from './bans.ts';
 import * as rules from './rules.ts';
 import { blank, imports, lineAt, type Import } from './scan.ts';
 
@@ -89,7 +90,7 @@ function declaredPackages(files: readonly SourceFile[]): Declared {
 }
 
 function forbiddenTexts(file: SourceFile): readonly Breach[] {
-  const applying = rules.forbiddenTexts.filter((rule) => anyMatches(rule.files, file.path));
+  const applying = bans.forbiddenTexts.filter((rule) => anyMatches(rule.files, file.path));
   return file.text.split('\n').flatMap((text, index) =>
     applying
       .filter((rule) => rule.pattern.test(text))
@@ -119,7 +120,7 @@ function shape({ path, text }: Code): readonly Breach[] {
 }
 
 function banned(file: Code): readonly Breach[] {
-  return rules.bans
+  return bans.bans
     .filter((ban) => anyMatches(ban.within, file.path) && !anyMatches(ban.homes, file.path))
     .flatMap((ban) =>
       [...file.code.matchAll(ban.pattern)].map((match) => ({
@@ -153,7 +154,7 @@ function importBreach(file: Code, each: Import, declared: Declared): readonly Br
   }
   if (each.specifier.startsWith('node:')) {
     if (!row.node) return breach(`may not import ${each.specifier}`, row.instead);
-    const ban = rules.bannedModules.find((rule) => rule.module.test(each.specifier));
+    const ban = bans.bannedModules.find((rule) => rule.module.test(each.specifier));
     if (ban === undefined || !isFloor(path) || anyMatches(ban.homes, path)) return [];
     return breach(`may not import ${each.specifier}`, ban.instead);
   }

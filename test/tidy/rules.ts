@@ -1,5 +1,5 @@
-// The style of this project as data: which way imports may go, what is banned outside its one home, and how long a
-// file may be. Each row carries what to do instead, for the message. check.ts applies it; nothing is decided there.
+// The style of this project as data: which way imports may go, and how long a file may be. Each row carries what to do instead,
+// for the message. check.ts applies it; what is banned outside its one home is in bans.ts; nothing is decided there.
 // A new folder needs a row here before its first file: that is the moment to say what it may know of.
 
 /** Matches paths from the repository's root: `*` within one name, `**` across folders. */
@@ -20,25 +20,6 @@ export interface ImportRow {
   readonly instead: string;
 }
 
-/** Something that may be written in one place only. */
-export interface Ban {
-  readonly what: string;
-  /** Searched in code without comments and string contents. */
-  readonly pattern: RegExp;
-  readonly within: readonly Glob[];
-  readonly homes: readonly Glob[];
-  readonly instead: string;
-}
-
-/** A text that no tracked file may hold. */
-export interface ForbiddenText {
-  readonly what: string;
-  /** Searched in whole lines, comments and strings included. */
-  readonly pattern: RegExp;
-  readonly files: readonly Glob[];
-  readonly instead: string;
-}
-
 /** Lines that a file may have. */
 export const lineLimits = { source: 300, test: 400 } as const;
 
@@ -46,7 +27,7 @@ export const lineLimits = { source: 300, test: 400 } as const;
 export const codeFiles: readonly Glob[] = ['**/*.ts', '**/*.tsx', '**/*.mts', '**/*.mjs', '**/*.js'];
 
 /** The floors, where every rule holds. */
-const floors: readonly Glob[] = ['proto/**', 'daemon/**', 'control/**'];
+export const floors: readonly Glob[] = ['proto/**', 'daemon/**', 'control/**'];
 
 /** Port folders, each with its head files: the interfaces that others may know. A head may not exist yet. */
 const daemonPorts = {
@@ -59,11 +40,52 @@ const daemonPorts = {
   'daemon/trust': ['daemon/trust/trust.ts'],
 } as const;
 
+/** The parts of the daemon's core, each with those that it may know besides itself. The first that matches a file decides. */
+const daemonCore: readonly { readonly part: Glob; readonly knows: readonly Glob[] }[] = [
+  { part: 'daemon/core/rate.ts', knows: [] },
+  { part: 'daemon/core/roster/**', knows: [] },
+  { part: 'daemon/core/delta/**', knows: [] },
+  { part: 'daemon/core/release/**', knows: [] },
+  { part: 'daemon/core/schedule/state/**', knows: ['daemon/core/rate.ts', 'daemon/core/roster/**'] },
+  { part: 'daemon/core/schedule/books/**', knows: ['daemon/core/schedule/state/**'] },
+  { part: 'daemon/core/schedule/owners/**', knows: ['daemon/core/roster/**', 'daemon/core/schedule/state/**', 'daemon/core/schedule/books/**'] },
+  { part: 'daemon/core/schedule/fetch/**', knows: ['daemon/core/schedule/state/**', 'daemon/core/schedule/books/**', 'daemon/core/schedule/owners/**'] },
+  { part: 'daemon/core/schedule/serve/**', knows: ['daemon/core/schedule/state/**', 'daemon/core/schedule/books/**'] },
+  { part: 'daemon/core/schedule/schedule.ts', knows: ['daemon/core/rate.ts', 'daemon/core/schedule/**'] },
+];
+
+function corePartRow({ part, knows }: (typeof daemonCore)[number]): ImportRow {
+  return {
+    files: [part],
+    may: ['proto/**', part, ...knows],
+    mayType: [],
+    packages: [],
+    node: false,
+    instead: 'the parts of the core know one another in one direction only (daemonCore in test/tidy/rules.ts), and what they do not know they are given as a value',
+  };
+}
+
+/** Of the scheduler the rest of the daemon knows the step, the words for it, and the account of a fetch. */
+const daemonCoreOpen: readonly Glob[] = [
+  'daemon/core/rate.ts',
+  'daemon/core/roster/**',
+  'daemon/core/delta/**',
+  'daemon/core/release/**',
+  'daemon/core/schedule/schedule.ts',
+  'daemon/core/schedule/state/swarm-events.ts',
+  'daemon/core/schedule/fetch/fetch-account.ts',
+];
+
+/** What the shell of a floor may know of its core. */
+function openCore(floor: string): readonly Glob[] {
+  return floor === 'daemon' ? daemonCoreOpen : [`${floor}/core/**`];
+}
+
 /** The folders of the swarm: what is decided is carried out in `exchange` on the port alone; each network is a folder beside it. */
 function swarmRow(folder: string, also: readonly Glob[] = []): ImportRow {
   return {
     files: [`daemon/swarm/${folder}/**`],
-    may: ['proto/**', 'daemon/core/**', 'daemon/swarm/*.ts', `daemon/swarm/${folder}/**`, ...also, ...commons('daemon')],
+    may: ['proto/**', ...openCore('daemon'), 'daemon/swarm/*.ts', `daemon/swarm/${folder}/**`, ...also, ...commons('daemon')],
     mayType: Object.values(daemonPorts).flat(),
     packages: 'declared',
     node: true,
@@ -88,7 +110,7 @@ const noImplementation =
 function portRows(floor: string, ports: Readonly<Record<string, readonly Glob[]>>): readonly ImportRow[] {
   return Object.keys(ports).map((folder) => ({
     files: [`${folder}/**`],
-    may: ['proto/**', `${floor}/core/**`, `${folder}/**`, ...commons(floor)],
+    may: ['proto/**', ...openCore(floor), `${folder}/**`, ...commons(floor)],
     mayType: Object.values(ports).flat(),
     packages: 'declared',
     node: true,
@@ -100,7 +122,7 @@ function portRows(floor: string, ports: Readonly<Record<string, readonly Glob[]>
 function shellRow(floor: string, folder: string, ports: Readonly<Record<string, readonly Glob[]>>, also: readonly Glob[] = []) {
   return {
     files: [`${folder}/**`],
-    may: ['proto/**', `${floor}/core/**`, `${folder}/**`, ...commons(floor)],
+    may: ['proto/**', ...openCore(floor), `${folder}/**`, ...commons(floor)],
     mayType: [...Object.values(ports).flat(), ...also],
     packages: 'declared',
     node: true,
@@ -167,6 +189,7 @@ export const importTable: readonly ImportRow[] = [
     node: false,
     instead: 'what is said knows neither disk nor network: pass bytes and values in',
   },
+  ...daemonCore.map(corePartRow),
   ...floorRows('daemon'),
   swarmRow('exchange'),
   swarmRow('bulk'),
@@ -278,105 +301,3 @@ export const importTable: readonly ImportRow[] = [
 
 /** Folders whose packages may be devDependencies. */
 export const developmentFiles: readonly Glob[] = ['test/**', 'bench/**', '*.config.ts'];
-
-const clockHomes: readonly Glob[] = ['*/clock.ts', '*/main.ts', 'control/web/browser.ts'];
-const clockInstead = 'take the clock of clock.ts as a value (`clock.now()`, `clock.wait(ms, { signal })`)';
-
-/** Modules whose import is the same as a banned call. */
-export const bannedModules: readonly { readonly module: RegExp; readonly homes: readonly Glob[]; readonly instead: string }[] =
-  [
-    { module: /^node:process$/, homes: ['*/main.ts'], instead: 'let main.ts read the process and pass the value in' },
-    { module: /^node:(timers|perf_hooks)(\/|$)/, homes: clockHomes, instead: clockInstead },
-    { module: /^node:console$/, homes: [], instead: 'log through the injected Logger of log.ts' },
-  ];
-
-/** Names that are banned outside their one home. */
-export const bans: readonly Ban[] = [
-  {
-    what: 'reads the clock',
-    pattern: /(?<![.\w$])(?:Date\.now|performance\.now)\b|\bnew\s+Date\b(?!\s*\(\s*[^\s)])/g,
-    within: floors,
-    homes: clockHomes,
-    instead: clockInstead,
-  },
-  {
-    what: 'sets a timer',
-    pattern: /(?<![.\w$])(?:globalThis\s*\.\s*)?(?:setTimeout|setInterval)\s*\(/g,
-    within: floors,
-    homes: clockHomes,
-    instead: clockInstead,
-  },
-  {
-    what: 'draws randomness',
-    // A function that is handed in may carry the same name; what counts is node:crypto's own.
-    pattern:
-      /\bMath\s*\.\s*random\b|\b(?:web)?crypto\s*\.\s*(?:random\w+|getRandomValues)\b|\bimport\s*\{[^}]*\b(?:random(?:Bytes|UUID|Int|FillSync|Fill)|getRandomValues)\b[^}]*\}\s*from/gi,
-    within: floors,
-    homes: ['*/random.ts', '*/clock.ts', '*/main.ts', 'control/web/browser.ts'],
-    instead: 'take a random function as a value: main.ts or random.ts is where it comes from',
-  },
-  {
-    what: 'reads the process',
-    pattern: /(?<![.\w$])(?:globalThis\s*\.\s*)?process\s*(?:\.|\[|\?\.)/g,
-    within: floors,
-    homes: ['*/main.ts', 'control/cli/**', 'control/bundle/package.ts'],
-    instead: 'let main.ts read the process and pass the value in',
-  },
-  {
-    what: 'reads the process beyond its output streams',
-    pattern: /(?<![.\w$])(?:globalThis\s*\.\s*)?process\s*(?:\[|\?\.|\.(?!\s*(?:stdout|stderr)\b))/g,
-    within: ['control/cli/**'],
-    homes: ['control/cli/demo/app/**'],
-    instead: 'let control/main.ts read the process and pass the value in',
-  },
-  {
-    what: 'writes to the console',
-    pattern: /(?<![.\w$])console\s*(?:\.|\[)/g,
-    within: floors,
-    homes: [],
-    instead: 'log through the injected Logger of log.ts; the command line writes to process.stdout',
-  },
-  {
-    what: 'waits inside core',
-    pattern: /(?<![.\w$])(?:async|await|Promise)\b/g,
-    within: ['*/core/**'],
-    homes: [],
-    instead: 'let the shell await it and pass the result in: what cannot suspend cannot be interleaved',
-  },
-  {
-    what: 'is a barrel',
-    pattern: /\bexport\s*\*/g,
-    within: ['**'],
-    homes: [],
-    instead: 'let the reader import from the file that defines it',
-  },
-  {
-    what: 'exports a default',
-    pattern: /\bexport\s+default\b|\bexport\s*\{[^}]*\bdefault\b/g,
-    within: ['**'],
-    homes: ['*.config.ts'],
-    instead: 'export it by name',
-  },
-];
-
-/** Texts that no tracked file may hold. The patterns are spelt so that they do not match themselves. */
-export const forbiddenTexts: readonly ForbiddenText[] = [
-  {
-    what: 'leaves work for later',
-    pattern: /\b(?:TO[D]O|FIX[M]E)\b/,
-    files: codeFiles,
-    instead: 'do it, or write down the known hole where it is and why it stays',
-  },
-  {
-    what: 'names a registry host',
-    pattern: /(?:\/\/|["'=@\s])registry\.[a-z0-9-]+\.[a-z]{2,}\b(?!\()|"resolve[d]": "http/,
-    files: ['**'],
-    instead: 'leave it out: each machine is configured with its own registry',
-  },
-  {
-    what: "names a path of a developer's machine",
-    pattern: /(?:^|[\s"'`(=:,])(?:\/(?:home|Users|root|work|workspaces?)\/[A-Za-z0-9._-]|[A-Z]:\\Users\\)/,
-    files: ['**'],
-    instead: 'use a path relative to the repository, or a temporary directory',
-  },
-];

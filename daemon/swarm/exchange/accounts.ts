@@ -1,10 +1,10 @@
 // Keeps the accounts of the fetches under way: what came from whom, and how each stands from time to time. What an account holds is
-// core/fetch-account.ts's; when a fetch begins and ends is exchange.ts's.
+// core/schedule/fetch/fetch-account.ts's; when a fetch begins and ends is exchange.ts's.
 
 import type { Roster } from '../../../proto/statement.ts';
 import type { Clock } from '../../clock.ts';
-import type { Schedule } from '../../core/schedule.ts';
-import type { Effect } from '../../core/swarm-events.ts';
+import type { Schedule } from '../../core/schedule/schedule.ts';
+import type { Effect } from '../../core/schedule/state/swarm-events.ts';
 import type { SharedTopic } from './sharing.ts';
 
 export interface Accounts {

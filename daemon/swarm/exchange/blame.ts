@@ -1,7 +1,7 @@
-// What is said and counted about neighbours that misbehave. That they do is found out in core/peers.ts.
+// What is said and counted about neighbours that misbehave. That they do is found out in core/schedule/books/peers.ts.
 
 import type { Clock } from '../../clock.ts';
-import type { Effect } from '../../core/swarm-events.ts';
+import type { Effect } from '../../core/schedule/state/swarm-events.ts';
 import type { Logger } from '../../log.ts';
 import type { SwarmMetrics } from '../swarm.ts';
 

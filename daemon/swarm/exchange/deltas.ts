@@ -4,7 +4,7 @@
 import { encodeMessage } from '../../../proto/exchange-codec.ts';
 import type { DeltaMessage, WantDeltaMessage } from '../../../proto/exchange.ts';
 import type { Clock } from '../../clock.ts';
-import { isOrigin, shareEnvironment } from '../../core/neighbours.ts';
+import { isOrigin, shareEnvironment } from '../../core/roster/neighbours.ts';
 import type { Logger } from '../../log.ts';
 import type { Neighbour } from '../network.ts';
 import type { DeltaOffer, DeltaQuestion, DeltaSource } from '../swarm.ts';

@@ -1,5 +1,5 @@
 // Keeps the connections that the roster's graph asks for: one loop that dials who is missing, at growing and jittered intervals.
-// Who that is comes from core/neighbours.ts; what a connection is from network.ts.
+// Who that is comes from core/roster/neighbours.ts; what a connection is from network.ts.
 
 import type { Clock } from '../../clock.ts';
 import { DaemonError } from '../../errors.ts';

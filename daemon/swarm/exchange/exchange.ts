@@ -1,4 +1,4 @@
-// The swarm: carries the scheduler's effects out on a network, and tells it what comes of them. Every decision is in core/schedule.ts; reading and
+// The swarm: carries the scheduler's effects out on a network, and tells it what comes of them. Every decision is in core/schedule/schedule.ts; reading and
 // sending is in uploads.ts, manifests and delta sets in questions.ts, connections in dialler.ts.
 
 import { hash } from 'node:crypto';
@@ -8,9 +8,9 @@ import type { DataMessage, ExchangeMessage } from '../../../proto/exchange.ts';
 import type { Transfer } from '../../../proto/fleet.ts';
 import type { Role, Roster } from '../../../proto/statement.ts';
 import type { Clock } from '../../clock.ts';
-import { dialsFirst, isOrigin, neighboursOf } from '../../core/neighbours.ts';
-import { createSchedule, type Schedule } from '../../core/schedule.ts';
-import type { Effect, PeerInfo, ScheduleEvent } from '../../core/swarm-events.ts';
+import { dialsFirst, isOrigin, neighboursOf } from '../../core/roster/neighbours.ts';
+import { createSchedule, type Schedule } from '../../core/schedule/schedule.ts';
+import type { Effect, PeerInfo, ScheduleEvent } from '../../core/schedule/state/swarm-events.ts';
 import type { Logger } from '../../log.ts';
 import { createAccounts, type Accounts } from './accounts.ts';
 import { createAlarm } from './alarm.ts';

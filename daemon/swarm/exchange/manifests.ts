@@ -5,7 +5,7 @@ import type { Digest } from '../../../proto/cid.ts';
 import { encodeMessage } from '../../../proto/exchange-codec.ts';
 import type { ManifestMessage, WantManifestMessage } from '../../../proto/exchange.ts';
 import type { Clock } from '../../clock.ts';
-import { isOrigin, shareEnvironment } from '../../core/neighbours.ts';
+import { isOrigin, shareEnvironment } from '../../core/roster/neighbours.ts';
 import { DaemonError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Neighbour } from '../network.ts';

@@ -1,7 +1,7 @@
 // Questions between neighbours that are answered once, beside the topics: manifests and delta sets. Chunks are the scheduler's.
 
 import type { ExchangeMessage, NetworkMessage } from '../../../proto/exchange.ts';
-import type { ScheduledMessage } from '../../core/swarm-events.ts';
+import type { ScheduledMessage } from '../../core/schedule/state/swarm-events.ts';
 import { createDeltaExchange, type DeltaExchange, type DeltaExchangeDeps } from './deltas.ts';
 import { createManifestExchange, type ManifestExchange, type ManifestExchangeDeps } from './manifests.ts';
 import type { Neighbour } from '../network.ts';

@@ -1,7 +1,7 @@
 // One topic as its user sees it: holdings, at most one fetch at a time, its counts and its end. exchange.ts leads events here and there.
 
 import type { Rates, Transfer } from '../../../proto/fleet.ts';
-import { createFetchAccount, type FetchAccount } from '../../core/fetch-account.ts';
+import { createFetchAccount, type FetchAccount } from '../../core/schedule/fetch/fetch-account.ts';
 import { DaemonError } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
 import type { TrafficClass } from '../../core/rate.ts';

@@ -2,8 +2,8 @@
 // out in exchange.ts.
 
 import type { Clock } from '../../clock.ts';
-import type { Schedule } from '../../core/schedule.ts';
-import type { Effect, ScheduleEvent } from '../../core/swarm-events.ts';
+import type { Schedule } from '../../core/schedule/schedule.ts';
+import type { Effect, ScheduleEvent } from '../../core/schedule/state/swarm-events.ts';
 
 export interface Turns {
   /** Keeps an event for the next look; `bytes` are those of a chunk. What one turn of the event loop brings bounds how many wait. */

@@ -1,5 +1,5 @@
 // Chunks that could not be read for a neighbour though nobody says that they are gone: the disk was full for a moment, or there was no descriptor left. They
-// count as not held like any other that is not given (core/serving.ts), and a while later as held again, which neighbours are told; whether they can be read
+// count as not held like any other that is not given (core/schedule/serve/serving.ts), and a while later as held again, which neighbours are told; whether they can be read
 // by then is found out by the next one who asks.
 
 import type { Clock } from '../../clock.ts';

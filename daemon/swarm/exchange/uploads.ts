@@ -1,10 +1,10 @@
-// Serving: reads chunks and sends them, at the pace of the reader. Which requests are served when is core/serving.ts's.
+// Serving: reads chunks and sends them, at the pace of the reader. Which requests are served when is core/schedule/serve/serving.ts's.
 
 import { encodeMessage } from '../../../proto/exchange-codec.ts';
 import { ordinalBytes } from '../../../proto/exchange-frame.ts';
 import { limits } from '../../../proto/limits.ts';
 import type { Clock } from '../../clock.ts';
-import type { Effect } from '../../core/swarm-events.ts';
+import type { Effect } from '../../core/schedule/state/swarm-events.ts';
 import type { Logger } from '../../log.ts';
 import type { Buffers } from '../buffers.ts';
 import { backlogLowBytes, type Neighbour } from '../network.ts';

@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DeploySpec } from '../../../proto/deploy-spec.ts';
-import { releaseId } from '../../../daemon/core/activate.ts';
+import { releaseId } from '../../../daemon/core/release/activate.ts';
 import { encodeEntry, type JournalEntry } from '../../../daemon/install/journal.ts';
 import { type Bed, currentOf, deploy, idOf, journalOf, loud, makeBed, notServing, orderOf, revisionOf, stagingDirectories, waiting } from './support.ts';
 

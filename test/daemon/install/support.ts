@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { DeploySpec } from '../../../proto/deploy-spec.ts';
 import { type Clock, systemClock } from '../../../daemon/clock.ts';
-import { releaseId } from '../../../daemon/core/activate.ts';
+import { releaseId } from '../../../daemon/core/release/activate.ts';
 import { type Disk, systemDisk } from '../../../daemon/install/disk.ts';
 import type { Installer, InstallOrder } from '../../../daemon/install/installer.ts';
 import { type Processes, systemProcesses } from '../../../daemon/install/processes.ts';

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createHash } from 'node:crypto';
 import { zstdCompressSync } from 'node:zlib';
 import { createBitmap, fullBitmap } from '../../../../proto/bitmap.ts';
-import { swarmBounds } from '../../../../daemon/core/swarm-bounds.ts';
+import { swarmBounds } from '../../../../daemon/core/schedule/state/swarm-bounds.ts';
 import { systemClock } from '../../../../daemon/clock.ts';
 import { DaemonError } from '../../../../daemon/errors.ts';
 import type { Packing } from '../../../../daemon/swarm/exchange/packing.ts';

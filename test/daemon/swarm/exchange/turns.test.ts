@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../../daemon/clock.ts';
-import { createSchedule } from '../../../../daemon/core/schedule.ts';
-import type { Effect, ScheduleEvent } from '../../../../daemon/core/swarm-events.ts';
+import { createSchedule } from '../../../../daemon/core/schedule/schedule.ts';
+import type { Effect, ScheduleEvent } from '../../../../daemon/core/schedule/state/swarm-events.ts';
 import { createTurns } from '../../../../daemon/swarm/exchange/turns.ts';
 
 const stored = (ordinal: number): ScheduleEvent => ({ kind: 'stored', topic: 1, ordinal, bytes: 1, kept: true });

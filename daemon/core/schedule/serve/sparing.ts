@@ -1,0 +1,98 @@
+// How the origin spares itself: its memory of whom it gave what and what became of that, so that each chunk leaves it about once; and whom it names to others.
+// Who is served when is in serving.ts.
+
+import { createBitmap } from '../../../../proto/bitmap.ts';
+import { exchangeHoldersMax } from '../../../../proto/exchange-frame.ts';
+import { givenTo } from '../books/fetching.ts';
+import { swarmBounds } from '../state/swarm-bounds.ts';
+import { fromOrigin, type Peer, type SwarmState, type TopicState, type Upload, type View } from '../state/swarm-state.ts';
+
+/** Members named for one chunk that is to be had elsewhere. */
+const holdersMax = 4;
+
+/**
+ * Of what an agent asks the origin for, what it should give: not what another agent that is here has or was just given. Who comes a second time
+ * for the same chunk has waited for the others in vain, and gets it; but not yet when the other may simply still be at it.
+ */
+export function sparing(state: SwarmState, topic: TopicState, peer: Peer, held: readonly number[]): { ordinals: readonly number[]; holders: readonly string[] } {
+  const view = topic.views.get(peer.info.member);
+  if (view === undefined) return { ordinals: held, holders: [] };
+  const isInVain = state.now - view.redirectedAt < swarmBounds.askedAgainMs;
+  const ordinals: number[] = [];
+  const holders = new Set<string>();
+  for (const ordinal of held) {
+    const wasRedirected = view.redirected?.has(ordinal) === true;
+    const others = wasRedirected && isInVain ? [] : othersWith(state, topic, peer, ordinal, wasRedirected);
+    if (others.length === 0) ordinals.push(ordinal);
+    else {
+      view.redirected ??= createBitmap(topic.info.chunkCount);
+      view.redirected.set(ordinal);
+      for (const other of others) holders.add(other);
+    }
+  }
+  if (holders.size > 0) view.redirectedAt = state.now;
+  return { ordinals, holders: [...holders].slice(0, exchangeHoldersMax) };
+}
+
+/** Members to send the asker to: who was given the chunk, and unless the asker has been sent to them before, those that have announced it. */
+function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: number, wasRedirected: boolean): readonly string[] {
+  const { member } = peer.info;
+  const found: string[] = [];
+  const view = givenTo(state, topic, ordinal);
+  const given = view?.peer.info.member;
+  if (given !== undefined && given !== member && view !== undefined && mayMeet(peer, view.peer, topic)) {
+    const givenAt = topic.givenAt?.[ordinal] ?? 0;
+    // One that has announced something since is at work, and will come to this one.
+    const patienceMs = view.newsAt > givenAt ? swarmBounds.givenMs : swarmBounds.givenSilentMs;
+    // And what it has just got is on its way from there.
+    const isUnderWay = state.now - givenAt < (view.held?.has(ordinal) === true ? swarmBounds.aloneMs : patienceMs);
+    if (isKeeper(view) || isAlone(state, topic, view, ordinal)) return [];
+    if (!wasRedirected || isUnderWay) found.push(given);
+  }
+  if (wasRedirected) return found;
+  // What ten thousand ask for at the beginning nobody has; those that announced something are many to go through.
+  if (topic.holders?.[ordinal] === 0) return found;
+  for (const [other, holding] of topic.views) {
+    if (found.length >= holdersMax) break;
+    const { held, peer: holder } = holding;
+    if (other !== member && held?.has(ordinal) === true && !isKeeper(holding) && !fromOrigin(state, other) && !found.includes(other) && mayMeet(peer, holder, topic)) found.push(other);
+  }
+  return found;
+}
+
+/** At an origin: whether an agent has what it was given a while ago, and nobody has it from there. */
+function isAlone(state: SwarmState, topic: TopicState, view: View, ordinal: number): boolean {
+  return topic.holders?.[ordinal] === 1 && view.held?.has(ordinal) === true && state.now - (topic.givenAt?.[ordinal] ?? 0) >= swarmBounds.aloneMs;
+}
+
+/** At an origin: whether what an agent was given stayed with it more often than others had it from there. Such a one is given last, and counts as nobody that others could be sent to. */
+export function isKeeper({ kept, spread }: View): boolean {
+  return kept > spread;
+}
+
+/** Whether two agents can have a topic from one another: by an environment of both, and not of the topic alone; else the one would wait for the other in vain. */
+function mayMeet({ info: a }: Peer, { info: b }: Peer, { info }: TopicState): boolean {
+  return info.environments.some((environment) => a.environments.includes(environment) && b.environments.includes(environment));
+}
+
+/** Notes whom the origin gives chunks to; the last one kept what it had, if nobody has it from there. */
+export function remember(state: SwarmState, topic: TopicState, peer: Peer, ordinals: readonly number[]): void {
+  if (!state.self.origin || peer.info.origin) return;
+  const view = topic.views.get(peer.info.member);
+  if (view !== undefined && isKeeper(view)) return;
+  topic.given ??= new Int32Array(topic.info.chunkCount);
+  topic.givenAt ??= new Float64Array(topic.info.chunkCount);
+  for (const ordinal of ordinals) {
+    const before = givenTo(state, topic, ordinal);
+    if (before !== undefined && before !== view && isAlone(state, topic, before, ordinal)) before.kept += 1;
+    topic.given[ordinal] = peer.connection;
+    topic.givenAt[ordinal] = state.now;
+  }
+}
+
+/** Time in our own line is no fault of the one that waited. */
+export function restart(state: SwarmState, { topic: id, peer, ordinals }: Upload): void {
+  const topic = state.topics.get(id);
+  if (topic?.given === undefined || topic.givenAt === undefined) return;
+  for (const ordinal of ordinals) if (topic.given[ordinal] === peer.connection) topic.givenAt[ordinal] = state.now;
+}

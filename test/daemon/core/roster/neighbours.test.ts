@@ -1,0 +1,97 @@
+// The graph of connections that a roster gives: the same for everybody, both ways, in one piece, and stable when members come and go.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Role, Roster, RosterMember } from '../../../../proto/statement.ts';
+import { dialsFirst, fullMeshMax, neighboursOf } from '../../../../daemon/core/roster/neighbours.ts';
+import { hash32, rendezvous } from '../../../../daemon/core/roster/hash.ts';
+
+const member = (name: string, roles: Role[] = ['agent'], environments = ['prod'], zone = 'a'): RosterMember => ({ member: name, addresses: [], roles, environments, zone });
+const roster = (members: readonly RosterMember[], revoked: readonly string[] = []): Roster => ({ epoch: 1, members: [...members], revoked: [...revoked] });
+const agents = (count: number, zones = 1): RosterMember[] => Array.from({ length: count }, (_, index) => member(`agent-${index}`, ['agent'], ['prod'], `zone-${index % zones}`));
+
+/** Members that can be reached from the first over any number of links. */
+function reached(all: Roster): number {
+  const seen = new Set<string>();
+  const queue = [all.members[0]?.member ?? ''];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    queue.push(...neighboursOf(all, next));
+  }
+  return seen.size;
+}
+
+describe('neighboursOf()', () => {
+  test('joins all agents of a small environment, and every agent with the seeds', () => {
+    const all = roster([...agents(fullMeshMax), member('seed', ['seed'])]);
+    expect(neighboursOf(all, 'agent-3')).toHaveLength(fullMeshMax);
+    expect(neighboursOf(all, 'agent-3')).toContain('seed');
+  });
+
+  test('gives an agent of a large fleet about sixteen agents and three of many seeds, in one piece', () => {
+    const all = roster([...agents(600, 4), ...Array.from({ length: 8 }, (_, index) => member(`seed-${index}`, ['seed']))]);
+    const degrees = all.members.filter(({ roles }) => roles.includes('agent')).map(({ member: name }) => neighboursOf(all, name).length);
+    expect(Math.max(...degrees)).toBeLessThanOrEqual(19);
+    expect(Math.min(...degrees)).toBeGreaterThanOrEqual(13);
+    expect(reached(roster(agents(600, 4)))).toBe(600);
+  });
+
+  test('is symmetric between agents, names nobody revoked and nobody without an environment in common', () => {
+    const anyMember = fc.record({ environments: fc.subarray(['dev', 'test', 'prod']), zone: fc.constantFrom('a', 'b'), revoked: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(anyMember, { minLength: 1, maxLength: 60 }), (drawn) => {
+        const members = drawn.map(({ environments, zone }, index) => member(`m${index}`, ['agent'], environments, zone));
+        const revoked = drawn.flatMap((each, index) => (each.revoked && index % 3 === 0 ? [`m${index}`] : []));
+        const all = roster(members, revoked);
+        for (const { member: name, environments } of members) {
+          for (const neighbour of neighboursOf(all, name)) {
+            expect(neighboursOf(all, neighbour)).toContain(name);
+            expect(revoked).not.toContain(neighbour);
+            expect(neighbour).not.toBe(name);
+            expect(members.find((each) => each.member === neighbour)?.environments.some((environment) => environments.includes(environment))).toBe(true);
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('changes few links when a member joins a large fleet', () => {
+    const before = roster(agents(200));
+    const after = roster([...agents(200), member('agent-new')]);
+    const changed = before.members.filter(({ member: name }) => neighboursOf(before, name).join() !== neighboursOf(after, name).join());
+    expect(changed.length).toBeLessThanOrEqual(2 * 16);
+  });
+
+  test('names only origins to an origin, and nobody to a stranger', () => {
+    const all = roster([...agents(3), member('seed', ['seed']), member('proxy', ['proxy'])]);
+    expect(neighboursOf(all, 'seed')).toEqual(['proxy']);
+    expect(neighboursOf(all, 'somebody')).toEqual([]);
+    expect(neighboursOf(roster(all.members, ['agent-1']), 'agent-1')).toEqual([]);
+  });
+});
+
+describe('dialsFirst()', () => {
+  test('is true for exactly one of two', () => {
+    const a = { member: 'a', origin: false };
+    const b = { member: 'b', origin: false };
+    const seed = { member: '0', origin: true };
+    expect([dialsFirst(a, b), dialsFirst(b, a), dialsFirst(a, seed), dialsFirst(seed, a)]).toEqual([true, false, true, false]);
+  });
+});
+
+describe('rendezvous()', () => {
+  test('spreads evenly, and moves only the keys of the one that leaves', () => {
+    const hashes = ['a', 'b', 'c', 'd', 'e'].map((name) => hash32(name));
+    const share = [0, 0, 0, 0, 0];
+    for (let key = 0; key < 5_000; key += 1) {
+      const owner = rendezvous(key, hashes);
+      share[owner] = (share[owner] ?? 0) + 1;
+      const without = rendezvous(key, hashes.slice(0, 4));
+      if (owner !== 4) expect(without).toBe(owner);
+    }
+    for (const count of share) expect(Math.abs(count - 1_000)).toBeLessThan(150);
+    expect(rendezvous(1, [])).toBe(-1);
+  });
+});

@@ -1,0 +1,83 @@
+// Across the border of a zone an agent asks for what is its to bring, and tells no more than is needed; what of that others were to bring comes from the next.
+
+import { describe, expect, test } from 'vitest';
+import { swarmBounds } from '../../../../daemon/core/schedule/state/swarm-bounds.ts';
+import type { Effect } from '../../../../daemon/core/schedule/state/swarm-events.ts';
+import { agent, alone, origin, sent } from './alone.ts';
+import { topicInfo, topicOne } from './driver.ts';
+
+const bytes = 60_000;
+
+/** An agent of the far zone, with another one there; the origin is in the near zone. */
+function far() {
+  const one = alone(agent('b1'), topicInfo(64, () => bytes));
+  one.tell({ kind: 'roster', agents: [agent('a'), agent('b1'), agent('b2')], zones: new Map([['a', 'near'], ['o', 'near'], ['b1', 'far'], ['b2', 'far']]) });
+  one.meet(agent('b2'), []);
+  one.meet(origin('o'), 'all');
+  one.meet(agent('a'), 'all');
+  const asked = new Set<number>();
+  const open: { member: string; request: number; ordinal: number }[] = [];
+  const note = (effects: readonly Effect[]): void => {
+    for (const member of ['o', 'a']) {
+      for (const { request, ranges } of sent(effects, 'request', member)) for (const { from, to } of ranges) for (let ordinal = from; ordinal < to; ordinal += 1) open.push({ member, request, ordinal });
+    }
+  };
+  const drain = (): void => {
+    for (let next = open.shift(); next !== undefined; next = open.shift()) {
+      asked.add(next.ordinal);
+      note([...one.chunk(next.member, next.request, next.ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal: next.ordinal, bytes, kept: true })]);
+    }
+  };
+  return { one, asked, open, note, drain };
+}
+
+describe('an agent of a zone without an origin', () => {
+  test('asks across the border for its share only, and for one piece at first', () => {
+    const { one, asked, open, note, drain } = far();
+    note(one.want());
+    expect(open).toHaveLength(1);
+    drain();
+    expect(asked.size).toBeGreaterThan(16);
+    expect(asked.size).toBeLessThan(48);
+    note(one.pass(swarmBounds.starvedMs / 2));
+    expect(open).toEqual([]);
+  });
+
+  test('brings what another one was to bring that is gone', () => {
+    const { one, asked, note, drain } = far();
+    note(one.want());
+    drain();
+    note(one.tell({ kind: 'gone', member: 'b2' }));
+    note(one.pass(swarmBounds.expectedMs + 100));
+    drain();
+    expect(asked.size).toBe(64);
+  });
+});
+
+describe('news', () => {
+  test('for whoever has enough to choose from, or is in another zone, come together', () => {
+    const one = alone(agent('self'), topicInfo(256, () => bytes));
+    one.tell({ kind: 'roster', agents: ['self', 'x', 'far'].map((name) => agent(name)), zones: new Map([['self', 'a'], ['x', 'a'], ['o', 'a'], ['far', 'b']]) });
+    one.meet(agent('x'), []);
+    one.meet(agent('far'), []);
+    one.meet(origin('o'), 'all');
+    const queue = [...sent(one.want(), 'request', 'o')];
+    const told = { x: 0, far: 0 };
+    let passed = 0;
+    for (let done = 0; done < 100; done += 1) {
+      const next = queue.shift();
+      if (next === undefined) break;
+      const ordinal = next.ranges[0]?.from ?? 0;
+      const effects = [...one.chunk('o', next.request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes, kept: true }), ...one.pass(swarmBounds.tickMs)];
+      queue.push(...sent(effects, 'request', 'o'));
+      if (done < 40) continue;
+      passed += swarmBounds.tickMs;
+      told.x += sent(effects, 'have', 'x').length;
+      told.far += sent(effects, 'have', 'far').length;
+    }
+    expect(passed).toBeGreaterThan(1_000);
+    expect(told.x).toBeGreaterThan(0);
+    expect(told.x).toBeLessThanOrEqual(passed / swarmBounds.aheadMs + 1);
+    expect(told.far).toBeLessThanOrEqual(passed / swarmBounds.haveForeignMs + 1);
+  });
+});

@@ -1,0 +1,105 @@
+// Rules that show in large fleets: whom an origin trusts with a chunk, what it hears, and how short a line is that has just begun.
+
+import { describe, expect, test } from 'vitest';
+import { swarmBounds } from '../../../../daemon/core/schedule/state/swarm-bounds.ts';
+import type { Effect, ScheduledMessage } from '../../../../daemon/core/schedule/state/swarm-events.ts';
+import { agent, alone, origin, sent } from './alone.ts';
+import { topicInfo, topicOne } from './driver.ts';
+
+const everything = Array.from({ length: 100 }, (_, ordinal) => ordinal);
+const ask = (request: number, from = 0): ScheduledMessage => ({ kind: 'request', topic: topicOne, request, ranges: [{ from, to: from + 1 }] });
+const says = (from: number): ScheduledMessage => ({ kind: 'have', topic: 5, ranges: [{ from, to: from + 1 }] });
+const served = (effects: readonly Effect[]) => effects.flatMap((effect) => (effect.kind === 'serve' ? [effect] : []));
+const fleet = Array.from({ length: 20 }, (_, index) => agent(`agent-${index}`));
+
+describe('an origin and one that keeps what it is given', () => {
+  /** One to which `keeper` has shown itself: it had chunk 0 and 1, and `shared` of them are held by others too. */
+  const shown = (shared: boolean) => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    for (const name of ['keeper', 'a', 'b', 'c']) one.meet(agent(name), []);
+    for (const ordinal of [0, 1]) {
+      one.says('keeper', ask(1 + ordinal, ordinal));
+      one.says('keeper', says(ordinal));
+    }
+    if (shared) one.says('c', says(1));
+    one.pass(swarmBounds.aloneMs);
+    expect(served(one.says('a', ask(1, 0)))).toHaveLength(1);
+    return one;
+  };
+
+  test('sends nobody to it any more, and gives to the next at once what that one asks for', () => {
+    const one = shown(false);
+    one.says('keeper', ask(3, 2));
+    expect(sent(one.says('b', ask(2, 2)), 'elsewhere')).toEqual([]);
+    expect(sent(one.says('a', ask(3, 1)), 'elsewhere')).toEqual([]);
+  });
+
+  test('goes on with one of which others had as much as stayed with it', () => {
+    const one = shown(true);
+    one.says('keeper', ask(3, 2));
+    expect(sent(one.says('b', ask(2, 2)), 'elsewhere')).toMatchObject([{ holders: ['keeper'] }]);
+  });
+
+  test('serves it last, even after one that was given more', () => {
+    const one = shown(false);
+    one.says('b', { kind: 'request', topic: topicOne, request: 8, ranges: [{ from: 40, to: 60 }] });
+    for (const upload of [1, 2, 3, 4]) one.tell({ kind: 'served', upload, absent: [] });
+    const names = Array.from({ length: swarmBounds.servingOriginMax }, (_, index) => `x${index}`);
+    for (const name of names) one.meet(agent(name), []);
+    const first = served(names.flatMap((name, index) => one.says(name, ask(9, 10 + index))));
+    expect(first).toHaveLength(names.length);
+    one.says('keeper', ask(9, 30));
+    one.says('b', ask(9, 31));
+    const next = first.slice(0, 2).flatMap(({ upload }) => served(one.tell({ kind: 'served', upload, absent: [] })));
+    expect(next.map(({ member }) => member)).toEqual(['b', 'keeper']);
+  });
+
+  test('counts from when it was sent, not from when it began to wait in the line', () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    const names = Array.from({ length: swarmBounds.servingOriginMax }, (_, index) => `x${index}`);
+    for (const name of [...names, 'late', 'b']) one.meet(agent(name), []);
+    const first = served(names.flatMap((name, index) => one.says(name, ask(1, 10 + index))));
+    one.says('late', ask(1, 0));
+    one.pass(swarmBounds.givenSilentMs);
+    expect(served(one.tell({ kind: 'served', upload: first[0]?.upload ?? 0, absent: [] }))).toMatchObject([{ member: 'late' }]);
+    one.says('b', ask(1, 0));
+    one.pass(swarmBounds.givenSilentMs - 100);
+    // It comes a second time, and the other may simply still be at it.
+    expect(sent(one.says('b', ask(2, 0)), 'elsewhere')).toMatchObject([{ holders: ['late'] }]);
+  });
+});
+
+describe('an agent in a fleet of which it sees a few', () => {
+  test('tells the origin what it holds, once in a while, although that one holds it all', () => {
+    const one = alone(agent('agent-0'), topicInfo(100));
+    one.tell({ kind: 'roster', agents: fleet });
+    one.meet(origin('o'), 'all');
+    one.want();
+    one.tell({ kind: 'gained', topic: topicOne, ordinals: [1, 2] });
+    const told = sent(one.pass(2 * swarmBounds.haveOriginMs), 'have', 'o');
+    expect(told).toEqual([{ kind: 'have', topic: topicOne, ranges: [{ from: 1, to: 3 }] }]);
+  });
+
+  test('takes two requests until it has many pieces, then as many as a line holds', () => {
+    const taken = (held: number): number => {
+      const bytes = 256 * 1024;
+      const one = alone(agent('agent-0'), topicInfo(256, () => bytes));
+      let first: number | undefined;
+      one.tell({ kind: 'roster', agents: fleet });
+      one.meet(agent('agent-1'), 'all');
+      const queue = [...sent(one.want(), 'request', 'agent-1')];
+      for (let done = 0; done < held; done += 1) {
+        const next = queue.shift();
+        const ordinal = next?.ranges[0]?.from ?? -1;
+        const stored = [...one.chunk('agent-1', next?.request ?? -1, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes, kept: true })];
+        queue.push(...sent([...stored, ...one.pass(swarmBounds.tickMs)], 'request', 'agent-1'));
+        first ??= ordinal;
+      }
+      const askers = fleet.slice(2, 18);
+      for (const peer of askers) one.meet(peer, []);
+      return askers.filter((peer) => sent(one.says(peer.member, ask(1, first)), 'busy').length === 0).length;
+    };
+    expect(taken(1)).toBe(swarmBounds.queueEarlyMax);
+    expect(taken(swarmBounds.earlyPieces)).toBe(swarmBounds.queueLargeMax + swarmBounds.servingMax);
+  });
+});
