@@ -3,7 +3,7 @@
 
 import { decide } from '../control/core/decide.ts';
 import { evolveAll, initialState } from '../control/core/evolve/evolve.ts';
-import { handle } from '../control/core/commands/commands.ts';
+import { handle } from '../control/core/answers/handle.ts';
 import type { Command } from '../control/core/commands/command.ts';
 import { issued, rolePublished } from '../control/core/effects.ts';
 import type { UnsignedOrder } from '../control/core/effects.ts';

@@ -10,7 +10,7 @@ import type { WorkOptions } from './http/api/work.ts';
 import type { Logger } from './log.ts';
 import type { RandomBytes } from './random.ts';
 import { changesSince, headOf } from './build/git.ts';
-import { leasedBuilds } from './core/build/commands.ts';
+import { leasedBuilds } from './core/answers/build.ts';
 import type { BuildOptions } from './http/api/builds.ts';
 import type { HookOptions } from './http/hooks.ts';
 import { createFileOnce, readText } from './trust/durable.ts';

@@ -1,5 +1,5 @@
 // The facts of automatic builds: which branch makes an application's revisions, what was asked to be built, and what became of it.
-// Part of Event (events.ts); folded by control/core/build/evolve.ts.
+// Part of Event (events.ts); folded by control/core/evolve/build.ts.
 
 import type { Digest } from './cid.ts';
 import type { ChangeRecord } from './events-pipeline.ts';

@@ -3,11 +3,11 @@
 // It takes one step of each environment; the caller appends, performs, folds, and asks again until nothing comes.
 
 import type { Event } from '../../proto/events.ts';
-import { cutBatches, inTurn } from './rollout/arithmetic.ts';
+import { cutBatches, inTurn } from './batches/arithmetic.ts';
 import { automation } from './automation/automation.ts';
-import { batchSpecs, rollbackSpecs, sizesOf } from './rollout/batches.ts';
+import { batchSpecs, rollbackSpecs, sizesOf } from './batches/batches.ts';
 import { catchUp } from './rollout/catch-up.ts';
-import { handle } from './commands/commands.ts';
+import { handle } from './answers/handle.ts';
 import type { Effect } from './effects.ts';
 import { evaluateGates } from './gates/gates.ts';
 import type { GateResult } from './gates/gates.ts';

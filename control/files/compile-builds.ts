@@ -2,7 +2,7 @@
 // a file says nothing is built as it was.
 
 import type { BuildSettings } from '../../proto/events-build.ts';
-import { settingsProblems } from '../core/build/settings.ts';
+import { settingsProblems } from '../core/pipeline/build-settings.ts';
 import type { BuildWish } from '../core/commands/command-governance.ts';
 import type { Findings } from './findings.ts';
 import type { PipelineText } from './schema.ts';
@@ -14,7 +14,7 @@ type AppText = PipelineText['spec']['apps'][number];
 /** What is so when a file does not say, as over the API. */
 export const buildDefaults = Object.freeze({ branch: 'main', enabled: true, interval: '1m', coalesce: true, output: '.', timeout: '30m', role: 'builder' });
 
-/** Where files write what control/core/build/settings.ts finds wrong, by a part of the sentence. */
+/** Where files write what control/core/pipeline/build-settings.ts finds wrong, by a part of the sentence. */
 const places: readonly (readonly [RegExp, Path])[] = [
   [/is not a repository/, ['repo', 'url']],
   [/is not the name of a branch/, ['repo', 'branch']],

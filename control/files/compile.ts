@@ -4,7 +4,7 @@
 import { brokenPathRule } from '../../proto/path.ts';
 import type { PipelineSpec } from '../../proto/pipeline.ts';
 import type { BuildWish, EnvironmentWish } from '../core/commands/command-governance.ts';
-import { applyPipeline } from '../core/commands/pipeline.ts';
+import { applyPipeline } from '../core/answers/pipeline.ts';
 import { environmentNameMax, labelProblems } from '../core/pipeline/config.ts';
 import { isRange } from '../core/model/versions.ts';
 import { initialState } from '../core/evolve/evolve.ts';

@@ -2,7 +2,7 @@
 // Implemented by control/run/projection.ts.
 
 import type { Event, JournalEntry } from '../../proto/events.ts';
-import { handle } from '../core/commands/commands.ts';
+import { handle } from '../core/answers/handle.ts';
 import type { Accepted, Answer, Command, RefusalCode, Refused } from '../core/commands/command.ts';
 import type { State } from '../core/model/model.ts';
 import type { Clock } from '../clock.ts';

@@ -1,7 +1,7 @@
 // Reports of members, recorded: in a request of their own or with a sync. What they mean is control/core.
 
 import type { Report } from '../../proto/fleet.ts';
-import { handle } from '../core/commands/commands.ts';
+import { handle } from '../core/answers/handle.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';

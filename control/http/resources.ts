@@ -3,7 +3,7 @@
 
 import type { FastifyRequest } from 'fastify';
 import type { Operation } from '../../proto/api/operation.ts';
-import { findEdge } from '../core/commands/pipeline.ts';
+import { findEdge } from '../core/answers/pipeline.ts';
 import type { State } from '../core/model/model.ts';
 import type { Resource } from './scopes.ts';
 

@@ -5,7 +5,7 @@ import type { Command } from '../core/commands/command.ts';
 import type { State } from '../core/model/model.ts';
 import type { Observed } from '../core/model/select.ts';
 import type { Measure } from '../core/work/next-steps.ts';
-import { leasedSteps, stepsOfRuns } from '../core/work/runs.ts';
+import { leasedSteps, stepsOfRuns } from '../core/automation/runs.ts';
 import { verdictOf } from '../core/work/verdict.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';

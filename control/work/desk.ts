@@ -2,11 +2,11 @@
 // written, and how it ended. What may be taken is core's; leases are leases.ts, logs are logs.ts.
 
 import type { Assignment, LeaseQuery, WorkReport } from '../../proto/api/work.ts';
-import { buildOffers, leasedBuilds } from '../core/build/commands.ts';
+import { buildOffers, leasedBuilds } from '../core/answers/build.ts';
 import { revisionOf } from '../core/model/select.ts';
 import type { State } from '../core/model/model.ts';
 import type { Command } from '../core/commands/command.ts';
-import { leasedSteps, stepOffers, type StepOffer } from '../core/work/runs.ts';
+import { leasedSteps, stepOffers, type StepOffer } from '../core/automation/runs.ts';
 import type { Clock } from '../clock.ts';
 import { ControlError } from '../errors.ts';
 import type { Submit } from './conductor.ts';

@@ -3,7 +3,7 @@
 
 import type { BuildSettings } from '../../proto/events-build.ts';
 import type { ChangeRecord } from '../../proto/events-pipeline.ts';
-import type { AutoBuild } from '../core/build/model.ts';
+import type { AutoBuild } from '../core/model/build.ts';
 import type { State } from '../core/model/model.ts';
 import type { Clock } from '../clock.ts';
 import { ControlError } from '../errors.ts';

@@ -55,7 +55,7 @@ export const gateSabotages: readonly Sabotage[] = [
   { id: 'A-6-newest-run', invariant: 'A-6', file: `${core}gates/approval.ts`, find: 'return [...state.runs.values()].findLast(', replace: 'return [...state.runs.values()].find(', test: pipeline },
   { id: 'A-8-worth-asking', invariant: 'A-8', file: `${core}gates/table.ts`, find: 'return blockers.every((blocker) => bearable.has(blocker.type));', replace: 'return true;', test: approvals },
   { id: 'A-9-by-hand', invariant: 'A-9', file: `${core}gates/approval.ts`, find: '=== undefined ? byHand : undefined;', replace: '=== undefined ? undefined : undefined;', test: pipeline },
-  { id: 'C-1-review', invariant: 'C-1', file: 'control/core/commands/approval.ts', find: 'if (isAmong(involved, by)) return refused', replace: 'if (false) return refused', test: 'test/control/core/gates/break-glass.test.ts' },
+  { id: 'C-1-review', invariant: 'C-1', file: 'control/core/answers/approval.ts', find: 'if (isAmong(involved, by)) return refused', replace: 'if (false) return refused', test: 'test/control/core/gates/break-glass.test.ts' },
   { id: 'C-1-enforced', invariant: 'C-1', file: `${core}gates/compliance.ts`, find: 'else blockers.push(blockerOf(context, policy, unmet));', replace: '', test: approvals },
   { id: 'C-1-hotfix', invariant: 'C-1', file: `${core}gates/table.ts`, find: "{ gate: 'compliance', kinds: forwardOrLate.filter((kind) => kind !== 'catch-up'),", replace: "{ gate: 'compliance', kinds: planned,", test: approvals },
   { id: 'C-1-glass-expires', invariant: 'C-1', file: `${core}gates/override.ts`, find: 'return until <= observed.now ? [] : [{ request, until }];', replace: 'return [{ request, until }];', test: approvals },

@@ -16,7 +16,7 @@ export const historySabotages: readonly Sabotage[] = [
   { id: 'O-4-once', invariant: 'O-4', file: `${history}changes.ts`, find: '.filter(({ commit }) => !seen.has(commit));', replace: ';', test: changes },
   { id: 'O-4-since', invariant: 'O-4', file: `${history}course.ts`, find: 'floor = Math.min(floor, number);', replace: 'floor = number;', test: changes },
   { id: 'O-4-prefetch', invariant: 'O-4', file: `${history}course.ts`, find: "if (deployment.type === 'catch-up' || deployment.type === 'prefetch') continue;", replace: "if (deployment.type === 'catch-up') continue;", test: changes },
-  { id: 'C-1-rollback-known', invariant: 'C-1', file: 'control/core/commands/promotion.ts', find: 'if (good.has(revision)) continue;', replace: 'continue;', test: environment },
+  { id: 'C-1-rollback-known', invariant: 'C-1', file: 'control/core/answers/promotion.ts', find: 'if (good.has(revision)) continue;', replace: 'continue;', test: environment },
   { id: 'C-2-silent-recorded', invariant: 'C-2', file: 'control/core/rollout/seen.ts', find: '...(silent.length === 0 ? {} : { silent })', replace: '', test: replay },
   { id: 'C-2-head-recorded', invariant: 'C-2', file: 'control/core/rollout/seen.ts', find: 'head: state.head', replace: 'head: state.head - 1', test: replay },
 ];

@@ -2,10 +2,10 @@
 
 import type { Sabotage } from './sabotage.ts';
 
-const steps = 'control/core/work/commands.ts';
+const steps = 'control/core/answers/workflow.ts';
 const stepsTest = 'test/control/core/work/workflow.test.ts';
-const builds = 'control/core/build/commands.ts';
-const buildsTest = 'test/control/core/build/builds.test.ts';
+const builds = 'control/core/answers/build.ts';
+const buildsTest = 'test/control/core/answers/builds.test.ts';
 
 export const workSabotages: readonly Sabotage[] = [
   { id: 'L-4-step-of-another', invariant: 'L-4', file: steps, find: 'const mine = step.attempt === attempt && (lease === undefined || step.lease === lease);', replace: 'const mine = true;', test: stepsTest },

@@ -3,7 +3,7 @@
 // when, is history-world.ts.
 
 import { Registry } from 'prom-client';
-import { handle } from '../../control/core/commands/commands.ts';
+import { handle } from '../../control/core/answers/handle.ts';
 import type { Answer, Command } from '../../control/core/commands/command.ts';
 import { ControlError } from '../../control/errors.ts';
 import type { Append, AppendResult, Journal } from '../../control/journal/journal.ts';

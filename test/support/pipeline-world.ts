@@ -1,7 +1,7 @@
 // A control plane with pipelines and a virtual clock, where machines do at once what they are told: for tests about what
 // may start and when. Faults on the way are rollout-simulation.ts.
 
-import { handle } from '../../control/core/commands/commands.ts';
+import { handle } from '../../control/core/answers/handle.ts';
 import type { Answer, Command } from '../../control/core/commands/command.ts';
 import { decide } from '../../control/core/decide.ts';
 import type { UnsignedOrder } from '../../control/core/effects.ts';

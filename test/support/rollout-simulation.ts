@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { handle } from '../../control/core/commands/commands.ts';
+import { handle } from '../../control/core/answers/handle.ts';
 import type { Answer, Command } from '../../control/core/commands/command.ts';
 import { decide } from '../../control/core/decide.ts';
 import { issued, rolePublished } from '../../control/core/effects.ts';

@@ -26,6 +26,7 @@ describe('imports', () => {
     ['serving knows of fetching', 'daemon/core/schedule/serve/a.ts', "import { f } from '../fetch/requesting.ts';", 'may not import'],
     ['a release knows the scheduler', 'daemon/core/release/a.ts', "import type { E } from '../schedule/state/swarm-events.ts';", 'may not import'],
     ['the shell looks into the scheduler', 'daemon/swarm/exchange/a.ts', "import { p } from '../../core/schedule/books/peers.ts';", 'may not import'],
+    ['a gate knows what answers', 'control/core/gates/a.ts', "import { h } from '../answers/handle.ts';", 'may not import'],
     ['a port takes the value of another', 'daemon/swarm/a.ts', "import { S } from '../content/store.ts';", 'only by `import type`'],
     ['a port names an implementation', 'daemon/swarm/a.ts', "import type { P } from '../content/pack.ts';", 'may not import'],
     ['run imports an implementation', 'daemon/run/a.ts', "import { P } from '../content/pack.ts';", 'may not import'],

@@ -2,7 +2,7 @@
 // the requests that compliance policies need for what waits.
 
 import type { SetMembers } from '../../../proto/pipeline.ts';
-import { carriesSame, isBarred } from './candidates.ts';
+import { carriesSame } from '../choice/candidates.ts';
 import type { Command } from '../commands/command.ts';
 import { evaluateGates, contextOf } from '../gates/gates.ts';
 import { approvalFor, asCounted, isSameSubject, subjectOf } from '../gates/approval.ts';
@@ -15,7 +15,7 @@ import type { ApprovalRequest } from '../model/approval.ts';
 import type { State } from '../model/model.ts';
 import { authorsOf, personOf } from '../model/people.ts';
 import { isAskedAnew } from './rejection.ts';
-import { membersOf } from '../model/select.ts';
+import { isWithdrawn, membersOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
 import { numberOf } from '../gates/blocker.ts';
 import { canonicalText } from '../model/sets.ts';
@@ -55,7 +55,7 @@ function staleness(state: State, request: ApprovalRequest): End | undefined {
   if (run !== undefined && state.runs.get(run)?.finishedAt !== undefined) return { status: 'cancelled', reason: `run ${run} is over` };
   if (destination === undefined) return undefined;
   if (subject.purpose === 'override') return isAskedAsNow(state, request) ? undefined : { status: 'invalidated', reason: 'who may lift it was changed, or it is over' };
-  const barred = Object.entries(members).find(([app, revision]) => isBarred(state, destination, app, revision));
+  const barred = Object.entries(members).find(([app, revision]) => isWithdrawn(state, destination, app, revision));
   if (barred !== undefined) return { status: 'invalidated', reason: `${barred[0]}@${numberOf(state, ...barred) ?? '?'} was vetoed or has expired` };
   if (subject.purpose === 'compliance') {
     const place = placeOf(state, destination);

@@ -3,7 +3,7 @@
 // They say nothing while there is no pipeline.
 
 import type { Command } from '../commands/command.ts';
-import { candidateOf, carriesSame, chooseAmong, chosenFor, isBarred, isVerified, newerOptions } from './candidates.ts';
+import { candidateOf, carriesSame, chooseAmong, chosenFor, isVerified, newerOptions } from '../choice/candidates.ts';
 import { evaluateGates } from '../gates/gates.ts';
 import { approvalFor, requestAbout, subjectOf } from '../gates/approval.ts';
 import type { BlockerType } from '../gates/blocker.ts';
@@ -16,7 +16,7 @@ import { settleRuns, startRuns } from './workflows.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
 import { authorsOf, personOf } from '../model/people.ts';
 import { isAskedAnew } from './rejection.ts';
-import { membersOf } from '../model/select.ts';
+import { isWithdrawn, membersOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
 import { isSameSet, setIdOf } from '../model/sets.ts';
 
@@ -84,7 +84,7 @@ function wishes(state: State, environment: Environment) {
   return environment.waiting
     .flatMap((id) => state.promotions.get(id) ?? [])
     .filter((promotion) => promotion.cause === undefined && promotion.trigger === 'manual')
-    .filter((promotion) => !Object.entries(membersOf(promotion)).some(([app, revision]) => isBarred(state, environment.environment, app, revision)));
+    .filter((promotion) => !Object.entries(membersOf(promotion)).some(([app, revision]) => isWithdrawn(state, environment.environment, app, revision)));
 }
 
 /** Ids count up, since no request is ever forgotten. */

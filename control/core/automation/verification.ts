@@ -2,13 +2,12 @@
 // workflow does (control-plane.md 1.2). Only then is its set `stable`; found bad, it goes back by a promotion of its own.
 
 import type { Event, PromotionPhase } from '../../../proto/events.ts';
-import { autoRollbackOf } from '../rollout/batches.ts';
-import { isBarred } from './candidates.ts';
+import { autoRollbackOf } from '../batches/batches.ts';
 import { definitionOf, newestRun, workflowIn } from '../gates/approval.ts';
 import { setText } from '../gates/blocker.ts';
 import type { WorkflowRun } from '../model/approval.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
-import { membersOf, revisionOf } from '../model/select.ts';
+import { isWithdrawn, membersOf, revisionOf } from '../model/select.ts';
 import { holdsAfterRollback } from '../rollout/step.ts';
 
 /** The promotion that is being verified in an environment. */
@@ -71,7 +70,7 @@ function takenBack(state: State, environment: Environment, promotion: Promotion,
   );
   const [first] = Object.entries(members);
   const record = first === undefined ? undefined : revisionOf(state, ...first);
-  if (record === undefined || Object.entries(members).some(([app, revision]) => isBarred(state, environment.environment, app, revision))) return [];
+  if (record === undefined || Object.entries(members).some(([app, revision]) => isWithdrawn(state, environment.environment, app, revision))) return [];
   const { app, revision, number } = record;
   const reason = `${setText(state, membersOf(promotion))} was not good: ${why}`;
   const back: Event = { kind: 'promotion.created', promotion: id, environment: environment.environment, app, revision, number, trigger: 'rollback', reason, ...(Object.keys(members).length > 1 ? { members } : {}) };

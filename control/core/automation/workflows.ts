@@ -3,9 +3,9 @@
 
 import type { Command } from '../commands/command.ts';
 import { batchRunEnd, workflowOfRun } from '../rollout/batch-verification.ts';
-import { isBarred } from './candidates.ts';
+import { isWithdrawn } from '../model/select.ts';
 import { definitionOf, workflowIn } from '../gates/approval.ts';
-import { startWorkflow } from '../work/commands.ts';
+import { startWorkflow } from '../answers/workflow.ts';
 import type { WorkflowRun } from '../model/approval.ts';
 import type { State } from '../model/model.ts';
 import { isSameSet } from '../model/sets.ts';
@@ -58,7 +58,7 @@ function endOf(state: State, run: WorkflowRun, now: number): End | undefined {
   const workflow = workflowOfRun(state, run);
   if (workflow === undefined || definitionOf(workflow) !== run.definition) return { phase: 'invalidated', reason: 'the workflow was changed' };
   if (!isSameSet(state.sets.get(run.environment)?.current, run.members)) return { phase: 'invalidated', reason: `'${run.environment}' runs another set by now` };
-  if (Object.entries(run.members).some(([app, revision]) => isBarred(state, run.environment, app, revision))) return { phase: 'invalidated', reason: 'a revision of the set was vetoed' };
+  if (Object.entries(run.members).some(([app, revision]) => isWithdrawn(state, run.environment, app, revision))) return { phase: 'invalidated', reason: 'a revision of the set was vetoed' };
   if (run.phase === 'running' && run.deadline <= now) return { phase: 'timed-out', reason: 'it took longer than it may' };
   return undefined;
 }

@@ -1,4 +1,4 @@
-// What people ask of one deployment, and what is measured of it, as data. Who answers is deployment.ts.
+// What people ask of one deployment, and what is measured of it, as data. Who answers is answers/deployment.ts.
 
 import type { Verdict } from '../../../proto/events-pipeline.ts';
 

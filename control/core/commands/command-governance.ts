@@ -1,4 +1,4 @@
-// What people, workers and automation ask of pipelines, as data. Who answers which is governance.ts.
+// What people, workers and automation ask of pipelines, as data. Who answers which is answers/governance.ts.
 
 import type { AutomationScope, Description, Scope, StepPhase, RunPhase, ApprovalStatus, ApprovalSubject, TestFigures, TryEnd, Verdict } from '../../../proto/events-pipeline.ts';
 import type { Digest } from '../../../proto/cid.ts';

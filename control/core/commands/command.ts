@@ -1,11 +1,11 @@
 // What people and members ask for, and the answer, as data. Ids and secrets' digests come with the command, since core draws nothing.
-// Who answers which is commands.ts.
+// Who answers which is answers/handle.ts.
 
 import type { Cid, Digest } from '../../../proto/cid.ts';
 import type { DeploymentConfig, Event, Labels, PromotionCause } from '../../../proto/events.ts';
 import type { Report } from '../../../proto/fleet.ts';
 import type { Role } from '../../../proto/statement.ts';
-import type { BuildCommand } from '../build/command.ts';
+import type { BuildCommand } from './command-build.ts';
 import type { GovernanceCommand } from './command-governance.ts';
 import type { DeploymentCommand } from './command-deployment.ts';
 import type { Blocker } from '../gates/blocker.ts';

@@ -1,7 +1,7 @@
 // Copy-on-write over the state's maps: one Draft folds many entries and copies what they touch once.
 // What the entries mean is evolve.ts and deployment.ts.
 
-import type { AutoBuild, Build } from '../build/model.ts';
+import type { AutoBuild, Build } from '../model/build.ts';
 import type { ApprovalRequest, WorkflowRun } from '../model/approval.ts';
 import type { DescribedRevision, EnvironmentSets, Pipeline } from '../model/pipeline.ts';
 import type { Freeze, Hold, Lock, Pin, Switch, Veto } from '../model/restraints.ts';

@@ -5,7 +5,7 @@ import { isBuildEvent } from '../../../proto/events-build.ts';
 import { isPipelineEvent } from '../../../proto/events-pipeline.ts';
 import type { Event, JournalEntry } from '../../../proto/events.ts';
 import { foldAdrift } from './adrift.ts';
-import { foldBuild } from '../build/evolve.ts';
+import { foldBuild } from './build.ts';
 import { Draft } from './draft.ts';
 import { foldDeployment, foldMemberRevoked } from './deployment.ts';
 import { foldPipeline } from './pipeline.ts';

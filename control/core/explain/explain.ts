@@ -4,8 +4,8 @@
 import type { DeploymentPhase, PromotionPhase } from '../../../proto/events.ts';
 import { limits } from '../../../proto/limits.ts';
 import { batchVerdict } from '../rollout/batch-verification.ts';
-import { batchText, bakeMsOf } from '../rollout/batches.ts';
-import { allowed, balanceOf, maxParallelOf, minHealthyOf } from '../rollout/arithmetic.ts';
+import { batchText, bakeMsOf } from '../batches/batches.ts';
+import { allowed, balanceOf, maxParallelOf, minHealthyOf } from '../batches/arithmetic.ts';
 import { closingFor } from '../rollout/closing.ts';
 import { explainNext } from './next.ts';
 import { evaluateGates } from '../gates/gates.ts';

@@ -1,7 +1,7 @@
 // What would come to an environment next and why it does not, when nobody has asked for it and nothing is under way: the answer of the gates to what
 // automation would bring. What was asked for is explain.ts.
 
-import { candidateOf, chooseAmong, newerOptions } from '../automation/candidates.ts';
+import { candidateOf, chooseAmong, newerOptions } from '../choice/candidates.ts';
 import { evaluateGates } from '../gates/gates.ts';
 import type { Blocker } from '../gates/gates.ts';
 import { setText } from '../gates/blocker.ts';

@@ -2,8 +2,8 @@
 // needs, and its content in place before anything switches.
 
 import type { DeploymentConfig } from '../../../proto/events.ts';
-import { failuresToStop, minHealthyOf, toleratedOf } from '../rollout/arithmetic.ts';
-import { lostAfterOf } from '../rollout/batches.ts';
+import { failuresToStop, minHealthyOf, toleratedOf } from '../batches/arithmetic.ts';
+import { lostAfterOf } from '../batches/batches.ts';
 import { isEnough, spreading } from '../swarm/coverage.ts';
 import { revisionKey } from '../model/pipeline.ts';
 import { isServing } from '../model/phases.ts';

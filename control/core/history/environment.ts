@@ -6,17 +6,6 @@ import { changesBetween } from '../model/revisions.ts';
 import type { NumberedChange } from '../model/revisions.ts';
 import { revisionOf } from '../model/select.ts';
 
-/** Revisions of an application that succeeded in an environment, in the order in which they last did: what it may go back to. */
-export function succeededHere(state: State, environment: string, app: string): ReadonlySet<string> {
-  const good = new Set<string>();
-  for (const one of state.deployments.values()) {
-    if (one.environment !== environment || one.app !== app || one.phase !== 'succeeded' || one.type === 'prefetch' || one.type === 'catch-up') continue;
-    good.delete(one.to);
-    good.add(one.to);
-  }
-  return good;
-}
-
 /** One deployment in the history of its environment. */
 export interface Past {
   readonly deployment: Deployment;

@@ -1,7 +1,7 @@
 // What a change that an environment lacks waits for there: the promotion that carries it, or, when there is none yet, what
 // holds the next one that could. The answer is that of the gates (T-2), asked once for each promotion and edge.
 
-import { candidateOf, newerOptions } from '../automation/candidates.ts';
+import { candidateOf, newerOptions } from '../choice/candidates.ts';
 import { evaluateGates } from '../gates/gates.ts';
 import type { Candidate } from '../gates/gates.ts';
 import { numberOf } from '../gates/blocker.ts';

@@ -6,7 +6,7 @@ import type { DeploymentConfig, Labels, PromotionCause, PromotionPhase } from '.
 import type { TargetPhase } from '../../../proto/fleet.ts';
 import type { SetMembers } from '../../../proto/pipeline.ts';
 import type { Role } from '../../../proto/statement.ts';
-import type { Building } from '../build/model.ts';
+import type { Building } from './build.ts';
 import type { Deployment, IssuedOrder } from './deployment.ts';
 import type { Governance } from './pipeline.ts';
 

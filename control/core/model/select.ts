@@ -9,6 +9,7 @@ import type { Role } from '../../../proto/statement.ts';
 import type { SetMembers } from '../../../proto/pipeline.ts';
 import type { Deployment } from './deployment.ts';
 import type { Environment, Member, Promotion, RevisionRecord, State } from './model.ts';
+import { revisionKey, vetoKey } from './pipeline.ts';
 import { valuesOf } from './shared-map.ts';
 import { hasFailed, isDone, isInFlight } from './phases.ts';
 import type { DeploymentProgress } from './progress.ts';
@@ -173,4 +174,20 @@ export function deploymentProgress(deployment: Deployment): DeploymentProgress {
     batches: deployment.batches.length,
     transfer,
   };
+}
+
+/** Revisions of an application that succeeded in an environment, in the order in which they last did: what it may go back to. */
+export function succeededHere(state: State, environment: string, app: string): ReadonlySet<string> {
+  const good = new Set<string>();
+  for (const one of state.deployments.values()) {
+    if (one.environment !== environment || one.app !== app || one.phase !== 'succeeded' || one.type === 'prefetch' || one.type === 'catch-up') continue;
+    good.delete(one.to);
+    good.add(one.to);
+  }
+  return good;
+}
+
+/** Whether a revision may not run in an environment any more: vetoed there or everywhere, or expired. */
+export function isWithdrawn(state: State, environment: string, app: string, revision: string): boolean {
+  return state.vetoes.has(vetoKey(app, revision)) || state.vetoes.has(vetoKey(app, revision, environment)) || state.descriptions.get(revisionKey(app, revision))?.expired === true;
 }

@@ -4,8 +4,8 @@
 import type { DeploymentConfig, Labels } from '../../../proto/events.ts';
 import { limits } from '../../../proto/limits.ts';
 import type { Share } from '../../../proto/rollout-config.ts';
-import { percentOf } from '../rollout/arithmetic.ts';
-import { batchSpecs, lostAfterOf } from '../rollout/batches.ts';
+import { percentOf } from '../batches/arithmetic.ts';
+import { batchSpecs, lostAfterOf } from '../batches/batches.ts';
 import { leavesNone } from '../gates/gates.ts';
 import { watchProblems } from './watch-problems.ts';
 

@@ -3,7 +3,7 @@
 
 import { brokenPathRule } from '../../../proto/path.ts';
 import type { DeploySpecPlace, EdgeSpec, PipelineSpec, WorkflowSpec } from '../../../proto/pipeline.ts';
-import { batchSpecs } from '../rollout/batches.ts';
+import { batchSpecs } from '../batches/batches.ts';
 import { labelProblems } from './config.ts';
 import type { Pipeline } from '../model/pipeline.ts';
 import type { State } from '../model/model.ts';

@@ -2,7 +2,7 @@
 
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import type { AlarmSpec } from '../../../proto/rollout-config.ts';
-import { batchSpecs } from '../rollout/batches.ts';
+import { batchSpecs } from '../batches/batches.ts';
 import { readCondition } from '../work/condition.ts';
 
 /** Alarms of one configuration: each is asked for as long as a deployment lasts. */

@@ -3,16 +3,15 @@
 
 import type { Event } from '../../../proto/events.ts';
 import type { WorkflowSpec } from '../../../proto/pipeline.ts';
-import { batchText, specOf } from './batches.ts';
-import type { Cause } from './batches.ts';
-import { isBarred } from '../automation/candidates.ts';
+import { batchText, specOf } from '../batches/batches.ts';
+import type { Cause } from '../batches/batches.ts';
 import { definitionOf } from '../gates/approval.ts';
 import { wholeWith } from '../gates/carried.ts';
 import { placeOf } from '../gates/place.ts';
 import type { WorkflowRun } from '../model/approval.ts';
 import type { Batch, Deployment } from '../model/deployment.ts';
 import type { State } from '../model/model.ts';
-import { membersOf } from '../model/select.ts';
+import { isWithdrawn, membersOf } from '../model/select.ts';
 
 /** What is known of a batch that is to be verified. */
 export type BatchVerdict =
@@ -101,7 +100,7 @@ export function batchRunEnd(state: State, run: WorkflowRun, now: number): { read
   if (batch?.phase !== 'baking') return { phase: 'aborted', reason: `deployment ${run.batch?.deployment} waits for it no longer` };
   const workflow = workflowOfRun(state, run);
   if (workflow === undefined || definitionOf(workflow) !== run.definition) return { phase: 'invalidated', reason: 'the workflow was changed' };
-  if (Object.entries(run.members).some(([app, revision]) => isBarred(state, run.environment, app, revision))) return { phase: 'failed', reason: 'a revision of the set was vetoed' };
+  if (Object.entries(run.members).some(([app, revision]) => isWithdrawn(state, run.environment, app, revision))) return { phase: 'failed', reason: 'a revision of the set was vetoed' };
   if (run.phase === 'running' && run.deadline <= now) return { phase: 'timed-out', reason: 'it took longer than it may' };
   return undefined;
 }

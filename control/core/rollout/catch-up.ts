@@ -2,8 +2,8 @@
 // one, and never again to a set that already failed on them.
 
 import { isLate } from '../evolve/adrift.ts';
-import { inTurn } from './arithmetic.ts';
-import { lostAfterOf } from './batches.ts';
+import { inTurn } from '../batches/arithmetic.ts';
+import { lostAfterOf } from '../batches/batches.ts';
 import { evaluateGates, leavesNone } from '../gates/gates.ts';
 import type { Environment, State } from '../model/model.ts';
 import { isServing } from '../model/phases.ts';

@@ -3,7 +3,7 @@
 // depend on its size. The role names the revision early; that authorises nothing without an order to activate.
 
 import type { Event } from '../../../proto/events.ts';
-import { lostAfterOf } from './batches.ts';
+import { lostAfterOf } from '../batches/batches.ts';
 import { isEnough, spreading } from '../swarm/coverage.ts';
 import type { Blocker, BlockerType } from '../gates/blocker.ts';
 import { placeOf } from '../gates/place.ts';

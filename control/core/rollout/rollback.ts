@@ -2,9 +2,9 @@
 // activated or tried, within the same `maxParallel` and `minHealthy`, without canary or bake (control-plane.md 1.7, R-5).
 // A rollback that a person asks for is a deployment of its own, and goes forward in rollout.ts.
 
-import { allowed, balanceOf } from './arithmetic.ts';
-import { rollsBackOn } from './batches.ts';
-import type { Cause } from './batches.ts';
+import { allowed, balanceOf } from '../batches/arithmetic.ts';
+import { rollsBackOn } from '../batches/batches.ts';
+import type { Cause } from '../batches/batches.ts';
 import type { Deployment, TargetDeployment } from '../model/deployment.ts';
 import type { Environment, RevisionRecord, State } from '../model/model.ts';
 import { isDone, isInFlight } from '../model/phases.ts';

@@ -2,10 +2,10 @@
 // `minHealthy`; bake; stop at the failure threshold or the progress deadline. The way back is rollback.ts.
 
 import type { Event } from '../../../proto/events.ts';
-import { allowed, balanceOf, failuresToStop, toleratedOf } from './arithmetic.ts';
+import { allowed, balanceOf, failuresToStop, toleratedOf } from '../batches/arithmetic.ts';
 import { batchVerdict } from './batch-verification.ts';
-import { bakeMsOf, batchText, judgesContent, specOf } from './batches.ts';
-import type { Cause } from './batches.ts';
+import { bakeMsOf, batchText, judgesContent, specOf } from '../batches/batches.ts';
+import type { Cause } from '../batches/batches.ts';
 import { closingFor } from './closing.ts';
 import type { Effect } from '../effects.ts';
 import type { Batch, Deployment, TargetDeployment } from '../model/deployment.ts';

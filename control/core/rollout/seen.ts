@@ -2,7 +2,7 @@
 // fact, so that the same decision can be made again from the journal alone, byte for byte (core/history/replay.ts).
 
 import type { Seen } from '../../../proto/events.ts';
-import { lostAfterOf } from './batches.ts';
+import { lostAfterOf } from '../batches/batches.ts';
 import type { Environment, State } from '../model/model.ts';
 import { isSilent, targetsOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';

@@ -5,7 +5,7 @@ import type { Digest } from '../../../proto/cid.ts';
 import type { DeploymentPhase, Event } from '../../../proto/events.ts';
 import type { HealthCheckSpec } from '../../../proto/rollout-config.ts';
 import type { OrderAction, OrderCheck } from '../../../proto/statement.ts';
-import { checksOf, lostAfterOf } from './batches.ts';
+import { checksOf, lostAfterOf } from '../batches/batches.ts';
 import { orderTargetsMax, ordersTogetherMax } from '../effects.ts';
 import type { Effect, UnsignedOrder } from '../effects.ts';
 import { workflowIn } from '../gates/approval.ts';

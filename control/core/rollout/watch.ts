@@ -3,7 +3,7 @@
 
 import type { Verdict } from '../../../proto/events-pipeline.ts';
 import type { AlarmSpec, SamplesSpec } from '../../../proto/rollout-config.ts';
-import { autoRollbackOf, bakeMsOf, batchText, specOf } from './batches.ts';
+import { autoRollbackOf, bakeMsOf, batchText, specOf } from '../batches/batches.ts';
 import type { MeasureDeployment } from '../commands/command-deployment.ts';
 import type { Deployment, Reading } from '../model/deployment.ts';
 import type { State } from '../model/model.ts';

@@ -1,6 +1,6 @@
 // What follows in a run of a workflow, as a pure function of the run, its workflow and the time: steps whose needs are met begin,
 // steps that are over end, and with the last of them the run. Asked at any time, any number of times; the answers are commands.
-// Test steps are offered to workers (offers.ts); measurements are taken by control/work and come back as facts.
+// Test steps are offered to workers (automation/runs.ts); measurements are taken by control/work and come back as facts.
 
 import type { TryEnd } from '../../../proto/events-pipeline.ts';
 import type { StepSpec, WorkflowSpec } from '../../../proto/pipeline.ts';

@@ -1,9 +1,9 @@
 // Handlers of automatic builds: how an application is built, what was asked for, and what builds wrote.
 
 import type { AutoBuildView, BuildView } from '../../../proto/api/builds.ts';
-import { buildsOf } from '../../core/build/commands.ts';
-import type { AutoBuild, Build } from '../../core/build/model.ts';
-import { isBuilt } from '../../core/build/model.ts';
+import { buildsOf } from '../../core/answers/build.ts';
+import type { AutoBuild, Build } from '../../core/model/build.ts';
+import { isBuilt } from '../../core/model/build.ts';
 import type { State } from '../../core/model/model.ts';
 import type { BranchWatcher } from '../../work/watcher.ts';
 import { answered, found, newId, type ApiOptions, type Handlers } from './api.ts';

@@ -2,7 +2,7 @@
 
 import type { Forecast } from '../../../proto/api/forecast.ts';
 import { limits } from '../../../proto/limits.ts';
-import { forecast, type Forecast as Foretold, type Leg } from '../../core/history/forecast.ts';
+import { forecast, type Forecast as Foretold, type Leg } from '../../core/forecast/forecast.ts';
 import type { State } from '../../core/model/model.ts';
 import { revisionOf } from '../../core/model/select.ts';
 import { newId, type ApiOptions, type Handlers } from './api.ts';

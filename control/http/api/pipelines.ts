@@ -4,7 +4,7 @@ import { deploymentDefaults } from '../../../proto/api/environments.ts';
 import type { ApplyPipelineBody } from '../../../proto/api/pipelines.ts';
 import type { ApplyPipeline } from '../../core/commands/command-governance.ts';
 import type { State } from '../../core/model/model.ts';
-import { applied, configurationOf, planPipeline } from '../../core/pipeline/plan.ts';
+import { applied, configurationOf, planPipeline } from '../../core/forecast/plan.ts';
 import { answered, etagOf, found, unmatched, type ApiOptions, type Handlers } from './api.ts';
 import type { NotificationOptions } from './notifications.ts';
 import { parseSelector } from '../label-selector.ts';

@@ -2,7 +2,7 @@
 
 import type { Reach } from '../../../proto/api/restraints.ts';
 import type { Scope } from '../../../proto/events-pipeline.ts';
-import { findEdge, unknownEdge } from '../../core/commands/pipeline.ts';
+import { findEdge, unknownEdge } from '../../core/answers/pipeline.ts';
 import { isWithin, placeOf, scopesOf } from '../../core/gates/place.ts';
 import type { State } from '../../core/model/model.ts';
 import { setIdOf } from '../../core/model/sets.ts';

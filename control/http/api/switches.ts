@@ -1,7 +1,7 @@
 // Handlers of promotion configurations and of automation: what is switched off, by whom and why.
 
 import { automationKinds, type Automation } from '../../../proto/api/restraints.ts';
-import { findEdge, unknownEdge } from '../../core/commands/pipeline.ts';
+import { findEdge, unknownEdge } from '../../core/answers/pipeline.ts';
 import { edgesOf } from '../../core/gates/place.ts';
 import type { State } from '../../core/model/model.ts';
 import { ControlError } from '../../errors.ts';

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { Approval } from '../../../proto/api/approvals.ts';
 import type { SetMembers } from '../../../proto/pipeline.ts';
-import { vote } from '../../core/commands/approval.ts';
+import { vote } from '../../core/answers/approval.ts';
 import { asCounted } from '../../core/gates/approval.ts';
 import { numberOf } from '../../core/gates/blocker.ts';
 import { unfilled } from '../../core/gates/votes.ts';

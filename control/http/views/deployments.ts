@@ -5,7 +5,7 @@ import type { Explanation, ProgressCounts } from '../../../proto/api/promotions.
 import type { Progress, Transfer } from '../../../proto/fleet.ts';
 import { limits } from '../../../proto/limits.ts';
 import { batchRuns } from '../../core/rollout/batch-verification.ts';
-import { bakeMsOf, specOf } from '../../core/rollout/batches.ts';
+import { bakeMsOf, specOf } from '../../core/batches/batches.ts';
 import type * as core from '../../core/explain/explain.ts';
 import type * as deployments from '../../core/model/deployment.ts';
 import type { State } from '../../core/model/model.ts';

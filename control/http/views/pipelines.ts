@@ -3,7 +3,7 @@
 
 import type { Graph, Pipeline, PipelineSummary, Plan } from '../../../proto/api/pipelines.ts';
 import type { PipelineSpec, SetMembers } from '../../../proto/pipeline.ts';
-import { candidateOf, chooseAmong, newerOptions } from '../../core/automation/candidates.ts';
+import { candidateOf, chooseAmong, newerOptions } from '../../core/choice/candidates.ts';
 import { evaluateGates } from '../../core/gates/gates.ts';
 import { locksOn } from '../../core/gates/lock.ts';
 import { automationOn } from '../../core/gates/order.ts';
@@ -12,7 +12,7 @@ import { contextOf } from '../../core/gates/gates.ts';
 import { edgesOf, placeOf, windowsOf, type EdgePlace } from '../../core/gates/place.ts';
 import type * as pipelines from '../../core/model/pipeline.ts';
 import type { Environment, State } from '../../core/model/model.ts';
-import { buildsOf, environmentsOf, wishOf, type PipelinePlan } from '../../core/pipeline/plan.ts';
+import { buildsOf, environmentsOf, wishOf, type PipelinePlan } from '../../core/forecast/plan.ts';
 import { membersOf, targetsOf, type Observed } from '../../core/model/select.ts';
 import { evaluateWindows } from '../../core/windows/evaluate.ts';
 import { blockerView } from './governance.ts';

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { barredMs } from '../../../control/core/model/barred.ts';
-import { handle } from '../../../control/core/commands/commands.ts';
+import { handle } from '../../../control/core/answers/handle.ts';
 import { evolveAll, initialState } from '../../../control/core/evolve/evolve.ts';
 import type { State } from '../../../control/core/model/model.ts';
 import type { Event } from '../../../proto/events.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { initialState } from '../../../control/core/evolve/evolve.ts';
-import { applied, planPipeline } from '../../../control/core/pipeline/plan.ts';
+import { applied, planPipeline } from '../../../control/core/forecast/plan.ts';
 import type { PipelineFile } from '../../../control/files/compile.ts';
 import { readFileText } from '../../../control/files/read.ts';
 import { daysOf, daysText, durationMs, durationText } from '../../../control/files/units.ts';

@@ -8,7 +8,7 @@ import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock, type Clock } from '../../../control/clock.ts';
 import type { Command } from '../../../control/core/commands/command.ts';
-import { handle } from '../../../control/core/commands/commands.ts';
+import { handle } from '../../../control/core/answers/handle.ts';
 import { orderTargetsMax, rolePublished } from '../../../control/core/effects.ts';
 import { ControlError } from '../../../control/errors.ts';
 import { openLevelJournal } from '../../../control/journal/level.ts';

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { wholeMax, wholeTargetsMax } from '../../../../control/core/evolve/archive.ts';
 import { evolveAll, initialState } from '../../../../control/core/evolve/evolve.ts';
-import { handle } from '../../../../control/core/commands/commands.ts';
+import { handle } from '../../../../control/core/answers/handle.ts';
 import { historyOf } from '../../../../control/core/history/environment.ts';
 import { machinesOf } from '../../../../control/core/history/trace.ts';
 import { pastView } from '../../../../control/http/views/history.ts';

@@ -1,7 +1,7 @@
 // The finer points of a deployment's configuration: what each does, and what is refused when it is saved.
 
 import { describe, expect, it } from 'vitest';
-import { allowed, inTurn } from '../../../../control/core/rollout/arithmetic.ts';
+import { allowed, inTurn } from '../../../../control/core/batches/arithmetic.ts';
 import { configProblems } from '../../../../control/core/pipeline/config.ts';
 import type { UnsignedOrder } from '../../../../control/core/effects.ts';
 import { explain } from '../../../../control/core/explain/explain.ts';

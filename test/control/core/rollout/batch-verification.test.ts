@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { explain } from '../../../../control/core/explain/explain.ts';
 import type { WorkflowRun } from '../../../../control/core/model/approval.ts';
 import type { Deployment } from '../../../../control/core/model/deployment.ts';
-import { stepOffers } from '../../../../control/core/work/runs.ts';
+import { stepOffers } from '../../../../control/core/automation/runs.ts';
 import type { RunPhase } from '../../../../proto/events-pipeline.ts';
 import type { DeploymentConfig } from '../../../../proto/events.ts';
 import { config, digestOf, edge, hourMs, minuteMs, pipeline, PipelineWorld, place } from '../../../support/pipeline-world.ts';

@@ -3,8 +3,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allowed, cutBatches, maxParallelOf, minHealthyOf } from '../../../../control/core/rollout/arithmetic.ts';
-import type { Balance } from '../../../../control/core/rollout/arithmetic.ts';
+import { allowed, cutBatches, maxParallelOf, minHealthyOf } from '../../../../control/core/batches/arithmetic.ts';
+import type { Balance } from '../../../../control/core/batches/arithmetic.ts';
 import type { UnsignedOrder } from '../../../../control/core/effects.ts';
 import type { Deployment } from '../../../../control/core/model/deployment.ts';
 import { deploymentProgress } from '../../../../control/core/model/select.ts';

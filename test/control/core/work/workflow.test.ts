@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../../control/core/commands/command.ts';
 import type { StepRun, WorkflowRun } from '../../../../control/core/model/approval.ts';
-import { stepOffers, stepsOfRuns } from '../../../../control/core/work/runs.ts';
+import { stepOffers, stepsOfRuns } from '../../../../control/core/automation/runs.ts';
 import { readCondition, meets } from '../../../../control/core/work/condition.ts';
 import { readStep } from '../../../../control/core/work/settings.ts';
 import { verdictOf } from '../../../../control/core/work/verdict.ts';

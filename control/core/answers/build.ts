@@ -8,9 +8,9 @@ import type { Event } from '../../../proto/events.ts';
 import { accepted, refused } from '../commands/answer.ts';
 import type { Answer } from '../commands/command.ts';
 import type { State } from '../model/model.ts';
-import type { BeginBuild, BuildCommand, CancelBuild, ConfigureBuild, EndBuild, NoticeChanges, RequestBuild, RetryBuild } from './command.ts';
-import { isBuilt, type AutoBuild, type Build } from './model.ts';
-import { settingsProblems } from './settings.ts';
+import type { BeginBuild, BuildCommand, CancelBuild, ConfigureBuild, EndBuild, NoticeChanges, RequestBuild, RetryBuild } from '../commands/command-build.ts';
+import { isBuilt, type AutoBuild, type Build } from '../model/build.ts';
+import { settingsProblems } from '../pipeline/build-settings.ts';
 
 /** Changes that one build names: above it the oldest are dropped, since nobody reads so far back. */
 export const buildChangesMax = 200;

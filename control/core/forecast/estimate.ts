@@ -2,9 +2,9 @@
 // target lacks is known where the chunks are, not here: each figure says what it rests on, and what nothing tells is absent.
 
 import type { Event } from '../../../proto/events.ts';
-import { maxParallelOf } from '../rollout/arithmetic.ts';
+import { maxParallelOf } from '../batches/arithmetic.ts';
 import { verifyOf } from '../rollout/batch-verification.ts';
-import { bakeMsOf, specOf } from '../rollout/batches.ts';
+import { bakeMsOf, specOf } from '../batches/batches.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { Environment, RevisionRecord, State } from '../model/model.ts';
 import { receiptOf } from '../swarm/receipt.ts';

@@ -1,11 +1,11 @@
-// Answers what people and members ask for: facts to append, or a refusal that says what to do. What they may ask is command.ts;
+// Answers what people and members ask for: facts to append, or a refusal that says what to do. What they may ask is commands/command.ts;
 // what follows from the facts is decide.ts.
 
-import { isBuildCommand } from '../build/command.ts';
-import { answerBuild } from '../build/commands.ts';
-import type { Answer, Command } from './command.ts';
-import { isGovernanceCommand } from './command-governance.ts';
-import { isDeploymentCommand } from './command-deployment.ts';
+import { isBuildCommand } from '../commands/command-build.ts';
+import { answerBuild } from './build.ts';
+import type { Answer, Command } from '../commands/command.ts';
+import { isGovernanceCommand } from '../commands/command-governance.ts';
+import { isDeploymentCommand } from '../commands/command-deployment.ts';
 import { conduct } from './deployment.ts';
 import { changeEnvironment, createApp, createEnvironment, registerRevision } from './catalog.ts';
 import { cordonMember, labelMember } from './target.ts';

@@ -2,16 +2,15 @@
 
 import type { Event } from '../../../proto/events.ts';
 import type { SetMembers } from '../../../proto/pipeline.ts';
-import { accepted, refused } from './answer.ts';
-import { chosenFor } from '../automation/candidates.ts';
-import { succeededHere } from '../history/environment.ts';
-import type { Abort, AbortPromotion, Accepted, Answer, Promote, Retry, Rollback } from './command.ts';
+import { accepted, refused } from '../commands/answer.ts';
+import { chosenFor } from '../choice/candidates.ts';
+import type { Abort, AbortPromotion, Accepted, Answer, Promote, Retry, Rollback } from '../commands/command.ts';
 import { setText } from '../gates/blocker.ts';
 import { edgesInto } from '../gates/place.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
 import { isFinished, isOpen } from '../model/phases.ts';
-import { findSet, membersOf, revisionOf } from '../model/select.ts';
+import { findSet, membersOf, revisionOf, succeededHere } from '../model/select.ts';
 import { isSameSet, pick } from '../model/sets.ts';
 import { finished, holdsAfterRollback } from '../rollout/step.ts';
 

@@ -2,10 +2,10 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { BuildCommand } from '../../../../control/core/build/command.ts';
-import { buildAttemptsMax, buildChangesMax, buildOffers, buildsOf } from '../../../../control/core/build/commands.ts';
-import { settingsProblems } from '../../../../control/core/build/settings.ts';
-import { handle } from '../../../../control/core/commands/commands.ts';
+import type { BuildCommand } from '../../../../control/core/commands/command-build.ts';
+import { buildAttemptsMax, buildChangesMax, buildOffers, buildsOf } from '../../../../control/core/answers/build.ts';
+import { settingsProblems } from '../../../../control/core/pipeline/build-settings.ts';
+import { handle } from '../../../../control/core/answers/handle.ts';
 import { evolve, evolveAll, initialState } from '../../../../control/core/evolve/evolve.ts';
 import type { State } from '../../../../control/core/model/model.ts';
 import type { BuildSettings } from '../../../../proto/events-build.ts';

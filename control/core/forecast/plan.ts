@@ -6,7 +6,7 @@ import { settleRequests } from '../automation/approvals.ts';
 import { settleRuns } from '../automation/workflows.ts';
 import type { ApplyPipeline, BuildWish, EnvironmentWish } from '../commands/command-governance.ts';
 import type { Refused } from '../commands/command.ts';
-import { applyPipeline } from '../commands/pipeline.ts';
+import { applyPipeline } from '../answers/pipeline.ts';
 import { evolveAll } from '../evolve/evolve.ts';
 import { evaluateGates } from '../gates/gates.ts';
 import type { Blocker } from '../gates/blocker.ts';

@@ -1,9 +1,9 @@
 // Commands about who takes part: tokens, members, and what members report.
 
 import { limits } from '../../../proto/limits.ts';
-import { accepted, refused } from './answer.ts';
+import { accepted, refused } from '../commands/answer.ts';
 import { barredMs, isBarred } from '../model/barred.ts';
-import type { Answer, CreateToken, EnrolMember, LocateMember, RenewMember, ReportCommand, RevokeMember, RevokeToken } from './command.ts';
+import type { Answer, CreateToken, EnrolMember, LocateMember, RenewMember, ReportCommand, RevokeMember, RevokeToken } from '../commands/command.ts';
 import { labelProblems, nameProblem } from '../pipeline/config.ts';
 import type { State, Token } from '../model/model.ts';
 import { isNews } from '../evolve/report.ts';

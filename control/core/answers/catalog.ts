@@ -1,8 +1,8 @@
 // Commands about what there is: applications, environments, revisions.
 
 import { isDigest } from '../../../proto/cid.ts';
-import { accepted, refused } from './answer.ts';
-import type { Answer, ChangeEnvironment, CreateApp, CreateEnvironment, RegisterRevision } from './command.ts';
+import { accepted, refused } from '../commands/answer.ts';
+import type { Answer, ChangeEnvironment, CreateApp, CreateEnvironment, RegisterRevision } from '../commands/command.ts';
 import { configProblems, environmentNameMax, labelProblems, nameProblem } from '../pipeline/config.ts';
 import type { Environment, State } from '../model/model.ts';
 import { targetsOf } from '../model/select.ts';

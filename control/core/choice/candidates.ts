@@ -8,9 +8,8 @@ import type { Candidate } from '../gates/blocker.ts';
 import { carriedBy } from '../gates/carried.ts';
 import type { EdgePlace } from '../gates/place.ts';
 import { contextOf } from '../gates/gates.ts';
-import { revisionKey, vetoKey } from '../model/pipeline.ts';
 import type { Environment, State } from '../model/model.ts';
-import type { Observed } from '../model/select.ts';
+import { isWithdrawn, type Observed } from '../model/select.ts';
 import { choose } from './selection.ts';
 import type { Chosen, Option } from './selection.ts';
 import { pick, setIdOf } from '../model/sets.ts';
@@ -30,7 +29,7 @@ export function candidateOf(environment: Environment, edge: EdgePlace, option: O
 export function newerOptions(state: State, environment: Environment, edge: EdgePlace): readonly Option[] {
   return optionsOf(state, edge).filter(({ carried }) => {
     const entries = Object.entries(carried);
-    if (entries.length === 0 || entries.some(([app, revision]) => isBarred(state, environment.environment, app, revision))) return false;
+    if (entries.length === 0 || entries.some(([app, revision]) => isWithdrawn(state, environment.environment, app, revision))) return false;
     const steps = entries.map(([app, revision]) => (numberOf(state, app, revision) ?? 0) - wantedNumber(state, environment, app));
     return steps.every((step) => step >= 0) && steps.some((step) => step > 0);
   });
@@ -75,11 +74,6 @@ function optionsOf(state: State, edge: EdgePlace): readonly Option[] {
       ? (state.apps.get(from.app)?.revisions ?? []).slice(-revisionsMax).map(({ revision }) => ({ carried: { [from.app]: revision } }))
       : (state.sets.get(from.environment)?.arrivals ?? []).filter((arrival) => !arrival.undone).map(({ members }) => ({ carried: carriedBy(edge, members), source: members }));
   return [...new Map(options.map((option) => [setIdOf(option.carried), option])).values()];
-}
-
-/** Whether a revision is not to be chosen: vetoed everywhere or here, or expired. */
-export function isBarred(state: State, environment: string, app: string, revision: string): boolean {
-  return state.vetoes.has(vetoKey(app, revision)) || state.vetoes.has(vetoKey(app, revision, environment)) || state.descriptions.get(revisionKey(app, revision))?.expired === true;
 }
 
 /** Whether two sets are the same in what both name of these applications. */

@@ -1,8 +1,8 @@
 // What all runs under way ask for now: their next steps with what these need to know of the rest of the state, and the steps
-// that workers may take. The single run is next-steps.ts.
+// that workers may take. The single run is work/next-steps.ts.
 
 import type { SetMembers, StepSpec } from '../../../proto/pipeline.ts';
-import { nextRequest } from '../automation/automation.ts';
+import { nextRequest } from './automation.ts';
 import type { Command } from '../commands/command.ts';
 import { contextOf } from '../gates/gates.ts';
 import { workflowOfRun } from '../rollout/batch-verification.ts';
@@ -13,8 +13,8 @@ import type { Promotion, State } from '../model/model.ts';
 import { authorsOf, personOf } from '../model/people.ts';
 import { revisionOf, type Observed } from '../model/select.ts';
 import { canonicalText } from '../model/sets.ts';
-import { isReady, nextSteps, type Measure, type NextSteps, type Surroundings } from './next-steps.ts';
-import { readStep } from './settings.ts';
+import { isReady, nextSteps, type Measure, type NextSteps, type Surroundings } from '../work/next-steps.ts';
+import { readStep } from '../work/settings.ts';
 
 /** What follows in every run under way. */
 export function stepsOfRuns(state: State, observed: Observed): NextSteps {

@@ -1,9 +1,9 @@
 // Commands about approvals. They record what was said; whether it is enough is gates/votes.ts, and what follows is
-// automation/automation.ts. Workflow runs are work/commands.ts.
+// automation/automation.ts. Runs of workflows are workflow.ts.
 
-import { accepted, refused } from './answer.ts';
-import type { RequestApproval, RequestOverride, ReviewOverride, RevokeVote, SettleRequest, VoteOn } from './command-governance.ts';
-import type { Answer } from './command.ts';
+import { accepted, refused } from '../commands/answer.ts';
+import type { RequestApproval, RequestOverride, ReviewOverride, RevokeVote, SettleRequest, VoteOn } from '../commands/command-governance.ts';
+import type { Answer } from '../commands/command.ts';
 import { why } from './pipeline.ts';
 import { asCounted, requestAbout } from '../gates/approval.ts';
 import { demandsOf, liftPolicy } from '../gates/lift-rules.ts';

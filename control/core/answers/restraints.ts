@@ -1,9 +1,9 @@
 // Commands that hold promotions back, or let them go again: holds, pins, vetoes, locks, freezes.
 
 import type { Scope } from '../../../proto/events-pipeline.ts';
-import { accepted, refused } from './answer.ts';
-import type { AcquireLock, EndFreeze, PlacePin, PlaceVeto, ReleaseHold, ReleaseLock, RemovePin, RemoveVeto, StartFreeze } from './command-governance.ts';
-import type { Answer } from './command.ts';
+import { accepted, refused } from '../commands/answer.ts';
+import type { AcquireLock, EndFreeze, PlacePin, PlaceVeto, ReleaseHold, ReleaseLock, RemovePin, RemoveVeto, StartFreeze } from '../commands/command-governance.ts';
+import type { Answer } from '../commands/command.ts';
 import { why } from './pipeline.ts';
 import { scopeText } from '../gates/place.ts';
 import { vetoKey } from '../model/pipeline.ts';

@@ -1,7 +1,7 @@
 // What applying a pipeline would do, said before it is done: the same that happens then.
 
 import { describe, expect, it } from 'vitest';
-import { planPipeline, type PipelinePlan } from '../../../../control/core/pipeline/plan.ts';
+import { planPipeline, type PipelinePlan } from '../../../../control/core/forecast/plan.ts';
 import type { PipelineSpec } from '../../../../proto/pipeline.ts';
 import { PipelineWorld, edge, hourMs, pipeline, place } from '../../../support/pipeline-world.ts';
 

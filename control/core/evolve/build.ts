@@ -1,7 +1,7 @@
-// What the facts of builds add to the state. Which facts follow from which request is commands.ts.
+// What the facts of builds add to the state. Which facts follow from which request is answers/build.ts.
 
 import type { BuildEvent } from '../../../proto/events-build.ts';
-import type { Draft } from '../evolve/draft.ts';
+import type { Draft } from './draft.ts';
 
 /** Folds one fact of builds. */
 export function foldBuild(draft: Draft, event: BuildEvent, at: number, actor: string): void {

@@ -3,7 +3,7 @@
 
 import type { Event, JournalEntry } from '../../../proto/events.ts';
 import type { Promote, Refused } from '../commands/command.ts';
-import { handle } from '../commands/commands.ts';
+import { handle } from '../answers/handle.ts';
 import { started, toGo } from '../decide.ts';
 import { evolveAll } from '../evolve/evolve.ts';
 import { evaluateGates } from '../gates/gates.ts';

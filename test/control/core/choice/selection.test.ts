@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { choose, comparatorOf, isCompatible } from '../../../../control/core/automation/selection.ts';
-import type { Option } from '../../../../control/core/automation/selection.ts';
+import { choose, comparatorOf, isCompatible } from '../../../../control/core/choice/selection.ts';
+import type { Option } from '../../../../control/core/choice/selection.ts';
 import { canonicalText, setIdOf } from '../../../../control/core/model/sets.ts';
 import type { Description } from '../../../../proto/events-pipeline.ts';
 import type { SelectKey } from '../../../../proto/pipeline.ts';

@@ -2,8 +2,8 @@
 // a member is fleet.ts.
 
 import { limits } from '../../../proto/limits.ts';
-import { accepted, refused } from './answer.ts';
-import type { Answer, CordonMember, LabelMember, UncordonMember } from './command.ts';
+import { accepted, refused } from '../commands/answer.ts';
+import type { Answer, CordonMember, LabelMember, UncordonMember } from '../commands/command.ts';
 import { labelProblems } from '../pipeline/config.ts';
 import type { State } from '../model/model.ts';
 import { canonicalText } from '../model/sets.ts';

@@ -1,12 +1,12 @@
 // Answers commands about pipelines: which function answers which. What they may ask is command-governance.ts.
 
-import type { GovernanceCommand } from './command-governance.ts';
-import type { Answer } from './command.ts';
+import type { GovernanceCommand } from '../commands/command-governance.ts';
+import type { Answer } from '../commands/command.ts';
 import { requestApproval, requestOverride, reviewOverride, revokeVote, settleRequest, vote } from './approval.ts';
 import { applyPipeline, deletePipeline, describeRevision, setAutomation, switchEdge, switchPipeline } from './pipeline.ts';
 import { acquireLock, endFreeze, placePin, placeVeto, releaseHold, releaseLock, removePin, removeVeto, startFreeze } from './restraints.ts';
 import type { State } from '../model/model.ts';
-import { beginStep, decideStep, endStep, finishWorkflow, measureStep, notifyStep, reportStep, startWorkflow } from '../work/commands.ts';
+import { beginStep, decideStep, endStep, finishWorkflow, measureStep, notifyStep, reportStep, startWorkflow } from './workflow.ts';
 
 /** Answers a command about pipelines; `now` in milliseconds since 1970. */
 export function govern(state: State, command: GovernanceCommand, now: number): Answer {

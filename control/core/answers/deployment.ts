@@ -2,9 +2,9 @@
 // what follows is rollout/rollout.ts.
 
 import type { Event } from '../../../proto/events.ts';
-import { accepted, refused } from './answer.ts';
-import type { Answer } from './command.ts';
-import type { DeploymentCommand, NextBatch, PauseDeployment, ResumeDeployment, RetryDeployment } from './command-deployment.ts';
+import { accepted, refused } from '../commands/answer.ts';
+import type { Answer } from '../commands/command.ts';
+import type { DeploymentCommand, NextBatch, PauseDeployment, ResumeDeployment, RetryDeployment } from '../commands/command-deployment.ts';
 import { promote, rollback } from './promotion.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { State } from '../model/model.ts';

@@ -1,5 +1,5 @@
 // Commands about runs of workflows: how they start, what becomes of their steps, how they end. What follows by itself is
-// next-steps.ts and automation/workflows.ts.
+// work/next-steps.ts and automation/workflows.ts.
 
 import type { Event } from '../../../proto/events.ts';
 import type { Scope, TryEnd } from '../../../proto/events-pipeline.ts';
@@ -7,7 +7,7 @@ import type { StepSpec, WorkflowSpec } from '../../../proto/pipeline.ts';
 import { accepted, refused } from '../commands/answer.ts';
 import type { BeginStep, DecideStep, EndStep, FinishWorkflow, MeasureStep, NotifyStep, ReportStep, StartWorkflow } from '../commands/command-governance.ts';
 import type { Answer, Refused } from '../commands/command.ts';
-import { why } from '../commands/pipeline.ts';
+import { why } from './pipeline.ts';
 import { workflowOfRun } from '../rollout/batch-verification.ts';
 import { definitionOf, workflowIn } from '../gates/approval.ts';
 import { locksOn } from '../gates/lock.ts';
@@ -15,7 +15,7 @@ import { placeOf } from '../gates/place.ts';
 import type { StepRun, WorkflowRun } from '../model/approval.ts';
 import type { State } from '../model/model.ts';
 import { mayBecome, runTransitions, stepTransitions } from '../model/transitions.ts';
-import { isReady } from './next-steps.ts';
+import { isReady } from '../work/next-steps.ts';
 
 /** A run and its lock begin in one append (L-2), only where no deployment is under way and no other run (L-3). */
 export function startWorkflow(state: State, { run, environment }: StartWorkflow, now: number): Answer {

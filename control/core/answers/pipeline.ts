@@ -1,12 +1,12 @@
 // Commands about configuration: pipelines as a whole, their edges, automation, and what is known of revisions.
 
 import type { Event } from '../../../proto/events.ts';
-import { accepted, refused } from './answer.ts';
+import { accepted, refused } from '../commands/answer.ts';
 import { changeEnvironment, createApp, createEnvironment } from './catalog.ts';
 import { evolveAll } from '../evolve/evolve.ts';
-import { answerBuild } from '../build/commands.ts';
-import type { ApplyPipeline, BuildWish, DeletePipeline, DescribeRevision, EnvironmentWish, SetAutomation, SwitchEdge, SwitchPipeline } from './command-governance.ts';
-import type { Answer } from './command.ts';
+import { answerBuild } from './build.ts';
+import type { ApplyPipeline, BuildWish, DeletePipeline, DescribeRevision, EnvironmentWish, SetAutomation, SwitchEdge, SwitchPipeline } from '../commands/command-governance.ts';
+import type { Answer } from '../commands/command.ts';
 import { nameProblem } from '../pipeline/config.ts';
 import { edgesOf } from '../gates/place.ts';
 import type { EdgePlace } from '../gates/place.ts';

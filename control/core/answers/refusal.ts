@@ -1,7 +1,7 @@
 // What a target says of an order that it does not take. It is asked again until it does, so that a refusal is no end and no progress.
 
-import { accepted, refused } from './answer.ts';
-import type { Answer, RefuseOrder } from './command.ts';
+import { accepted, refused } from '../commands/answer.ts';
+import type { Answer, RefuseOrder } from '../commands/command.ts';
 import type { State } from '../model/model.ts';
 import { isFinished } from '../model/phases.ts';
 

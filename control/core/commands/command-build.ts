@@ -1,4 +1,4 @@
-// What people, workers and the watch of branches ask of builds, as data. What becomes of it is commands.ts.
+// What people, workers and the watch of branches ask of builds, as data. What becomes of it is answers/build.ts.
 
 import type { BuildSettings } from '../../../proto/events-build.ts';
 import type { ChangeRecord } from '../../../proto/events-pipeline.ts';
