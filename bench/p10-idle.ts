@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { runtimeOptions } from '../control/bundle/runtime-options.ts';
 import { freePort, LocalFleet } from './local-fleet.ts';
 import { isInstalled } from './measured.ts';
 import { median, printRow, skipped } from './rows.ts';
@@ -14,8 +15,8 @@ import { scratchDirectory } from './scratch.ts';
 
 const agents = 16;
 const [settleMs, spanMs] = [20_000, 60_000];
-/** Options of the runtime: those of the unit, or others to try, as `STARLING_P10_RUNTIME="--max-semi-space-size=1"`. */
-const runtime = (process.env['STARLING_P10_RUNTIME'] ?? '--max-semi-space-size=2').split(' ');
+/** Options of the runtime: those of `starlingd`, or others to try, as `STARLING_P10_RUNTIME="--max-semi-space-size=1"`. */
+const runtime = process.env['STARLING_P10_RUNTIME'] ?.split(' ') ?? runtimeOptions('daemon');
 const scratch = scratchDirectory('p10');
 const others: { readonly name: string; readonly pid: number; readonly end: () => Promise<void> }[] = [];
 try {

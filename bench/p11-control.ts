@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { controlRoom } from '../control/bundle/package.ts';
+import { runtimeOptions } from '../control/bundle/runtime-options.ts';
 import { LocalFleet, localNames } from './local-fleet.ts';
 import { printRow } from './rows.ts';
 
@@ -25,8 +25,8 @@ const reportsOfEach = 5;
 const goalCount = 10_000;
 /** USER_HZ, which is 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100;
-/** The room of control/bin/starling; and for those who look for where the control plane's time goes, options of its runtime such as `--cpu-prof --cpu-prof-dir=DIR`. */
-const controlRuntime = [...controlRoom, ...(process.env['STARLING_P11_RUNTIME'] ?? '').split(' ').filter((option) => option !== '')];
+/** Those of `starling control`; and for those who look for where the control plane's time goes, options of its runtime such as `--cpu-prof --cpu-prof-dir=DIR`. */
+const controlRuntime = [...runtimeOptions('control'), ...(process.env['STARLING_P11_RUNTIME'] ?? '').split(' ').filter((option) => option !== '')];
 
 /** Ten thousand agents make much that is short-lived, each in a process of its own. */
 const agentsRoom = ['--max-old-space-size=6144', '--min-semi-space-size=64', '--max-semi-space-size=64'];

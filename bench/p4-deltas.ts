@@ -8,14 +8,15 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runtimeOptions } from '../control/bundle/runtime-options.ts';
 import { cacheDirectory, pairs, rateBytesMin, type Pair } from './p4-pairs.ts';
 import { movedByPeers, type Moved } from './p4-peers.ts';
 import { printRow, skipped } from './rows.ts';
 import { scratchDirectory } from './scratch.ts';
 
 const step = fileURLToPath(new URL('p4-step.ts', import.meta.url));
-/** Those of `starlingd` in package.json: they decide how much garbage lies about. */
-const flags = ['--max-semi-space-size=2'];
+/** Those of `starlingd`: they decide how much garbage lies about. */
+const flags = runtimeOptions('daemon');
 const goal = 1.1;
 
 function runStep(args: readonly string[]): Readonly<Record<string, number>> {

@@ -8,6 +8,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { packageInto } from '../../control/bundle/package.ts';
+import { runtimeOptions } from '../../control/bundle/runtime-options.ts';
 import type { Deployment } from '../../proto/api/deployments.ts';
 import type { Lab } from './lab.ts';
 
@@ -228,7 +229,7 @@ export class LabFleet implements AsyncDisposable {
     this.#args.set(name, args);
     const log = openSync(join(this.directory, `${name}.log`), 'a');
     try {
-      this.#children.set(name, this.#lab.spawn(name, [process.execPath, ...runtimeOptions(), ...args], { cwd: this.directory, env: this.#environment(), stdio: ['ignore', log, log] }));
+      this.#children.set(name, this.#lab.spawn(name, [process.execPath, ...memberOptions(), ...args], { cwd: this.directory, env: this.#environment(), stdio: ['ignore', log, log] }));
     } finally {
       closeSync(log);
     }
@@ -263,9 +264,9 @@ export class LabFleet implements AsyncDisposable {
   }
 }
 
-/** Those of the daemon's unit, and what is added by who looks for where time goes: `STARLING_LAB_RUNTIME="--cpu-prof --cpu-prof-dir=…"`. */
-function runtimeOptions(): readonly string[] {
-  return ['--max-semi-space-size=2', ...(process.env['STARLING_LAB_RUNTIME'] ?? '').split(' ').filter((option) => option !== '')];
+/** Those of `starlingd`, and what is added by who looks for where time goes: `STARLING_LAB_RUNTIME="--cpu-prof --cpu-prof-dir=…"`. */
+function memberOptions(): readonly string[] {
+  return [...runtimeOptions('daemon'), ...(process.env['STARLING_LAB_RUNTIME'] ?? '').split(' ').filter((option) => option !== '')];
 }
 
 /** Asks a process to end, and makes it when it does not: a polite end lets it write its profile. */

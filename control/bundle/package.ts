@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { bundleWeb, iconFile, type WebFile } from './bundle.ts';
+import { runtimeOptions } from './runtime-options.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 /** What is started by its path: programs, and what the daemon starts as a process or a thread. */
@@ -17,8 +18,6 @@ const entries = ['daemon/main.ts', 'control/main.ts', 'daemon/install/front.ts',
 const nodeMajor = 24;
 /** Names on the search path, and what they start. */
 const commands = { starlingd: 'daemon/main.mjs', starling: 'control/main.mjs' } as const;
-/** Room for what is short-lived, in MiB: a control plane of ten thousand targets makes much of it. As in control/bin/starling; the daemon's is in its unit. */
-export const controlRoom = ['--min-semi-space-size=32', '--max-semi-space-size=32'];
 
 /** Writes the programs for this platform into `directory`, which must not exist; about five seconds. @throws {Error} of esbuild, or EEXIST. */
 export async function packageInto(directory: string): Promise<void> {
@@ -66,9 +65,9 @@ ${name === 'starling' ? withRoom : ''}import('../${program}');
 `;
 }
 
-/** Options of the runtime can only be given when it starts: the process becomes one that has them. */
+/** A control plane of ten thousand targets makes much that is short-lived. Options of the runtime can only be given when it starts: the process becomes one that has them. */
 const withRoom = `if (process.argv[2] === 'control' && process.execArgv.length === 0 && process.execve !== undefined) {
-  process.execve(process.execPath, [process.execPath, ...${JSON.stringify(controlRoom)}, ...process.argv.slice(1)], process.env);
+  process.execve(process.execPath, [process.execPath, ...${JSON.stringify(runtimeOptions('control'))}, ...process.argv.slice(1)], process.env);
 }
 `;
 

@@ -5,6 +5,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { runtimeOptions } from '../../../control/bundle/runtime-options.ts';
 
 const unit = 'daemon/package/starlingd.service';
 const units = { 'starlingd.service': unit, 'starling-control.service': 'control/package/starling-control.service' } as const;
@@ -69,5 +70,9 @@ describe('starlingd.service alone', () => {
     expect(settings.get('NotifyAccess')).toBe('all');
     expect(Number(settings.get('WatchdogSec'))).toBeGreaterThanOrEqual(60);
     expect(settings.get('RestrictAddressFamilies')?.split(' ')).toContain('AF_UNIX');
+  });
+
+  it('starts the daemon with the options that it has elsewhere', async () => {
+    expect(/^Environment=NODE_OPTIONS=(.*)$/m.exec(await readFile(unit, 'utf8'))?.[1]?.split(' ')).toEqual(runtimeOptions('daemon'));
   });
 });
