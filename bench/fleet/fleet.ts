@@ -1,5 +1,5 @@
 // A simulated fleet: the scheduler of daemon/core in every member, driven by events over lines with rates and latencies, in virtual time. No promises, no
-// bytes: a chunk is its number and whether it is right. What a scene is made of is in scenes.ts; what a run came to, in outcome.ts.
+// bytes: a chunk is its number and whether it is right. What a scene is made of, and what a run came to, is in scenes.ts.
 
 import { createBitmap, fullBitmap, type Bitmap } from '../../proto/bitmap.ts';
 import { mix32 } from '../../daemon/core/roster/hash.ts';

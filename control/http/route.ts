@@ -1,5 +1,5 @@
 // The only way to put a route on the server: a row of the operations table with its handler, or a route that says who may use it.
-// `guarded` makes the boot fail for a route without an access rule; what the handlers do is in the files named api-*.ts.
+// `guarded` makes the boot fail for a route without an access rule; what the handlers do is in api/.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import Type from 'typebox';

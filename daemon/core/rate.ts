@@ -1,6 +1,6 @@
 // How fast this member may send and receive: a token bucket for each direction, the roll-out class before the background class, caps by hour of day.
-// Pure: time comes in, and so does the local minute of day, which only the shell knows. Who waits, and for how long, is the shell's (swarm/pace.ts)
-// and the scheduler's (peers.ts).
+// Pure: time comes in, and so does the local minute of day, which only the shell knows. Who waits, and for how long, is the shell's (swarm/exchange/pace.ts)
+// and the scheduler's (schedule/books/peers.ts).
 
 /** `rollout`: somebody waits for it. `background`: it is brought early, and takes what the other leaves. */
 export type TrafficClass = 'rollout' | 'background';

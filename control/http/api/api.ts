@@ -1,4 +1,4 @@
-// What every handler of /v1 is given, and the ways in which they answer. The handlers are in the files named api-*.ts.
+// What every handler of /v1 is given, and the ways in which they answer. The handlers are the other files here.
 
 import { createHash } from 'node:crypto';
 import { base32 } from 'multiformats/bases/base32';

@@ -1,4 +1,4 @@
-// The handler of a promotion's dry run. What it would do is core/history/forecast.ts; nothing is appended here.
+// The handler of a promotion's dry run. What it would do is core/forecast/forecast.ts; nothing is appended here.
 
 import type { Forecast } from '../../../proto/api/forecast.ts';
 import { limits } from '../../../proto/limits.ts';
