@@ -10,7 +10,7 @@ import { indexPartCount, segmentSlices } from '../proto/delta-set.ts';
 import { limits } from '../proto/limits.ts';
 import { decodeTree } from '../proto/tree-index.ts';
 import type { Tree } from '../proto/tree.ts';
-import { createRevision, ingest } from '../daemon/content/ingest.ts';
+import { createRevision, ingest } from '../daemon/content/ingest/ingest.ts';
 import { firstPlaces } from '../daemon/content/places.ts';
 import type { ChunkSource } from '../daemon/content/store.ts';
 import { createDeltaDecoder } from '../daemon/delta/decode.ts';

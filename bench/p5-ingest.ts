@@ -1,6 +1,6 @@
 // One publishing of a directory without the network, in a process of its own as people's are: says what it took. Started by p5-publish.ts.
 
-import { ingest } from '../daemon/content/ingest.ts';
+import { ingest } from '../daemon/content/ingest/ingest.ts';
 
 const [directory = '.', runs = '1'] = process.argv.slice(2);
 const attempts: { readonly wallMs: number; readonly cpuMs: number; readonly bytes: number }[] = [];

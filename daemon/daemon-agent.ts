@@ -2,9 +2,9 @@
 
 import { join } from 'node:path';
 import type { Digest } from '../proto/cid.ts';
-import { drift as onDisk } from './content/drift.ts';
-import { createInstalledTrees } from './content/installed.ts';
-import { materialize } from './content/materialize.ts';
+import { drift as onDisk } from './content/installed/drift.ts';
+import { createInstalledTrees } from './content/installed/installed.ts';
+import { materialize } from './content/release/materialize.ts';
 import type { ChunkSource } from './content/store.ts';
 import type { RoleDeps } from './daemon-seed.ts';
 import { createDeltaDecoder } from './delta/decode.ts';
@@ -12,8 +12,8 @@ import type { InstalledApp, Installer } from './install/installer.ts';
 import { systemProcesses, type ProcessAccess } from './install/processes.ts';
 import { createInstaller } from './install/releases.ts';
 import { createBuilder } from './run/build.ts';
-import type { DeltaShelf } from './run/delta-shelf.ts';
-import { createDeltaUse } from './run/delta-use.ts';
+import type { DeltaShelf } from './run/delta/shelf.ts';
+import { createDeltaUse } from './run/delta/use.ts';
 import { createDriftWatch, type DriftWatch } from './run/drift.ts';
 import { createOrders, type Orders } from './run/orders.ts';
 import { createReporter, type Ride } from './run/reports.ts';

@@ -2,7 +2,7 @@
 
 import { hash } from 'node:crypto';
 import type { Digest } from '../../proto/cid.ts';
-import { throwIfAborted } from './abort.ts';
+import { throwIfAborted } from './failures.ts';
 import type { ChunkStore } from './store.ts';
 
 /** An empty store. */

@@ -1,6 +1,6 @@
 // Long synchronous work in slices, so that the rest of the program gets its turn.
 
-import { throwIfAborted } from './abort.ts';
+import { throwIfAborted } from './failures.ts';
 
 /** Bytes read or written between turns of the event loop: some 10 ms. */
 const sliceBytes = 4 * 1024 * 1024;

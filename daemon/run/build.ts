@@ -10,8 +10,8 @@ import type { ChunkSource, InstalledTrees, Materialize, ReleaseBuild, Seals, Tre
 import type { InstalledApp, Installer } from '../install/installer.ts';
 import type { Logger } from '../log.ts';
 import type { Sharing } from '../swarm/swarm.ts';
-import { mergeTransfers } from './delta-transfer.ts';
-import type { DeltaUse } from './delta-use.ts';
+import { mergeTransfers } from './delta/transfer.ts';
+import type { DeltaUse } from './delta/use.ts';
 import type { Library } from './library.ts';
 import type { Builder } from './orders.ts';
 

@@ -1,5 +1,5 @@
 // Looks, again and again and slowly, whether the releases on this machine still are what was installed, and puts back what is not: from the other
-// releases here, else from neighbours. How that is done on disk is daemon/content/drift.ts's.
+// releases here, else from neighbours. How that is done on disk is daemon/content/installed/drift.ts's.
 
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';

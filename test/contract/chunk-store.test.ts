@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMemoryStore } from '../../daemon/content/memory.ts';
-import { openPackStore } from '../../daemon/content/pack.ts';
+import { openPackStore } from '../../daemon/content/pack/pack.ts';
 import { chunkStoreContract } from './chunk-store.ts';
 
 chunkStoreContract('memory', async () => await Promise.resolve({

@@ -19,7 +19,7 @@ import { fullBitmap } from '../../proto/bitmap.ts';
 import { decodeRevision } from '../../proto/revision-codec.ts';
 import { randomBytes } from 'node:crypto';
 import { Registry } from 'prom-client';
-import { ingest } from '../../daemon/content/ingest.ts';
+import { ingest } from '../../daemon/content/ingest/ingest.ts';
 import { Fleet, fleetNames } from '../support/fleet.ts';
 import { listing } from '../support/same-tree.ts';
 import { noise } from '../support/trees.ts';

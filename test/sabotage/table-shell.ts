@@ -5,9 +5,9 @@ import type { Sabotage } from './sabotage.ts';
 const words = { file: 'daemon/swarm/libp2p/word-order.ts', test: 'test/daemon/swarm/libp2p/word-order.test.ts' } as const;
 const port = { file: 'daemon/swarm/bulk/port.ts', test: 'test/daemon/swarm/bulk/port.test.ts' } as const;
 const packing = { file: 'daemon/swarm/exchange/packing.ts', test: 'test/daemon/swarm/exchange/packing.test.ts' } as const;
-const pack = 'daemon/content/pack.ts';
-const collect = { file: 'daemon/run/collect.ts', test: 'test/daemon/run/collect.test.ts' } as const;
-const drift = { file: 'daemon/content/drift.ts', test: 'test/daemon/content/drift.test.ts' } as const;
+const pack = 'daemon/content/pack/pack.ts';
+const collect = { file: 'daemon/run/seed/collect.ts', test: 'test/daemon/run/seed/collect.test.ts' } as const;
+const drift = { file: 'daemon/content/installed/drift.ts', test: 'test/daemon/content/installed/drift.test.ts' } as const;
 const journal = 'test/control/journal/journal.test.ts';
 
 export const shellSabotages: readonly Sabotage[] = [
@@ -21,9 +21,9 @@ export const shellSabotages: readonly Sabotage[] = [
   { id: 'N-8-bulk-to-another', invariant: 'N-8', ...port, find: 'if (found !== member) throw', replace: 'if (false) throw' },
   { id: 'N-1-unpacked-length', invariant: 'N-1', ...packing, find: 'return plain.length === length ? plain : undefined;', replace: 'return plain;' },
   { id: 'N-1-unpacked-bomb', invariant: 'N-1', ...packing, find: '{ maxOutputLength: length }', replace: '{}' },
-  { id: 'N-1-collected-touched', invariant: 'N-1', file: pack, find: ' && !touched.has(id))', replace: ')', test: 'test/daemon/content/pack-collect.test.ts' },
-  { id: 'N-1-moved-damaged', invariant: 'N-1', file: pack, find: "if (bytes !== undefined && hash('sha256', bytes) === id) moving.push", replace: 'if (bytes !== undefined) moving.push', test: 'test/daemon/content/pack-collect.test.ts' },
-  { id: 'N-1-unsure', invariant: 'N-1', file: pack, find: 'await this.#assure();\n    const distinct', replace: 'const distinct', test: 'test/daemon/content/pack.test.ts' },
+  { id: 'N-1-collected-touched', invariant: 'N-1', file: pack, find: ' && !touched.has(id))', replace: ')', test: 'test/daemon/content/pack/collect.test.ts' },
+  { id: 'N-1-moved-damaged', invariant: 'N-1', file: pack, find: "if (bytes !== undefined && hash('sha256', bytes) === id) moving.push", replace: 'if (bytes !== undefined) moving.push', test: 'test/daemon/content/pack/collect.test.ts' },
+  { id: 'N-1-unsure', invariant: 'N-1', file: pack, find: 'await this.#assure();\n    const distinct', replace: 'const distinct', test: 'test/daemon/content/pack/pack.test.ts' },
   { id: 'N-1-collected-upload', invariant: 'N-1', ...collect, find: 'const inUse = Array.from(chunksInUse());', replace: 'const inUse: Digest[] = [];' },
   { id: 'N-1-collected-unread', invariant: 'N-1', ...collect, find: "if (manifest === undefined) throw new DaemonError('CORRUPT_STATE'", replace: "if (manifest === undefined) continue;\n    if (false) throw new DaemonError('CORRUPT_STATE'" },
   { id: 'N-1-drift-behind-a-link', invariant: 'N-1', ...drift, find: 'requireDirectories(directory, entry.path);\n    if (', replace: 'if (' },

@@ -35,7 +35,7 @@ export const trustSabotages: readonly Sabotage[] = [
   { id: 'N-3-shared-detour', invariant: 'N-3', file: 'daemon/install/layout.ts', find: "if (kind !== undefined && kind !== 'directory') {", replace: 'if (false) {', test: install, name: 'leads through a link of the release' },
   { id: 'N-3-owner-late', invariant: 'N-3', file: 'daemon/install/owner.ts', find: "await disk.writeSynced(own, '');", replace: "await Promise.resolve().then(() => setImmediate(() => void disk.writeSynced(own, '')));", test: 'test/daemon/owner.test.ts' },
   { id: 'N-3-owner-not-ours', invariant: 'N-3', file: 'daemon/install/application.ts', find: "this.#owned ? how : 'leave'", replace: 'how', test: install, name: 'leave alone what runs under the root' },
-  { id: 'N-1-installed-changed', invariant: 'N-1', file: 'daemon/content/installed.ts', find: "(isSealed || hash('sha256', bytes) === id)", replace: 'true', test: 'test/daemon/content/installed.test.ts' },
+  { id: 'N-1-installed-changed', invariant: 'N-1', file: 'daemon/content/installed/installed.ts', find: "(isSealed || hash('sha256', bytes) === id)", replace: 'true', test: 'test/daemon/content/installed/installed.test.ts' },
   { id: 'H-4-token-revoked', invariant: 'H-4', file: 'control/http/auth.ts', find: 'if (known.revoked) throw', replace: 'if (false) throw', test: 'test/control/http/api.test.ts' },
   { id: 'H-4-token-expired', invariant: 'H-4', file: 'control/http/auth.ts', find: 'if (expiresAt <= this.#options.clock.now()) throw', replace: 'if (false) throw', test: access },
   { id: 'H-4-guessing', invariant: 'H-4', file: 'control/http/throttle.ts', find: 'found.count < failuresMax', replace: 'true', test: 'test/control/http/throttle.test.ts' },

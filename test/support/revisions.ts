@@ -1,7 +1,7 @@
 // Revisions out of a few literal files, for tests that need a real manifest and real chunks but no disk.
 
 import { hash } from 'node:crypto';
-import { createRevision } from '../../daemon/content/ingest.ts';
+import { createRevision } from '../../daemon/content/ingest/ingest.ts';
 import { chunkLengths, isSingleChunk } from '../../proto/chunker.ts';
 import { createTreeBuilder } from '../../proto/tree-index.ts';
 import type { ChunkRef, Tree } from '../../proto/tree.ts';

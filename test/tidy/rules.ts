@@ -103,17 +103,35 @@ function openCore(floor: string): readonly Glob[] {
   return floor === 'daemon' ? daemonCoreOpen : [`${floor}/core/**`];
 }
 
-/** The folders of the swarm: what is decided is carried out in `exchange` on the port alone; each network is a folder beside it. */
-function swarmRow(folder: string, also: readonly Glob[] = []): ImportRow {
+/** A folder within a port's: it knows the files beside it, and of the other folders those that are named. */
+function partRow(port: keyof typeof daemonPorts, folder: string, also: readonly Glob[], instead: string): ImportRow {
   return {
-    files: [`daemon/swarm/${folder}/**`],
-    may: ['proto/**', ...openCore('daemon'), 'daemon/swarm/*.ts', `daemon/swarm/${folder}/**`, ...also, ...commons('daemon')],
+    files: [`${port}/${folder}/**`],
+    may: ['proto/**', ...openCore('daemon'), `${port}/*.ts`, `${port}/${folder}/**`, ...also, ...commons('daemon')],
     mayType: Object.values(daemonPorts).flat(),
     packages: 'declared',
     node: true,
-    instead: 'talk through the port, daemon/swarm/network.ts: exchange knows no network, and no network knows the exchange',
+    instead,
   };
 }
+
+const throughNetwork = 'talk through the port, daemon/swarm/network.ts: exchange knows no network, and no network knows the exchange';
+const throughStore = 'talk through the port, daemon/content/store.ts: who cuts, who keeps and who builds know nothing of one another; move what they share beside it';
+
+/** What is decided is carried out in `exchange` on the port alone; each network is a folder beside it. */
+const swarmRows: readonly ImportRow[] = [
+  partRow('daemon/swarm', 'exchange', [], throughNetwork),
+  partRow('daemon/swarm', 'bulk', [], throughNetwork),
+  partRow('daemon/swarm', 'libp2p', ['daemon/swarm/bulk/**'], throughNetwork),
+  partRow('daemon/swarm', 'memory', [], throughNetwork),
+];
+
+const contentRows: readonly ImportRow[] = [
+  partRow('daemon/content', 'ingest', [], throughStore),
+  partRow('daemon/content', 'pack', [], throughStore),
+  partRow('daemon/content', 'release', [], throughStore),
+  partRow('daemon/content', 'installed', ['daemon/content/release/**'], throughStore),
+];
 
 const controlPorts = {
   'control/journal': ['control/journal/journal.ts'],
@@ -213,10 +231,8 @@ export const importTable: readonly ImportRow[] = [
   },
   ...daemonCore.map(corePartRow),
   ...floorRows('daemon'),
-  swarmRow('exchange'),
-  swarmRow('bulk'),
-  swarmRow('libp2p', ['daemon/swarm/bulk/**']),
-  swarmRow('memory'),
+  ...swarmRows,
+  ...contentRows,
   ...portRows('daemon', daemonPorts),
   shellRow('daemon', 'daemon/run', daemonPorts),
   shellRow('daemon', 'daemon/http', daemonPorts),

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Location } from '../../../proto/api/swarm.ts';
-import { createRevision, ingest } from '../../../daemon/content/ingest.ts';
+import { createRevision, ingest } from '../../../daemon/content/ingest/ingest.ts';
 import { listAll } from '../api.ts';
 import { contextOf } from '../context.ts';
 import { visible } from '../text/escape.ts';

@@ -7,7 +7,7 @@ import { cidOf } from '../../../proto/cid.ts';
 import { defaultDeploySpec, DeploySpecSchema, type DeploySpec } from '../../../proto/deploy-spec.ts';
 import { readDocument } from '../../../proto/document.ts';
 import { checkPath } from '../../../proto/path.ts';
-import { createRevision, ingest, type Ingested } from '../../../daemon/content/ingest.ts';
+import { createRevision, ingest, type Ingested } from '../../../daemon/content/ingest/ingest.ts';
 import { ControlError } from '../../errors.ts';
 import { systemCode, type Api } from '../api.ts';
 import type { TreeMemory } from './tree-memory.ts';

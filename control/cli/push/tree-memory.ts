@@ -1,10 +1,10 @@
-// What pushes remember of the directories that they read (daemon/content/remembered.ts), as files in the user's cache directory: few and bounded, and
+// What pushes remember of the directories that they read (daemon/content/ingest/remembered.ts), as files in the user's cache directory: few and bounded, and
 // of no consequence when they are lost, old or damaged.
 
 import { hash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeRemembered, type Remembered } from '../../../daemon/content/remembered.ts';
+import { decodeRemembered, type Remembered } from '../../../daemon/content/ingest/remembered.ts';
 import type { World } from '../world.ts';
 
 /** Directories remembered, and bytes of all: a tree of a million files takes 150 MB. */

@@ -6,7 +6,7 @@ import { decodeBitmap, fullBitmap } from '../../../proto/bitmap.ts';
 import { limits } from '../../../proto/limits.ts';
 import { encodeUploadFrame, uploadPartHeaderBytes, type UploadPart } from '../../../proto/upload-frame.ts';
 import type { CompleteReply, SessionReply } from '../../../proto/upload.ts';
-import type { Ingested } from '../../../daemon/content/ingest.ts';
+import type { Ingested } from '../../../daemon/content/ingest/ingest.ts';
 import { ControlError } from '../../errors.ts';
 import { compress, createProxyClient, isPassing, type ProxyClient } from './proxy-client.ts';
 import type { World } from '../world.ts';

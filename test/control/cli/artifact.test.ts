@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { holdersOf } from '../../../control/core/swarm/swarm.ts';
-import { createRevision, ingest } from '../../../daemon/content/ingest.ts';
+import { createRevision, ingest } from '../../../daemon/content/ingest/ingest.ts';
 import { defaultDeploySpec } from '../../../proto/deploy-spec.ts';
 import { PipelineWorld } from '../../support/pipeline-world.ts';
 import { governed, type Governed } from '../http/governed.ts';

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DeploySpecSchema, type DeploySpec } from '../../../proto/deploy-spec.ts';
 import { readDocument } from '../../../proto/document.ts';
-import { ingest } from '../../../daemon/content/ingest.ts';
+import { ingest } from '../../../daemon/content/ingest/ingest.ts';
 import { between, counted } from '../../../control/cli/demo/measure.ts';
 import { reservePorts } from '../../../control/cli/demo/ports.ts';
 import { startProber } from '../../../control/cli/demo/prober.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Grant } from '../../../proto/statement.ts';
 import { systemClock } from '../../../daemon/clock.ts';
 import { openManifests } from '../../../daemon/content/manifests.ts';
-import { openPackStore } from '../../../daemon/content/pack.ts';
+import { openPackStore } from '../../../daemon/content/pack/pack.ts';
 import { DaemonError } from '../../../daemon/errors.ts';
 import { createUploads } from '../../../daemon/upload/sessions.ts';
 

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createRevision, ingest } from '../../../daemon/content/ingest.ts';
+import { createRevision, ingest } from '../../../daemon/content/ingest/ingest.ts';
 import { upload, type Uploaded, type UploadOptions } from '../../../control/cli/push/upload.ts';
 import { ControlError } from '../../../control/errors.ts';
 import { systemClock } from '../../../control/clock.ts';

@@ -9,7 +9,7 @@ import { decodeBitmap } from '../../../proto/bitmap.ts';
 import { encodeUploadFrame } from '../../../proto/upload-frame.ts';
 import type { SessionReply } from '../../../proto/upload.ts';
 import { openManifests } from '../../../daemon/content/manifests.ts';
-import { openPackStore, type PackStore } from '../../../daemon/content/pack.ts';
+import { openPackStore, type PackStore } from '../../../daemon/content/pack/pack.ts';
 import { systemClock } from '../../../daemon/clock.ts';
 import { createUploads } from '../../../daemon/upload/sessions.ts';
 import type { Bearer, Uploads } from '../../../daemon/upload/upload.ts';

@@ -1,0 +1,26 @@
+// What is told to those who would wait for a set that is being made.
+
+import { expect, test } from 'vitest';
+import { createDeltaProgress } from '../../../../daemon/run/delta/progress.ts';
+
+const MiB = 1024 * 1024;
+
+test('who asks before anything is encoded is told to ask again soon, unless the set is long even at the quickest', () => {
+  const progress = createDeltaProgress(1_000);
+  expect(progress.restMs(1_500)).toBe(1_500);
+  progress.planned(64 * MiB, 1_600);
+  expect(progress.restMs(1_600)).toBeLessThan(500);
+  progress.planned(64 * 1024 * MiB, 1_600);
+  expect(progress.restMs(1_600)).toBeGreaterThan(60_000);
+});
+
+test('who asks later is told how fast it goes', () => {
+  const progress = createDeltaProgress(0);
+  progress.planned(64 * MiB, 1_000);
+  progress.encoded(16 * MiB);
+  expect(progress.restMs(2_000)).toBe(3_000);
+  // Nothing more is encoded by others' work: the rest is as far away as before, and further.
+  expect(progress.restMs(3_000)).toBe(6_000);
+  progress.encoded(48 * MiB);
+  expect(progress.restMs(4_000)).toBe(0);
+});
