@@ -19,18 +19,25 @@ export function mix32(value: number): number {
 }
 
 /**
- * The position of the highest random weight for `key` (rendezvous hashing): when one candidate leaves, only its keys move.
- * `hashes` are the candidates' {@link hash32}; -1 when there are none.
+ * Divides keys `first`, `first + 1`, … among candidates, given by their {@link hash32}: for each key the position of the one with the highest random weight that has not its
+ * share yet, -1 when there are none. Nobody gets more than an even share, rounded up, and when one leaves few keys of others move (consistent hashing with bounded
+ * loads, Mirrokni, Thorup and Zadimoghaddam, 2018). What one has more than another the origin sends last, to that one alone.
  */
-export function rendezvous(key: number, hashes: readonly number[]): number {
-  let best = -1;
-  let bestScore = -1;
-  for (let index = 0; index < hashes.length; index += 1) {
-    const score = mix32((hashes[index] ?? 0) ^ mix32(key + 0x9e3779b9));
-    if (score > bestScore) {
+export function evenOwners(first: number, hashes: readonly number[], keys: number): Int16Array {
+  const share = Math.ceil(keys / hashes.length);
+  const loads = new Int32Array(hashes.length);
+  return Int16Array.from({ length: keys }, (_, key) => {
+    const mixed = mix32(((first + key) >>> 0) + 0x9e3779b9);
+    let best = -1;
+    let bestScore = -1;
+    for (let index = 0; index < hashes.length; index += 1) {
+      if ((loads[index] ?? 0) >= share) continue;
+      const score = mix32((hashes[index] ?? 0) ^ mixed);
+      if (score <= bestScore) continue;
       best = index;
       bestScore = score;
     }
-  }
-  return best;
+    if (best !== -1) loads[best] = (loads[best] ?? 0) + 1;
+    return best;
+  });
 }

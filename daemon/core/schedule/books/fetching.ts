@@ -65,6 +65,8 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     hasCaught: false,
     expectedUntil: state.now + swarmBounds.expectedMs,
     ownBlocks: new Uint8Array(0),
+    isOwner: false,
+    helps: false,
     ownPieces: createPieceSet(table.count),
     ownersStale: true,
     importers: [],

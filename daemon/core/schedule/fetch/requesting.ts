@@ -4,7 +4,7 @@
 import { limits } from '../../../../proto/limits.ts';
 import type { Fetch } from '../state/fetch-state.ts';
 import { lull, takeChunk, wake } from '../books/fetching.ts';
-import { blockOf, isOwn, refreshOwners } from '../owners/ownership.ts';
+import { beginHelping, blockOf, isOwn, refreshOwners } from '../owners/ownership.ts';
 import { canWaitForWhole, expectedMs, graceMs, hasEnough, isReliable, mayAsk, openRequest } from '../books/peers.ts';
 import { chunkState, haveCommon } from '../state/pieces.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
@@ -23,6 +23,7 @@ export function pump(state: SwarmState): void {
   for (const topic of urgentFirst(state)) {
     if (topic.fetch === undefined) continue;
     takeParts(state, topic, topic.fetch);
+    beginHelping(topic, topic.fetch);
     fill(state, topic, topic.fetch, 'normal');
     if (topic.fetch.hasStarved) fill(state, topic, topic.fetch, 'desperate');
   }
@@ -85,7 +86,7 @@ function askRarest(state: SwarmState, topic: TopicState, fetch: Fetch, to: View,
     ask(state, topic, fetch, to, ordinals, purpose);
     return true;
   };
-  const mask = purpose === 'normal' && isSpared(state, to.peer) ? fetch.ownPieces : undefined;
+  const mask = purpose === 'normal' && isSpared(state, to.peer) && !fetch.helps ? fetch.ownPieces : undefined;
   return fetch.table.rarestAmong(to.offers, mask, fetch.piecesDone < swarmBounds.randomPieces ? 'any' : 'rarest', state.random(), attempt);
 }
 
@@ -110,7 +111,7 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: numb
     const ordinal = table.ordinals[position] ?? -1;
     if (table.state[ordinal] !== chunkState.missing || view.held?.has(ordinal) !== true || view.asked.has(ordinal)) continue;
     if (byRule && purpose === 'desperate' && !fetch.isStarving && peerHolds(state, topic, ordinal)) continue;
-    if (spared && (!isOwn(topic, fetch, ordinal, state.now) || peerHolds(state, topic, ordinal))) continue;
+    if (spared && ((!fetch.helps && !isOwn(topic, fetch, ordinal, state.now)) || peerHolds(state, topic, ordinal))) continue;
     if (foreign && !mayImport(state, topic, fetch, ordinal, blockOf(topic, ordinal))) continue;
     if (found.at(-1) !== ordinal - 1) ranges += 1;
     if (ranges > limits.exchangeRangesMax) break;

@@ -6,8 +6,8 @@
 import type { Fetch } from '../state/fetch-state.ts';
 import { fullMeshMax } from '../../roster/neighbours.ts';
 import { wake } from '../books/fetching.ts';
-import { hash32, mix32, rendezvous } from '../../roster/hash.ts';
-import { putPiece } from '../state/pieces.ts';
+import { evenOwners, hash32, mix32 } from '../../roster/hash.ts';
+import { haveCommon, putPiece } from '../state/pieces.ts';
 import { rosterIndex, type RosterIndex } from './roster-index.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import { besideOrigins, inOwnZone, originZones } from './zones.ts';
@@ -17,6 +17,17 @@ import { isBarred, type SwarmState, type TopicState } from '../state/swarm-state
 export function isOwn(topic: TopicState, fetch: Fetch, ordinal: number, now: number): boolean {
   const turn = fetch.ownBlocks[blockOf(topic, ordinal)] ?? 0;
   return mayBecomeOwn(fetch, turn) && (turn === 1 || now >= fetch.startedAt + swarmBounds.backupMs + (turn - 2) * swarmBounds.backupNextMs);
+}
+
+/**
+ * From when on we may take what is another's to bring, since we have brought what is ours: lines differ, and what the slowest still has to bring would come last, to all.
+ * The origin remembers whom it gave what, so that it leaves no second time.
+ */
+export function beginHelping(topic: TopicState, fetch: Fetch): void {
+  const { seesAll, isOwner, helps, left, missing, ownPieces, table } = fetch;
+  if (helps || !seesAll || !isOwner || left * swarmBounds.helpPart > missing || haveCommon(ownPieces, table.open)) return;
+  fetch.helps = true;
+  for (const view of topic.originViews) wake(view);
 }
 
 /** Where nobody has been caught, nobody has to stand in. */
@@ -32,6 +43,7 @@ export function refreshOwners(state: SwarmState, topic: TopicState): boolean {
   const turnOf = divide(state, topic, fetch);
   const blocks = blockCount(topic);
   fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => turnOf(block));
+  fetch.isOwner = fetch.ownBlocks.includes(1);
   fetch.ownPieces.fill(0);
   const { table } = fetch;
   for (const ordinal of table.ordinals) if (mayBecomeOwn(fetch, fetch.ownBlocks[blockOf(topic, ordinal)] ?? 0)) putPiece(fetch.ownPieces, table.pieceOf(ordinal), true);
@@ -57,8 +69,8 @@ function divide(state: SwarmState, topic: TopicState, fetch: Fetch): (block: num
   fetch.importers = inOwnZone(state, index.all.members);
   const owners = besideOrigins(state, members);
   const own = owners.indexOf(member);
-  const hashes = owners.map((owner) => hash32(owner));
-  return (block) => (own !== -1 && rendezvous((seed + block) >>> 0, hashes) === own ? 1 : 0);
+  const ownerOf = evenOwners(seed, owners.map((owner) => hash32(owner)), blockCount(topic));
+  return (block) => (own !== -1 && ownerOf[block] === own ? 1 : 0);
 }
 
 /**

@@ -34,6 +34,10 @@ export interface Fetch {
   hasCaught: boolean;
   /** For each block of ordinals: 1 when it is ours to fetch from the origin, more when it may become ours; see ownership.ts. */
   ownBlocks: Uint8Array;
+  /** Whether any of them is ours. */
+  isOwner: boolean;
+  /** Whether we bring what is another's, too. */
+  helps: boolean;
   /** The pieces that have something of ours, or something that we may stand in for. */
   ownPieces: PieceSet;
   /** Ownership must be worked out anew. */

@@ -71,6 +71,8 @@ export const swarmBounds = {
   lastPieces: 8,
   lastPart: 8,
   lastHaste: 6,
+  /** Who lacks no more than such a part, and nothing of its own, brings what is others': sooner, one with a fast line would have all of it, and all others would wait for that one. */
+  helpPart: 8,
   /** In a fleet too large to see: what none of our neighbours has this long after the beginning, others bring from the origin, so many, one after the other. */
   backupMs: 4_500,
   backupNextMs: 500,

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Role, Roster, RosterMember } from '../../../../proto/statement.ts';
 import { dialsFirst, fullMeshMax, neighboursOf } from '../../../../daemon/core/roster/neighbours.ts';
-import { hash32, rendezvous } from '../../../../daemon/core/roster/hash.ts';
+import { evenOwners, hash32 } from '../../../../daemon/core/roster/hash.ts';
 
 const member = (name: string, roles: Role[] = ['agent'], environments = ['prod'], zone = 'a'): RosterMember => ({ member: name, addresses: [], roles, environments, zone });
 const roster = (members: readonly RosterMember[], revoked: readonly string[] = []): Roster => ({ epoch: 1, members: [...members], revoked: [...revoked] });
@@ -81,17 +81,27 @@ describe('dialsFirst()', () => {
   });
 });
 
-describe('rendezvous()', () => {
-  test('spreads evenly, and moves only the keys of the one that leaves', () => {
-    const hashes = ['a', 'b', 'c', 'd', 'e'].map((name) => hash32(name));
-    const share = [0, 0, 0, 0, 0];
-    for (let key = 0; key < 5_000; key += 1) {
-      const owner = rendezvous(key, hashes);
-      share[owner] = (share[owner] ?? 0) + 1;
-      const without = rendezvous(key, hashes.slice(0, 4));
-      if (owner !== 4) expect(without).toBe(owner);
+describe('evenOwners()', () => {
+  const hashes = ['a', 'b', 'c', 'd', 'e'].map((name) => hash32(name));
+
+  test('gives nobody more than an even share, and moves few keys of others when one leaves', () => {
+    const [before, after] = [evenOwners(7, hashes, 1_001), evenOwners(7, hashes.slice(0, 4), 1_001)];
+    for (const count of shares(before, 5)) expect([197, 198, 199, 200, 201]).toContain(count);
+    for (const count of shares(after, 4)) expect([248, 249, 250, 251]).toContain(count);
+    const moved = before.filter((owner, key) => owner !== 4 && after[key] !== owner).length;
+    expect(moved).toBeLessThan(20);
+  });
+
+  test('spreads each owner over all the keys, and does without candidates', () => {
+    for (const owner of hashes.keys()) {
+      const keys = [...evenOwners(1, hashes, 1_000).entries()].flatMap(([key, other]) => (other === owner ? [key] : []));
+      expect(keys.filter((key) => key < 500).length).toBeGreaterThan(70);
+      expect(keys.filter((key) => key >= 500).length).toBeGreaterThan(70);
     }
-    for (const count of share) expect(Math.abs(count - 1_000)).toBeLessThan(150);
-    expect(rendezvous(1, [])).toBe(-1);
+    expect([...evenOwners(1, [], 2)]).toEqual([-1, -1]);
   });
 });
+
+function shares(owners: Int16Array, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, owner) => owners.filter((other) => other === owner).length);
+}

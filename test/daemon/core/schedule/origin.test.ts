@@ -36,6 +36,40 @@ describe('an agent asks', () => {
     expect(asked.size).toBe(64);
   });
 
+  test('of the origin what is another\'s to bring, once its own share is there and no more than an eighth is left', () => {
+    const one = alone(agent('self'), topicInfo(64, () => 60_000));
+    one.tell({ kind: 'roster', agents: [agent('self'), agent('x')] });
+    one.meet(agent('x'), []);
+    one.meet(origin('o'), 'all');
+    const owned = new Set<number>();
+    const take = (from: string, requests: readonly { readonly request: number; readonly ranges: readonly { readonly from: number; readonly to: number }[] }[], into: Set<number>): void => {
+      for (const { request, ranges } of requests) {
+        for (const { from: first, to } of ranges) {
+          for (let ordinal = first; ordinal < to; ordinal += 1) {
+            into.add(ordinal);
+            const effects = [...one.chunk(from, request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true })];
+            take(from, sent(effects, 'request', from), into);
+          }
+        }
+      }
+    };
+    take('o', sent(one.want(), 'request', 'o'), owned);
+    const theirs = Array.from({ length: 64 }, (_, ordinal) => ordinal).filter((ordinal) => !owned.has(ordinal));
+    const [helped, given] = [new Set<number>(), new Set<number>()];
+    for (const [at, ordinal] of theirs.entries()) {
+      if (helped.size > 0) break;
+      const effects = one.says('x', { kind: 'have', topic: 5, ranges: [{ from: ordinal, to: ordinal + 1 }] });
+      take('o', sent(effects, 'request', 'o'), helped);
+      for (const { request } of sent(effects, 'request', 'x')) {
+        one.chunk('x', request, ordinal);
+        one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true });
+        given.add(at);
+      }
+    }
+    // Of eight the one that x had just told of was asked of x.
+    expect({ left: 64 - owned.size - given.size, helped: helped.size }).toEqual({ left: 7, helped: 7 });
+  });
+
   test('of the origin anything, when the others talk but do not give', () => {
     const one = alone(agent('self'), topicInfo(64, () => 60_000));
     one.tell({ kind: 'roster', agents: [agent('self'), agent('x')] });
