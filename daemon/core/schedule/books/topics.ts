@@ -176,17 +176,23 @@ export function flushHave(state: SwarmState, topic: TopicState): void {
       topic.flushAt = Math.min(topic.flushAt ?? Number.POSITIVE_INFINITY, dueAt);
       continue;
     }
-    const news: number[] = [];
-    for (let index = view.told; index < topic.log.length; index += 1) {
-      const ordinal = topic.log[index] ?? -1;
-      // An origin holds it, and is to know who else does.
-      if (view.peer.info.origin || view.held?.has(ordinal) !== true) news.push(ordinal);
-    }
-    view.told = topic.log.length;
-    view.toldAt = state.now;
-    if (news.length === 0) continue;
-    for (const ranges of framesOf(rangesOf(news))) state.effects.push({ kind: 'send', member: view.peer.info.member, message: { kind: 'have', topic: topic.id, ranges } });
+    tell(state, topic, view);
   }
+}
+
+/** Tells a neighbour what we gained since it was told the last time, unless it knows. */
+export function tell(state: SwarmState, { id, log }: TopicState, view: View): void {
+  if (!view.opened || view.theirTopic === undefined || view.told === log.length) return;
+  const news: number[] = [];
+  for (let index = view.told; index < log.length; index += 1) {
+    const ordinal = log[index] ?? -1;
+    // An origin holds it, and is to know who else does.
+    if (view.peer.info.origin || view.held?.has(ordinal) !== true) news.push(ordinal);
+  }
+  view.told = log.length;
+  view.toldAt = state.now;
+  if (news.length === 0) return;
+  for (const ranges of framesOf(rangesOf(news))) state.effects.push({ kind: 'send', member: view.peer.info.member, message: { kind: 'have', topic: id, ranges } });
 }
 
 /** Whether a neighbour has enough to choose from without our news, or has them only once in a while. */

@@ -99,7 +99,7 @@ export const swarmBounds = {
   havePieces: 8,
   /** Whoever lacks this many pieces that we have told it of has enough to choose from, and is told this often. */
   aheadPieces: 32,
-  aheadMs: 200,
+  aheadMs: 400,
   /** And whoever is in another zone: an announcement crosses the border like a chunk does. */
   haveForeignMs: 500,
   /** An origin, which only points others to it, and from all agents together not more often than so many times a millisecond. */

@@ -232,6 +232,16 @@ describe('availability', () => {
     expect(sent(effects, 'have', 'c')).toEqual([]);
   });
 
+  test('gains that could wait are told along with a request', () => {
+    const one = alone(agent('self'), topicInfo(200, () => 60_000));
+    one.meet(agent('a'), [0]);
+    const [first] = sent(one.want(), 'request', 'a');
+    expect(sent(one.tell({ kind: 'gained', topic: topicOne, ordinals: [50, 51] }), 'have')).toEqual([]);
+    const effects = one.says('a', { kind: 'have', topic: 5, ranges: [{ from: 90, to: 91 }] });
+    expect({ asked: sent(effects, 'request', 'a').length > 0, told: sent(effects, 'have', 'a') }).toEqual({ asked: true, told: [{ kind: 'have', topic: topicOne, ranges: [{ from: 50, to: 52 }] }] });
+    expect([first?.kind, sent(one.pass(swarmBounds.haveMs), 'have', 'a')]).toEqual(['request', []]);
+  });
+
   test('a close takes back what was announced', () => {
     const one = alone(agent('self'), topicInfo(4));
     one.meet(agent('x'), 'all');
