@@ -183,8 +183,8 @@ export type Event =
   | { readonly kind: 'target.reported'; readonly member: string; readonly report: Report }
   /** It does not take an order that names it, and is asked again: no report, since it carries out nothing. */
   | { readonly kind: 'order.refused'; readonly member: string; readonly deployment: string; readonly environment: string; readonly seq: number; readonly code: string; readonly detail: string }
-  /** `code`: why, where it is not silence. */
-  | { readonly kind: 'target.lost'; readonly member: string; readonly deployment: string; readonly code?: string; readonly detail?: string }
+  /** `code`: why, where it is not silence. `unheard`: it was not heard since it was told to go back, so that it cannot have begun to. */
+  | { readonly kind: 'target.lost'; readonly member: string; readonly deployment: string; readonly unheard?: true; readonly code?: string; readonly detail?: string }
   | { readonly kind: 'role.published'; readonly environment: string; readonly version: number; readonly revisions: Readonly<Record<string, Digest>> }
   | {
       readonly kind: 'order.issued';

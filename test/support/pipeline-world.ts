@@ -79,6 +79,8 @@ export class PipelineWorld {
   readonly coverage = new Map<string, Coverage>();
   /** Whether machines do what they are told. */
   working = true;
+  /** Machines that lost their power, and when that was. */
+  readonly dead = new Map<string, number>();
   actor = 'token:operator';
   #ids = 0;
   #answered = 0;
@@ -94,7 +96,7 @@ export class PipelineWorld {
   }
 
   get observed(): Observed {
-    return { now: this.now, lastSeen: new Map([...this.state.members.keys()].map((member) => [member, this.now])), since: 0, coverage: this.coverage };
+    return { now: this.now, lastSeen: new Map([...this.state.members.keys()].map((member) => [member, this.dead.get(member) ?? this.now])), since: 0, coverage: this.coverage };
   }
 
   #enrol(environment: string, member: string): void {
@@ -187,6 +189,7 @@ export class PipelineWorld {
       if (event.kind !== 'order.issued') continue;
       const order: UnsignedOrder = JSON.parse(event.compact);
       for (const member of event.targets) {
+        if (this.dead.has(member)) continue;
         const reportNo = (this.state.deployments.get(event.deployment)?.targets.get(member)?.reportNo ?? 0) + 1;
         const switched = this.bad.has(order.revision) ? 'rolled-back' : 'committed';
         const phase = { prefetch: 'verified', activate: switched, rollback: 'rolled-back', cancel: 'cancelled', noop: 'verified' } as const;

@@ -114,6 +114,11 @@ function serves(member: Member | undefined, app: string): boolean {
   return member !== undefined && !member.revoked && member.running[app] !== undefined && member.work[app]?.settled !== false;
 }
 
+/** Whether it was told to change, here or by a deployment before, and has neither answered nor been given up. */
+function isChanging(member: Member | undefined, target: TargetDeployment, app: string): boolean {
+  return changing(target) || (member !== undefined && !member.revoked && target.phase !== 'lost' && member.work[app]?.settled === false);
+}
+
 function share(value: number | string, total: number, round: (value: number) => number): number {
   return typeof value === 'number' ? value : round((total * Number.parseFloat(value)) / 100);
 }
@@ -138,6 +143,13 @@ function enoughHealthy(transition: Transition): readonly string[] {
   // A share of fewer than all leaves one that may change, however few there are.
   const least = typeof minHealthy === 'string' && minHealthy !== '100%' ? Math.min(targets.length - 1, share(minHealthy, targets.length, Math.ceil)) : share(minHealthy, targets.length, Math.ceil);
   if (left === healthy.length || left >= least) return [];
+  // On the way back those count as down that change, or served until they were told to go back: who was down before cannot get worse by it.
+  const { rollback, type, app } = order.deployment;
+  if (rollback !== undefined || type === 'rollback') {
+    const down = targets.filter((target) => !healthy.includes(target.member) && (target.order?.served === true || isChanging(before.members.get(target.member), target, app))).length;
+    const most = targets.length - least;
+    return down + healthy.length - left <= most ? [] : [`${down + healthy.length - left} would be down by going back, at most ${most} may (${order.deployment.deployment})`];
+  }
   return [`${left} of ${targets.length} would be left serving, at least ${least} must (${order.deployment.deployment})`];
 }
 
@@ -186,7 +198,9 @@ function failuresOf({ config, targets, type }: Deployment): { readonly count: nu
   const all = [...targets.values()];
   const failed = all.filter((target) => failurePhases.includes(target.phase) && (target.settled || target.phase === 'lost') && target.order?.action !== 'prefetch');
   const silent = failed.filter((target) => target.phase === 'lost' && target.code === undefined);
-  const tolerated = Math.min(silent.length, config.unreachable === undefined ? 0 : share(config.unreachable.tolerate, all.length, Math.floor));
+  // A rollback saves what is left: who was away or down before says nothing against it, unless that is everybody.
+  const away = silent.filter(({ order }) => order?.served !== true).length;
+  const tolerated = type === 'rollback' ? away % all.length : Math.min(silent.length, config.unreachable === undefined ? 0 : share(config.unreachable.tolerate, all.length, Math.floor));
   const canary = type === 'promote' || type === 'redeploy' ? failed.some((target) => isCanary(config.batches[target.batch])) : false;
   return { count: failed.length - tolerated, limit: canary && tolerated === 0 ? 1 : stopsAt(config, all.length) };
 }

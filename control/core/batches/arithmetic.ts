@@ -3,7 +3,7 @@
 
 import type { DeploymentConfig } from '../../../proto/events.ts';
 import type { FineConfig, Share } from '../../../proto/rollout-config.ts';
-import { isInFlight, isServing } from '../model/phases.ts';
+import { isInFlight, isServing, isWayBack } from '../model/phases.ts';
 import type { Deployment, TargetDeployment } from '../model/deployment.ts';
 import type { Member, State } from '../model/model.ts';
 import { valuesOf } from '../model/shared-map.ts';
@@ -99,6 +99,11 @@ export interface Balance {
   readonly inFlight: ReadonlySet<string>;
   /** Told to change by an earlier one, which was aborted before they had said how that ended. */
   readonly inherited: ReadonlySet<string>;
+  /**
+   * On the way back: how many do not serve because they change, or because the way back told them to. Who was down before it is not counted against `minHealthy` there, as
+   * replacing what is bad cannot make that worse, and to wait for a machine that is dead would leave the bad release where it serves. Forward, everybody counts who does not serve.
+   */
+  readonly takenDown?: number;
   /** When the next target that came up has been up for long enough to count as serving. */
   readonly matureAt?: number;
 }
@@ -109,7 +114,7 @@ export function balanceOf(state: State, deployment: Deployment, now: number): Ba
   const inFlight = new Set<string>();
   const inherited = new Set<string>();
   const targets = valuesOf(deployment.targets);
-  let matureAt = Infinity;
+  let [matureAt, takenDown] = [Infinity, 0];
   for (const target of targets) {
     const member = state.members.get(target.member);
     if (member === undefined) continue;
@@ -119,9 +124,10 @@ export function balanceOf(state: State, deployment: Deployment, now: number): Ba
       else matureAt = Math.min(matureAt, upAt);
     }
     if (isInFlight(target)) inFlight.add(target.member);
-    else if (changedElsewhere(target, member, deployment)) inherited.add(target.member);
+    else if (isInherited(target, member, deployment)) inherited.add(target.member);
+    if (!serving.has(target.member) && (inFlight.has(target.member) || inherited.has(target.member) || target.order?.served === true)) takenDown += 1;
   }
-  return { total: targets.length, serving, inFlight, inherited, ...(matureAt === Infinity ? {} : { matureAt }) };
+  return { total: targets.length, serving, inFlight, inherited, ...(isWayBack(deployment) ? { takenDown } : {}), ...(matureAt === Infinity ? {} : { matureAt }) };
 }
 
 /** When a target that this deployment switched has been up for long enough (`minHealthyTimeMs`). */
@@ -130,9 +136,15 @@ function healthyAt({ config }: Deployment, target: TargetDeployment): number {
   return switched ? target.reportedAt + (config.minHealthyTimeMs ?? 0) : 0;
 }
 
-function changedElsewhere(target: TargetDeployment, member: Member, deployment: Deployment): boolean {
+/** Whether a deployment before this one told the target to change, and it has not said how that ended. */
+export function isInherited(target: TargetDeployment, member: Member, deployment: Deployment): boolean {
   const work = member.work[deployment.app];
   return work !== undefined && !work.settled && work.deployment !== deployment.deployment && target.phase !== 'lost' && !member.revoked;
+}
+
+/** How many that serve may be taken down now. */
+function spareOf({ config }: Deployment, { total, serving, takenDown = total - serving.size }: Balance): number {
+  return total - minHealthyOf(config, total) - takenDown;
 }
 
 /**
@@ -143,7 +155,7 @@ function changedElsewhere(target: TargetDeployment, member: Member, deployment: 
 export function allowed(deployment: Deployment, balance: Balance, candidates: readonly string[]): readonly string[] {
   const { serving, inFlight, inherited } = balance;
   const most = maxParallelOf(deployment.config, balance.total);
-  let spare = serving.size - minHealthyOf(deployment.config, balance.total);
+  let spare = spareOf(deployment, balance);
   const again: string[] = [];
   const takenOver: string[] = [];
   const standing: string[] = [];

@@ -2,6 +2,7 @@
 // arithmetic on numbers of targets is arithmetic.ts.
 
 import type { DeploymentConfig } from '../../../proto/events.ts';
+import { limits } from '../../../proto/limits.ts';
 import type { AutoRollback, BatchSpec, HealthCheckSpec, Share, VerificationEnd } from '../../../proto/rollout-config.ts';
 import type { Deployment, TargetDeployment } from '../model/deployment.ts';
 
@@ -76,6 +77,11 @@ const contentCodes: ReadonlySet<string> = new Set(['HEALTH_FAILED', 'HOOK_FAILED
 export function judgesContent({ phase, code }: Pick<TargetDeployment, 'phase' | 'code'>): boolean {
   if (code !== undefined) return contentCodes.has(code);
   return phase === 'failed' || phase === 'rolled-back' || phase === 'inconsistent';
+}
+
+/** After how long of silence nobody waits for a target who need not: longer than any pause between two polls. */
+export function quietAfterOf(config: Pick<DeploymentConfig, 'lostAfterMs' | 'unreachable'>): number {
+  return Math.min(limits.unheardMs, lostAfterOf(config));
 }
 
 /** After how long a silent target counts as lost. */

@@ -4,7 +4,7 @@
 import type { Event } from '../../../proto/events.ts';
 import type { Draft, Mutable } from './draft.ts';
 import type { Batch, Deployment, IssuedOrder, TargetDeployment } from '../model/deployment.ts';
-import { isDone, isFinal, isFinished, isInFlight } from '../model/phases.ts';
+import { isDone, isFinal, isFinished, isInFlight, isServing, isWayBack } from '../model/phases.ts';
 import { foldUse } from './approval.ts';
 import { foldArchive } from './archive.ts';
 import { foldPause } from './pause.ts';
@@ -204,11 +204,18 @@ function foldLost(draft: Draft, event: Of<'target.lost'>, at: number): void {
   const deployment = unfinished(draft, event.deployment, at);
   const target = deployment?.targets.get(event.member);
   if (deployment === undefined || target === undefined) return;
-  const { code, detail } = event;
-  putTarget(draft, deployment, { ...target, phase: 'lost', ...(code === undefined ? {} : { code }), ...(detail === undefined ? {} : { detail }) });
+  const { code, detail, unheard } = event;
+  putTarget(draft, deployment, { ...target, ...(unheard === true ? withoutServed(target) : {}), phase: 'lost', ...(code === undefined ? {} : { code }), ...(detail === undefined ? {} : { detail }) });
   // Silence says nothing of the set; a deadline does.
   if (code !== undefined) failWork(draft, deployment, event.member);
   settleBatches(deployment, at);
+}
+
+/** What it does not do any more cannot be the doing of an order that never reached it. */
+function withoutServed({ order }: TargetDeployment): Pick<TargetDeployment, 'order'> {
+  if (order === undefined) return {};
+  const { served: _served, ...told } = order;
+  return { order: told };
 }
 
 function foldOrder(draft: Draft, event: Of<'order.issued'>, at: number): void {
@@ -231,9 +238,17 @@ function foldOrder(draft: Draft, event: Of<'order.issued'>, at: number): void {
   for (const member of event.targets) {
     const target = deployment.targets.get(member);
     if (target === undefined) continue;
-    putTarget(draft, deployment, { ...target, order: { action: event.action, seq: event.seq, at }, settled: false });
+    const served = servedWhenTold(draft, deployment, target) ? ({ served: true } as const) : {};
+    putTarget(draft, deployment, { ...target, order: { action: event.action, seq: event.seq, at, ...served }, settled: false });
     if (event.action === 'activate' || event.action === 'rollback') foldWork(draft, deployment, event, member);
   }
+}
+
+/** Whether a target that is told to go back serves until then, as far as is known. */
+function servedWhenTold(draft: Draft, deployment: Deployment, { member: id, phase }: TargetDeployment): boolean {
+  if (!isWayBack(deployment) || phase === 'lost') return false;
+  const member = draft.members.get(id);
+  return member !== undefined && isServing(member, deployment.app);
 }
 
 function foldWork(draft: Draft, deployment: Deployment, order: Of<'order.issued'>, id: string): void {

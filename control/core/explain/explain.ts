@@ -5,8 +5,8 @@ import type { DeploymentPhase, PromotionPhase } from '../../../proto/events.ts';
 import { limits } from '../../../proto/limits.ts';
 import { batchVerdict } from '../rollout/batch-verification.ts';
 import { batchText, bakeMsOf } from '../batches/batches.ts';
-import { allowed, balanceOf, maxParallelOf, minHealthyOf } from '../batches/arithmetic.ts';
 import { closingFor } from '../rollout/closing.ts';
+import { cannotBeHeard, heldBack } from './held-back.ts';
 import { explainNext } from './next.ts';
 import { evaluateGates } from '../gates/gates.ts';
 import type { Blocker } from '../gates/gates.ts';
@@ -14,7 +14,7 @@ import { setText } from '../gates/blocker.ts';
 import type { WorkflowRun } from '../model/approval.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
-import { isDone, isInFlight } from '../model/phases.ts';
+import { isInFlight } from '../model/phases.ts';
 import { prefetchOf } from '../rollout/prefetch.ts';
 import { deploymentProgress, fleet, heardAt, isSilent, membersOf } from '../model/select.ts';
 import type { DeploymentProgress } from '../model/progress.ts';
@@ -191,8 +191,8 @@ function waitsOf(state: State, observed: Observed, environment: Environment, dep
   if (busy.length > namedMax) waits.push({ reason: `${busy.length - namedMax} more targets are changing`, until });
   const lost = busy.every((target) => isHolding(target.phase)) ? undefined : silentSeeds(state, observed);
   if (lost !== undefined) waits.unshift({ reason: lost });
-  const held = heldBack(state, deployment, observed.now);
-  return held === undefined ? waits : [...waits, { reason: held, until }];
+  const held = [heldBack(state, deployment, observed), cannotBeHeard(state, deployment, observed)];
+  return [...waits, ...held.flatMap((reason) => (reason === undefined ? [] : [{ reason, until }]))];
 }
 
 /** What it means for those who still fetch that no seed is heard of; undefined while one is. */
@@ -220,24 +220,6 @@ function bakingBatch({ batches }: Deployment): number {
 function batchRunIn(state: State, deployment: Deployment, index: number, now: number): WorkflowRun | undefined {
   const verdict = batchVerdict(state, deployment, index, now);
   return verdict.kind === 'waits' ? verdict.run : undefined;
-}
-
-/** Why targets whose turn it is are not told to act. */
-function heldBack(state: State, deployment: Deployment, now: number): string | undefined {
-  const batch = deployment.batches.find((one) => one.phase === 'running');
-  const turn = deployment.rollback?.targets ?? batch?.targets ?? [];
-  const action = deployment.rollback === undefined ? 'activate' : 'rollback';
-  const pending = turn.filter((member) => {
-    const target = deployment.targets.get(member);
-    return target !== undefined && target.order?.action !== action && (deployment.rollback !== undefined || !isDone(target));
-  });
-  const balance = balanceOf(state, deployment, now);
-  if (pending.length === 0 || allowed(deployment, balance, pending).length > 0) return undefined;
-  const parallel = maxParallelOf(deployment.config, balance.total);
-  const those = pending.length === 1 ? '1 target waits' : `${pending.length} targets wait`;
-  if (balance.inFlight.size + balance.inherited.size >= parallel) return `${those} for ${pending.length === 1 ? 'its' : 'their'} turn: ${parallel} may change at once (maxParallel)`;
-  const healthy = minHealthyOf(deployment.config, balance.total);
-  return `${those}: ${balance.serving.size} of ${balance.total} serve, and ${healthy} must (minHealthy); bring back those that do not (\`starling env drift ${deployment.environment}\`), or \`starling deployment abort ${deployment.deployment}\``;
 }
 
 function nameOf(state: State, member: string): string {

@@ -11,8 +11,8 @@ export interface TargetDeployment {
   readonly member: string;
   readonly batch: number;
   readonly phase: TargetPhase;
-  /** The newest order of this deployment that names it. */
-  readonly order?: { readonly action: OrderAction; readonly seq: number; readonly at: number };
+  /** The newest order of this deployment that names it. `served`: it is one to go back, and the target served when it was told: while it does not, that is our doing. */
+  readonly order?: { readonly action: OrderAction; readonly seq: number; readonly at: number; readonly served?: true };
   /** Whether the newest order was answered with a final phase. */
   readonly settled: boolean;
   /** Of the last report counted; a report that is not above it changes nothing. */

@@ -3,7 +3,7 @@
 
 import type { DeploymentPhase, PromotionPhase } from '../../../proto/events.ts';
 import type { TargetPhase } from '../../../proto/fleet.ts';
-import type { TargetDeployment } from './deployment.ts';
+import type { Deployment, TargetDeployment } from './deployment.ts';
 import type { Member } from './model.ts';
 
 const finalPhases: ReadonlySet<TargetPhase> = new Set([
@@ -26,6 +26,11 @@ export function isFailure(phase: TargetPhase): boolean {
 /** Whether a deployment in `phase` never changes again (P-2). */
 export function isFinished(phase: DeploymentPhase): boolean {
   return finishedPhases.has(phase);
+}
+
+/** Whether a deployment goes back now: by itself, or because somebody asked for it. */
+export function isWayBack({ type, rollback }: Pick<Deployment, 'type' | 'rollback'>): boolean {
+  return type === 'rollback' || rollback !== undefined;
 }
 
 /** Whether a promotion in `phase` may still lead to a deployment or is in one. */

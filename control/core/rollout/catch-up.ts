@@ -1,9 +1,9 @@
 // Late joiners and targets that drifted: brought to `current` by a deployment of their own (R-12), never during another
-// one, and never again to a set that already failed on them.
+// one, never again to a set that already failed on them, and never while they cannot be heard: everybody else would wait for that to end.
 
 import { isLate } from '../evolve/adrift.ts';
 import { inTurn } from '../batches/arithmetic.ts';
-import { lostAfterOf } from '../batches/batches.ts';
+import { quietAfterOf } from '../batches/batches.ts';
 import { evaluateGates, leavesNone } from '../gates/gates.ts';
 import type { Environment, State } from '../model/model.ts';
 import { isServing } from '../model/phases.ts';
@@ -30,7 +30,7 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
   const record = current === undefined ? undefined : revisionOf(state, app, current);
   if (record === undefined || currentPromotion === undefined) return nothing;
   const targets = deployableTargets(state, environment);
-  const late = targets.filter((member) => isLate(environment, app, member) && !isSilent(observed, member.member, lostAfterOf(environment.config)));
+  const late = targets.filter((member) => isLate(environment, app, member) && !isSilent(observed, member.member, quietAfterOf(environment.config)));
   if (late.length === 0) return nothing;
   // Late joiners pass closed windows, never locks, vetoes or pins (control-plane.md 1.5).
   const candidate = { environment: environment.environment, app, revision: record.revision, number: record.number, trigger: 'manual', catchUp: true, createdAt: observed.now } as const;
@@ -56,7 +56,7 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
         batches: [inTurn(snapshot, app, environment.config)],
         ...(stable === undefined ? {} : { from: stable }),
         ...(gates.exemptions.length === 0 ? {} : { exemptions: gates.exemptions }),
-        seen: seenBy(state, environment, observed),
+        seen: seenBy(state, environment, observed, quietAfterOf(environment.config)),
       },
     ],
     effects: [],

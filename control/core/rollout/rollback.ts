@@ -1,5 +1,5 @@
 // The way back of one deployment, by itself: once, to the set that was stable when it started, of the targets that
-// activated or tried, within the same `maxParallel` and `minHealthy`, without canary or bake (control-plane.md 1.7, R-5).
+// activated or tried, within the same `maxParallel` and `minHealthy`, without canary or bake (control-plane.md 1.7, R-5; way-back.ts).
 // A rollback that a person asks for is a deployment of its own, and goes forward in rollout.ts.
 
 import { allowed, balanceOf } from '../batches/arithmetic.ts';
@@ -12,6 +12,7 @@ import { revisionOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
 import { deadlineOf, finished, lostTargets, nothing, orderEffect, roleEffect } from './step.ts';
 import type { Step } from './step.ts';
+import { heardFirst, outOfTheWay } from './way-back.ts';
 
 /** Where a deployment may go back to by itself: never from a rollback or a catch-up, never to the same set. */
 export function rollbackTo(state: State, deployment: Deployment, cause: Cause | 'window'): RevisionRecord | undefined {
@@ -51,7 +52,10 @@ export function stepRollback(state: State, environment: Environment, deployment:
   const open = affected.filter((target) => !isBack(state, deployment, target));
   const unordered = open.filter((target) => target.order?.action !== 'rollback');
   const unheard = unordered.filter((target) => target.phase === 'lost').map((target) => target.member);
-  const next = allowed(deployment, balanceOf(state, deployment, observed.now), unordered.filter((target) => target.phase !== 'lost').map((target) => target.member));
+  const candidates = unordered.filter((target) => target.phase !== 'lost').map((target) => target.member);
+  const aside = outOfTheWay(state, deployment, candidates, observed);
+  if (aside.events.length > 0) return aside;
+  const next = allowed(deployment, balanceOf(state, deployment, observed.now), heardFirst(deployment, candidates, observed));
   // A lost target is named too, so that it learns the last word when it comes back; it is not waited for.
   const order = orderEffect(state, environment, deployment, 'rollback', [...next, ...unheard]);
   if (order !== undefined) return { ...lost, effects: [order] };
@@ -59,7 +63,7 @@ export function stepRollback(state: State, environment: Environment, deployment:
   if (waiting.length === 0) return { events: ended(state, deployment, open), effects: [] };
   const deadline = deadlineOf(deployment);
   if (observed.now >= deadline) return { events: ended(state, deployment, open), effects: [] };
-  return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity) };
+  return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity, aside.nextCheckAt ?? Infinity) };
 }
 
 /** Whether the target is known to run the old set again, or is out of the game. */

@@ -17,6 +17,7 @@ import type { Observed } from '../model/select.ts';
 import { deadlineOf, finished, holdsAfterRollback, lostTargets, nothing, orderEffect, roleEffect } from './step.ts';
 import type { Step } from './step.ts';
 import { alarmVerdict, missingSamples } from './watch.ts';
+import { heardFirst, outOfTheWay } from './way-back.ts';
 
 /** The next step of a deployment that is running or baking. */
 export function stepRollout(state: State, environment: Environment, deployment: Deployment, observed: Observed): Step {
@@ -26,7 +27,7 @@ export function stepRollout(state: State, environment: Environment, deployment: 
   if (failed.length >= limit) return stop(state, deployment, thresholdReason(state, failed, targets.length, limit), failed.some(judgesContent) ? 'health' : 'error');
   const index = deployment.batches.findIndex((batch) => batch.phase !== 'succeeded');
   const batch = deployment.batches[index];
-  if (batch === undefined) return { events: finished(state, deployment, 'succeeded'), effects: [] };
+  if (batch === undefined) return { events: finished(state, deployment, 'succeeded', leftBehind(state, deployment)), effects: [] };
   const alarms = alarmVerdict(deployment);
   if (alarms.kind === 'rollback') return stop(state, deployment, alarms.reason, 'alarm');
   // Whoever paused it for another reason is told too, before resuming it: after that the alarm counts as known.
@@ -70,12 +71,14 @@ function stepBatch(state: State, environment: Environment, deployment: Deploymen
   if (lost.events.length > 0) return lost;
   const candidates = open.filter((target) => target.order?.action !== 'activate').map((target) => target.member);
   // Who serves is looked at where somebody is to change: to count ten thousand for nobody would be half of what a decision costs.
+  const aside = outOfTheWay(state, deployment, candidates, observed);
+  if (aside.events.length > 0) return aside;
   const balance = candidates.length === 0 ? undefined : balanceOf(state, deployment, observed.now);
-  const next = balance === undefined ? [] : allowed(deployment, balance, candidates);
+  const next = balance === undefined ? [] : allowed(deployment, balance, heardFirst(deployment, candidates, observed));
   const order = activation(state, environment, deployment, next, index);
   if (order !== undefined) return { ...lost, effects: [order] };
   const deadline = deadlineOf(deployment);
-  if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity, balance?.matureAt ?? Infinity) };
+  if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity, aside.nextCheckAt ?? Infinity, balance?.matureAt ?? Infinity) };
   // Whoever was switching and got stuck in it says something about the content; whoever never got so far does not.
   const stuck = open.some((target) => target.order?.action === 'activate' && (target.phase === 'activating' || target.phase === 'health-checking'));
   return stop(state, deployment, `${batchText(deployment, index)} made no progress for ${seconds(deployment.config.progressDeadlineMs)}`, stuck ? 'health' : 'error');
@@ -101,7 +104,7 @@ function stepBake(state: State, deployment: Deployment, index: number, batch: Ba
   if (missing?.unanswered === true && deployment.paused?.byHand !== true) return pausedByHand(deployment, missing.reason);
   if (verdict.kind === 'waits' || missing !== undefined) return nothing;
   const events: Event[] = [{ kind: 'batch.finished', deployment: deployment.deployment, batch: index, phase: 'succeeded' }];
-  if (last) events.push(...finished(state, deployment, 'succeeded'));
+  if (last) events.push(...finished(state, deployment, 'succeeded', leftBehind(state, deployment)));
   else if (specOf(deployment, index).pause === true && batch.bakeSkipped !== true) {
     events.push({ kind: 'deployment.paused', deployment: deployment.deployment, reason: `somebody is to look at ${batchText(deployment, index)} before the next`, byHand: true });
   }
@@ -137,8 +140,21 @@ function stop(state: State, deployment: Deployment, reason: string, cause: Cause
 function countedFailures(deployment: Deployment, targets: readonly TargetDeployment[]): readonly TargetDeployment[] {
   const failed = targets.filter(hasFailed);
   const missing = failed.filter((target) => target.phase === 'lost' && target.code === undefined);
+  if (deployment.type === 'rollback') {
+    // What is left must be saved: who was away or down before says nothing against it, as long as anybody is left.
+    const away = new Set(missing.filter(({ order }) => order?.served !== true));
+    return away.size === targets.length ? failed : failed.filter((target) => !away.has(target));
+  }
   const tolerated = new Set(missing.slice(0, toleratedOf(deployment.config, targets.length)));
   return tolerated.size === 0 ? failed : failed.filter((target) => !tolerated.has(target));
+}
+
+/** Who is not known to have come along with a rollback that succeeded: they do when they are heard again, as the order stays. */
+function leftBehind(state: State, { type, targets }: Deployment): string | undefined {
+  const lost = type === 'rollback' ? valuesOf(targets).filter(({ phase }) => phase === 'lost') : [];
+  if (lost.length === 0) return undefined;
+  const names = lost.slice(0, 5).map(({ member }) => state.members.get(member)?.name ?? member).join(', ') + (lost.length > 5 ? ', …' : '');
+  return `${lost.length} of ${targets.size} targets could not be heard (${names}), and go back when they can`;
 }
 
 /** How many failures stop it now: of a canary, one does. */

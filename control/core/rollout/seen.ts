@@ -7,10 +7,9 @@ import type { Environment, State } from '../model/model.ts';
 import { isSilent, targetsOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
 
-/** What is to be recorded of a decision about an environment. */
-export function seenBy(state: State, environment: Environment, observed: Observed): Seen {
-  const lostAfterMs = lostAfterOf(environment.config);
-  const silent = targetsOf(state, environment).filter(({ member }) => isSilent(observed, member, lostAfterMs)).map(({ member }) => member);
+/** What is to be recorded of a decision about an environment. `silentMs`: how long a silence it went by. */
+export function seenBy(state: State, environment: Environment, observed: Observed, silentMs = lostAfterOf(environment.config)): Seen {
+  const silent = targetsOf(state, environment).filter(({ member }) => isSilent(observed, member, silentMs)).map(({ member }) => member);
   return { head: state.head, at: observed.now, ...(silent.length === 0 ? {} : { silent }) };
 }
 

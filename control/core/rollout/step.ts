@@ -12,6 +12,7 @@ import { workflowIn } from '../gates/approval.ts';
 import { edgesInto } from '../gates/place.ts';
 import type { Deployment, TargetDeployment } from '../model/deployment.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
+import { isWayBack } from '../model/phases.ts';
 import { heardAt, membersOf, revisionOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
 
@@ -65,7 +66,9 @@ function withChecks(specs: readonly HealthCheckSpec[]): { readonly checks?: Orde
 /** Facts about targets that have been silent for too long since they were told to act, and when the next one may be, at the earliest. */
 export function lostTargets(deployment: Deployment, targets: readonly TargetDeployment[], observed: Observed): Step {
   const events: Event[] = [];
-  const lostAfter = lostAfterOf(deployment.config);
+  const back = isWayBack(deployment);
+  // A machine that is away does not make a rollback fail: it is given up in time.
+  const lostAfter = back ? Math.min(lostAfterOf(deployment.config), deployment.config.progressDeadlineMs) : lostAfterOf(deployment.config);
   let nextCheckAt = Infinity;
   for (const target of targets) {
     if (target.order === undefined) continue;
@@ -74,7 +77,8 @@ export function lostTargets(deployment: Deployment, targets: readonly TargetDepl
     const answeredAt = observed.now < toldAt + lostAfter ? toldAt : Math.max(toldAt, heardAt(observed, target.member));
     const lostAt = answeredAt + lostAfter;
     const overdueAt = overdueSince(deployment, target);
-    if (observed.now >= lostAt) events.push({ kind: 'target.lost', member: target.member, deployment: deployment.deployment });
+    const unheard = (): boolean => back && heardAt(observed, target.member) < (target.order?.at ?? 0);
+    if (observed.now >= lostAt) events.push({ kind: 'target.lost', member: target.member, deployment: deployment.deployment, ...(unheard() ? { unheard: true } : {}) });
     else if (observed.now >= overdueAt) {
       const detail = `it was ${target.phase} for ${Math.round((deployment.config.healthyDeadlineMs ?? 0) / 1000)} s without a further word (healthyDeadlineMs)`;
       events.push({ kind: 'target.lost', member: target.member, deployment: deployment.deployment, code: 'HEALTHY_DEADLINE', detail });
