@@ -66,6 +66,8 @@ export const ProgressCountsSchema = Type.Object(
     done: Count,
     failed: Count,
     inFlight: Count,
+    /** Targets that were revoked on the way: they are not in `total` any more. */
+    revoked: Type.Optional(Count),
     /** Targets by phase (TargetPhase of proto/fleet.ts); they add up to `total`. */
     byPhase: Type.Record(Type.String(), Count),
     /** Batch under way, from 0; `batches` when all are over. */

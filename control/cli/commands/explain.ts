@@ -48,7 +48,7 @@ function describeExplanation(explanation: Explanation, now: number, moments: Mom
     summary,
     ...blockers.flatMap((blocker) => describeBlocker(blocker, explanation, now, moments)),
     ...waits.map(({ reason, until: end }) => `  waiting: ${reason}${until(end)}`),
-    ...(progress === undefined ? [] : [`  targets: ${progress.done} of ${progress.total} done, ${progress.inFlight} under way, ${progress.failed} failed; batch ${Math.min(progress.batch + 1, progress.batches)} of ${progress.batches}`]),
+    ...(progress === undefined ? [] : [`  targets: ${progress.done} of ${progress.total} done, ${progress.inFlight} under way, ${progress.failed} failed${progress.revoked === undefined ? '' : `, ${progress.revoked} revoked on the way and counted no longer`}; batch ${Math.min(progress.batch + 1, progress.batches)} of ${progress.batches}`]),
     ...(nextCheckAt === undefined || nextCheckAt <= now ? [] : [`  looked at again ${moments.text(nextCheckAt)}`]),
     ...nextSteps(explanation),
   ];

@@ -128,7 +128,7 @@ function deploymentText({ apps, deployment, waiting }: EnvironmentStatus): strin
   if (deployment === undefined) return waiting.length === 0 ? '-' : held.slice(2);
   const { phase, type, app, number, progress } = deployment;
   const what = apps.length < 2 ? `${number}` : `${app}@${number}`;
-  return `${type} of ${what} ${phase}, ${progress.done} of ${progress.total}${progress.failed > 0 ? `, ${progress.failed} failed` : ''}${held}`;
+  return `${type} of ${what} ${phase}, ${progress.done} of ${progress.total}${progress.failed > 0 ? `, ${progress.failed} failed` : ''}${progress.revoked === undefined ? '' : `, ${progress.revoked} revoked`}${held}`;
 }
 
 function describeOne({ environment, deployment, targets }: OneEnvironment, context: Context): string {

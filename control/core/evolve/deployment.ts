@@ -4,14 +4,14 @@
 import type { Event } from '../../../proto/events.ts';
 import type { Draft, Mutable } from './draft.ts';
 import type { Batch, Deployment, IssuedOrder, TargetDeployment } from '../model/deployment.ts';
-import { isDone, isFinal, isFinished, isInFlight, isServing, isWayBack } from '../model/phases.ts';
+import { hasFailed, isDone, isFinal, isFinished, isInFlight, isServing, isWayBack } from '../model/phases.ts';
 import { foldUse } from './approval.ts';
 import { foldArchive } from './archive.ts';
 import { foldPause } from './pause.ts';
 import { foldPrefetch, foldPrefetchEnd } from './prefetch.ts';
 import { settleBatches } from './report.ts';
 import { foldOutcome, setSlot } from './slot.ts';
-import { batchOf, putTarget } from './target.ts';
+import { batchOf, putTarget, takeTarget } from './target.ts';
 import { isSameSet } from '../model/sets.ts';
 import { foldRefusal } from './refusal.ts';
 
@@ -161,7 +161,8 @@ function foldFinished(draft: Draft, event: Of<'deployment.finished'>, at: number
   if (deployment === undefined || environment === undefined) return;
   deployment.phase = event.phase;
   deployment.finishedAt = at;
-  if (event.reason !== undefined && deployment.reason === undefined) deployment.reason = event.reason;
+  // Who did not come back is more than why they were to, and says that too.
+  if (event.reason !== undefined && (deployment.reason === undefined || event.phase === 'rollback-failed')) deployment.reason = event.reason;
   const silent = event.phase === 'aborted' ? 'cancelled' : 'failed';
   deployment.cancels = endTargets(draft, deployment, () => true, silent);
   deployment.batches = deployment.batches.map((batch) => endedBatch(batch, at));
@@ -276,15 +277,16 @@ function worthDelivering(draft: Draft, orders: readonly IssuedOrder[]): readonly
   return kept.reverse();
 }
 
-/** A revoked member is waited for no longer, and its absence is nobody's failure. */
+/** A revoked member is waited for no longer, its absence is nobody's failure, and it has no part in shares of the whole. What it said against the content stays. */
 export function foldMemberRevoked(draft: Draft, member: string, at: number): void {
-  for (const environment of draft.environments.values()) {
-    if (environment.activeDeployment === undefined) continue;
-    const target = draft.deployments.get(environment.activeDeployment)?.targets.get(member);
-    if (target === undefined || (isDone(target) && isFinal(target.phase))) continue;
-    const deployment = unfinished(draft, environment.activeDeployment, at);
-    if (deployment === undefined) continue;
-    putTarget(draft, deployment, { ...target, phase: 'cancelled' });
-    settleBatches(deployment, at);
+  for (const { activeDeployment, newestPrefetch } of draft.environments.values()) {
+    for (const id of [activeDeployment, newestPrefetch]) {
+      const target = draft.deployments.get(id ?? '')?.targets.get(member);
+      if (target === undefined || (hasFailed(target) && target.phase !== 'lost')) continue;
+      const deployment = unfinished(draft, id ?? '', at);
+      if (deployment === undefined) continue;
+      takeTarget(draft, deployment, target);
+      settleBatches(deployment, at);
+    }
   }
 }

@@ -16,6 +16,17 @@ export function putTarget(draft: Draft, deployment: Mutable<Deployment>, next: T
   return change !== 0;
 }
 
+/** Takes a target out that is no member any more: shares and counts are of those that are left. */
+export function takeTarget(draft: Draft, deployment: Mutable<Deployment>, target: TargetDeployment): void {
+  const { member, batch: index } = target;
+  draft.targets(deployment.deployment).delete(member);
+  const batch = deployment.batches[index];
+  if (batch !== undefined) deployment.batches = deployment.batches.with(index, { ...batch, targets: batch.targets.filter((one) => one !== member), open: batch.open - Number(!isDone(target)) });
+  const { rollback } = deployment;
+  if (rollback !== undefined) deployment.rollback = { ...rollback, targets: rollback.targets.filter((one) => one !== member) };
+  deployment.revoked = [...(deployment.revoked ?? []), member];
+}
+
 /** A batch of these targets that has not begun. */
 export function batchOf(members: readonly string[], targets: ReadonlyMap<string, TargetDeployment>): Batch {
   return { targets: members, phase: 'pending', open: members.filter((member) => isOpen(targets.get(member))).length };

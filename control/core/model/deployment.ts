@@ -88,6 +88,8 @@ export interface Deployment {
   readonly rollback?: { readonly to: Digest; readonly number: number; readonly targets: readonly string[]; readonly scope?: 'failed' };
   /** Targets that still work on an order that no longer counts, and are to be told. */
   readonly cancels: readonly string[];
+  /** Targets that were revoked while it was under way: they are in none of its counts, and were taken out of its batches. */
+  readonly revoked?: readonly string[];
   /** Set once it is long over and its targets are no longer here. */
   readonly archived?: Archived;
 }

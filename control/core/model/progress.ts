@@ -8,6 +8,8 @@ export interface DeploymentProgress {
   readonly done: number;
   readonly failed: number;
   readonly inFlight: number;
+  /** Targets that were revoked on the way, which are not in `total`; absent: none. */
+  readonly revoked?: number;
   readonly byPhase: Readonly<Partial<Record<TargetPhase, number>>>;
   /** Batch under way, from 0; the number of batches when all are over. */
   readonly batch: number;

@@ -169,6 +169,7 @@ export function deploymentProgress(deployment: Deployment): DeploymentProgress {
     done,
     failed,
     inFlight,
+    ...(deployment.revoked === undefined ? {} : { revoked: deployment.revoked.length }),
     byPhase,
     batch: open < 0 ? deployment.batches.length : open,
     batches: deployment.batches.length,

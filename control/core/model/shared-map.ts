@@ -46,6 +46,7 @@ export function valuesOf<V>(map: ReadonlyMap<string, V>): readonly V[] {
 /** A map to which entries may be put, in place. */
 export interface EditableMap<V> extends ReadonlyMap<string, V> {
   set(key: string, value: V): unknown;
+  delete(key: string): unknown;
 }
 
 /** A copy of `base` to be changed in place, which shares with it what is not changed. Its owner may put entries until somebody else has it. */

@@ -102,8 +102,8 @@ export function explanationView(environment: string, explained: core.Explanation
   };
 }
 
-function progressView({ total, done, failed, inFlight, byPhase, batch, batches, transfer }: DeploymentProgress): ProgressCounts {
-  return { total, done, failed, inFlight, byPhase: { ...byPhase }, batch, batches, transfer: { ...transfer } };
+function progressView({ total, done, failed, inFlight, revoked, byPhase, batch, batches, transfer }: DeploymentProgress): ProgressCounts {
+  return { total, done, failed, inFlight, ...(revoked === undefined ? {} : { revoked }), byPhase: { ...byPhase }, batch, batches, transfer: { ...transfer } };
 }
 
 function batchView(state: State, { targets, phase, startedAt, bakingSince, finishedAt }: deployments.Batch, index: number, deployment: deployments.Deployment): Batch {

@@ -31,7 +31,7 @@ export function DeploymentDetail({ deployment: one, explanation }: { readonly de
       {rollback !== undefined && <p class="notice bad"><strong>{rollback.targets === 0 ? 'Goes' : 'Went'} back</strong> to {one.app}@{rollback.number}{reason !== undefined && `: ${reason}`}</p>}
       <p class="progress">
         <progress value={progress.done} max={Math.max(1, progress.total)} aria-label="targets that are done" />
-        <span>{progress.done} of {progress.total} targets done{progress.failed > 0 && <strong>, {progress.failed} failed</strong>}{progress.inFlight > 0 && `, ${progress.inFlight} changing now`}</span>
+        <span>{progress.done} of {progress.total} targets done{progress.failed > 0 && <strong>, {progress.failed} failed</strong>}{progress.inFlight > 0 && `, ${progress.inFlight} changing now`}{progress.revoked !== undefined && `, ${progress.revoked} revoked on the way and counted no longer`}</span>
       </p>
       <dl>
         <Row name="began"><Since at={startedAt} />{finishedAt !== undefined && `; took ${spanText(finishedAt - startedAt)}`}</Row>

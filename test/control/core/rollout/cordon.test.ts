@@ -1,8 +1,11 @@
 // Machines that operators take out of what begins, and whose labels they change: who is deployed to, and when.
 
+import assert from 'node:assert/strict';
 import { expect, test } from 'vitest';
-import { targetsOf } from '../../../../control/core/model/select.ts';
-import { digestOf, minuteMs, PipelineWorld } from '../../../support/pipeline-world.ts';
+import { explain } from '../../../../control/core/explain/explain.ts';
+import { deploymentProgress, targetsOf } from '../../../../control/core/model/select.ts';
+import { deploymentDefaults } from '../../../../proto/api/environments.ts';
+import { config, digestOf, minuteMs, PipelineWorld } from '../../../support/pipeline-world.ts';
 
 function world(): PipelineWorld {
   const made = new PipelineWorld(['prod']);
@@ -77,4 +80,48 @@ test('what is so already is not said again, and what cannot be is refused', () =
   expect(made.journal).toHaveLength(before);
   expect(made.try({ kind: 'label-member', member: 'prod-1', labels: { 'Not A Key': 'x' } })).toMatchObject({ kind: 'refused', code: 'invalid' });
   expect(made.try({ kind: 'cordon-member', member: 'nobody', reason: 'x' })).toMatchObject({ kind: 'refused', code: 'not-found' });
+});
+
+test('a target that is revoked on the way leaves shares and counts, and those who are left go on', () => {
+  const made = new PipelineWorld(['prod']);
+  made.push(1);
+  made.promote('prod', 1);
+  made.settle();
+  made.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...deploymentDefaults, unreachable: { tolerate: 1 } } });
+  made.push(2);
+  made.dead.set('prod-1', made.now);
+  made.promote('prod', 2);
+  made.settle();
+  expect(runs(made)).toEqual(['prod-1 1', 'prod-2 1']);
+  made.wait(deploymentDefaults.lostAfterMs);
+  // One of two must serve, and the other is lost.
+  expect([runs(made), newest(made)?.phase]).toEqual([['prod-1 1', 'prod-2 1'], 'running']);
+  made.ask({ kind: 'revoke-member', member: 'prod-1', reason: 'it burnt' });
+  made.settle();
+  const { total, done, failed, revoked, byPhase } = deploymentProgress(newest(made) ?? assert.fail());
+  expect([runs(made), newest(made)?.phase, { total, done, failed, revoked, byPhase }]).toEqual([['prod-1 1', 'prod-2 2'], 'succeeded', { total: 1, done: 1, failed: 0, revoked: 1, byPhase: { committed: 1 } }]);
+});
+
+test('a target that is revoked while content is fetched early leaves the counts', () => {
+  const made = world();
+  made.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...config, prefetch: { enabled: true } } });
+  made.ask({ kind: 'acquire-lock', lock: 'quiet', scope: { kind: 'all' }, holder: 'ann', reason: 'quiet', includeRollback: false });
+  made.dead.set('prod-1', made.now);
+  made.promote('prod', 2);
+  made.settle();
+  const told = () => explain(made.state, made.observed, 'prod')?.waits.map(({ reason }) => reason);
+  expect(told()).toEqual(['meanwhile 1 of 2 targets hold web@2 (prod-p1)']);
+  made.ask({ kind: 'revoke-member', member: 'prod-1', reason: 'it burnt' });
+  expect(told()).toEqual(['meanwhile 1 of 1 targets hold web@2 (prod-p1)']);
+});
+
+test('what a target said against the content stays, though it is revoked', () => {
+  const made = world();
+  made.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...config, failureThreshold: { count: 2, percent: 100 }, bakeMs: 60 * minuteMs } });
+  made.bad.add(digestOf(2));
+  made.promote('prod', 2);
+  made.settle();
+  made.ask({ kind: 'revoke-member', member: 'prod-1', reason: 'it burnt' });
+  const { total, failed, revoked } = deploymentProgress(newest(made) ?? assert.fail());
+  expect({ total, failed, revoked }).toEqual({ total: 2, failed: 1, revoked: undefined });
 });

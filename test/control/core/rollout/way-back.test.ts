@@ -121,21 +121,21 @@ describe('a deployment that goes back by itself', () => {
 
   /** Revision 3 runs on both and bakes; then the alarm fires. */
   function alarmed(made: PipelineWorld, before: () => void): void {
+    made.ask({ kind: 'change-environment', environment: 'prod', selector: { env: 'prod' }, config: { ...deploymentDefaults, batches: [{ size: '100%', bakeMs: 60 * minuteMs }], alarms } });
     made.push(3);
     made.promote('prod', 3);
     made.settle();
     const { deployment = '' } = newest(made) ?? {};
     made.ask({ kind: 'measure-deployment', deployment, measure: 'alarm:p99', verdict: 'success', value: '0' });
     made.settle();
+    expect(runs(made)).toEqual(['prod-1 3', 'prod-2 3']);
     before();
     made.ask({ kind: 'measure-deployment', deployment, measure: 'alarm:p99', verdict: 'failure', value: '7' });
     made.settle();
   }
-  const baking = { batches: [{ size: '100%', bakeMs: 60 * minuteMs }], alarms } as const;
 
   it.each(['prod-1', 'prod-2'])('brings the machine that serves back at once, though %s is dead', (dead) => {
-    const made = world(baking);
-    expect(runs(made)).toEqual(['prod-1 2', 'prod-2 2']);
+    const made = world();
     alarmed(made, () => die(made, dead));
     expect(newest(made)?.phase).toBe('rolling-back');
     expect(runs(made)).toContain(`${dead === 'prod-1' ? 'prod-2' : 'prod-1'} 2`);
@@ -143,7 +143,7 @@ describe('a deployment that goes back by itself', () => {
   });
 
   it('does not bring who is dead anywhere by a deployment of its own', () => {
-    const made = world(baking);
+    const made = world();
     alarmed(made, () => die(made, 'prod-1'));
     made.wait(deploymentDefaults.lostAfterMs);
     expect(newest(made)).toMatchObject({ phase: 'rollback-failed', reason: expect.stringContaining('(prod-1 lost)') });
