@@ -39,7 +39,7 @@ export type Promotion = Static<typeof PromotionSchema>;
 
 /**
  * `hotfix` goes past stages, soak, workflows and approvals by hand, never past a policy, a veto, a pin, a lock or a freeze, and needs a reason.
- * `revision`: `latest`, a number (`41` or `web@41`), a digest, a CID, or an alias; of several applications `web@41+api@7`.
+ * `revision`: `source` (what runs in the environments from which this one is promoted; without any, the newest), `latest`, a number (`41` or `web@41`), a digest, a CID, or an alias; of several applications `web@41+api@7`.
  */
 export const CreatePromotionSchema = Type.Object(
   { environment: Name, revision: Type.String({ minLength: 1, maxLength: 4096 }), reason: Type.Optional(Reason), hotfix: Type.Optional(Type.Boolean()) },

@@ -15,8 +15,8 @@ import { momentsAt } from '../text/moments.ts';
 import { parseDuration } from '../text/text.ts';
 import type { World } from '../world.ts';
 
-/** `promote` without a revision. */
-const revisionDefault = 'latest';
+/** `promote` without a revision: what has been tried where it comes from, not what was pushed last. */
+const revisionDefault = 'source';
 
 /** `--wait` without a duration. */
 const waitDefault = '30m';
@@ -43,7 +43,7 @@ export function registerPromote(program: Command, world: World, setExit: (code: 
     .argument('[revision]', 'such as web@41, the same as --revision; or several, such as web@41,api@7, the same as --set')
     .requiredOption('-t, --to <environment>', 'where to')
     .option('-a, --app <name>', 'whose revision it is, where the environment runs several')
-    .option('-r, --revision <revision>', 'latest, a number (41 or web@41), a digest, an identifier or an alias', revisionDefault)
+    .option('-r, --revision <revision>', 'source (what runs where it is promoted from; of a hotfix it is latest), latest, a number (41 or web@41), a digest, an identifier or an alias', revisionDefault)
     .option('--set <revisions>', 'several applications at once, such as web@41,api@7 or web=41,api=7')
     .option('--hotfix', 'past stages, soak, workflows and approvals, never past policies, vetoes, pins, locks or freezes; needs --reason')
     .option('--reason <text>', 'why, for the record')
@@ -74,7 +74,8 @@ export function registerPromote(program: Command, world: World, setExit: (code: 
 
 /** The flags with the revision, or the set, that was named without one. @throws {ControlError} CONFIG_INVALID when both were. */
 function withNamed(flags: PromoteFlags, named: string | undefined, self: Command): PromoteFlags {
-  if (named === undefined) return flags;
+  // A hotfix goes past the very source.
+  if (named === undefined) return flags.hotfix === true && flags.set === undefined && self.getOptionValueSource('revision') === 'default' ? { ...flags, revision: 'latest' } : flags;
   if (flags.set !== undefined || self.getOptionValueSource('revision') !== 'default') throw new ControlError('CONFIG_INVALID', `'${named}' says what to promote, and so do --revision and --set: leave one out`);
   return /[+,]/.test(named) ? { ...flags, set: named } : { ...flags, revision: named };
 }

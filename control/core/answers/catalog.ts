@@ -4,6 +4,7 @@ import { isDigest } from '../../../proto/cid.ts';
 import { accepted, refused } from '../commands/answer.ts';
 import type { Answer, ChangeEnvironment, CreateApp, CreateEnvironment, RegisterRevision } from '../commands/command.ts';
 import { configProblems, environmentNameMax, labelProblems, nameProblem } from '../pipeline/config.ts';
+import { sourceWord } from '../gates/source-set.ts';
 import type { Environment, State } from '../model/model.ts';
 import { targetsOf } from '../model/select.ts';
 
@@ -75,6 +76,6 @@ export function registerRevision(state: State, { kind: _kind, ...command }: Regi
 /** An alias must not read as any other way to name a revision. */
 function aliasProblem(alias: string): string | undefined {
   const fine = /^[A-Za-z0-9][A-Za-z0-9._+/-]*$/.test(alias) && alias.length <= aliasLengthMax;
-  if (fine && !/^[0-9]+$/.test(alias) && alias !== 'latest' && !isDigest(alias)) return undefined;
-  return `'${alias}' is not an alias: letters, digits and '._+/-', at most ${aliasLengthMax}, not only digits, not 'latest', not a digest`;
+  if (fine && !/^[0-9]+$/.test(alias) && alias !== 'latest' && alias !== sourceWord && !isDigest(alias)) return undefined;
+  return `'${alias}' is not an alias: letters, digits and '._+/-', at most ${aliasLengthMax}, not only digits, not 'latest' or '${sourceWord}', not a digest`;
 }

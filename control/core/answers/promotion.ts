@@ -7,6 +7,7 @@ import { chosenFor } from '../choice/candidates.ts';
 import type { Abort, AbortPromotion, Accepted, Answer, Promote, Retry, Rollback } from '../commands/command.ts';
 import { setText } from '../gates/blocker.ts';
 import { edgesInto } from '../gates/place.ts';
+import { wantedSet } from '../gates/source-set.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
 import { isFinished, isOpen } from '../model/phases.ts';
@@ -23,7 +24,7 @@ export function promote(state: State, command: Promote, now: number): Answer {
   const environment = state.environments.get(command.environment);
   if (environment === undefined) return refused('not-found', unknownEnvironment(state, command.environment));
   if (state.promotions.has(promotion)) return accepted();
-  const set = findSet(state, environment, command.revision);
+  const set = wantedSet(state, environment, command.revision);
   if ('problem' in set) return refused('not-found', set.problem);
   const { members } = set;
   if (cause === 'hotfix' && (reason ?? '').trim() === '') return refused('invalid', 'a hotfix goes past gates, and needs a reason');

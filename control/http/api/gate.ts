@@ -5,7 +5,8 @@ import type { Candidate } from '../../core/gates/gates.ts';
 import { evaluateGates } from '../../core/gates/gates.ts';
 import type { Environment, State } from '../../core/model/model.ts';
 import { observedAt } from '../../core/gates/openings.ts';
-import { findSet, revisionOf } from '../../core/model/select.ts';
+import { sourceWord, wantedSet } from '../../core/gates/source-set.ts';
+import { revisionOf } from '../../core/model/select.ts';
 import { ControlError } from '../../errors.ts';
 import { found, type ApiOptions, type Handlers } from './api.ts';
 import { blockerView } from '../views/governance.ts';
@@ -33,17 +34,17 @@ export function gateHandlers({ facts, observed }: Pick<ApiOptions, 'facts' | 'ob
   };
 }
 
-/** The promotion that waits longest, or the thought of promoting the newest revisions. */
+/** The promotion that waits longest, or the thought of promoting what the source runs. */
 function candidateOf(state: State, environment: Environment, now: number): Candidate | undefined {
   const waiting = state.promotions.get(environment.waiting[0] ?? '');
   if (waiting !== undefined) return waiting;
-  const set = findSet(state, environment, 'latest');
-  return 'problem' in set ? undefined : thoughtOf(state, environment, 'latest', now);
+  const set = wantedSet(state, environment, sourceWord);
+  return 'problem' in set ? undefined : thoughtOf(state, environment, sourceWord, now);
 }
 
 /** The thought of promoting by hand. @throws {ControlError} NOT_FOUND when it names no revision. */
 function thoughtOf(state: State, environment: Environment, text: string, now: number): Candidate {
-  const set = findSet(state, environment, text);
+  const set = wantedSet(state, environment, text);
   if ('problem' in set) throw new ControlError('NOT_FOUND', set.problem);
   const app = environment.apps.find((one) => set.members[one] !== undefined) ?? '';
   const revision = set.members[app] ?? '';

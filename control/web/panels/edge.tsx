@@ -47,7 +47,7 @@ export function EdgePanel({ graph, edge, close }: EdgePanelProps): JSX.Element {
       <Switches edge={edge} params={params} held={config?.hold !== undefined} off={config?.off.some(({ kind }) => kind === 'edge') ?? false} />
       <Configure pipeline={graph.pipeline} edge={name} />
       <h3>By hand</h3>
-      <Promote environment={edge.to} revision={edge.candidate === undefined ? 'latest' : setText(edge.candidate)} />
+      <Promote environment={edge.to} revision={edge.candidate === undefined ? 'source' : setText(edge.candidate)} />
       <WindowsOf environment={edge.to} />
       {destination !== undefined && <LockDeeds node={destination} />}
     </Panel>

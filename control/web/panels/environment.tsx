@@ -47,7 +47,7 @@ export function EnvironmentPanel({ node, edges, close }: EnvironmentPanelProps):
         </>
       )}
       <h3>What can be done</h3>
-      <Promote environment={environment} revision={candidate === undefined ? 'latest' : setText(candidate)} />
+      <Promote environment={environment} revision={candidate === undefined ? 'source' : setText(candidate)} />
       <div class="deeds"><RollbackDeed environment={environment} /><PinDeed node={node} /></div>
       <WindowsOf environment={environment} />
       <LockDeeds node={node} />
