@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { packageInto } from '../control/bundle/package.ts';
+import { askControl } from './ask-control.ts';
 import { scratchDirectory } from './scratch.ts';
 
 const startMsMax = 120_000;
@@ -73,16 +74,7 @@ export class LocalFleet implements AsyncDisposable {
   }
 
   async api(method: string, path: string, body?: object): Promise<unknown> {
-    const token = (await readFile(this.tokenFile, 'utf8')).trim();
-    const response = await fetch(new URL(path, this.#url), {
-      method,
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      signal: AbortSignal.timeout(30_000),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return text === '' ? undefined : JSON.parse(text);
+    return await askControl(this.#url, this.tokenFile, method, path, body);
   }
 
   /** One command of `starling`, to its end; its output. `url` instead of the control plane's own is a meter in between. */

@@ -29,7 +29,7 @@ import type { Journal } from './journal/journal.ts';
 import { openLevelJournal } from './journal/level.ts';
 import { ControlError } from './errors.ts';
 import type { Logger } from './log.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { systemRandom } from './random.ts';
 import type { RandomBytes } from './random.ts';
 import { every } from './run/every.ts';
@@ -88,7 +88,6 @@ export async function startControl(config: ControlConfig, dependencies: ControlD
   return { ...control, close: async () => await owned.disposeAsync() };
 }
 
-/** Starts each part and puts on `stack` how to stop it: stopping goes backwards. */
 /** A daemon's directory is no control plane's: the keys and the backups of the two are kept by different people. @throws {ControlError} CONFIG_INVALID. */
 async function refuseDaemons(dataDir: string): Promise<void> {
   const [daemon, own] = await Promise.all([exists(join(dataDir, 'membership.json')), exists(join(dataDir, 'journal'))]);
@@ -99,6 +98,22 @@ async function exists(path: string): Promise<boolean> {
   return await access(path).then(() => true, () => false);
 }
 
+type Remembering = Pick<Required<ControlDependencies>, 'log' | 'clock' | 'random' | 'nodeVersion' | 'openJournal'> & { readonly metrics: Metrics };
+
+/** Opens what the data directory holds: the journal and the state that it adds up to, the keys and what they signed, the answers to keyed requests. */
+async function remember(config: ControlConfig, { log, clock, random, nodeVersion, openJournal, metrics }: Remembering, stack: AsyncDisposableStack) {
+  const now = (): number => clock.now();
+  await refuseDaemons(config.dataDir);
+  const journal = measured(await openJournal(join(config.dataDir, 'journal')), metrics, clock);
+  stack.defer(async () => await journal.close());
+  const repository = await openRepository({ dataDir: config.dataDir, org: config.org, now, log: log.child({ component: 'trust' }) });
+  const projection = await openState({ journal, dataDir: config.dataDir, now, runtime: nodeVersion, log: log.child({ component: 'journal' }) }, stack);
+  const idempotency = await IdempotencyKeys.open({ directory: join(config.dataDir, 'idempotency'), random, now });
+  stack.defer(async () => await idempotency.close());
+  return { journal, repository, projection, idempotency };
+}
+
+/** Starts each part and puts on `stack` how to stop it: stopping goes backwards. */
 async function compose(config: ControlConfig, dependencies: ControlDependencies, stack: AsyncDisposableStack): Promise<Omit<Control, 'close'>> {
   const { log, clock = systemClock, random = systemRandom, version = '0.1.0', nodeVersion = 'unknown', openJournal = openLevelJournal } = dependencies;
   const now = (): number => clock.now();
@@ -110,13 +125,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   const registry = new Registry();
   const presence = new Presence(now);
   const metrics = createMetrics(registry, { version, nodeVersion }, () => readings);
-  await refuseDaemons(config.dataDir);
-  const journal = measured(await openJournal(join(config.dataDir, 'journal')), metrics, clock);
-  stack.defer(async () => await journal.close());
-  const repository = await openRepository({ dataDir: config.dataDir, org: config.org, now, log: log.child({ component: 'trust' }) });
-  const projection = await openState({ journal, dataDir: config.dataDir, now, runtime: nodeVersion, log: log.child({ component: 'journal' }) }, stack);
-  const idempotency = await IdempotencyKeys.open({ directory: join(config.dataDir, 'idempotency'), random, now });
-  stack.defer(async () => await idempotency.close());
+  const { journal, repository, projection, idempotency } = await remember(config, { log, clock, random, nodeVersion, openJournal, metrics }, stack);
   const notifier = await openNotifier(config, { journal, clock, random, metrics, signal, state: () => projection.state(), onChange: (listener) => projection.onChange(listener), log: log.child({ component: 'notify' }) }, stack);
   const token = await firstToken(projection, config.dataDir, clock, random);
 

@@ -10,6 +10,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { packageInto } from '../../control/bundle/package.ts';
 import { runtimeOptions } from '../../control/bundle/runtime-options.ts';
 import type { Deployment } from '../../proto/api/deployments.ts';
+import { askControl } from '../ask-control.ts';
 import type { Lab } from './lab.ts';
 
 const controlPort = 7400;
@@ -132,16 +133,7 @@ export class LabFleet implements AsyncDisposable {
   }
 
   async api(method: string, path: string, body?: object): Promise<unknown> {
-    const token = (await readFile(this.#tokenFile, 'utf8')).trim();
-    const response = await fetch(new URL(path, this.#url), {
-      method,
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      signal: AbortSignal.timeout(30_000),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return text === '' ? undefined : JSON.parse(text);
+    return await askControl(this.#url, this.#tokenFile, method, path, body);
   }
 
   /** Ends a member at once, as a power cut would. */
