@@ -15,6 +15,9 @@ import { outlineOf } from './outline.ts';
 import { createEncodePool, type EncodePool } from './pool.ts';
 import { readRanges } from './read-ranges.ts';
 
+/** Of sets of so many segments and more some are tried first, from everywhere: where none of those pays, hardly any will, and who waits for the set should not wait for it all. */
+const trialFrom = 32;
+const trialSegments = 12;
 /** How much of a segment must be saved against its chunks as they are; less is not worth a base, a part and the time of every target. */
 const gainMin = 0.25;
 /** Likewise for the index, whose base every target has at hand. */
@@ -84,14 +87,14 @@ async function encode(pool: EncodePool, options: EncodeOptions): Promise<MadeDel
   let index: DeltaIndex | undefined;
   if (plan.missingBytes <= limits.deltaOutlineBytesMax && planned.length > 0) {
     const encoded: Encoded[] = [];
-    for await (const one of encodeAll(pool, planned, level, options)) encoded.push(one);
+    for await (const one of encodeAll(pool, planned, level, options, new Map())) encoded.push(one);
     for (const one of encoded) keep(one);
     const small = encoded.reduce((sum, { segment }) => sum + segment.bytes.length, 0) <= outlinePayloadMax && segments.length > 0;
     index = await addIndex(pool, from, to, small ? segments : undefined, parts, signal);
     for (const { segment } of encoded) await parts.add(segment.bytes);
   } else {
     index = await addIndex(pool, from, to, undefined, parts, signal);
-    for await (const one of encodeAll(pool, planned, level, options)) {
+    for await (const one of encodeAll(pool, planned, level, options, await tryFirst(pool, planned, level, options))) {
       if (parts.bytes() + one.segment.bytes.length > payloadBytesMax) break;
       keep(one);
       await parts.add(one.segment.bytes);
@@ -124,12 +127,26 @@ async function addIndex(pool: EncodePool, from: DeltaRevision, to: DeltaRevision
   return { codec: outlined === undefined ? 'zstd-dict' : 'zstd-outline', length: bytes.length };
 }
 
-/** The segments that pay, in order; as many at once as there are threads, and one more that is being read. */
-async function* encodeAll(pool: EncodePool, planned: readonly PlannedSegment[], level: number, options: EncodeOptions): AsyncGenerator<Encoded> {
+type Trial = ReadonlyMap<PlannedSegment, Encoded | undefined>;
+
+/** Encodes some of many segments; `undefined` when none of them pays, else what came of them. They stay in memory: less than their 12 MiB. */
+async function tryFirst(pool: EncodePool, planned: readonly PlannedSegment[], level: number, options: EncodeOptions): Promise<Trial | undefined> {
+  const tried = new Map<PlannedSegment, Encoded | undefined>();
+  if (planned.length < trialFrom) return tried;
+  const chosen = Array.from({ length: trialSegments }, (_, at) => planned[Math.floor(((at + 0.5) * planned.length) / trialSegments)]).filter((plan) => plan !== undefined);
+  for await (const one of encodeAll(pool, chosen, level, options, new Map())) tried.set(one.plan, one);
+  if (tried.size === 0) return undefined;
+  for (const plan of chosen) if (!tried.has(plan)) tried.set(plan, undefined);
+  return tried;
+}
+
+/** The segments that pay, in order, some of which were tried before; as many at once as there are threads, and one more that is being read. None after a trial that failed. */
+async function* encodeAll(pool: EncodePool, planned: readonly PlannedSegment[], level: number, options: EncodeOptions, trial: Trial | undefined): AsyncGenerator<Encoded> {
+  if (trial === undefined) return;
   const running: Promise<Encoded | undefined>[] = [];
   try {
     for (const plan of planned) {
-      const one = encodeOne(pool, plan, level, options);
+      const one = trial.has(plan) ? Promise.resolve(trial.get(plan)) : encodeOne(pool, plan, level, options);
       // It is awaited in its turn; until then a failure must not count as unheard.
       one.catch(() => undefined);
       running.push(one);

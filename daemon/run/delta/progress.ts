@@ -1,12 +1,12 @@
 // How long a set that is being made still takes: for what is told to those who would wait for it. Who is told is make.ts's.
 
 /**
- * Missing bytes that are encoded in a second where nothing old is like them, the quickest that may be; what is like something old takes ten times as long,
- * and any multiple of that on a busy machine. So those who ask early are told to ask again soon, and later how fast it goes.
+ * What is like nothing old is encoded thirty times as fast as what is, and given up after a few tries (delta/encode.ts). So those who ask early are told to ask again
+ * this soon, and those who ask later how fast it goes.
  */
-const quickestBytesPerSecond = 150e6;
-/** Says how fast it goes, when it is encoded. */
-const measuredBytes = 4 * 1024 * 1024;
+const earlyMs = 200;
+/** Says how fast it goes, when it is encoded: more than what is tried. */
+const measuredBytes = 16 * 1024 * 1024;
 /** Before a set has been planned nobody knows how long it takes. */
 export const unknownMs = 2_000;
 
@@ -36,7 +36,7 @@ export function createDeltaProgress(startedAt: number): DeltaProgress {
     restMs(now) {
       if (missing === undefined) return unknownMs - (now - since);
       const rest = Math.max(0, missing - done);
-      return done < measuredBytes ? (rest / quickestBytesPerSecond) * 1000 : (rest / done) * (now - since);
+      return done < Math.min(measuredBytes, missing / 2) ? earlyMs : (rest / done) * (now - since);
     },
   };
 }

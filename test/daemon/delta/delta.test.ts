@@ -64,6 +64,23 @@ describe('a set', () => {
     expect(made.summary.missingBytes - made.summary.coveredBytes).toBeGreaterThanOrEqual(700_000);
   });
 
+  test('is given up after a few tries where nothing old is like anything new, and made whole where some is', async () => {
+    const from = revisionOf({ 'bin/app': noise(1, 34 * MiB) });
+    const encoded = async (to: TestRevision): Promise<{ readonly bytes: number; readonly segments: number }> => {
+      await using encoder = createDeltaEncoder({ threads: 2 });
+      let bytes = 0;
+      const made = await encoder.encode({ from, to, chunks: sourceOf([from, to]), extent: 'all', sink: async () => await Promise.resolve(), onEncoded: (more) => (bytes += more), signal: never });
+      return { bytes, segments: made?.set.segments.length ?? 0 };
+    };
+    const fresh = await encoded(revisionOf({ 'bin/app': noise(2, 34 * MiB) }));
+    expect(fresh.segments).toBe(0);
+    expect(fresh.bytes).toBeLessThan(14 * MiB);
+    const half = Buffer.concat([noise(3, 17 * MiB), edited(Buffer.from(noise(1, 34 * MiB)).subarray(17 * MiB), Array.from({ length: 68 }, (_, at) => at * 262_000))]);
+    const mixed = await encoded(revisionOf({ 'bin/app': half }));
+    expect(mixed.segments).toBeGreaterThan(4);
+    expect(mixed.bytes).toBeGreaterThan(18 * MiB);
+  });
+
   test('finds the old bytes of files that moved, changed version or changed hash', async () => {
     const from = revisionOf({ 'lib/app-1.2.3/main.3f9ab27c.js': noise(1, 300_000), 'old/place/tool': noise(2, 400_000) });
     const to = revisionOf({ 'lib/app-1.2.4/main.77e0d1aa.js': edited(noise(1, 300_000), [5, 150_000]), 'new/tool': edited(noise(2, 400_000), [77]) });
