@@ -12,10 +12,11 @@ if (!process.version.startsWith('v24.')) {
   );
 }
 
-/** Files run in the order of their paths: Vitest's own order depends on a cache of earlier durations. */
+/** Files run in the order of their paths: Vitest's own order depends on a cache of earlier durations. Simulations go first: they take longest, and whoever began the last of them last would wait for it alone. */
 class PathSequencer extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    return files.toSorted((a, b) => (a.moduleId < b.moduleId ? -1 : a.moduleId > b.moduleId ? 1 : 0));
+    const rank = ({ moduleId }: TestSpecification): string => `${moduleId.includes('/test/simulation/') ? 0 : 1} ${moduleId}`;
+    return files.toSorted((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0));
   }
 }
 
@@ -30,6 +31,7 @@ export default defineConfig({
     // The machines that this is sized for have 2 cores; more forks only make the slow tests slower.
     maxWorkers: 2,
     reporters: ['default', new ClaimsReporter()],
+    globalSetup: ['test/support/compile-cache.ts'],
     setupFiles: ['test/support/property-seed.ts'],
     sequence: { sequencer: PathSequencer, shuffle: false },
     projects: [

@@ -6,6 +6,7 @@ import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSyn
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compileCache } from '../support/compile-cache.ts';
 import { Sandbox, type Program } from './cli-program.ts';
 
 const daemonProgram = fileURLToPath(new URL('../../daemon/main.ts', import.meta.url));
@@ -19,7 +20,7 @@ const daemons: ChildProcess[] = [];
 const at = (...names: string[]): string => join(sandbox.directory, ...names);
 
 function starlingd(...args: string[]): { readonly code: number | null; readonly err: string } {
-  const { status, stderr } = spawnSync(process.execPath, [daemonProgram, ...args], { cwd: sandbox.directory, env: { PATH, HOME: sandbox.directory }, encoding: 'utf8', timeout: 30_000 });
+  const { status, stderr } = spawnSync(process.execPath, [daemonProgram, ...args], { cwd: sandbox.directory, env: { ...compileCache(), PATH, HOME: sandbox.directory }, encoding: 'utf8', timeout: 100_000 });
   return { code: status, err: stderr };
 }
 
@@ -28,7 +29,7 @@ async function starling(...args: string[]): Promise<{ readonly code: number | nu
 }
 
 async function runDaemon(config: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [daemonProgram, 'run', '--config', config], { cwd: sandbox.directory, env: { PATH, HOME: sandbox.directory }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [daemonProgram, 'run', '--config', config], { cwd: sandbox.directory, env: { ...compileCache(), PATH, HOME: sandbox.directory }, stdio: ['ignore', 'ignore', 'pipe'] });
   daemons.push(child);
   await new Promise<void>((resolve, reject) => {
     let said = '';
@@ -71,13 +72,13 @@ beforeAll(async () => {
   environment = { STARLING_URL: url, STARLING_TOKEN_FILE: adminTokenFile };
   await sandbox.ended(sandbox.starling(['app', 'create', 'web'], environment), 0);
   await sandbox.ended(sandbox.starling(['env', 'create', 'prod', '--app', 'web', '--targets', 'env=prod'], environment), 0);
-}, 30_000);
+}, 120_000);
 
 afterAll(async () => {
   for (const child of daemons) child.kill('SIGKILL');
   for (const name of ['disk-seed', 'disk-agent', 'disk-control']) if (existsSync(at(name))) spawnSync('umount', ['-l', at(name)]);
   await sandbox[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 describe('a tree that cannot be published', () => {
   const cases: readonly (readonly [string, (path: (...names: string[]) => string) => void, number, readonly string[]])[] = [
@@ -142,7 +143,7 @@ describe('a machine that is set up wrongly', () => {
     expect(readdirSync(at('fourth', 'trust'))).toEqual([]);
     expect(starlingd('join', `${url}/path`, '--token-file', 'other.token', '--data-dir', 'fifth')).toMatchObject({ code: 2, err: expect.stringContaining('without a path') });
     expect(existsSync(at('fifth'))).toBe(false);
-  }, 30_000);
+  }, 120_000);
 
   test('a directory or a port that another control plane has', async () => {
     const { STARLING_URL: url = '' } = environment;
@@ -179,11 +180,11 @@ test('full disks of a seed and of a target: told to whoever pushes and promotes,
   expect(await starling('push', 'large', '--app', 'web')).toMatchObject({ code: 0 });
 
   writeFileSync(join(agentDisk, 'ballast'), new Uint8Array(7.5 * 1024 * 1024));
-  const promoted = await starling('promote', '--to', 'prod', '--wait', '20s');
+  const promoted = await starling('promote', '--to', 'prod', '--wait', '90s');
   expect(promoted).toMatchObject({ code: 1, err: expect.stringMatching(/NO_SPACE: .* needs [0-9.]+ MB and its disk has [0-9.]+ MB free; free some space and try again/) });
   expect((await starling('explain', 'prod')).out).toContain('NO_SPACE');
   expect(readdirSync(join(agentDisk, 'web', 'releases'))).toEqual([]);
 
   rmSync(join(agentDisk, 'ballast'));
-  expect(await starling('promote', '--to', 'prod', '--wait', '20s')).toMatchObject({ code: 0 });
-}, 60_000);
+  expect(await starling('promote', '--to', 'prod', '--wait', '90s')).toMatchObject({ code: 0 });
+}, 240_000);

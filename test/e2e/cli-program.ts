@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, readlink, realpath, rm } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compileCache } from '../support/compile-cache.ts';
 
 const main = fileURLToPath(new URL('../../control/main.ts', import.meta.url));
 
@@ -32,7 +33,7 @@ export class Sandbox implements AsyncDisposable {
 
   starling(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Program {
     const { PATH = '' } = process.env;
-    const child = spawn(process.execPath, [main, ...args], { cwd: this.directory, env: { PATH, HOME: this.directory, TMPDIR: this.directory, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, ...args], { cwd: this.directory, env: { ...compileCache(), PATH, HOME: this.directory, TMPDIR: this.directory, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
     let [out, err] = ['', ''];
     let over = false;
     const waiting = new Set<() => void>();

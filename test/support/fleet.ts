@@ -12,6 +12,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { reservePorts, type Ports } from '../../control/cli/demo/ports.ts';
 import { systemRandom } from '../../control/random.ts';
+import { compileCache } from './compile-cache.ts';
 
 const sources: Programs = (floor) => fileURLToPath(new URL(`../../${floor}/main.ts`, import.meta.url));
 const startMsMax = 60_000;
@@ -231,7 +232,7 @@ export class Fleet implements AsyncDisposable {
 
   #environment(): NodeJS.ProcessEnv {
     const runtime = process.execPath.slice(0, process.execPath.lastIndexOf('/'));
-    return { PATH: `${runtime}:${process.env['PATH'] ?? ''}`, HOME: this.directory, STARLING_URL: this.url, STARLING_TOKEN_FILE: join(this.directory, 'control/admin.token') };
+    return { ...compileCache(), PATH: `${runtime}:${process.env['PATH'] ?? ''}`, HOME: this.directory, STARLING_URL: this.url, STARLING_TOKEN_FILE: join(this.directory, 'control/admin.token') };
   }
 }
 
