@@ -20,6 +20,12 @@ export function spanText(ms: number): string {
   return smaller === undefined || rest === 0 ? `${whole} ${unit}` : `${whole} ${unit} ${rest} ${smaller[0]}`;
 }
 
+/** How long something took that was measured: `930 ms`, `4.0 s`, `3 min 12 s`. */
+export function tookText(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : spanText(ms);
+}
+
 /** How long ago, roughly: `3 h ago`. */
 export function agoText(at: number, now: number): string {
   const ms = now - at;

@@ -104,7 +104,7 @@ function describeReceipt(receipt: Receipt, context: Context): string {
     ['disk', `${bytesText(bytes.reusedBytes)} were there already, ${shareText(bytes.reusedBytes, all)} of all`],
     ...(bytes.deltaBytes === 0 ? [] : [['deltas', `${bytesText(bytes.deltaBytes)}, which saved ${bytesText(bytes.savedBytes)}`] satisfies [string, string]]),
     ['wasted', `${bytesText(bytes.wastedBytes)}, ${shareText(bytes.wastedBytes, fetched + bytes.wastedBytes)} of what came`],
-    ...(receipt.slowest === undefined ? [] : [['slowest', slowestText(receipt.slowest)] satisfies [string, string]]),
+    ...(receipt.slowest === undefined ? [] : [['last', lastText(receipt.slowest)] satisfies [string, string]]),
     ...(receipt.feeders.length === 0 ? [] : [['fed most', visible(receipt.feeders.slice(0, feedersShown).map(({ name, bytes: sent, targets: to }) => `${name} ${bytesText(sent)} to ${to}`).join(', '))] satisfies [string, string]]),
   ];
   const last = receipt.items.filter(({ state }) => state === 'fetched').toSorted((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0)).slice(0, targetsShown);
@@ -119,7 +119,7 @@ function timeText({ durationMs, boundMs, boundBy, ratio, unknown }: Receipt['tim
   return visible(`${durationText(durationMs)}, ${ratio === undefined ? '-' : ratio.toFixed(2)} times the ${durationText(boundMs)} that ${boundBy ?? 'the links'} allowed${missing}`);
 }
 
-function slowestText({ name, durationMs, cause, detail }: ReceiptTarget): string {
+function lastText({ name, durationMs, cause, detail }: ReceiptTarget): string {
   return visible(`${name}, ${durationText(durationMs ?? 0)}${cause === undefined ? '' : `: ${cause.replaceAll('-', ' ')}`}${detail === undefined ? '' : ` (${detail})`}`);
 }
 
@@ -153,7 +153,8 @@ function describeMap({ zones, links, items }: SwarmMap, context: Context): strin
   if (items.length === 0) return 'no member yet: `starling token create --join` makes a token that adds one';
   const heads = zones.map(({ zone, agents, seeds, online }) => visible(`${zone}: ${countText(agents, 'agent')}, ${countText(seeds, 'seed')}; ${online} online`));
   const between = links.filter(({ from, to }) => from !== to).map(({ from, to, bytes }) => visible(`${from} → ${to}: ${bytesText(bytes)}`));
-  return [...heads, ...between, '', ...tableOf(items, mapColumns, context)].join('\n');
+  const unknown = items.some(({ rates }) => rates.send === undefined || rates.receive === undefined) ? ['', 'UP, DOWN: what a member declares of its line (`rates.link` in agent.yaml); receipts are held against it'] : [];
+  return [...heads, ...between, '', ...tableOf(items, mapColumns, context), ...unknown].join('\n');
 }
 
 const mapColumns: readonly Column<MapMember>[] = [

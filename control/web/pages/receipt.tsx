@@ -1,4 +1,4 @@
-// The receipt of a deployment: how long its bytes took beside how long they had to, where they came from, who fed whom, and what held up the slowest.
+// The receipt of a deployment: how long its bytes took beside how long they had to, where they came from, who fed whom, and what held up the last.
 
 import type { JSX } from 'preact';
 import { useRoute } from 'preact-iso';
@@ -10,7 +10,7 @@ import { useTitle } from '../parts/title.ts';
 import { useQuery } from '../query.ts';
 import { causeText, copiesText, paceOf, sharesOf } from '../swarm/account.ts';
 import { Feeders, Shares } from '../swarm/parts.tsx';
-import { bytesText, commandText, countText, spanText } from '../words.ts';
+import { bytesText, commandText, countText, tookText } from '../words.ts';
 
 const pageTargets = 100;
 
@@ -48,7 +48,7 @@ function Summary({ receipt: one }: { readonly receipt: Receipt }): JSX.Element {
         {copiesText(one).length > 0 && <Row name="copies">{copiesText(one).map((text) => <div key={text}>{text}</div>)}</Row>}
         {savedEgressBytes > 0 && <Row name="saved"><strong>{bytesText(savedEgressBytes)}</strong> that targets brought one another need not leave the origin</Row>}
         {bytes.deltaBytes > 0 && <Row name="deltas">{bytesText(bytes.deltaBytes)}, which saved {bytesText(bytes.savedBytes)}</Row>}
-        {slowest !== undefined && <Row name="slowest"><a href={`/targets/${encodeURIComponent(slowest.member)}`}>{slowest.name}</a>{slowest.durationMs !== undefined && `, ${spanText(slowest.durationMs)}`}{causeText(slowest) !== '' && `: ${causeText(slowest)}`}</Row>}
+        {slowest !== undefined && <Row name="last done"><a href={`/targets/${encodeURIComponent(slowest.member)}`}>{slowest.name}</a>{slowest.durationMs !== undefined && `, ${tookText(slowest.durationMs)}`}{causeText(slowest) !== '' && `: ${causeText(slowest)}`}</Row>}
       </dl>
       <Cli command={commandText(['swarm', 'receipt', one.deployment])} />
       {feeders.length > 0 && (
@@ -83,7 +83,7 @@ function TargetTable({ targets, pending }: { readonly targets: readonly ReceiptT
             <tr key={target.member}>
               <th scope="row"><a href={`/targets/${encodeURIComponent(target.member)}`}>{target.name}</a></th>
               <td data-name="zone">{target.zone}</td>
-              <td data-name="took">{target.durationMs === undefined ? states[target.state] : target.durationMs < 1000 ? `${target.durationMs} ms` : spanText(target.durationMs)}</td>
+              <td data-name="took">{target.durationMs === undefined ? states[target.state] : tookText(target.durationMs)}</td>
               <td data-name="peers">{bytesText(target.peerBytes)}</td>
               <td data-name="origin">{bytesText(target.originBytes)}</td>
               <td data-name="there already">{bytesText(target.reusedBytes)}</td>

@@ -1,9 +1,9 @@
-// The receipt of a deployment in words: how its time compares to what no distribution could beat, from where its bytes came, and why its slowest
-// machine was slow. Pure; the figures are the control plane's.
+// The receipt of a deployment in words: how its time compares to what no distribution could beat, from where its bytes came, and what held up its last
+// machine. Pure; the figures are the control plane's.
 
 import type { Receipt, ReceiptTarget } from '../../../proto/api/swarm.ts';
 import type { Tone } from '../attention.ts';
-import { bytesText, countText, spanText } from '../words.ts';
+import { bytesText, countText, tookText } from '../words.ts';
 
 /** Times over the bound up to which a distribution is well, and from which somebody should look at the cause. */
 const ratioWell = 1.5;
@@ -18,9 +18,9 @@ const boundNames: Readonly<Record<NonNullable<Receipt['time']['boundBy']>, strin
 /** How long it took beside how long it had to take, with how good that is. */
 export function paceOf({ time: { durationMs, boundMs, boundBy, ratio, unknown } }: Pick<Receipt, 'time'>): { readonly tone: Tone; readonly text: string } {
   if (durationMs === undefined) return { tone: 'off', text: 'nothing was fetched yet' };
-  const took = durationMs < 1000 ? `${durationMs} ms` : spanText(durationMs);
+  const took = tookText(durationMs);
   if (boundMs === undefined || ratio === undefined) return { tone: 'off', text: `${took}; what would have been possible is not known, since no machine declares its rates (rates.link in agent.yaml)` };
-  const bound = boundMs < 1000 ? `${boundMs} ms` : spanText(boundMs);
+  const bound = tookText(boundMs);
   const missing = unknown.length === 0 ? '' : `; not counted: ${unknown.join('; ')}`;
   return { tone: ratio <= ratioWell ? 'well' : ratio <= ratioSlow ? 'waiting' : 'blocked', text: `${took}, ${ratio.toFixed(2)} times the ${bound} that ${boundBy === undefined ? 'the lines' : boundNames[boundBy]} allowed${missing}` };
 }

@@ -147,7 +147,7 @@ describe('on the command line', () => {
         zones    2 zones; 5.00 MB crossed between them, 1.25 copies
         disk     1.00 MB were there already, 8.3 % of all
         wasted   1.00 kB, 0.0 % of what came
-        slowest  web-3, N s: rate cap (its own cap let it ask for nothing in N s of N s)
+        last     web-3, N s: rate cap (its own cap let it ask for nothing in N s of N s)
         fed most web-1 5.00 MB to 2, seed-1 4.00 MB to 1, web-2 2.00 MB to 1
 
       targets, the last first:
@@ -184,6 +184,8 @@ describe('on the command line', () => {
       web-1   agent       a     online          ?     ?         -  5.00 MB to 2  seed-1 4.00 MB
       web-2   agent       b     online          ?     ?         -  2.00 MB to 1  web-1 4.00 MB
       web-3   agent       b     online          ?     ?         -  -             web-2 2.00 MB, web-1 1.00 MB
+
+      UP, DOWN: what a member declares of its line (\`rates.link\` in agent.yaml); receipts are held against it
       "
     `);
   });
