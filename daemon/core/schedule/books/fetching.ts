@@ -117,7 +117,7 @@ export function viewGains(state: SwarmState, topic: TopicState, view: View, rang
       if (holders === undefined) continue;
       const count = (holders[ordinal] ?? 0) + 1;
       holders[ordinal] = count;
-      if (count === 2) credit(state, topic, ordinal);
+      if (count === (topic.givenTimes?.[ordinal] ?? 0) + 1) credit(state, topic, ordinal);
     }
   }
   if (isNew) view.newsAt = state.now;

@@ -4,7 +4,7 @@
 import type { OrdinalRange, RequestMessage } from '../../../../proto/exchange.ts';
 import { limits } from '../../../../proto/limits.ts';
 import { isReliable, maySee, strikeProtocol } from '../books/peers.ts';
-import { isKeeper, remember, restart, sparing } from './sparing.ts';
+import { isKeeper, remember, restart, sparing, takeBack } from './sparing.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import { isLarge, type Peer, type SwarmState, type TopicState, type Upload, type View } from '../state/swarm-state.ts';
 import { framesOf, rangesOf } from '../books/topics.ts';
@@ -101,10 +101,8 @@ function drop(state: SwarmState, upload: Upload): void {
     state.effects.push({ kind: 'stop-serving', upload: upload.id });
     return;
   }
-  // It never got there: the next who asks must not be sent to it.
-  const given = state.topics.get(upload.topic)?.given;
-  if (given === undefined) return;
-  for (const ordinal of upload.ordinals) given[ordinal] = 0;
+  const topic = state.topics.get(upload.topic);
+  if (topic !== undefined) takeBack(topic, upload.ordinals);
 }
 
 /**

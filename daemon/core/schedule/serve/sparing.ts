@@ -46,7 +46,7 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
     const patienceMs = view.newsAt > givenAt ? swarmBounds.givenMs : swarmBounds.givenSilentMs;
     // And what it has just got is on its way from there.
     const isUnderWay = state.now - givenAt < (view.held?.has(ordinal) === true ? swarmBounds.aloneMs : patienceMs);
-    if (isKeeper(view) || isAlone(state, topic, view, ordinal)) return [];
+    if (isKeeper(view) || isAlone(state, topic, view, ordinal) || isBehind(view, topic.views.get(member))) return [];
     if (!wasRedirected || isUnderWay) found.push(given);
   }
   if (wasRedirected) return found;
@@ -60,14 +60,20 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
   return found;
 }
 
-/** At an origin: whether an agent has what it was given a while ago, and nobody has it from there. */
+/** At an origin: whether an agent has what it was given a while ago, and nobody has it but those that were given it. */
 function isAlone(state: SwarmState, topic: TopicState, view: View, ordinal: number): boolean {
-  return topic.holders?.[ordinal] === 1 && view.held?.has(ordinal) === true && state.now - (topic.givenAt?.[ordinal] ?? 0) >= swarmBounds.aloneMs;
+  const isKept = (topic.holders?.[ordinal] ?? 0) <= (topic.givenTimes?.[ordinal] ?? 0);
+  return isKept && view.held?.has(ordinal) === true && state.now - (topic.givenAt?.[ordinal] ?? 0) >= swarmBounds.aloneMs;
 }
 
 /** At an origin: whether what an agent was given stayed with it more often than others had it from there. Such a one is given last, and counts as nobody that others could be sent to. */
 export function isKeeper({ kept, spread }: View): boolean {
   return kept > spread;
+}
+
+/** At an origin: whether an agent holds so much less than the one that asks that it does not pay to wait for it: who gives nothing is fed last, and what it is given goes no further. */
+function isBehind({ held, topic }: View, asker: View | undefined): boolean {
+  return (asker?.held?.count ?? 0) - (held?.count ?? 0) > topic.info.chunkCount / swarmBounds.behindPart;
 }
 
 /** Whether two agents can have a topic from one another: by an environment of both, and not of the topic alone; else the one would wait for the other in vain. */
@@ -79,14 +85,26 @@ function mayMeet({ info: a }: Peer, { info: b }: Peer, { info }: TopicState): bo
 export function remember(state: SwarmState, topic: TopicState, peer: Peer, ordinals: readonly number[]): void {
   if (!state.self.origin || peer.info.origin) return;
   const view = topic.views.get(peer.info.member);
-  if (view !== undefined && isKeeper(view)) return;
+  const hasKept = view !== undefined && isKeeper(view);
   topic.given ??= new Int32Array(topic.info.chunkCount);
   topic.givenAt ??= new Float64Array(topic.info.chunkCount);
+  topic.givenTimes ??= new Uint16Array(topic.info.chunkCount);
   for (const ordinal of ordinals) {
     const before = givenTo(state, topic, ordinal);
-    if (before !== undefined && before !== view && isAlone(state, topic, before, ordinal)) before.kept += 1;
+    if (!hasKept && before !== undefined && before !== view && isAlone(state, topic, before, ordinal)) before.kept += 1;
+    if (before === undefined || before !== view) topic.givenTimes[ordinal] = (topic.givenTimes[ordinal] ?? 0) + 1;
+    if (hasKept) continue;
     topic.given[ordinal] = peer.connection;
     topic.givenAt[ordinal] = state.now;
+  }
+}
+
+/** What it was to be given, it is not: the next who asks must not be sent to it. */
+export function takeBack({ given, givenTimes }: TopicState, ordinals: readonly number[]): void {
+  if (given === undefined || givenTimes === undefined) return;
+  for (const ordinal of ordinals) {
+    given[ordinal] = 0;
+    givenTimes[ordinal] = Math.max(0, (givenTimes[ordinal] ?? 0) - 1);
   }
 }
 

@@ -76,7 +76,7 @@ export const swarmBounds = {
   /** In a fleet too large to see: what none of our neighbours has this long after the beginning, others bring from the origin, so many, one after the other. */
   backupMs: 4_500,
   backupNextMs: 500,
-  backups: 4,
+  backups: 8,
   /** What only the one holds whom the origin gave it, so long after, does not spread from there. */
   aloneMs: 3_500,
   /** An importer that is not seen is waited for this long, then its backup, once half is there (swarm.md, section 2.4). */
@@ -131,6 +131,8 @@ export const swarmBounds = {
   givenMs: 8_000,
   /** The same, for one that has announced nothing since. */
   givenSilentMs: 3_000,
+  /** Nor is one waited for that was given it and holds so much less than the asker, as a part of all. */
+  behindPart: 8,
   /** Whoever asks again so soon after it was sent elsewhere cannot use those that it was sent to. */
   askedAgainMs: 500,
   /** "Come again": doubled jitter keeps the refused from coming back together. */

@@ -97,6 +97,8 @@ export interface TopicState {
   given?: Int32Array;
   /** And when. */
   givenAt?: Float64Array;
+  /** And to how many. */
+  givenTimes?: Uint16Array;
   /** At an origin: how many agents say that they hold each chunk. */
   readonly holders?: Int32Array;
 }

@@ -54,6 +54,32 @@ describe('an origin and one that keeps what it is given', () => {
     expect(next.map(({ member }) => member)).toEqual(['b', 'keeper']);
   });
 
+  test('finds out the second one that keeps a chunk like the first: having it from the origin, too, spreads nothing', () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    const refused = ['a', 'b', 'c'].flatMap((name) => {
+      one.meet(agent(name), []);
+      const effects = [...one.says(name, ask(1)), ...one.says(name, says(0))];
+      one.pass(swarmBounds.aloneMs);
+      return sent(effects, 'elsewhere');
+    });
+    expect(refused).toEqual([]);
+    one.says('b', ask(2, 5));
+    expect(sent(one.says('c', ask(2, 5)), 'elsewhere')).toEqual([]);
+  });
+
+  test('does not wait for one that holds much less than the asker', () => {
+    const answersTo = (holds: number): readonly unknown[] => {
+      const one = alone(origin('self'), topicInfo(100), everything);
+      one.meet(agent('behind'), []);
+      one.meet(agent('ahead'), everything.slice(0, holds));
+      one.says('behind', ask(1, 50));
+      return sent(one.says('ahead', ask(1, 50)), 'elsewhere');
+    };
+    const much = Math.floor(100 / swarmBounds.behindPart);
+    expect(answersTo(much)).toMatchObject([{ holders: ['behind'] }]);
+    expect(answersTo(much + 1)).toEqual([]);
+  });
+
   test('counts from when it was sent, not from when it began to wait in the line', () => {
     const one = alone(origin('self'), topicInfo(100), everything);
     const names = Array.from({ length: swarmBounds.servingOriginMax }, (_, index) => `x${index}`);
