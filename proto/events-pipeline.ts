@@ -82,7 +82,8 @@ export type PipelineEvent =
   | { readonly kind: 'edge.enabled' | 'edge.disabled'; readonly edge: string; readonly reason?: string }
   | { readonly kind: 'automation.changed'; readonly scope: AutomationScope; readonly on: boolean; readonly reason?: string }
   | { readonly kind: 'revision.described'; readonly app: string; readonly revision: Digest; readonly description: Description }
-  | { readonly kind: 'hold.placed'; readonly edge: string; readonly reason: string; readonly promotion?: string }
+  /** `set`: it is about this one alone, which was taken back; absent: about whatever comes. */
+  | { readonly kind: 'hold.placed'; readonly edge: string; readonly reason: string; readonly promotion?: string; readonly set?: SetMembers }
   | { readonly kind: 'hold.released'; readonly edge: string; readonly reason?: string }
   | { readonly kind: 'pin.placed'; readonly environment: string; readonly members: SetMembers; readonly reason: string; readonly until?: number }
   | { readonly kind: 'pin.removed'; readonly environment: string; readonly reason?: string }

@@ -69,7 +69,9 @@ function wishBreaks(before: State, event: Extract<Event, { readonly kind: 'promo
   const broken: string[] = [];
   const off = [...before.switches.keys()].find((key) => [`edge-off:${event.edge}`, 'pipeline:shop', `edge:${event.edge}`, `environment:${event.environment}`, 'app:web'].includes(key));
   if (before.pipelines.get('shop')?.enabled !== true || off !== undefined) broken.push(`T-7: ${event.promotion} though ${off ?? 'the pipeline'} is off`);
-  if (before.holds.has(event.edge ?? '')) broken.push(`R-6: ${event.promotion} though ${event.edge} is on hold`);
+  const hold = before.holds.get(event.edge ?? '');
+  // What was taken back by itself does not come again, nor what came before it; what comes after it may.
+  if (hold !== undefined && (hold.sets === undefined || hold.sets.some((set) => numberOf(before, set['web']) >= event.number))) broken.push(`R-6: ${event.promotion} though ${event.edge} is on hold`);
   const desired = numberOf(before, before.sets.get(event.environment)?.desired?.['web']);
   if (event.number <= desired) broken.push(`S-2: ${event.promotion} brings ${event.number} where ${desired} is wanted`);
   return broken;

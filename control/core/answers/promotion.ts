@@ -45,10 +45,11 @@ function heldAfter(state: State, environment: Environment, members: SetMembers, 
     if (Object.keys(carried).length === 0 || !edge.spec.auto) return [];
     const chosen = chosenFor(state, environment, edge, { now, lastSeen: new Map(), since: now });
     const isCandidate = chosen.kind === 'chosen' && isSameSet(pick(chosen.option.carried, Object.keys(carried)), carried);
-    const held = state.holds.has(edge.id);
+    const hold = state.holds.get(edge.id);
     const what = setText(state, carried);
-    if (isCandidate) return held ? [{ kind: 'hold.released', edge: edge.id, reason: `${what} was promoted` }] : [];
-    return held ? [] : [{ kind: 'hold.placed', edge: edge.id, promotion, reason: `${what} was promoted by hand, which is not the candidate` }];
+    if (isCandidate) return hold !== undefined ? [{ kind: 'hold.released', edge: edge.id, reason: `${what} was promoted` }] : [];
+    // One that is about what was taken back would let automation go past what this person chose.
+    return hold !== undefined && hold.sets === undefined ? [] : [{ kind: 'hold.placed', edge: edge.id, promotion, reason: `${what} was promoted by hand, which is not the candidate` }];
   });
 }
 

@@ -3,7 +3,7 @@
 // They say nothing while there is no pipeline.
 
 import type { Command } from '../commands/command.ts';
-import { candidateOf, carriesSame, chooseAmong, chosenFor, isVerified, newerOptions } from '../choice/candidates.ts';
+import { candidateOf, carriesSame, chooseAmong, chosenFor, freeOptions, isVerified } from '../choice/candidates.ts';
 import { evaluateGates } from '../gates/gates.ts';
 import { approvalFor, requestAbout, subjectOf } from '../gates/approval.ts';
 import type { BlockerType } from '../gates/blocker.ts';
@@ -58,7 +58,7 @@ function askForApproval(state: State, edge: EdgePlace, observed: Observed): read
   const environment = state.environments.get(edge.spec.to);
   const approval = approvalFor(state, edge);
   if (environment === undefined || approval === undefined || !edge.pipeline.enabled) return [];
-  const options = newerOptions(state, environment, edge).filter((option) => isVerified(state, environment, edge, option, observed));
+  const options = freeOptions(state, environment, edge).filter((option) => isVerified(state, environment, edge, option, observed));
   const chosen = chooseAmong(state, environment, edge, options);
   // What the gates will ask about: a promotion that brings one application of several carries the others as they are.
   const carriedIn = (promotion: Promotion) => carriedBy(edge, wholeWith(state, environment.environment, membersOf(promotion)));

@@ -8,7 +8,7 @@ import { setText } from '../gates/blocker.ts';
 import type { WorkflowRun } from '../model/approval.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
 import { isWithdrawn, membersOf, revisionOf } from '../model/select.ts';
-import { holdsAfterRollback } from '../rollout/step.ts';
+import { holdsAfterRollback, holdsPassed } from '../rollout/step.ts';
 
 /** The promotion that is being verified in an environment. */
 export function verifyingIn(state: State, environment: Environment): Promotion | undefined {
@@ -42,10 +42,10 @@ export function verdictIn(state: State, environment: Environment): readonly Even
   const promotion = verifyingIn(state, environment);
   if (promotion === undefined) return [];
   const ended = (phase: (typeof ends)[keyof typeof ends], reason?: string): Event => ({ kind: 'promotion.finished', promotion: promotion.promotion, phase, ...(reason === undefined ? {} : { reason }) });
-  if (workflowIn(state, environment.environment) === undefined) return [ended('succeeded', `'${environment.environment}' has no workflow any more`)];
+  if (workflowIn(state, environment.environment) === undefined) return [ended('succeeded', `'${environment.environment}' has no workflow any more`), ...holdsPassed(state, promotion)];
   const run = runFor(state, environment);
   if (run === undefined || run.phase === 'running' || run.phase === 'inconclusive') return [];
-  if (run.phase === 'successful') return [ended('succeeded')];
+  if (run.phase === 'successful') return [ended('succeeded'), ...holdsPassed(state, promotion)];
   const reason = `workflow '${run.workflow}' ended ${run.phase}${run.outcome === undefined ? '' : `: ${run.outcome}`} (${run.run})`;
   return [ended(ends[run.phase], reason), ...takenBack(state, environment, promotion, run, reason)];
 }
@@ -74,5 +74,5 @@ function takenBack(state: State, environment: Environment, promotion: Promotion,
   const { app, revision, number } = record;
   const reason = `${setText(state, membersOf(promotion))} was not good: ${why}`;
   const back: Event = { kind: 'promotion.created', promotion: id, environment: environment.environment, app, revision, number, trigger: 'rollback', reason, ...(Object.keys(members).length > 1 ? { members } : {}) };
-  return [back, ...holdsAfterRollback(state, environment, reason, id)];
+  return [back, ...holdsAfterRollback(state, environment, reason, id, membersOf(promotion))];
 }

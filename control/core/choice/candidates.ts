@@ -5,7 +5,7 @@ import type { SetMembers } from '../../../proto/pipeline.ts';
 import { approved, verified } from '../gates/approval.ts';
 import { numberOf } from '../gates/blocker.ts';
 import type { Candidate } from '../gates/blocker.ts';
-import { carriedBy } from '../gates/carried.ts';
+import { carriedBy, isHeldBy, wholeWith } from '../gates/carried.ts';
 import type { EdgePlace } from '../gates/place.ts';
 import { contextOf } from '../gates/gates.ts';
 import type { Environment, State } from '../model/model.ts';
@@ -44,9 +44,17 @@ function wantedNumber(state: State, environment: Environment, app: string): numb
   return Math.max(0, ...wanted.map((revision) => numberOf(state, app, revision ?? '') ?? 0));
 }
 
-/** What the policy chooses among the options that were verified and approved. */
+/** What the policy chooses among the options that were verified and approved: what a rollback by itself holds does not stand in the way of what may go. */
 export function chosenFor(state: State, environment: Environment, edge: EdgePlace, observed: Observed): Chosen {
-  return chooseAmong(state, environment, edge, newerOptions(state, environment, edge).filter((option) => isVerified(state, environment, edge, option, observed) && isApproved(state, environment, edge, option, observed)));
+  return chooseAmong(state, environment, edge, freeOptions(state, environment, edge).filter((option) => isVerified(state, environment, edge, option, observed) && isApproved(state, environment, edge, option, observed)));
+}
+
+/** Newer options without those that a rollback by itself holds; all of them when no other is there, so that what holds them can be said. */
+export function freeOptions(state: State, environment: Environment, edge: EdgePlace): readonly Option[] {
+  const options = newerOptions(state, environment, edge);
+  const hold = state.holds.get(edge.id);
+  const free = hold?.sets === undefined ? options : options.filter(({ carried }) => !isHeldBy(state, hold, wholeWith(state, environment.environment, carried)));
+  return free.length > 0 ? free : options;
 }
 
 /** What the policy chooses among these. */

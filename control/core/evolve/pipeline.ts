@@ -7,6 +7,9 @@ import { foldApproval } from './approval.ts';
 import { revisionKey, vetoKey } from '../model/pipeline.ts';
 import type { Deed } from '../model/restraints.ts';
 
+/** Sets that a hold is about; each was tried and taken back, one after the other, with none that succeeded between. */
+const heldSetsMax = 200;
+
 /** Folds one fact of pipelines. */
 export function foldPipeline(draft: Draft, event: PipelineEvent, at: number, actor: string): void {
   switch (event.kind) {
@@ -101,8 +104,9 @@ function foldRestraint(draft: Draft, event: Restraint, at: number, actor: string
   const how = deed(event, at, actor);
   switch (event.kind) {
     case 'hold.placed': {
-      const { kind: _kind, ...hold } = event;
-      draft.holds.set(event.edge, { ...hold, ...how });
+      const { kind: _kind, set, ...hold } = event;
+      const known = draft.holds.get(event.edge)?.sets ?? [];
+      draft.holds.set(event.edge, { ...hold, ...how, ...(set === undefined ? {} : { sets: [...known, set].slice(-heldSetsMax) }) });
       return;
     }
     case 'hold.released':

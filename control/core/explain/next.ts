@@ -1,7 +1,7 @@
 // What would come to an environment next and why it does not, when nobody has asked for it and nothing is under way: the answer of the gates to what
 // automation would bring. What was asked for is explain.ts.
 
-import { candidateOf, chooseAmong, newerOptions } from '../choice/candidates.ts';
+import { candidateOf, chooseAmong, freeOptions } from '../choice/candidates.ts';
 import { evaluateGates } from '../gates/gates.ts';
 import type { Blocker } from '../gates/gates.ts';
 import { setText } from '../gates/blocker.ts';
@@ -20,7 +20,7 @@ export interface Next {
 export function explainNext(state: State, observed: Observed, environment: Environment): Next | undefined {
   for (const edge of edgesInto(state, environment.environment)) {
     if (!edge.spec.auto) continue;
-    const chosen = chooseAmong(state, environment, edge, newerOptions(state, environment, edge));
+    const chosen = chooseAmong(state, environment, edge, freeOptions(state, environment, edge));
     if (chosen.kind !== 'chosen') continue;
     const { blockers, nextCheckAt } = evaluateGates(state, candidateOf(environment, edge, chosen.option, state, observed.now), observed);
     if (blockers.length === 0) continue;

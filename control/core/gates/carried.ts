@@ -4,6 +4,7 @@
 import type { SetMembers } from '../../../proto/pipeline.ts';
 import type { Arrival } from '../model/pipeline.ts';
 import type { State } from '../model/model.ts';
+import type { Hold } from '../model/restraints.ts';
 import { revisionOf } from '../model/select.ts';
 import { isSameSet, pick } from '../model/sets.ts';
 import type { EdgePlace } from './place.ts';
@@ -16,6 +17,12 @@ export function wholeWith(state: State, environment: string, members: SetMembers
 /** The part of `members` that the edge carries. */
 export function carriedBy(edge: EdgePlace, members: SetMembers): SetMembers {
   return pick(members, edge.spec.apps);
+}
+
+/** Whether a hold is about a set: about whatever comes, or about one that this does not come after. What was passed over on the way to what was bad may be known to be bad too. */
+export function isHeldBy(state: State, { sets }: Hold, members: SetMembers): boolean {
+  const number = (app: string, revision = ''): number => revisionOf(state, app, revision)?.number ?? 0;
+  return sets === undefined || sets.some((set) => Object.entries(set).every(([app, revision]) => number(app, members[app]) <= number(app, revision)));
 }
 
 /** The times that what is carried arrived at an environment and stayed, oldest first. */

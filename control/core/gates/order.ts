@@ -8,6 +8,7 @@ import type { Switch } from '../model/restraints.ts';
 import { personOf } from '../model/people.ts';
 import { holds, numberOf, passes, setText } from './blocker.ts';
 import type { Blocker, GateAnswer, GateContext } from './blocker.ts';
+import { carriedBy, isHeldBy } from './carried.ts';
 
 /** A pipeline that is disabled lets nothing through. */
 export function pipelineEnabled({ place, state }: GateContext): GateAnswer {
@@ -69,11 +70,12 @@ export function notPinned({ state, environment, members, observed }: GateContext
   return holds({ type: 'pin', reason, since: pin.at, ref: environment.environment, actors: [personOf(state, pin.by), `promote:env/${environment.environment}`], ...(pin.until === undefined ? {} : { until: pin.until }) });
 }
 
-/** After a rollback, or a promotion against the order, automation waits for a person (R-6). */
-export function notHeld({ state, edge, environment }: GateContext): GateAnswer {
+/** After a rollback, or a promotion against the order, automation waits for a person (R-6); after a rollback by itself only with what was taken back. */
+export function notHeld({ state, edge, environment, members }: GateContext): GateAnswer {
   const hold = edge === undefined ? undefined : state.holds.get(edge.id);
-  if (edge === undefined || hold === undefined) return passes;
-  const reason = `automatic promotion by '${edge.id}' was put on hold by ${personOf(state, hold.by)}: ${hold.reason}; promote the candidate, or release the hold`;
+  if (edge === undefined || hold === undefined || !isHeldBy(state, hold, members)) return passes;
+  const what = hold.sets === undefined ? '' : ` of ${setText(state, carriedBy(edge, members))}`;
+  const reason = `automatic promotion${what} by '${edge.id}' was put on hold by ${personOf(state, hold.by)}: ${hold.reason}; promote ${hold.sets === undefined ? 'the candidate' : 'it if it is good after all'}, or release the hold`;
   return holds({ type: 'hold', reason, since: hold.at, ref: edge.id, actors: [`promote:env/${environment.environment}`] });
 }
 

@@ -22,6 +22,8 @@ export interface Switch extends Deed {
 export interface Hold extends Deed {
   readonly edge: string;
   readonly promotion?: string;
+  /** Where it is about sets that were taken back by themselves: those, oldest first. What comes after them goes past it. Absent: it is about whatever comes. */
+  readonly sets?: readonly SetMembers[];
 }
 
 /** Stops any change of an environment's set but to the pinned one. */

@@ -13,6 +13,7 @@ import type { Environment, State } from '../model/model.ts';
 import { valuesOf } from '../model/shared-map.ts';
 import { hasFailed, isDone, isInFlight } from '../model/phases.ts';
 import { goingBack, rollbackTo } from './rollback.ts';
+import { membersOf } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
 import { deadlineOf, finished, holdsAfterRollback, lostTargets, nothing, orderEffect, roleEffect } from './step.ts';
 import type { Step } from './step.ts';
@@ -131,7 +132,9 @@ function stop(state: State, deployment: Deployment, reason: string, cause: Cause
     const { revision: to, number } = back;
     events.push({ kind: 'deployment.rolling-back', deployment: deployment.deployment, reason, targets, to, number, ...(scope === undefined ? {} : { scope }) });
     const environment = state.environments.get(deployment.environment);
-    if (environment !== undefined) events.push(...holdsAfterRollback(state, environment, `${deployment.deployment} rolled back: ${reason}`, deployment.promotion));
+    const promotion = state.promotions.get(deployment.promotion);
+    const bad = promotion === undefined ? { [deployment.app]: deployment.to } : membersOf(promotion);
+    if (environment !== undefined) events.push(...holdsAfterRollback(state, environment, `${deployment.deployment} rolled back: ${reason}`, deployment.promotion, bad));
   }
   return { events, effects: [] };
 }

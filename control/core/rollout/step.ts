@@ -3,17 +3,20 @@
 
 import type { Digest } from '../../../proto/cid.ts';
 import type { DeploymentPhase, Event } from '../../../proto/events.ts';
+import type { SetMembers } from '../../../proto/pipeline.ts';
 import type { HealthCheckSpec } from '../../../proto/rollout-config.ts';
 import type { OrderAction, OrderCheck } from '../../../proto/statement.ts';
 import { checksOf, lostAfterOf } from '../batches/batches.ts';
 import { orderTargetsMax, ordersTogetherMax } from '../effects.ts';
 import type { Effect, UnsignedOrder } from '../effects.ts';
 import { workflowIn } from '../gates/approval.ts';
+import { setText } from '../gates/blocker.ts';
 import { edgesInto } from '../gates/place.ts';
 import type { Deployment, TargetDeployment } from '../model/deployment.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
 import { isWayBack } from '../model/phases.ts';
 import { heardAt, membersOf, revisionOf } from '../model/select.ts';
+import { pick } from '../model/sets.ts';
 import type { Observed } from '../model/select.ts';
 
 /** What to do about one environment now. */
@@ -111,7 +114,8 @@ export function finished(state: State, deployment: Deployment, phase: End, reaso
   if (unverified) return [ended, { kind: 'promotion.verifying', promotion: deployment.promotion }];
   const outcome = phase === 'succeeded' || phase === 'aborted' ? phase : errored ? 'errored' : 'failed';
   const undoing = phase === 'rolled-back' || phase === 'rollback-failed' ? undo(state, deployment, promotion) : [];
-  return [ended, { kind: 'promotion.finished', promotion: deployment.promotion, phase: outcome, ...why }, ...undoing];
+  const released = phase === 'succeeded' && promotion.trigger !== 'rollback' ? holdsPassed(state, promotion) : [];
+  return [ended, { kind: 'promotion.finished', promotion: deployment.promotion, phase: outcome, ...why }, ...undoing, ...released];
 }
 
 /** A set arrives whole or not at all (V-4): the applications that came before the one that failed go back too. */
@@ -138,8 +142,26 @@ export function deadlineOf(deployment: Deployment): number {
   return deployment.progressedAt + deployment.config.progressDeadlineMs;
 }
 
-/** After a rollback, by hand or by itself, automation does not bring the bad set again until somebody says so (R-6). */
-export function holdsAfterRollback(state: State, environment: Environment, reason: string, promotion: string): readonly Event[] {
-  const edges = edgesInto(state, environment.environment).filter((edge) => !state.holds.has(edge.id));
-  return edges.map((edge): Event => ({ kind: 'hold.placed', edge: edge.id, reason, promotion }));
+/**
+ * After a rollback automation does not bring the bad set again until somebody says so (R-6). Where a person asked for it, that person says when automation goes on. One by
+ * itself is about `bad` alone: what comes after that may be what mends it, and is judged as that was.
+ */
+export function holdsAfterRollback(state: State, environment: Environment, reason: string, promotion: string, bad?: SetMembers): readonly Event[] {
+  return edgesInto(state, environment.environment).flatMap((edge): readonly Event[] => {
+    const held = state.holds.get(edge.id);
+    if (held !== undefined && held.sets === undefined) return [];
+    if (bad === undefined) return [{ kind: 'hold.placed', edge: edge.id, reason, promotion }];
+    const set = pick(bad, edge.spec.apps);
+    const scope = `; what comes after ${setText(state, set)} is not held`;
+    return Object.keys(set).length === 0 ? [] : [{ kind: 'hold.placed', edge: edge.id, reason: `${reason}${scope}`, promotion, set }];
+  });
+}
+
+/** A set that succeeded ends the holds that were about those before it. */
+export function holdsPassed(state: State, { environment, ...promotion }: Promotion): readonly Event[] {
+  const brought = Object.keys(membersOf(promotion));
+  return edgesInto(state, environment).flatMap((edge): readonly Event[] => {
+    const passed = state.holds.get(edge.id)?.sets !== undefined && edge.spec.apps.some((app) => brought.includes(app));
+    return passed ? [{ kind: 'hold.released', edge: edge.id, reason: `${promotion.promotion} succeeded` }] : [];
+  });
 }

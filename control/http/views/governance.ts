@@ -92,7 +92,7 @@ export function promotionConfigView(state: State, { id, spec, pipeline }: EdgePl
     to: spec.to,
     apps: [...spec.apps],
     auto: spec.auto,
-    automatic: spec.auto && enabled && pipeline.enabled && off.length === 0 && hold === undefined,
+    automatic: spec.auto && enabled && pipeline.enabled && off.length === 0 && (hold === undefined || hold.sets !== undefined),
     enabled,
     ...(spec.soakMs === undefined ? {} : { soakMs: spec.soakMs }),
     after: [...spec.after],

@@ -3,7 +3,7 @@
 
 import type { Graph, Pipeline, PipelineSummary, Plan } from '../../../proto/api/pipelines.ts';
 import type { PipelineSpec, SetMembers } from '../../../proto/pipeline.ts';
-import { candidateOf, chooseAmong, newerOptions } from '../../core/choice/candidates.ts';
+import { candidateOf, chooseAmong, freeOptions } from '../../core/choice/candidates.ts';
 import { evaluateGates } from '../../core/gates/gates.ts';
 import { locksOn } from '../../core/gates/lock.ts';
 import { automationOn } from '../../core/gates/order.ts';
@@ -136,7 +136,10 @@ function isPinned(state: State, environment: string, now: number): boolean {
 function edgeNode(state: State, observed: Observed, edge: EdgePlace): Graph['edges'][number] {
   const { from, to, apps, auto } = edge.spec;
   const environment = state.environments.get(to);
-  const held = state.holds.get(edge.id);
+  const hold = state.holds.get(edge.id);
+  const next = environment === undefined ? { blockers: [] } : nextAlong(state, observed, edge, environment);
+  // One that is about what was taken back holds nothing else.
+  const held = hold?.sets === undefined || next.blockers.some(({ type }) => type === 'hold') ? hold : undefined;
   return {
     edge: edge.id,
     from: from.kind === 'app' ? { app: from.app } : { environment: from.environment },
@@ -146,7 +149,7 @@ function edgeNode(state: State, observed: Observed, edge: EdgePlace): Graph['edg
     enabled: !state.switches.has(`edge-off:${edge.id}`),
     automation: auto && environment !== undefined && isAutomatic(state, observed, edge, environment),
     ...(held === undefined ? {} : { held: held.reason }),
-    ...(environment === undefined ? { blockers: [] } : nextAlong(state, observed, edge, environment)),
+    ...next,
   };
 }
 
@@ -160,7 +163,7 @@ function nextAlong(state: State, observed: Observed, edge: EdgePlace, environmen
   if (waiting !== undefined) {
     return { candidate: references(state, membersOf(waiting), environment.apps), promotion: waiting.promotion, blockers: evaluateGates(state, waiting, observed).blockers.map(blockerView) };
   }
-  const chosen = chooseAmong(state, environment, edge, newerOptions(state, environment, edge));
+  const chosen = chooseAmong(state, environment, edge, freeOptions(state, environment, edge));
   if (chosen.kind !== 'chosen') return { blockers: [] };
   const { blockers } = evaluateGates(state, candidateOf(environment, edge, chosen.option, state, observed.now), observed);
   return { candidate: references(state, chosen.option.carried, environment.apps), blockers: blockers.map(blockerView) };
