@@ -23,6 +23,9 @@ export function readingsOf(state: () => State, observed: () => Observed, presenc
         for (const word of words.connectivity) yield { environment: environment.environment, state: word, value: found.filter((one) => one === word).length };
       }
     },
+    *misset() {
+      yield { value: presence.misset().size };
+    },
     *promotionsActive() {
       for (const { environment, waiting, activeDeployment } of state().environments.values()) {
         yield { environment, state: 'waiting', value: waiting.length };

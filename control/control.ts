@@ -130,7 +130,7 @@ async function compose(config: ControlConfig, dependencies: ControlDependencies,
   const token = await firstToken(projection, config.dataDir, clock, random);
 
   // What decides.
-  const observed = (): Observed => ({ now: clock.now(), lastSeen: presence.lastSeen(), since: startedAt });
+  const observed = (): Observed => ({ now: clock.now(), lastSeen: presence.lastSeen(), since: startedAt, misset: presence.misset() });
   const readings = readingsOf(() => projection.state(), observed, presence, () => notifier);
   projection.onChange((entries) => countEntries(metrics, projection.state(), entries));
   let decidedAt = clock.monotonic();

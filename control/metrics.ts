@@ -28,6 +28,8 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export interface Readings {
   /** Agents by environment and connectivity. */
   agents(): Iterable<{ readonly environment: string; readonly state: string; readonly value: number }>;
+  /** Members whose clock is wrong. */
+  misset(): Iterable<{ readonly value: number }>;
   /** Open promotions by environment and phase. */
   promotionsActive(): Iterable<{ readonly environment: string; readonly state: string; readonly value: number }>;
   /** Environments whose oldest waiting promotion is held, by gate. */
@@ -133,6 +135,7 @@ function registerReadings(registry: Registry, readings: () => Readings | undefin
     });
   };
   gauge('agents', 'Agents by environment and by when they were last heard. Growing stale or offline: machines are down or cut off.', ['environment', 'state'], (source) => source.agents());
+  gauge('members_misset', 'Members that are refused because their clock is wrong. Any: `starling doctor` names them; set their clocks by network time.', [], (source) => source.misset());
   gauge('promotions_active', 'Promotions that wait or deploy. One that stays: ask `starling explain`.', ['environment', 'state'], (source) => source.promotionsActive());
   gauge('promotion_blocked', '1 while the oldest waiting promotion of an environment is held by this gate. Long at 1: ask `starling explain`.', ['environment', 'gate'], (source) => source.promotionBlocked());
   gauge('outbox_pending', 'Notices that wait to be delivered. Growing: the channel does not answer.', ['sink'], (source) => source.outboxPending());

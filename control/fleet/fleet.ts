@@ -15,6 +15,8 @@ export interface Fleet {
   challenge(): ChallengeReply;
   /** @throws {ControlError} UNAUTHENTICATED when the proof fails; FORBIDDEN when the token is used up, expired or revoked; CONFLICT. */
   enrol(request: EnrolRequest): Promise<EnrolReply>;
+  /** A request was proven to be this member's, and refused since its clock is ahead of ours by so much, or behind. */
+  mistimed(member: string, aheadMs: number): void;
   /** Answers when there is news for the member, or after `request.waitMs`. */
   sync(member: string, request: SyncRequest, options: { readonly signal: AbortSignal }): Promise<SyncReply>;
   /** Resolves when they are durable. */

@@ -50,6 +50,13 @@ export class Members implements Fleet {
     return { nonce: this.#nonces.issue() };
   }
 
+  mistimed(id: string, aheadMs: number): void {
+    const { facts, presence, log } = this.#options;
+    const member = facts.state().members.get(id);
+    // Nobody reads a target's own log.
+    if (member !== undefined && presence.mistimed(member.member, aheadMs)) log.warn({ target: member.name, aheadMs }, 'a member is refused because its clock is wrong');
+  }
+
   async enrol(request: EnrolRequest): Promise<EnrolReply> {
     const { metrics, log } = this.#options;
     try {

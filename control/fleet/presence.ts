@@ -13,6 +13,14 @@ export interface Heard {
   readonly rates: Rates;
 }
 
+/** A member whose requests are refused for the time that they name. */
+export interface Misset {
+  /** By how much its clock was ahead of ours; below zero when it was behind. */
+  readonly aheadMs: number;
+  /** Of the newest request that was refused. */
+  readonly at: number;
+}
+
 /** By the last time that a member was heard. */
 export type Connectivity = 'online' | 'stale' | 'offline';
 
@@ -29,6 +37,7 @@ export class Presence {
   readonly #lastSeen = new Map<string, number>();
   /** Long polls open at this moment: as long as one is open, its member is there. */
   readonly #listening = new Map<string, number>();
+  readonly #misset = new Map<string, Misset>();
   readonly #now: () => number;
   #lookedAt = -Infinity;
 
@@ -38,6 +47,7 @@ export class Presence {
   }
 
   heard(member: string, { version, running, progress, rates = {} }: Pick<SyncRequest, 'version' | 'running' | 'progress' | 'rates'>): void {
+    this.#misset.delete(member);
     this.#lastSeen.set(member, this.#now());
     this.#heard.set(member, { at: this.#now(), version, running, progress, rates });
   }
@@ -45,6 +55,27 @@ export class Presence {
   /** Heard, but with nothing to say of itself: a report, an upload. */
   seen(member: string): void {
     this.#lastSeen.set(member, this.#now());
+  }
+
+  /** A request was its key's and not of our time, so that it was refused. Says whether that is new. */
+  mistimed(member: string, aheadMs: number): boolean {
+    const isNew = this.missetOf(member) === undefined;
+    this.#misset.set(member, { aheadMs, at: this.#now() });
+    return isNew;
+  }
+
+  /** That its clock is wrong, while nothing was heard of it since that could be believed. */
+  missetOf(member: string): Misset | undefined {
+    const misset = this.#misset.get(member);
+    return misset === undefined || misset.at < (this.seenAt(member) ?? 0) ? undefined : misset;
+  }
+
+  /** Everybody whose clock is wrong. */
+  misset(): ReadonlyMap<string, Misset> {
+    return new Map([...this.#misset.keys()].flatMap((member) => {
+      const misset = this.missetOf(member);
+      return misset === undefined ? [] : [[member, misset] as const];
+    }));
   }
 
   /** Marks a long poll open; returns how to say that it ended. */
@@ -61,6 +92,7 @@ export class Presence {
   forget(member: string): void {
     this.#heard.delete(member);
     this.#lastSeen.delete(member);
+    this.#misset.delete(member);
   }
 
   of(member: string): Heard | undefined {

@@ -102,21 +102,27 @@ function revisionOf(request: FastifyRequest) {
 }
 
 /** The member that a request is proven to come from. @throws {ControlError} UNAUTHENTICATED, TOO_MANY_REQUESTS. */
-async function proven(request: FastifyRequest, { digest }: Received, { verifier, authenticator }: AgentRoutesOptions): Promise<string> {
+async function proven(request: FastifyRequest, { digest }: Received, { verifier, authenticator, fleet }: AgentRoutesOptions): Promise<string> {
   authenticator.admit(request.ip);
   try {
     const { member } = await verifier.verify(request.headers.authorization, { method: request.method, path: request.url, body: digest });
     return member;
   } catch (error) {
-    if (isMistimed(error)) authenticator.mistimed();
-    else if (error instanceof ControlError && error.code === 'UNAUTHENTICATED') authenticator.failed(request.ip, 'member');
+    const mistimed = mistimedIn(error);
+    if (mistimed !== undefined) {
+      authenticator.mistimed();
+      fleet.mistimed(mistimed.provenMember, mistimed.aheadMs);
+    } else if (error instanceof ControlError && error.code === 'UNAUTHENTICATED') authenticator.failed(request.ip, 'member');
     throw error;
   }
 }
 
-/** Whether the member's key was right, and only the time was not. */
-function isMistimed(error: unknown): boolean {
-  return error instanceof ControlError && typeof error.cause === 'object' && error.cause !== null && 'provenMember' in error.cause;
+/** Whose key was right when only the time was not, and by how much its clock is ahead. */
+function mistimedIn(error: unknown): { readonly provenMember: string; readonly aheadMs: number } | undefined {
+  const cause = error instanceof ControlError ? error.cause : undefined;
+  if (typeof cause !== 'object' || cause === null || !('provenMember' in cause) || !('aheadMs' in cause)) return undefined;
+  const { provenMember, aheadMs } = cause;
+  return typeof provenMember === 'string' && typeof aheadMs === 'number' ? { provenMember, aheadMs } : undefined;
 }
 
 interface Form<Value> {

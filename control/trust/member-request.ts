@@ -58,7 +58,7 @@ export function createRequestVerifier(options: RequestVerifierOptions): RequestV
       }
       const now = options.now();
       if (Math.abs(now - statement.issuedAt * 1000) > requestSkewMs) {
-        throw refused(`it was made at ${instant(statement.issuedAt * 1000)}, here it is ${instant(now)}: set the member's clock`, { provenMember: statement.member });
+        throw refused(`it was made at ${instant(statement.issuedAt * 1000)}, here it is ${instant(now)}: set the member's clock`, { provenMember: statement.member, aheadMs: statement.issuedAt * 1000 - now });
       }
       nonces.use(statement);
       return statement;
@@ -135,8 +135,14 @@ function createNonceMemory(now: () => number): NonceMemory {
   };
 }
 
+/** Who sent a request of another time, and by how much its clock is ahead of ours; below zero when it is behind. */
+export interface Mistimed {
+  readonly provenMember: string;
+  readonly aheadMs: number;
+}
+
 /** `cause` tells the routes when the key was the member's nevertheless: that is no guess, and not held against others at the same address. */
-function refused(why: string, cause?: { readonly provenMember: string }): ControlError {
+function refused(why: string, cause?: Mistimed): ControlError {
   return new ControlError('UNAUTHENTICATED', `this request is not proven to come from a member: ${why}`, cause === undefined ? {} : { cause });
 }
 

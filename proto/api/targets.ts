@@ -28,6 +28,8 @@ export const TargetSchema = Type.Object(
     /** By its last sync: `offline` also when none came since the control plane started. */
     connectivity: oneOf(connectivities),
     lastSeenAt: Type.Optional(Instant),
+    /** Its clock is ahead by so much, or behind where that is below zero: its requests are refused for it, and so it counts as not heard. */
+    clock: Type.Optional(Type.Object({ aheadMs: Type.Integer(), refusedAt: Instant }, strict)),
     /** Version of its daemon, once it has synced. */
     version: Type.Optional(Type.String()),
     /** What it last reported to have committed. */

@@ -10,7 +10,7 @@ import { createApi, listAll, type Api } from '../api.ts';
 import { contextOf, endpointOf } from '../context.ts';
 import { visible } from '../text/escape.ts';
 import type { ExitCode } from '../exit.ts';
-import { durationText } from '../text/text.ts';
+import { aheadText, durationText } from '../text/text.ts';
 import type { World } from '../world.ts';
 
 /** Beyond this, orders and tokens are refused for being too early or too late; clocks that are set by network time differ by far less. */
@@ -105,10 +105,19 @@ async function fleetFindings(api: Api, { environments, now }: Status): Promise<r
     roleFinding('seeds', seeds, now, 'nobody gives what no target holds: start `starlingd run --roles seed`'),
     roleFinding('proxies', proxies, now, 'nothing can be pushed: start `starlingd run --roles proxy`'),
     away.length === 0 ? ok('targets', `${agents.length}, all heard just now`) : { check: 'targets', state: 'warning', found: `${away.length} of ${agents.length} not heard: ${quietText(away, now)}`, fix: '`starling target get NAME` says when it was last heard; look at `starlingd status` there' },
+    ...missetFindings([...new Map([...agents, ...seeds, ...proxies].map((one) => [one.member, one])).values()]),
     ...(versions.size > 1 ? [{ check: 'target versions', state: 'warning', found: [...versions].toSorted().join(', '), fix: 'bring all daemons to one version' } as const] : []),
     ...(ill.length === 0 ? [] : [{ check: 'releases', state: 'failed', found: `not healthy, or not as installed: ${namesOf(ill)}`, fix: '`starling env drift ENVIRONMENT` says what; look at the log of starlingd there, and at its disk' } as const]),
     ...(empty.length === 0 ? [] : [{ check: 'environments', state: 'warning', found: `without a target: ${empty.slice(0, namesMax).join(', ')}`, fix: 'join machines with the labels that it selects: `starling token create --join --environments …`' } as const]),
   ];
+}
+
+/** Those that the control plane refuses for their clocks: to everybody else they look as if they were off. */
+function missetFindings(members: readonly Target[]): readonly Finding[] {
+  const misset = members.flatMap(({ name, clock }) => (clock === undefined ? [] : [`${name} (${aheadText(clock.aheadMs)})`]));
+  if (misset.length === 0) return [];
+  const found = `of ${misset.slice(0, namesMax).join(', ')}${misset.length > namesMax ? ', …' : ''}, whose requests are refused for it`;
+  return [{ check: 'target clocks', state: 'failed', found, fix: 'set them by network time; `timedatectl` there says whether they are. They are heard again by themselves' }];
 }
 
 function roleFinding(check: string, members: readonly Target[], now: number, fix: string): Finding {

@@ -11,7 +11,7 @@ import { contextOf, type Context } from '../context.ts';
 import { visible } from '../text/escape.ts';
 import { renderTable, type Column } from '../text/table.ts';
 import type { ListLook } from '../text/terminal.ts';
-import { countText, durationText, labelsText } from '../text/text.ts';
+import { aheadText, countText, durationText, labelsText } from '../text/text.ts';
 import type { World } from '../world.ts';
 
 /** Between two looks of --watch. */
@@ -144,7 +144,7 @@ function targetLook(now: number): ListLook<Target> {
     empty: 'no such target: `starling token create --join` makes a token that adds one',
     columns: [
       { title: 'TARGET', cell: ({ name }) => name },
-      { title: 'STATE', cell: ({ connectivity, revoked, cordoned }) => (revoked ? 'revoked' : `${connectivity}${cordoned === undefined ? '' : ', cordoned'}`), colour: ({ connectivity, revoked }) => (revoked || connectivity === 'offline' ? 'red' : connectivity === 'stale' ? 'yellow' : 'green') },
+      { title: 'STATE', cell: ({ connectivity, revoked, cordoned, clock }) => (revoked ? 'revoked' : `${connectivity}${clock === undefined ? '' : `, clock ${aheadText(clock.aheadMs)}`}${cordoned === undefined ? '' : ', cordoned'}`), colour: ({ connectivity, revoked }) => (revoked || connectivity === 'offline' ? 'red' : connectivity === 'stale' ? 'yellow' : 'green') },
       { title: 'SEEN', cell: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'not yet' : `${durationText(now - lastSeenAt)} ago`) },
       { title: 'ENVIRONMENTS', cell: ({ environments }) => environments.join(',') || '-' },
       { title: 'RUNNING', cell: ({ running }) => running.map(({ app, number, healthy, drifted }) => `${app}@${number}${healthy === false ? ' unhealthy' : ''}${drifted === undefined ? '' : ` drifted (${countText(drifted, 'file')})`}`).join(', ') || '-' },

@@ -10,7 +10,7 @@ import { registerTargetHistory } from './target-history.ts';
 import { contextOf } from '../context.ts';
 import { visible } from '../text/escape.ts';
 import type { Moments } from '../text/moments.ts';
-import { labelsText } from '../text/text.ts';
+import { aheadText, labelsText } from '../text/text.ts';
 import type { World } from '../world.ts';
 
 export function registerTarget(program: Command, world: World): void {
@@ -83,10 +83,11 @@ function labelled(before: Readonly<Record<string, string>>, words: readonly stri
   return Object.fromEntries(labels);
 }
 
-function describe({ name, member, roles, environments, labels, attributes, addresses, enrolledAt, revoked, cordoned, connectivity, lastSeenAt, version, running, work, refused = [] }: Target, moments: Moments): string {
+function describe({ name, member, roles, environments, labels, attributes, addresses, enrolledAt, revoked, cordoned, connectivity, lastSeenAt, clock, version, running, work, refused = [] }: Target, moments: Moments): string {
   return [
     `${name}  ${roles.join(', ')}  ${revoked ? 'REVOKED' : connectivity}${lastSeenAt === undefined ? ', not heard since the control plane was started' : `, heard ${moments.relative(lastSeenAt)}`}`,
     `  member ${member}, joined ${moments.relative(enrolledAt)}${version === undefined ? '' : `, version ${version}`}`,
+    ...(clock === undefined ? [] : [`  REFUSED ${moments.relative(clock.refusedAt)}: its clock is ${aheadText(clock.aheadMs)}`, '    do: set it by network time (`timedatectl` there says whether it is); then it is heard again by itself']),
     ...(cordoned === undefined ? [] : [`  CORDONED ${moments.relative(cordoned.since)}: ${cordoned.reason}`]),
     ...(environments.length === 0 ? [] : [`  of ${environments.join(', ')}`]),
     ...(Object.keys(labels).length === 0 ? [] : [`  labels ${labelsText(labels)}`]),

@@ -26,6 +26,11 @@ export function durationText(ms: number): string {
   return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
 }
 
+/** A clock that is ahead, or behind where that is below zero: `5 min 0 s ahead`. */
+export function aheadText(aheadMs: number): string {
+  return `${durationText(Math.abs(aheadMs))} ${aheadMs < 0 ? 'behind' : 'ahead'}`;
+}
+
 /** `99.4 %` of `whole`; `-` when there is nothing to share. */
 export function shareText(part: number, whole: number): string {
   return whole <= 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`;

@@ -207,6 +207,8 @@ function silentSeeds(state: State, observed: Observed): string | undefined {
 
 /** A target at work that says nothing for longer than any pause between two polls has lost its daemon, its network or its power. */
 function awayText(observed: Observed, member: string): string {
+  const misset = observed.misset?.get(member);
+  if (misset !== undefined) return `, and is refused, as its clock is ${Math.round(Math.abs(misset.aheadMs) / 1000)} s ${misset.aheadMs < 0 ? 'behind' : 'ahead'}: set it by network time`;
   if (!isSilent(observed, member, limits.unheardMs)) return '';
   return `, and was not heard for ${Math.round((observed.now - heardAt(observed, member)) / 1000)} s: see whether starlingd runs there`;
 }

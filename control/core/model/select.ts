@@ -21,6 +21,8 @@ export interface Observed {
   readonly lastSeen: ReadonlyMap<string, number>;
   /** When this process began to listen: before `since + lostAfterMs` silence proves nothing. */
   readonly since: number;
+  /** Members that are refused because their clock is wrong, with by how much it is ahead; below zero: behind. Absent: none is known. */
+  readonly misset?: ReadonlyMap<string, { readonly aheadMs: number }>;
   /** How far content has spread, by environment and name of the set with a space between them; what is not in it is not known. */
   readonly coverage?: ReadonlyMap<string, Coverage>;
 }

@@ -107,6 +107,7 @@ export function targetView(state: model.State, member: model.Member, presence: P
   const heard = presence.of(member.member);
   const lastSeenAt = presence.seenAt(member.member);
   const refusals = refusalsOf(state, member);
+  const misset = presence.missetOf(member.member);
   const said = new Map(heard?.running.map((running) => [`${running.app} ${running.revision}`, running]));
   return {
     member: member.member,
@@ -121,6 +122,7 @@ export function targetView(state: model.State, member: model.Member, presence: P
     ...(member.cordoned === undefined ? {} : { cordoned: { reason: member.cordoned.reason, since: member.cordoned.at } }),
     connectivity: presence.connectivity(member.member),
     ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
+    ...(misset === undefined ? {} : { clock: { aheadMs: misset.aheadMs, refusedAt: misset.at } }),
     ...(heard === undefined ? {} : { version: heard.version }),
     running: Object.entries(member.running).map(([app, { revision, number, since }]) => {
       const { healthy, drifted } = said.get(`${app} ${revision}`) ?? {};

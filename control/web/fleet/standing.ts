@@ -6,8 +6,9 @@ import type { Standing } from '../attention.ts';
 import { heatOf } from '../deployment/heat.ts';
 
 /** What needs a look comes before what is fine: a machine that is silent is not known to be anything else. */
-export function targetStanding({ revoked, cordoned, connectivity, running, work, refused = [] }: Pick<Target, 'revoked' | 'cordoned' | 'connectivity' | 'running' | 'work' | 'refused'>): Standing {
+export function targetStanding({ revoked, cordoned, connectivity, clock, running, work, refused = [] }: Pick<Target, 'revoked' | 'cordoned' | 'connectivity' | 'clock' | 'running' | 'work' | 'refused'>): Standing {
   if (revoked) return { tone: 'off', text: 'revoked' };
+  if (clock !== undefined) return { tone: 'bad', text: 'wrong clock' };
   if (connectivity === 'offline') return { tone: 'bad', text: 'offline' };
   if (refused.length > 0) return { tone: 'bad', text: 'refuses orders' };
   if (running.some(({ healthy }) => healthy === false)) return { tone: 'bad', text: 'not healthy' };

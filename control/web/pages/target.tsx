@@ -14,7 +14,7 @@ import { Pager, usePages } from '../parts/pager.tsx';
 import { Loading, Mark, Row, Since, Trouble } from '../parts/small.tsx';
 import { useTitle } from '../parts/title.ts';
 import { useQuery } from '../query.ts';
-import { bytesText } from '../words.ts';
+import { bytesText, spanText } from '../words.ts';
 import { Doing } from './targets.tsx';
 
 /** Environments whose wishes are compared: each is a question of its own. */
@@ -45,9 +45,15 @@ export function TargetPage(): JSX.Element {
 }
 
 function Whole({ target }: { readonly target: Target }): JSX.Element {
-  const { member, environments, labels, attributes, addresses, enrolledAt, lastSeenAt, version, running, revoked, cordoned, refused = [] } = target;
+  const { member, environments, labels, attributes, addresses, enrolledAt, lastSeenAt, clock, version, running, revoked, cordoned, refused = [] } = target;
   return (
     <>
+      {clock !== undefined && (
+        <div class="trouble">
+          <p><strong>Its clock is {spanText(Math.abs(clock.aheadMs))} {clock.aheadMs < 0 ? 'behind' : 'ahead'}</strong>: its requests are refused for that, the last <Since at={clock.refusedAt} /></p>
+          <p>Set it by network time (timedatectl there says whether it is); then it is heard again by itself.</p>
+        </div>
+      )}
       {cordoned !== undefined && <p class="notice"><strong>Cordoned</strong> since <Since at={cordoned.since} />: {cordoned.reason}</p>}
       {refused.map(({ deployment, order, code, detail, advice, since }) => (
         <div class="trouble" key={deployment}>

@@ -1,10 +1,13 @@
 // `starling doctor`, `config check` and `config show`: what is wrong, and what to do about it.
 
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { governed, monday, StillClock, type Governed } from '../http/governed.ts';
+import { ask } from '../http/harness.ts';
+import { createRequestSigner } from '../../../daemon/trust/member-request.ts';
 import { run, type Ran } from './world.ts';
 
 let system: Governed;
@@ -39,6 +42,24 @@ test('doctor finds within half a minute that a seed is not heard any more, long 
   expect(await seeds()).toMatchObject({ state: 'ok', found: '1 of 1 heard just now' });
   own.clock.pass(21_000);
   expect(await seeds()).toMatchObject({ state: 'failed', found: 'none of 1 heard: seed-1 (21 s ago)', fix: expect.stringContaining('starlingd run --roles seed') });
+});
+
+test('a machine whose clock is wrong is refused, and people are told so and why, until it is heard again', async () => {
+  await using own = await governed();
+  const cli = async (...words: readonly string[]): Promise<string> => (await run([...words], { environment: { STARLING_URL: own.control.url, STARLING_TOKEN: own.control.admin }, clock: own.clock, directory })).out;
+  const late = await own.control.join('late-1', ['agent']);
+  await late.sync();
+  own.clock.pass(1000);
+  const request = { method: 'GET', path: '/agent/v1/revisions/none', body: createHash('sha256').update('').digest('hex') } as const;
+  const sign = createRequestSigner(late.identity, { now: () => own.clock.now() - 300_000, random: (length) => randomBytes(length) });
+  expect((await ask(own.control.url, 'GET', request.path, { headers: { authorization: await sign(request) } })).status).toBe(401);
+  expect(JSON.parse(await cli('doctor', '-o', 'json')).find(({ check }: { check: string }) => check === 'target clocks')).toMatchObject({ state: 'failed', found: 'of late-1 (5 min 0 s behind), whose requests are refused for it', fix: expect.stringContaining('timedatectl') });
+  expect(await cli('target', 'get', 'late-1')).toMatch(/REFUSED .*its clock is 5 min 0 s behind\n {4}do: set it by network time/);
+  expect(await cli('targets')).toContain('online, clock 5 min 0 s behind');
+  expect((await own.control.get('/metrics')).text).toContain('starling_control_members_misset 1');
+  await late.sync();
+  expect(await cli('target', 'get', 'late-1')).not.toContain('REFUSED');
+  expect((await own.control.get('/metrics')).text).toContain('starling_control_members_misset 0');
 });
 
 test('doctor finds a clock that is off, a token that is none, and a control plane that is not there', async () => {

@@ -6,7 +6,7 @@ import type { Drift, Target } from '../../../proto/api/targets.ts';
 import { labelsText, relabelled } from '../../../control/web/fleet/labels.ts';
 import { driftStanding, driftText, isSelected, placesIn, targetStanding } from '../../../control/web/fleet/standing.ts';
 
-type Machine = Pick<Target, 'revoked' | 'cordoned' | 'connectivity' | 'running' | 'work' | 'refused'>;
+type Machine = Pick<Target, 'revoked' | 'cordoned' | 'connectivity' | 'clock' | 'running' | 'work' | 'refused'>;
 const [old, wanted] = ['1'.repeat(64), '2'.repeat(64)];
 const runs = (revision: string, more: Partial<Target['running'][number]> = {}) => ({ app: 'web', revision, number: Number(revision[0]), since: 0, ...more });
 const works = (phase: string, settled: boolean) => ({ app: 'web', environment: 'prod', deployment: 'prod-3', revision: wanted, phase, settled });
@@ -14,6 +14,7 @@ const machine = (more: Partial<Machine>): Machine => ({ revoked: false, connecti
 
 test.each<readonly [string, string, Partial<Machine>]>([
   ['revoked', 'off', { revoked: true, connectivity: 'offline' }],
+  ['wrong clock', 'bad', { connectivity: 'offline', clock: { aheadMs: -300_000, refusedAt: 0 } }],
   ['offline', 'bad', { connectivity: 'offline', running: [runs(wanted, { healthy: false })] }],
   ['refuses orders', 'bad', { running: [runs(wanted, { healthy: false })], refused: [{ app: 'web', environment: 'prod', deployment: 'prod-3', order: 17, code: 'CLOCK_SUSPECT', detail: 'late', advice: 'set it', since: 0 }] }],
   ['not healthy', 'bad', { running: [runs(wanted, { healthy: false })], work: [works('activating', false)] }],

@@ -3,7 +3,8 @@
 import { expect, it } from 'vitest';
 import { explain } from '../../../../control/core/explain/explain.ts';
 import type { State } from '../../../../control/core/model/model.ts';
-import { PipelineWorld } from '../../../support/pipeline-world.ts';
+import type { Observed } from '../../../../control/core/model/select.ts';
+import { minuteMs, PipelineWorld } from '../../../support/pipeline-world.ts';
 
 /** Two machines in prod that were told to bring revision 1, and have said nothing yet; with these seeds. */
 function fetching(seeds: readonly string[]): { readonly world: PipelineWorld; readonly state: State } {
@@ -44,4 +45,16 @@ it('says of a promotion that waits for a deployment what that one waits for', ()
   const waiting = explain({ ...world.state, members: state.members }, world.observed, 'prod');
   expect(waiting?.blockers[0]?.type).toBe('active-deployment');
   expect(waiting?.waits.map(({ reason }) => reason)).toContain('in prod-1, prod-1 is assigned');
+});
+
+it('says of a target that is refused for its clock what is wrong with it, not that it may be off', () => {
+  const world = new PipelineWorld(['prod']);
+  world.push(1);
+  world.dead.set('prod-1', world.now);
+  world.promote('prod', 1);
+  world.settle();
+  world.now += minuteMs;
+  const reason = (misset: Observed['misset']) => explain(world.state, { ...world.observed, ...(misset === undefined ? {} : { misset }) }, 'prod')?.waits.at(-1)?.reason;
+  expect(reason(undefined)).toBe('prod-1 is assigned, and was not heard for 60 s: see whether starlingd runs there');
+  expect(reason(new Map([['prod-1', { aheadMs: -300_000 }]]))).toBe('prod-1 is assigned, and is refused, as its clock is 300 s behind: set it by network time');
 });
