@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { DeploymentConfigSchema } from './environments.ts';
 import { ProgressCountsSchema } from './promotions.ts';
 import { RefusalSchema } from './targets.ts';
-import { Count, DigestText, Id, Instant, Name, oneOf, pageQuery, strict } from './schema.ts';
+import { Count, DigestText, Id, Instant, Name, oneOf, page, pageQuery, strict } from './schema.ts';
 
 export const deploymentPhases = ['distributing', 'running', 'baking', 'rolling-back', 'succeeded', 'failed', 'rolled-back', 'rollback-failed', 'aborted'] as const;
 
@@ -88,6 +88,9 @@ export const TargetDeploymentSchema = Type.Object(
   strict,
 );
 export type TargetDeployment = Static<typeof TargetDeploymentSchema>;
+
+/** A page of them. `archived`: deployments to its environments since it joined that are long over: which had it as a target, only the journal tells, and one by one. */
+export const TargetDeploymentsSchema = Type.Object({ ...page(TargetDeploymentSchema).properties, archived: Type.Optional(Count) }, strict);
 
 /** `failed`: only those in which it says why it came no further. */
 export const TargetDeploymentsQuerySchema = Type.Object({ ...pageQuery, failed: Type.Optional(Type.Boolean()) }, strict);

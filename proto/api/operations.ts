@@ -4,7 +4,7 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { AppSchema, CreateAppSchema, CreateUploadSchema, RevisionSchema, UploadProxySchema, UploadSchema } from './apps.ts';
 import { AuditExportQuerySchema, AuditExportSchema, AuditPageSchema, AuditQuerySchema, AuditVerdictSchema, AuditVerifyQuerySchema } from './audit.ts';
-import { DeploymentSchema, DeploymentSummarySchema, DeploymentTargetSchema, DeploymentsQuerySchema, TargetDeploymentSchema, TargetDeploymentsQuerySchema } from './deployments.ts';
+import { DeploymentSchema, DeploymentSummarySchema, DeploymentTargetSchema, DeploymentsQuerySchema, TargetDeploymentsQuerySchema, TargetDeploymentsSchema } from './deployments.ts';
 import { ChangeEnvironmentSchema, CreateEnvironmentSchema, EnvironmentSchema, GateQuerySchema, GateSchema } from './environments.ts';
 import { AbortSchema, CreatePromotionSchema, CreateRollbackSchema, ExplanationSchema, PromotionSchema, PromotionsQuerySchema } from './promotions.ts';
 import { ChannelSchema, ChannelTestSchema, NotificationSchema, NotificationsQuerySchema } from './notifications.ts';
@@ -69,7 +69,7 @@ export const operations = {
 
   listTargets: { method: 'GET', path: '/v1/targets', summary: 'List targets by name', scope: read, query: TargetsQuerySchema, status: 200, reply: page(TargetSchema) },
   getTarget: { method: 'GET', path: '/v1/targets/{target}', summary: 'One target, by member id or name', scope: read, status: 200, reply: TargetSchema },
-  listTargetDeployments: { method: 'GET', path: '/v1/targets/{target}/deployments', summary: 'What was deployed to a target, newest first, and how far it came', scope: read, query: TargetDeploymentsQuerySchema, status: 200, reply: page(TargetDeploymentSchema) },
+  listTargetDeployments: { method: 'GET', path: '/v1/targets/{target}/deployments', summary: 'What was deployed to a target, newest first, and how far it came', scope: read, query: TargetDeploymentsQuerySchema, status: 200, reply: TargetDeploymentsSchema },
   labelTarget: { method: 'PUT', path: '/v1/targets/{target}/labels', summary: 'Set the labels of a target: they select what it runs', scope: admin, body: LabelTargetSchema, status: 200, reply: TargetSchema },
   cordonTarget: { method: 'POST', path: '/v1/targets/{target}/cordon', summary: 'Leave a target out of whatever begins from now on', scope: admin, body: CordonTargetSchema, status: 200, reply: TargetSchema },
   uncordonTarget: { method: 'POST', path: '/v1/targets/{target}/uncordon', summary: 'Let deployments begin with a target again', scope: admin, status: 200, reply: TargetSchema },

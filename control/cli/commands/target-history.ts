@@ -31,7 +31,12 @@ export function registerTargetHistory(target: Command, world: World): void {
       const { api, terminal } = contextOf(world, self);
       const wanted = shownOf(limit, 'deployments');
       const client = await api();
-      const { items, more } = await listUpTo(wanted, async (page) => await client.call('listTargetDeployments', { params: { target: id }, query: { ...page, ...(failed === true ? { failed } : {}) } }));
+      let archived = 0;
+      const { items, more } = await listUpTo(wanted, async (page) => {
+        const reply = await client.call('listTargetDeployments', { params: { target: id }, query: { ...page, ...(failed === true ? { failed } : {}) } });
+        archived = reply.archived ?? 0;
+        return reply;
+      });
       const moments = momentsAt(world.clock.now(), world.environment['TZ']);
       const columns: readonly Column<TargetDeployment>[] = [
         { title: 'DEPLOYMENT', cell: ({ deployment }) => deployment },
@@ -46,6 +51,7 @@ export function registerTargetHistory(target: Command, world: World): void {
       ];
       terminal.list(items, { columns, name: ({ deployment }) => deployment, empty: failed === true ? 'nothing failed here' : 'nothing was deployed here yet' });
       if (more) terminal.say('there are more; --limit shows so many');
+      else if (archived > 0) terminal.say(archivedText(archived));
     });
   target
     .command('logs')
@@ -60,6 +66,12 @@ export function registerTargetHistory(target: Command, world: World): void {
       if (wanted === undefined) throw new ControlError('NOT_FOUND', deployment === undefined ? `nothing was written in the last ${items.length} deployments of '${id}'; a target reports what was written where something failed, and what hooks say` : `'${id}' has no part in '${deployment}' among its last ${items.length} deployments; \`starling target history ${id}\` shows them`);
       terminal.object(wanted, { text: logText, name: (one) => one.deployment });
     });
+}
+
+/** What is not in the list, since nobody keeps it but the journal. */
+function archivedText(count: number): string {
+  const [many, were] = count === 1 ? ['1 deployment', 'was'] : [`${count} deployments`, 'were'];
+  return `${many} to its environments ${were} longer ago: which of them it had a part in, only the journal tells; \`starling deployment list\` names them, \`starling deployment get\` reads one back`;
 }
 
 function logText({ deployment, app, number, target: { phase, code, detail, output } }: TargetDeployment): string {

@@ -97,11 +97,12 @@ export function targetHandlers({ facts, submit, presence }: ApiOptions): Handler
     getTarget: async ({ params: { target } }) => view(facts.state(), target),
     listTargetDeployments: async ({ params: { target }, query: { failed, ...query } }) => {
       const state = facts.state();
-      const { member } = memberOf(state, target);
-      const newest = [...state.deployments.values()].toReversed();
+      const { member, environments, enrolledAt } = memberOf(state, target);
+      const newest = valuesOf(state.deployments).toReversed();
+      const archived = newest.filter((one) => one.archived !== undefined && one.startedAt >= enrolledAt && environments.includes(one.environment)).length;
       const hadPart = ({ targets }: Deployment): boolean => (failed === true ? targets.get(member)?.code !== undefined : targets.has(member));
       const page = pageById(newest, ({ deployment }) => deployment, cursorQuery(query), hadPart);
-      return { body: { ...page, items: page.items.flatMap((one) => targetDeploymentView(state, one, member, presence)) } };
+      return { body: { ...page, items: page.items.flatMap((one) => targetDeploymentView(state, one, member, presence)), ...(archived === 0 ? {} : { archived }) } };
     },
     labelTarget: async ({ params: { target }, body: { labels }, ifMatch, caller }) => {
       const known = memberOf(facts.state(), target);

@@ -127,6 +127,7 @@ function History({ member }: { readonly member: string }): JSX.Element {
           <tbody>{reply.items.map((one) => <PastRow key={one.deployment} past={one} />)}</tbody>
         </table>
       )}
+      {reply?.next === undefined && reply?.archived !== undefined && <p><small>{reply.archived === 1 ? '1 deployment' : `${reply.archived} deployments`} to its environments longer ago: which of them it had a part in, only their own pages tell, which are read back from the journal.</small></p>}
       {reply !== undefined && (reply.next !== undefined || cursor !== undefined) && <Pager pages={pages} size={pageDeployments} shown={reply.items.length} next={reply.next} pending={pending} what="deployments" />}
     </section>
   );
