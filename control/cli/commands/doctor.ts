@@ -102,13 +102,13 @@ async function fleetFindings(api: Api, { environments, now }: Status): Promise<r
   const ill = agents.filter(({ running }) => running.some(({ healthy, drifted }) => healthy === false || drifted !== undefined));
   const empty = environments.filter(({ targets }) => targets.total === 0).map(({ environment }) => environment);
   return [
-    roleFinding('seeds', seeds, now, 'nobody gives what no target holds: start `starlingd run --roles seed`'),
-    roleFinding('proxies', proxies, now, 'nothing can be pushed: start `starlingd run --roles proxy`'),
-    away.length === 0 ? ok('targets', `${agents.length}, all heard just now`) : { check: 'targets', state: 'warning', found: `${away.length} of ${agents.length} not heard: ${quietText(away, now)}`, fix: '`starling target get NAME` says when it was last heard; look at `starlingd status` there' },
+    roleFinding('seeds', seeds, now, 'nobody gives what no target holds', 'seed'),
+    roleFinding('proxies', proxies, now, 'nothing can be pushed', 'proxy'),
+    away.length === 0 ? ok('targets', agents.length === 0 ? 'none yet' : `${agents.length}, all heard just now`) : { check: 'targets', state: 'warning', found: `${away.length} of ${agents.length} not heard: ${quietText(away, now)}`, fix: '`starling target get NAME` says when it was last heard; look at `starlingd status` there' },
     ...missetFindings([...new Map([...agents, ...seeds, ...proxies].map((one) => [one.member, one])).values()]),
     ...(versions.size > 1 ? [{ check: 'target versions', state: 'warning', found: [...versions].toSorted().join(', '), fix: 'bring all daemons to one version' } as const] : []),
     ...(ill.length === 0 ? [] : [{ check: 'releases', state: 'failed', found: `not healthy, or not as installed: ${namesOf(ill)}`, fix: '`starling env drift ENVIRONMENT` says what; look at the log of starlingd there, and at its disk' } as const]),
-    ...(empty.length === 0 ? [] : [{ check: 'environments', state: 'warning', found: `without a target: ${empty.slice(0, namesMax).join(', ')}`, fix: 'join machines with the labels that it selects: `starling token create --join --environments …`' } as const]),
+    ...(empty.length === 0 ? [] : [{ check: 'environments', state: 'warning', found: `without a target: ${empty.slice(0, namesMax).join(', ')}`, fix: `join machines with the labels that it selects: \`starling status ${empty[0]}\` says which, \`starling token create --join --environments ${empty[0]} --labels KEY=VALUE\` makes a token for them` } as const]),
   ];
 }
 
@@ -120,9 +120,10 @@ function missetFindings(members: readonly Target[]): readonly Finding[] {
   return [{ check: 'target clocks', state: 'failed', found, fix: 'set them by network time; `timedatectl` there says whether they are. They are heard again by themselves' }];
 }
 
-function roleFinding(check: string, members: readonly Target[], now: number, fix: string): Finding {
+function roleFinding(check: string, members: readonly Target[], now: number, means: string, role: 'seed' | 'proxy'): Finding {
   const away = members.filter((member) => isQuiet(member, now));
-  if (away.length === members.length) return { check, state: 'failed', found: members.length === 0 ? 'none' : `none of ${members.length} heard: ${quietText(away, now)}`, fix };
+  if (members.length === 0) return { check, state: 'failed', found: 'none', fix: `${means}: let one join with \`starling token create --join --roles seed,proxy --save FILE\`, \`starlingd join URL --token-file FILE --roles seed,proxy\` and \`starlingd run --roles seed,proxy\` there` };
+  if (away.length === members.length) return { check, state: 'failed', found: `none of ${members.length} heard: ${quietText(away, now)}`, fix: `${means}: see whether \`starlingd run --roles ${role}\` runs there` };
   return ok(check, `${members.length - away.length} of ${members.length} heard just now`);
 }
 

@@ -24,7 +24,7 @@ export function createEnvironment(state: State, { environment, app, apps = [app]
   const problem = nameProblem('an environment', environment, environmentNameMax);
   if (problem !== undefined) return refused('invalid', problem);
   const missing = apps.find((one) => !state.apps.has(one));
-  if (missing !== undefined) return refused('not-found', `there is no application '${missing}'; create it first`);
+  if (missing !== undefined) return refused('not-found', `there is no application '${missing}'; create it first: \`starling app create ${missing}\``);
   const count = appsProblem(environment, apps);
   if (count !== undefined) return refused('invalid', count);
   if (state.environments.has(environment)) return refused('conflict', `environment '${environment}' exists already; change it, or choose another name`);
@@ -45,7 +45,7 @@ export function changeEnvironment(state: State, { environment, apps, selector, c
   const problems = environmentProblems(state, { ...existing, selector, config });
   if (problems.length > 0) return refused('invalid', `environment '${environment}': ${problems.join('; ')}`);
   const missing = (apps ?? []).find((one) => !state.apps.has(one));
-  if (missing !== undefined) return refused('not-found', `there is no application '${missing}'; create it first`);
+  if (missing !== undefined) return refused('not-found', `there is no application '${missing}'; create it first: \`starling app create ${missing}\``);
   const count = apps === undefined ? undefined : appsProblem(environment, apps);
   if (count !== undefined) return refused('invalid', count);
   return accepted({ kind: 'environment.changed', environment, selector, config, ...(apps === undefined ? {} : { apps }) });
@@ -59,7 +59,7 @@ function environmentProblems(state: State, environment: Environment): readonly s
 export function registerRevision(state: State, { kind: _kind, ...command }: RegisterRevision): Answer {
   const { app, revision, alias } = command;
   const existing = state.apps.get(app);
-  if (existing === undefined) return refused('not-found', `there is no application '${app}'; create it first`);
+  if (existing === undefined) return refused('not-found', `there is no application '${app}'; create it first: \`starling app create ${app}\``);
   if (!isDigest(revision)) return refused('invalid', `revision '${revision}' is not a sha2-256 digest of 64 hexadecimal digits`);
   const known = existing.revisions.find((record) => record.revision === revision);
   if (known !== undefined) return { ...accepted(), revision: { number: known.number, created: false } };

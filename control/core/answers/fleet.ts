@@ -26,7 +26,7 @@ export function createToken(state: State, { kind: _kind, ...token }: CreateToken
   if (token.roles.length === 0) return refused('invalid', `join token '${token.name}' has no roles; name at least one of agent, seed, proxy`);
   if (!Number.isSafeInteger(token.usesMax) || token.usesMax < 1) return refused('invalid', `join token '${token.name}' could be used ${token.usesMax} times; at least 1 is needed`);
   const unknown = token.environments.find((environment) => !state.environments.has(environment));
-  if (unknown !== undefined) return refused('not-found', `there is no environment '${unknown}'; create it first, so that members can be certified for it`);
+  if (unknown !== undefined) return refused('not-found', `there is no environment '${unknown}'; create it first, so that members can be certified for it: \`starling env create ${unknown} --app APP --targets key=value\``);
   const problems = labelProblems(token.labels);
   if (problems.length > 0) return refused('invalid', `join token '${token.name}': ${problems.join('; ')}`);
   return accepted({ kind: 'token.created', ...token });

@@ -16,7 +16,7 @@ import type { Deployment } from '../model/deployment.ts';
 import type { Environment, Promotion, State } from '../model/model.ts';
 import { isInFlight } from '../model/phases.ts';
 import { prefetchOf } from '../rollout/prefetch.ts';
-import { deploymentProgress, fleet, heardAt, isSilent, membersOf } from '../model/select.ts';
+import { deploymentProgress, fleet, heardAt, isSilent, membersOf, targetsOf } from '../model/select.ts';
 import type { DeploymentProgress } from '../model/progress.ts';
 import type { Observed } from '../model/select.ts';
 import { deadlineOf, roleEffect } from '../rollout/step.ts';
@@ -65,10 +65,20 @@ function explainEnvironment(state: State, observed: Observed, environment: Envir
   const next = environment.activeDeployment === undefined ? explainNext(state, observed, environment) : undefined;
   if (next !== undefined) return { subject, waits: [], ...next };
   const newest = state.deployments.get(environment.newestDeployment ?? '');
-  if (newest === undefined) return { subject, summary: `nothing was ever promoted to '${environment.environment}'`, blockers: [], waits: [] };
+  if (newest === undefined) return { subject, summary: `nothing was ever promoted to '${environment.environment}'; ${firstStep(state, environment)}`, blockers: [], waits: [] };
   const promotion = state.promotions.get(newest.promotion);
   const about = promotion === undefined || newest.type === 'catch-up' ? {} : { promotion: { promotion: promotion.promotion, phase: promotion.phase } };
   return { subject, ...about, ...explainDeployment(state, observed, environment, newest) };
+}
+
+/** What is to be done before anything can run in an environment. */
+function firstStep(state: State, environment: Environment): string {
+  const { environment: name, apps, selector } = environment;
+  const selected = Object.entries(selector).map(([key, value]) => `${key}=${value}`).join(',');
+  const labels = selected === '' ? '' : ` --labels ${selected}`;
+  if (targetsOf(state, environment).length === 0) return `no machine is a target of it: \`starling token create --join --environments ${name}${labels}\` lets one join`;
+  const pushed = apps.find((app) => (state.apps.get(app)?.revisions.length ?? 0) > 0);
+  return pushed === undefined ? `nothing was pushed either: \`starling push DIRECTORY --app ${apps[0]}\` begins` : `\`starling promote --to ${name}\` brings what is there`;
 }
 
 function explainPromotion(state: State, observed: Observed, promotion: Promotion): Explanation {

@@ -76,9 +76,9 @@ export function findSet(state: State, environment: Environment, text: string): {
     const latest = state.apps.get(app)?.revisions.at(-1);
     if (record !== undefined) members[app] = record.revision;
     else if (latest !== undefined) return { problem: `application '${app}' has no revision '${part}'; the latest is ${app}@${latest.number}` };
-    else if (text !== 'latest' || environment.apps.length === 1) return { problem: `application '${app}' has no revisions yet; push one first` };
+    else if (text !== 'latest' || environment.apps.length === 1) return { problem: `application '${app}' has no revisions yet; push one first: \`starling push DIRECTORY --app ${app}\`` };
   }
-  if (Object.keys(members).length === 0) return { problem: `none of ${environment.apps.join(', ')} has a revision yet; push one first` };
+  if (Object.keys(members).length === 0) return { problem: `none of ${environment.apps.join(', ')} has a revision yet; push one first: \`starling push DIRECTORY --app ${environment.apps[0]}\`` };
   return { members };
 }
 

@@ -55,7 +55,7 @@ function recordOf(state: State, app: string, text: string): RevisionRecord {
   const record = findRevision(state, app, text);
   if (record !== undefined) return record;
   const latest = revisions.at(-1);
-  throw new ControlError('NOT_FOUND', latest === undefined ? `application '${app}' has no revisions yet; push one first` : `application '${app}' has no revision '${text}'; the latest is ${app}@${latest.number}`);
+  throw new ControlError('NOT_FOUND', latest === undefined ? `application '${app}' has no revisions yet; push one first: \`starling push DIRECTORY --app ${app}\`` : `application '${app}' has no revision '${text}'; the latest is ${app}@${latest.number}`);
 }
 
 function vetoesOf(state: State, { app, revision }: RevisionRecord) {

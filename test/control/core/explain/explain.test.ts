@@ -58,3 +58,13 @@ it('says of a target that is refused for its clock what is wrong with it, not th
   expect(reason(undefined)).toBe('prod-1 is assigned, and was not heard for 60 s: see whether starlingd runs there');
   expect(reason(new Map([['prod-1', { aheadMs: -300_000 }]]))).toBe('prod-1 is assigned, and is refused, as its clock is 300 s behind: set it by network time');
 });
+
+it('says of an environment to which nothing was ever promoted what comes first', () => {
+  const world = new PipelineWorld(['prod']);
+  const said = () => explain(world.state, world.observed, 'prod')?.summary;
+  expect(said()).toBe("nothing was ever promoted to 'prod'; nothing was pushed either: `starling push DIRECTORY --app web` begins");
+  world.push(1);
+  expect(said()).toBe("nothing was ever promoted to 'prod'; `starling promote --to prod` brings what is there");
+  for (const member of ['prod-1', 'prod-2']) world.ask({ kind: 'revoke-member', member, reason: 'sold' });
+  expect(said()).toBe("nothing was ever promoted to 'prod'; no machine is a target of it: `starling token create --join --environments prod --labels env=prod` lets one join");
+});
