@@ -6,6 +6,7 @@ import { failuresToStop, minHealthyOf, toleratedOf } from '../batches/arithmetic
 import { lostAfterOf } from '../batches/batches.ts';
 import { isEnough, spreading } from '../swarm/coverage.ts';
 import { revisionKey } from '../model/pipeline.ts';
+import type { Environment, State } from '../model/model.ts';
 import { isServing } from '../model/phases.ts';
 import { heardAt, isSilent, membersOf, deployableTargets, targetsOf } from '../model/select.ts';
 import { setIdOf } from '../model/sets.ts';
@@ -40,11 +41,10 @@ function notBeingVerified({ state, environment, kind }: GateContext): GateAnswer
 export function enoughTargets({ state, environment, candidate, observed }: GateContext): GateAnswer {
   const targets = deployableTargets(state, environment);
   if (targets.length === 0) {
-    const selector = Object.entries(environment.selector).map(([key, value]) => `${key}=${value}`).join(',');
     const cordoned = targetsOf(state, environment).length;
     const reason = cordoned > 0
       ? `all ${cordoned} targets of '${environment.environment}' are cordoned; \`starling target uncordon NAME\` lets deployments begin with one again`
-      : `environment '${environment.environment}' has no targets; let a machine join it whose labels match '${selector}'`;
+      : `environment '${environment.environment}' has no targets; ${howToHaveOne(state, environment)}`;
     return holds({ type: 'no-targets', reason, since: candidate.createdAt, ref: environment.environment, actors: ['admin:tokens'] });
   }
   if (candidate.trigger === 'rollback') return passes;
@@ -59,6 +59,16 @@ export function enoughTargets({ state, environment, candidate, observed }: GateC
   const reason = `${silent.length} of ${targets.length} targets have not been heard for ${seconds} s (${names}), and ${stop} failed would stop the deployment; bring them back, revoke them, or raise failureThreshold`;
   const since = Math.max(...silent.map((member) => heardAt(observed, member.member) + lostAfterMs));
   return holds({ type: 'targets-offline', reason, since, ref: environment.environment, actors: [`admin:env/${environment.environment}`] });
+}
+
+/** Machines are named that joined for the environment, and lack but its labels. */
+function howToHaveOne(state: State, { environment, selector }: Environment): string {
+  const labels = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
+  const near = (state.agents.get(environment) ?? []).flatMap((id) => state.members.get(id) ?? []);
+  const [first] = near;
+  if (first === undefined) return `let a machine join it with \`starling token create --join --environments ${environment}${labels.length === 0 ? '' : ` --labels ${labels.join(',')}`}\``;
+  const names = near.slice(0, 5).map(({ name }) => name).join(', ') + (near.length > 5 ? ', …' : '');
+  return `${names} joined for it without the labels '${labels.join(',')}': \`starling target label ${first.name} ${labels.join(' ')}\` makes it one`;
 }
 
 /** With every target to be kept healthy, none that serves may be touched: it would wait until its deadline. */

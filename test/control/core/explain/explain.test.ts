@@ -68,3 +68,14 @@ it('says of an environment to which nothing was ever promoted what comes first',
   for (const member of ['prod-1', 'prod-2']) world.ask({ kind: 'revoke-member', member, reason: 'sold' });
   expect(said()).toBe("nothing was ever promoted to 'prod'; no machine is a target of it: `starling token create --join --environments prod --labels env=prod` lets one join");
 });
+
+it('says of an environment without targets how it gets one, and who nearly is', () => {
+  const world = new PipelineWorld(['prod']);
+  world.push(1);
+  const held = () => explain(world.state, world.observed, 'prod')?.blockers[0]?.reason;
+  for (const member of ['prod-1', 'prod-2']) world.ask({ kind: 'label-member', member, labels: { env: 'prd' } });
+  world.promote('prod', 1);
+  expect(held()).toBe("environment 'prod' has no targets; prod-1, prod-2 joined for it without the labels 'env=prod': `starling target label prod-1 env=prod` makes it one");
+  for (const member of ['prod-1', 'prod-2']) world.ask({ kind: 'revoke-member', member, reason: 'sold' });
+  expect(held()).toBe("environment 'prod' has no targets; let a machine join it with `starling token create --join --environments prod --labels env=prod`");
+});
