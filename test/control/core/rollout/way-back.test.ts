@@ -113,6 +113,8 @@ describe('a rollback that somebody asks for', () => {
     made.try({ kind: 'rollback', promotion: 'back', environment: 'prod', to: '1' });
     made.settle();
     expect(runs(made)).toEqual(['prod-1 2', 'prod-2 1']);
+    // Nor does a catch-up begin for it, for which everything else would wait until it counts as lost.
+    expect([newest(made)?.type, newest(made)?.phase]).toEqual(['rollback', 'succeeded']);
   });
 });
 
