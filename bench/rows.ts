@@ -53,9 +53,10 @@ export function printRow(row: Row, sinks: RowSinks = standard): PrintedRow {
 /** The row with what follows from it. */
 export function complete(row: Row, commit: string, on: string): PrintedRow {
   const figure = rounded(row.figure);
-  const met = row.goal === undefined ? undefined : row.moreIsBetter === true ? figure >= row.goal : figure <= row.goal;
+  const goal = row.goal === undefined ? undefined : rounded(row.goal);
+  const met = goal === undefined ? undefined : row.moreIsBetter === true ? figure >= goal : figure <= goal;
   const peers = row.peers === undefined ? undefined : Object.fromEntries(Object.entries(row.peers).map(([name, value]) => [name, rounded(value)]));
-  return { ...row, figure, ...(met === undefined ? {} : { met }), ...(peers === undefined ? {} : { peers }), commit, machine: on };
+  return { ...row, figure, ...(goal === undefined ? {} : { goal }), ...(met === undefined ? {} : { met }), ...(peers === undefined ? {} : { peers }), commit, machine: on };
 }
 
 /** The middle value; the mean of the two middle ones when there is none. @throws {RangeError} when there are no values. */

@@ -37,6 +37,7 @@ describe('a row', () => {
   test('says whether its goal was met, to four digits', () => {
     expect(complete(row, 'abc', 'here')).toMatchObject({ figure: 1.15, met: true, peers: { libtorrent: 2.111 }, commit: 'abc', machine: 'here' });
     expect(complete({ ...row, moreIsBetter: true, goal: 2 }, 'abc', 'here').met).toBe(false);
+    expect(complete({ ...row, goal: 7.989712618500001 }, 'abc', 'here').goal).toBe(7.99);
     expect('met' in complete({ row: 'P1', case: 'x', figure: 1, unit: 's', runs: 1 }, 'abc', 'here')).toBe(false);
   });
 

@@ -93,7 +93,7 @@ function describeReceipt(receipt: Receipt, context: Context): string {
   const { deployment, environment, app, number, phase, targets, bytes, time } = receipt;
   const fetched = bytes.originBytes + bytes.peerBytes;
   const all = fetched + bytes.reusedBytes;
-  const pending = [...(targets.fetching > 0 ? [`${targets.fetching} fetching`] : []), ...(targets.silent > 0 ? [`${targets.silent} said nothing of a fetch`] : [])];
+  const pending = [...(targets.fetching > 0 ? [`${targets.fetching} fetching`] : []), ...(targets.silent > 0 ? [`${targets.silent} had nothing to fetch, or did not get so far`] : [])];
   const head = visible(`${deployment}: ${app}@${number} to ${environment}, ${phase}; ${targets.fetched} of ${countText(targets.total, 'target')} fetched${pending.length === 0 ? '' : `, ${pending.join(', ')}`}`);
   if (targets.fetched === 0) return head;
   const lines: [string, string][] = [
@@ -102,7 +102,7 @@ function describeReceipt(receipt: Receipt, context: Context): string {
     ['peers', `${bytesText(bytes.peerBytes)}, ${shareText(bytes.peerBytes, fetched)} of what was fetched; so much less left the origin`],
     ['zones', receipt.crossZoneCopies === undefined || (receipt.zones === 1 && bytes.crossZoneBytes === 0) ? `${countText(receipt.zones, 'zone')}` : `${countText(receipt.zones, 'zone')}; ${bytesText(bytes.crossZoneBytes)} crossed between them, ${receipt.crossZoneCopies.toFixed(2)} copies`],
     ['disk', `${bytesText(bytes.reusedBytes)} were there already, ${shareText(bytes.reusedBytes, all)} of all`],
-    ...(bytes.deltaBytes === 0 ? [] : [['deltas', `${bytesText(bytes.deltaBytes)}, which saved ${bytesText(bytes.savedBytes)}`] satisfies [string, string]]),
+    ...(bytes.deltaBytes + bytes.savedBytes === 0 ? [] : [['deltas', `${bytes.deltaBytes === 0 ? 'came with the index of the revision' : bytesText(bytes.deltaBytes)}, which saved ${bytesText(bytes.savedBytes)}`] satisfies [string, string]]),
     ['wasted', `${bytesText(bytes.wastedBytes)}, ${shareText(bytes.wastedBytes, fetched + bytes.wastedBytes)} of what came`],
     ...(receipt.slowest === undefined ? [] : [['last', lastText(receipt.slowest)] satisfies [string, string]]),
     ...(receipt.feeders.length === 0 ? [] : [['fed most', visible(receipt.feeders.slice(0, feedersShown).map(({ name, bytes: sent, targets: to }) => `${name} ${bytesText(sent)} to ${to}`).join(', '))] satisfies [string, string]]),

@@ -44,10 +44,10 @@ function Summary({ receipt: one }: { readonly receipt: Receipt }): JSX.Element {
       <Shares shares={sharesOf(bytes)} what="bytes by where they came from" />
       <dl>
         <Row name="time"><Mark tone={pace.tone} text={one.time.ratio === undefined ? 'no bound' : `${one.time.ratio.toFixed(2)} × the bound`} /> {pace.text}</Row>
-        <Row name="targets">{targets.fetched} of {countText(targets.total, 'target')} fetched{targets.fetching > 0 && `, ${targets.fetching} at it`}{targets.silent > 0 && `, ${targets.silent} said nothing of a fetch`}</Row>
+        <Row name="targets">{targets.fetched} of {countText(targets.total, 'target')} fetched{targets.fetching > 0 && `, ${targets.fetching} at it`}{targets.silent > 0 && `, ${targets.silent} had nothing to fetch, or did not get so far`}</Row>
         {copiesText(one).length > 0 && <Row name="copies">{copiesText(one).map((text) => <div key={text}>{text}</div>)}</Row>}
         {savedEgressBytes > 0 && <Row name="saved"><strong>{bytesText(savedEgressBytes)}</strong> that targets brought one another need not leave the origin</Row>}
-        {bytes.deltaBytes > 0 && <Row name="deltas">{bytesText(bytes.deltaBytes)}, which saved {bytesText(bytes.savedBytes)}</Row>}
+        {bytes.deltaBytes + bytes.savedBytes > 0 && <Row name="deltas">{bytes.deltaBytes === 0 ? 'came with the index of the revision' : bytesText(bytes.deltaBytes)}, which saved {bytesText(bytes.savedBytes)}</Row>}
         {slowest !== undefined && <Row name="last done"><a href={`/targets/${encodeURIComponent(slowest.member)}`}>{slowest.name}</a>{slowest.durationMs !== undefined && `, ${tookText(slowest.durationMs)}`}{causeText(slowest) !== '' && `: ${causeText(slowest)}`}</Row>}
       </dl>
       <Cli command={commandText(['swarm', 'receipt', one.deployment])} />

@@ -200,4 +200,19 @@ describe('on the command line', () => {
     ].join('\n'));
     expect(await starling('swarm', 'peers', 'nobody')).toMatchObject({ code: 3, err: expect.stringContaining("there is no member 'nobody'; `starling swarm map` shows") });
   });
+
+  test('the receipt of a deployment that needs no bytes, or has not come so far', async () => {
+    const built = buildRevision('web', { 'server.js': 'two' });
+    const { body } = await control.post('/v1/apps/web/uploads');
+    await proxy.request('POST', '/agent/v1/revisions', { grant: body.grant, manifest: Buffer.from(built.manifest).toString('base64'), uploadedBytes: 10 });
+    const { promotion } = (await control.post('/v1/promotions', { environment: 'prod', revision: 'web@2' })).body;
+    const next = await until(async () => (await control.get(`/v1/promotions/${promotion}`)).body.deployment);
+    expect((await starling('swarm', 'receipt', String(next))).out).toBe(`${next}: web@2 to prod, running; 0 of 3 targets fetched, 3 had nothing to fetch, or did not get so far\n`);
+    const [first] = agents;
+    if (first === undefined) throw new Error('there is no target');
+    const order = await until(async () => (await first.sync()).read.find(({ action }) => action === 'prefetch'));
+    await first.report(order, ['downloading']);
+    await first.report(order, ['verified'], { transfer: { ...none, reusedBytes: 4_000_000, savedBytes: 148 } });
+    expect((await starling('swarm', 'receipt', String(next))).out).toContain('deltas   came with the index of the revision, which saved 148 B\n');
+  });
 });
