@@ -5,7 +5,7 @@ import type { Candidate } from '../../core/gates/gates.ts';
 import { evaluateGates } from '../../core/gates/gates.ts';
 import type { Environment, State } from '../../core/model/model.ts';
 import { observedAt } from '../../core/gates/openings.ts';
-import { sourceWord, wantedSet } from '../../core/gates/source-set.ts';
+import { wantedSet } from '../../core/gates/source-set.ts';
 import { revisionOf } from '../../core/model/select.ts';
 import { ControlError } from '../../errors.ts';
 import { found, type ApiOptions, type Handlers } from './api.ts';
@@ -34,12 +34,12 @@ export function gateHandlers({ facts, observed }: Pick<ApiOptions, 'facts' | 'ob
   };
 }
 
-/** The promotion that waits longest, or the thought of promoting what the source runs. */
+/** The promotion that waits longest, or the thought of promoting the newest revisions. */
 function candidateOf(state: State, environment: Environment, now: number): Candidate | undefined {
   const waiting = state.promotions.get(environment.waiting[0] ?? '');
   if (waiting !== undefined) return waiting;
-  const set = wantedSet(state, environment, sourceWord);
-  return 'problem' in set ? undefined : thoughtOf(state, environment, sourceWord, now);
+  const set = wantedSet(state, environment, 'latest');
+  return 'problem' in set ? undefined : thoughtOf(state, environment, 'latest', now);
 }
 
 /** The thought of promoting by hand. @throws {ControlError} NOT_FOUND when it names no revision. */
