@@ -16,7 +16,7 @@ export const gateSabotages: readonly Sabotage[] = [
   { id: 'T-7-automation', invariant: 'T-7', file: `${core}gates/order.ts`, find: 'const off = keys.flatMap((key) => state.switches.get(key) ?? []);', replace: 'const off = [];', test: pipeline },
   { id: 'V-3-veto', invariant: 'V-3', file: `${core}gates/order.ts`, find: 'if (veto === undefined) return [];', replace: 'return [];', test: pipeline },
   { id: 'gate-pin', invariant: 'gate', file: `${core}gates/order.ts`, find: 'setIdOf(pin.members) === setIdOf(members)) return passes;', replace: 'true) return passes;', test: oracle },
-  { id: 'R-6-hold', invariant: 'R-6', file: `${core}gates/order.ts`, find: 'if (edge === undefined || hold === undefined) return passes;', replace: 'return passes;', test: pipeline },
+  { id: 'R-6-hold', invariant: 'R-6', file: `${core}gates/order.ts`, find: 'if (edge === undefined || hold === undefined || !isHeldBy(state, hold, members)) return passes;', replace: 'return passes;', test: pipeline },
   { id: 'P-1-same-set', invariant: 'P-1', file: `${core}gates/order.ts`, find: 'if (sets?.desired === undefined || setIdOf(sets.desired) !== setIdOf(members)) return passes;', replace: 'return passes;', test: 'test/control/core/invariants.test.ts' },
   { id: 'S-2-downgrade', invariant: 'S-2', file: `${core}gates/order.ts`, find: 'to >= from) return [];', replace: 'to >= 0) return [];', test: 'test/control/core/invariants.test.ts' },
   { id: 'T-1-window', invariant: 'T-1', file: `${core}gates/time.ts`, find: 'if (plain.open) return { ...passes, ...next };', replace: 'return { ...passes, ...next };', test: pipeline },
