@@ -4,6 +4,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { SegmentCodec } from '../../proto/delta-set.ts';
 import { ProtocolError } from '../../proto/errors.ts';
+import { limits } from '../../proto/limits.ts';
 import { createByteReader, createByteWriter } from '../../proto/tree-index-bytes.ts';
 import type { Difference, Differ } from './bsdiff.ts';
 import type { Likeness } from './likeness.ts';
@@ -136,7 +137,8 @@ export function decompress(encoded: Uint8Array, dictionary: Uint8Array | undefin
   try {
     const bytes = zstdDecompressSync(encoded, {
       ...(dictionary === undefined ? {} : { dictionary }),
-      chunkSize: Math.max(64, Math.min(length, 1024 * 1024)),
+      // One more than comes: a buffer that is full has a second one made after it, and both copied into a third.
+      chunkSize: Math.max(64, Math.min(length + 1, limits.deltaOutBytesMax)),
       maxOutputLength: length,
       params: { [constants.ZSTD_d_windowLogMax]: windowLogFor(length, dictionary) },
     });
