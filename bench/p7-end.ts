@@ -110,7 +110,7 @@ async function serveSwarm(source: string, bulk: boolean): Promise<void> {
   const installed = createInstalledTrees(() => undefined);
   await installed.add(published.tree, `${source}.built`, { seals: release.seals });
   const { swarm, carried } = await openMember(seeds.serve, bulk);
-  swarm.share(topicOf(published.tree), { held: fullBitmap(published.tree.chunkCount), read: async (ordinal, options) => await installed.get(published.tree.chunk(ordinal).id, options) });
+  swarm.share(topicOf(published.tree), { held: fullBitmap(published.tree.chunkCount), read: async (ordinal, options) => await installed.get(published.tree.chunk(ordinal).id, options), readRun: async (ordinals, places, options) => await installed.getRun(ordinals.map((ordinal) => published.tree.chunk(ordinal).id), places, options) });
   swarm.setRoster(rosterOf({ [swarm.self]: swarm.addresses(), [await memberOf(seeds.fetch)]: [] }));
   await serving({ address: `${source}.index ${swarm.self} ${swarm.addresses()[0]}` }, () => Object.fromEntries(carried));
   await swarm.close();

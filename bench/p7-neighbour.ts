@@ -2,7 +2,7 @@
 // transport could do at most (node:tls, out of memory into nothing), a js-libp2p stream, the swarm without its bulk channel, and rsync over ssh.
 //
 // Source and target lie in memory (/dev/shm) where there is such a thing: the disk is not what is measured. `STARLING_P7=MiB,runs` is for working on it;
-// `STARLING_P7_PROF=directory` keeps processor profiles of the swarm's ends.
+// `STARLING_P7_PROF=directory` keeps processor profiles of the swarm's ends, `STARLING_P7_RUNTIME="--no-opt"` gives the runtime of all ends options.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -110,7 +110,8 @@ async function between(way: string, source: string, target: string): Promise<Too
 
 function end(way: string, role: 'serve' | 'fetch', directory: string, ...address: readonly string[]) {
   const profile = profiles === undefined || (way !== 'bulk' && way !== 'noise') ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${way}-${role}.cpuprofile`];
-  const child = spawn(process.execPath, [...profile, fileURLToPath(new URL('p7-end.ts', import.meta.url)), way, role, directory, String(bytes), ...address], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const options = (process.env['STARLING_P7_RUNTIME'] ?? '').split(' ').filter((option) => option !== '');
+  const child = spawn(process.execPath, [...options, ...profile, fileURLToPath(new URL('p7-end.ts', import.meta.url)), way, role, directory, String(bytes), ...address], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     async line(): Promise<Record<string, number>> {

@@ -26,6 +26,13 @@ export interface ChunkSource {
   get(id: Digest, options: ReadOptions): Promise<Uint8Array | undefined>;
 }
 
+/**
+ * Reads several chunks at once: as many of these, from the first on, as lie one behind the other, each into its place, which is as long as the chunk. Gives
+ * how many; of none, and where it is left out, each is to be asked for by itself. Places are the reader's until it has answered.
+ * @throws {DaemonError} STORAGE_FAILED, ABORTED; then nothing is known of any of them.
+ */
+export type ReadRun<Name> = (names: readonly Name[], places: readonly Uint8Array[], options: { readonly signal: AbortSignal }) => Promise<number>;
+
 /** A chunk and the digest that its bytes have: whoever makes one has checked. */
 export interface Chunk {
   readonly id: Digest;
@@ -102,6 +109,8 @@ export interface InstalledTrees extends ChunkSource {
   /** With `seals`, files that this process wrote are not hashed again as long as nothing has touched them. */
   add(tree: Tree, directory: string, options?: { readonly except?: readonly string[]; readonly seals?: Seals | undefined }): Promise<void>;
   remove(directory: string): void;
+  /** Bytes that it reads are hashed, or their file has not changed since they were, as those of `get`. */
+  readonly getRun: ReadRun<Digest>;
   /** The file at a position of the tree is as it was installed again. */
   mended(directory: string, position: number): void;
 }
@@ -135,6 +144,8 @@ export interface ReleaseBuild extends AsyncDisposable {
   write(ordinal: number, bytes: Uint8Array): Promise<void>;
   /** A chunk that is in place; `undefined` when it is not, or is damaged. */
   read(ordinal: number, options: ReadOptions): Promise<Uint8Array | undefined>;
+  /** Of those that came a moment ago. */
+  readonly readRun: ReadRun<number>;
   /**
    * Resolves when the directory is the tree, modes and all, and synced: of bytes verified before they were written, and read again where something changed a file since.
    * @throws {DaemonError} INCOMPLETE when chunks are missing; CORRUPT_CHUNK, NO_SPACE, STORAGE_FAILED, ABORTED.

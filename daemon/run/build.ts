@@ -6,7 +6,7 @@ import type { Digest } from '../../proto/cid.ts';
 import type { Transfer } from '../../proto/fleet.ts';
 import type { Order } from '../../proto/statement.ts';
 import type { Manifest, Manifests } from '../content/manifests.ts';
-import type { ChunkSource, InstalledTrees, Materialize, ReleaseBuild, Seals, TreeOnDisk } from '../content/store.ts';
+import type { ChunkSource, InstalledTrees, Materialize, ReadRun, ReleaseBuild, Seals, TreeOnDisk } from '../content/store.ts';
 import type { InstalledApp, Installer } from '../install/installer.ts';
 import type { Logger } from '../log.ts';
 import type { Sharing } from '../swarm/swarm.ts';
@@ -52,6 +52,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
       const sharing = seeds ?? deps.library.share(manifest, [order.environment], {
         held,
         read: async (ordinal, options) => (await deps.installed.get(manifest.tree.chunk(ordinal).id, options)) ?? (await release.read(ordinal, options)),
+        readRun: async (ordinals, places, options) => (await runsOf(deps.installed, manifest)(ordinals, places, options)) || (await release.readRun(ordinals, places, options)),
       });
       const reusedBytes = bytesOf(manifest, held);
       const totalBytes = bytesOf(manifest, undefined);
@@ -99,6 +100,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
         deps.library.share(manifest, [environment], {
           held: complement(createBitmap(manifest.tree.chunkCount)),
           read: async (ordinal, options) => await deps.installed.get(manifest.tree.chunk(ordinal).id, options),
+          readRun: runsOf(deps.installed, manifest),
         });
       }
     },
@@ -150,6 +152,11 @@ async function bring(deps: BuilderDeps, manifest: Manifest, environments: readon
 function without(bitmap: Bitmap, others: Bitmap): Bitmap {
   for (const { from, to } of others.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) bitmap.clear(ordinal);
   return bitmap;
+}
+
+/** Chunks of a revision by their ordinals, several at once. */
+function runsOf(installed: InstalledTrees, { tree }: Manifest): ReadRun<number> {
+  return async (ordinals, places, options) => await installed.getRun(ordinals.map((ordinal) => tree.chunk(ordinal).id), places, options);
 }
 
 /** The first that has it. */

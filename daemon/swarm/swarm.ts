@@ -7,7 +7,7 @@ import type { TopicKind } from '../../proto/exchange.ts';
 import type { Rates, Transfer } from '../../proto/fleet.ts';
 import type { Roster } from '../../proto/statement.ts';
 import type { ChunkRef } from '../../proto/tree.ts';
-import type { ReadOptions } from '../content/store.ts';
+import type { ReadOptions, ReadRun } from '../content/store.ts';
 import type { Direction, RateGate } from '../core/rate.ts';
 
 /** A blob that members exchange: the tree or the index of a revision by chunk ordinal, or the parts of a delta set, whose digest `revision` is then. */
@@ -27,6 +27,8 @@ export interface Holdings {
   readonly held: Bitmap;
   /** The bytes of a held ordinal, those that a fetch wrote included; `undefined` when it is gone or found damaged: it then counts as not held. */
   read(ordinal: number, options: ReadOptions): Promise<Uint8Array | undefined>;
+  /** The same of ordinals that follow one another. */
+  readonly readRun?: ReadRun<number>;
 }
 
 export interface FetchOptions {

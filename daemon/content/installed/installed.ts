@@ -3,7 +3,7 @@
 // that nothing has touched since needs no hash: after a restart it does.
 
 import { hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, read, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readv, type Stats } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Digest } from '../../../proto/cid.ts';
 import type { Tree } from '../../../proto/tree.ts';
@@ -12,7 +12,7 @@ import { createEntryPaths } from '../entry-paths.ts';
 import { firstPlaces, type FirstPlaces } from '../places.ts';
 import type { InstalledTrees, Seals } from '../store.ts';
 
-const readFile = promisify(read);
+const readFile = promisify(readv);
 
 interface Installed {
   readonly tree: Tree;
@@ -58,15 +58,45 @@ export function createInstalledTrees(onDrift: (path: string) => void): Installed
         const { installed, ordinal } = found;
         const { entry, offset } = installed.places.of(ordinal);
         const path = `${installed.directory}/${installed.pathOf(entry)}`;
-        const { bytes, isSealed } = await readAt(path, { offset, length: installed.tree.chunk(ordinal).length, into, isAsSealed: (stats) => installed.seals?.isAsSealed(entry, stats) === true });
-        if (bytes !== undefined && (isSealed || hash('sha256', bytes) === id)) return bytes;
+        const { length } = installed.tree.chunk(ordinal);
+        const bytes = into !== undefined && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafe(length);
+        const done = await readAt(path, offset, [bytes], (stats) => installed.seals?.isAsSealed(entry, stats) === true);
+        if (done === 'sealed' || (done === 'read' && hash('sha256', bytes) === id)) return bytes;
         installed.drifted.add(entry);
         // A release that has just been removed is not drift.
         if (trees.has(installed.directory)) onDrift(path);
       }
       return undefined;
     },
+    async getRun(ids, places, { signal }) {
+      throwIfAborted(signal, 'reading chunks');
+      const [first] = ids;
+      const found = first === undefined ? undefined : find(first);
+      if (found === undefined) return 0;
+      const { installed, ordinal } = found;
+      const { entry, offset } = installed.places.of(ordinal);
+      const count = countBehind(installed, ordinal, ids);
+      const path = `${installed.directory}/${installed.pathOf(entry)}`;
+      const taken = places.slice(0, count);
+      const done = await readAt(path, offset, taken, (stats) => installed.seals?.isAsSealed(entry, stats) === true);
+      // What is wrong with a file is found out when the first of them is read by itself.
+      return done === 'sealed' || (done === 'read' && taken.every((place, at) => hash('sha256', place) === ids[at])) ? count : 0;
+    },
   };
+}
+
+/** Chunks of `ids` that lie in one file, each where the one before it ends; the first of them is `ordinal`. */
+function countBehind({ tree, places }: Installed, ordinal: number, ids: readonly Digest[]): number {
+  const { entry, offset } = places.of(ordinal);
+  let end = offset;
+  for (const [at, id] of ids.entries()) {
+    if (ordinal + at >= tree.chunkCount) return at;
+    const chunk = tree.chunk(ordinal + at);
+    const place = places.of(ordinal + at);
+    if (chunk.id !== id || place.entry !== entry || place.offset !== end) return at;
+    end += chunk.length;
+  }
+  return ids.length;
 }
 
 /** Entries at or under a path that holds something else by now. */
@@ -111,29 +141,25 @@ function ordinalOf({ tree, prefixes, ordinals }: Installed, id: Digest): number 
 /** What these say of a path is that it is no longer the file that was installed. Of any other failure the file is innocent. */
 const goneCodes: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO', 'ESPIPE']);
 
-interface Place {
-  readonly offset: number;
-  readonly length: number;
-  readonly into: Uint8Array | undefined;
-  readonly isAsSealed: (stats: Stats) => boolean;
-}
-
-/** No bytes when the file is not there or too short: to the caller the same as other bytes. @throws {DaemonError} STORAGE_FAILED. */
-async function readAt(path: string, { offset, length, into, isAsSealed }: Place): Promise<{ readonly bytes?: Uint8Array; readonly isSealed?: boolean }> {
+/**
+ * Reads what follows one another in a file into places; 'sealed' when the file has not changed since it was sealed. `undefined` when it is not there or too
+ * short: to the caller the same as other bytes. @throws {DaemonError} STORAGE_FAILED.
+ */
+async function readAt(path: string, offset: number, places: readonly Uint8Array[], isAsSealed: (stats: Stats) => boolean): Promise<'sealed' | 'read' | undefined> {
   try {
     // Without O_NONBLOCK a named pipe in the file's place would hold the reader for ever. Opening is done at once, since handing it to a thread and back costs
     // ten times as much; reading is what can take long.
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      const bytes = into !== undefined && into.length >= length ? into : Buffer.allocUnsafe(length);
-      const { bytesRead } = await readFile(file, bytes, 0, length, offset);
+      const { bytesRead } = await readFile(file, places, offset);
+      if (bytesRead !== places.reduce((sum, { length }) => sum + length, 0)) return undefined;
       // Looked at after the bytes were read: what changes later does not change them.
-      return bytesRead === length ? { bytes: bytes.subarray(0, length), isSealed: isAsSealed(fstatSync(file)) } : {};
+      return isAsSealed(fstatSync(file)) ? 'sealed' : 'read';
     } finally {
       closeSync(file);
     }
   } catch (cause) {
-    if (goneCodes.has(systemCode(cause))) return {};
+    if (goneCodes.has(systemCode(cause))) return undefined;
     throw storageFailure(`cannot read ${path}`, cause);
   }
 }

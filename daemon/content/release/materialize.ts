@@ -4,8 +4,6 @@
 
 import { hash } from 'node:crypto';
 import { chmodSync, closeSync, fstatSync, rmSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { createBitmap, type Bitmap } from '../../../proto/bitmap.ts';
 import type { Digest } from '../../../proto/cid.ts';
 import { quoted } from '../../../proto/path.ts';
@@ -17,14 +15,12 @@ import { createOwnFiles, type OwnFiles } from './own-files.ts';
 import { createPlacement, type Placement } from './placement.ts';
 import { createRecentChunks } from './recent-chunks.ts';
 import { createReuse, unchangedFiles, type Reuse } from './reuse.ts';
-import { bytesToWrite, hasLeftovers, keepFitting, makeDirectories, type Leftover } from './resume.ts';
+import { checkSpace, hasLeftovers, keepFitting, makeDirectories, type Leftover } from './resume.ts';
 import { callBytes, createSlices, type Spend } from '../slices.ts';
 import { holdsAt, openRegular, readAt } from './staged-files.ts';
 import type { ChunkSource, Materialize, MaterializeOptions, ReadOptions, ReleaseBuild, Seals } from '../store.ts';
 import { createSyncQueue } from './sync-queue.ts';
 
-/** Room asked for beyond what is written: directories, and what others write meanwhile. */
-const spareFactor = 1.1;
 /** Chunks asked of the local source in one question. */
 const questionIdsMax = 4096;
 
@@ -75,7 +71,7 @@ class Release implements ReleaseBuild {
     this.#begun = true;
     const leftovers = resumes ? await keepFitting(this.#directory, this.#tree, this.#spend) : [];
     const unchanged = previous === undefined ? new Set<number>() : unchangedFiles(this.#tree, previous);
-    await this.#checkSpace(leftovers, links === 'auto' || links === 'hardlink' ? unchanged : new Set());
+    await checkSpace(this.#directory, this.#tree, leftovers, links === 'auto' || links === 'hardlink' ? unchanged : new Set());
     await makeDirectories(this.#directory, this.#tree, this.#spend);
     for (const leftover of leftovers) await this.#takeUp(leftover);
     if (previous !== undefined) await this.#takeUnchanged(unchanged, createReuse(previous, links, this.#spend));
@@ -111,6 +107,11 @@ class Release implements ReleaseBuild {
     } catch (cause) {
       throw storageFailure(`cannot read chunk ${ordinal} in ${this.#directory}`, cause);
     }
+  }
+
+  async readRun(ordinals: readonly number[], places: readonly Uint8Array[], { signal }: { readonly signal: AbortSignal }): Promise<number> {
+    throwIfAborted(signal, 'reading chunks');
+    return await Promise.resolve(this.#recent.getRun(ordinals, places));
   }
 
   async finish({ signal }: { readonly signal: AbortSignal }): Promise<void> {
@@ -163,13 +164,6 @@ class Release implements ReleaseBuild {
 
   #checkUsable(): void {
     if (this.#over || this.#spoilt) throw new DaemonError('STORAGE_FAILED', `the release in ${this.#directory} is ${this.#spoilt ? 'spoilt by an earlier failure' : 'closed'}; begin it anew`);
-  }
-
-  async #checkSpace(leftovers: readonly Leftover[], linked: ReadonlySet<number>): Promise<void> {
-    const needed = Math.ceil(bytesToWrite(this.#tree, leftovers, linked) * spareFactor);
-    const { bavail, bsize } = await statfs(dirname(this.#directory));
-    if (bavail * bsize >= needed) return;
-    throw new DaemonError('NO_SPACE', `${this.#directory} needs ${(needed / 1e6).toFixed(1)} MB and its disk has ${((bavail * bsize) / 1e6).toFixed(1)} MB free; free some space and try again`);
   }
 
   /** Hashes what an earlier attempt left of a file, chunk by chunk. */

@@ -11,6 +11,8 @@ export interface RecentChunks {
   add(ordinal: number, bytes: Uint8Array): void;
   /** A copy, in `into` when it fits there. */
   get(ordinal: number, into?: Uint8Array): Uint8Array | undefined;
+  /** Copies the first of these into their places, as many as there are, and gives how many. */
+  getRun(ordinals: readonly number[], places: readonly Uint8Array[]): number;
   clear(): void;
 }
 
@@ -33,6 +35,10 @@ export function createRecentChunks(limitBytes: number = bytesMax): RecentChunks 
       kept.delete(ordinal);
     }
   };
+  const find = (ordinal: number): Uint8Array | undefined => {
+    const found = kept.get(ordinal);
+    return found === undefined ? undefined : memory?.subarray(found.at, found.at + found.length);
+  };
   return {
     add(ordinal, bytes) {
       if (kept.has(ordinal) || bytes.length > limitBytes) return;
@@ -48,12 +54,19 @@ export function createRecentChunks(limitBytes: number = bytesMax): RecentChunks 
       end += bytes.length;
     },
     get(ordinal, into) {
-      const found = kept.get(ordinal);
-      if (found === undefined || memory === undefined) return undefined;
-      const bytes = memory.subarray(found.at, found.at + found.length);
+      const bytes = find(ordinal);
+      if (bytes === undefined) return undefined;
       if (into === undefined || into.length < bytes.length) return Uint8Array.from(bytes);
       into.set(bytes);
       return into.subarray(0, bytes.length);
+    },
+    getRun(ordinals, places) {
+      for (const [at, ordinal] of ordinals.entries()) {
+        const bytes = find(ordinal);
+        if (bytes === undefined) return at;
+        places[at]?.set(bytes);
+      }
+      return ordinals.length;
     },
     clear() {
       kept.clear();

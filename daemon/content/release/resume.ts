@@ -2,10 +2,15 @@
 // looked at, bytes are hashed by the caller.
 
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { quoted } from '../../../proto/path.ts';
 import type { Entry, Tree } from '../../../proto/tree.ts';
 import { DaemonError } from '../../errors.ts';
 import { callBytes, type Spend } from '../slices.ts';
+
+/** Room asked for beyond what is written: directories, and what others write meanwhile. */
+const spareFactor = 1.1;
 
 /** A file that has the size which the tree says. */
 export interface Leftover {
@@ -68,8 +73,15 @@ export async function makeDirectories(directory: string, tree: Tree, spend: Spen
   }
 }
 
-/** Bytes of files that are neither left over nor taken over by a link: what the disk must have room for. */
-export function bytesToWrite(tree: Tree, leftovers: readonly Leftover[], linked: ReadonlySet<number>): number {
+/** @throws {DaemonError} NO_SPACE with both figures when the disk has no room for what is neither left over nor taken over by a link. */
+export async function checkSpace(directory: string, tree: Tree, leftovers: readonly Leftover[], linked: ReadonlySet<number>): Promise<void> {
+  const needed = Math.ceil(bytesToWrite(tree, leftovers, linked) * spareFactor);
+  const { bavail, bsize } = await statfs(dirname(directory));
+  if (bavail * bsize >= needed) return;
+  throw new DaemonError('NO_SPACE', `${directory} needs ${(needed / 1e6).toFixed(1)} MB and its disk has ${((bavail * bsize) / 1e6).toFixed(1)} MB free; free some space and try again`);
+}
+
+function bytesToWrite(tree: Tree, leftovers: readonly Leftover[], linked: ReadonlySet<number>): number {
   const there = new Map(leftovers.map(({ entry, diskBytes }) => [entry, diskBytes]));
   let bytes = 0;
   for (let position = 0; position < tree.entryCount; position += 1) {

@@ -27,10 +27,25 @@ export function createBulkQueue(socket: TLSSocket, onSent: () => void): BulkQueu
   let isWriting = false;
   let isClosed = false;
 
+  /** Answers that lie one behind the other in memory, as those that were read together do, are written as one. */
+  const take = (): Answer | undefined => {
+    const first = answers.shift();
+    const [part] = first?.parts ?? [];
+    if (first === undefined || part === undefined || first.parts.length > 1) return first;
+    const takers = [first.onTaken];
+    let length = part.length;
+    for (let [next] = answers; next !== undefined && isBehind(part, length, next.parts); [next] = answers) {
+      answers.shift();
+      takers.push(next.onTaken);
+      length += bytesOf(next.parts);
+    }
+    if (takers.length === 1) return first;
+    return { parts: [new Uint8Array(part.buffer, part.byteOffset, length)], onTaken: () => takers.forEach((taken) => taken?.()) };
+  };
   const write = (): void => {
     if (isWriting || isClosed) return;
     const [word] = words;
-    const answer = word === undefined ? answers.shift() : undefined;
+    const answer = word === undefined ? take() : undefined;
     const parts = word === undefined ? (answer?.parts ?? []) : [words.length === 1 ? word : Buffer.concat(words)];
     words.length = 0;
     const bytes = bytesOf(parts);
@@ -56,7 +71,8 @@ export function createBulkQueue(socket: TLSSocket, onSent: () => void): BulkQueu
       if (isClosed) return;
       waiting += bytesOf(parts);
       answers.push({ parts, onTaken });
-      write();
+      // What is sent in one go waits for the rest of it.
+      if (!isWriting && answers.length === 1) queueMicrotask(write);
     },
     say(parts) {
       if (isClosed) return;
@@ -71,6 +87,10 @@ export function createBulkQueue(socket: TLSSocket, onSent: () => void): BulkQueu
       answers.length = 0;
     },
   };
+}
+
+function isBehind(first: Uint8Array, length: number, [part, ...more]: readonly Uint8Array[]): boolean {
+  return part?.buffer === first.buffer && part.byteOffset === first.byteOffset + length && more.length === 0;
 }
 
 function bytesOf(parts: readonly Uint8Array[]): number {

@@ -1,17 +1,15 @@
 // Serving: reads chunks and sends them, at the pace of the reader. Which requests are served when is core/schedule/serve/serving.ts's.
 
 import { encodeMessage } from '../../../proto/exchange-codec.ts';
-import { ordinalBytes } from '../../../proto/exchange-frame.ts';
-import { limits } from '../../../proto/limits.ts';
 import type { Clock } from '../../clock.ts';
 import type { Effect } from '../../core/schedule/state/swarm-events.ts';
 import type { Logger } from '../../log.ts';
 import type { Buffers } from '../buffers.ts';
 import { backlogLowBytes, type Neighbour } from '../network.ts';
+import { type ChunkReader, headBytes, type ReadChunk, readRun } from './chunk-run.ts';
 import { createPace } from './pace.ts';
 import type { Packing } from './packing.ts';
 import { createReaders, type Readers } from './readers.ts';
-import type { ReadOptions } from '../../content/store.ts';
 import type { Holdings, SwarmMetrics, SwarmRates, Topic } from '../swarm.ts';
 
 /** What is served from. */
@@ -30,7 +28,7 @@ export interface Uploads {
 }
 
 export interface UploadsDeps {
-  /** Each chunk is read into one of these, behind the room for its header, and leaves as one piece. */
+  /** Chunks are read into these, behind the room for their headers, and leave as one piece. */
   readonly buffers: Buffers;
   readonly packing: Packing;
   readonly clock: Clock;
@@ -43,8 +41,6 @@ export interface UploadsDeps {
   readonly unread: (topic: number, ordinals: readonly number[]) => void;
 }
 
-/** Before a chunk's bytes in a frame. */
-const headBytes = limits.exchangeHeaderBytes + ordinalBytes;
 /** Queued for one neighbour before more is read: with the stream's window, what one that does not read can cost. */
 const backlogHighBytes = 256 * 1024;
 /**
@@ -55,48 +51,14 @@ const backlogDoneBytes = 16 * 1024;
 /** Who takes this long to take the rest is waited for; less is the turn of the loop. */
 const waitMs = 10;
 
+type Serve = Extract<Effect, { kind: 'serve' }>;
+
 export function createUploads(deps: UploadsDeps): Uploads {
-  const { buffers, packing, metrics, log, served, unread, rates } = deps;
-  const pace = rates?.send === undefined ? undefined : createPace(rates.send, deps.clock, (ms) => rates.throttled('send', ms));
+  const { log, served, unread } = deps;
   const stop = new AbortController();
-  const readers = createReaders({ ...deps, signal: stop.signal });
+  const send = createSending(deps, createReaders({ ...deps, signal: stop.signal }));
   const running = new Map<number, { readonly abort: AbortController; readonly done: Promise<void> }>();
 
-  const send = async (effect: Extract<Effect, { kind: 'serve' }>, neighbour: Neighbour, { topic: { chunk }, holdings }: Shared, signal: AbortSignal, failed: number[]): Promise<readonly number[]> => {
-    const { topic, request } = effect;
-    const absent: number[] = [];
-    for (const ordinal of effect.ordinals) {
-      const waits = neighbour.backlogBytes > backlogHighBytes;
-      if (waits) await readers.drained(neighbour, backlogLowBytes, signal);
-      signal.throwIfAborted();
-      const buffer = buffers.take(headBytes + chunk(ordinal).length);
-      const into = buffer.subarray(headBytes);
-      // Only a buffer that nobody reads into any more is given back.
-      const bytes = await read(deps, holdings, ordinal, { signal, into }, failed);
-      signal.throwIfAborted();
-      if (bytes === undefined) {
-        buffers.give(buffer);
-        absent.push(ordinal);
-        continue;
-      }
-      const packed = packing.pack(neighbour, bytes);
-      const wireBytes = (packed ?? bytes).length;
-      if (pace !== undefined) await pace.take(wireBytes, { signal });
-      packing.sent(neighbour, wireBytes, waits);
-      const [head, ...rest] = encodeMessage({ kind: 'data', topic, request, ordinal, compression: packed === undefined ? 'none' : 'zstd', bytes: packed ?? bytes });
-      if (packed !== undefined) metrics.packedBytes(bytes.length - packed.length);
-      if (packed === undefined && bytes.buffer === buffer.buffer && bytes.byteOffset === into.byteOffset && head?.length === headBytes) {
-        buffer.set(head);
-        neighbour.send([buffer.subarray(0, headBytes + bytes.length)], () => buffers.give(buffer));
-      } else {
-        buffers.give(buffer);
-        neighbour.send(head === undefined ? rest : [head, ...rest]);
-      }
-      metrics.sentBytes(bytes.length);
-    }
-    await taken(deps, readers, neighbour, signal);
-    return absent;
-  };
   return {
     get idle() {
       return running.size === 0;
@@ -129,6 +91,61 @@ export function createUploads(deps: UploadsDeps): Uploads {
   };
 }
 
+/** Sends what a request asks for; what is not there it gives, and what could not be read goes to `failed`. */
+function createSending(deps: UploadsDeps, readers: Readers): (effect: Serve, neighbour: Neighbour, shared: Shared, signal: AbortSignal, failed: number[]) => Promise<readonly number[]> {
+  const { buffers, packing, clock, metrics, log, rates } = deps;
+  const pace = rates?.send === undefined ? undefined : createPace(rates.send, clock, (ms) => rates.throttled('send', ms));
+  /** Sends what was read together; gives what was not there. */
+  const sendRun = async ({ topic, request }: Serve, neighbour: Neighbour, run: readonly ReadChunk[], waits: boolean, signal: AbortSignal): Promise<readonly number[]> => {
+    let kept = run.length;
+    const done = (room: Uint8Array): void => {
+      kept -= 1;
+      if (kept === 0) buffers.give(room);
+    };
+    for (const { ordinal, room, bytes } of run) {
+      const packed = bytes === undefined ? undefined : packing.pack(neighbour, bytes);
+      const wire = packed ?? bytes;
+      if (bytes === undefined || wire === undefined) {
+        done(room);
+        continue;
+      }
+      if (pace !== undefined) await pace.take(wire.length, { signal });
+      packing.sent(neighbour, wire.length, waits);
+      const [head, ...rest] = encodeMessage({ kind: 'data', topic, request, ordinal, compression: packed === undefined ? 'none' : 'zstd', bytes: wire });
+      if (packed !== undefined) metrics.packedBytes(bytes.length - packed.length);
+      if (head?.length === headBytes && isIn(room, wire)) {
+        room.set(head);
+        neighbour.send([room], () => done(room));
+      } else {
+        done(room);
+        neighbour.send(head === undefined ? rest : [head, ...rest]);
+      }
+      metrics.sentBytes(bytes.length);
+    }
+    return run.flatMap(({ ordinal, bytes }) => (bytes === undefined ? [ordinal] : []));
+  };
+  return async (effect: Serve, neighbour: Neighbour, { topic, holdings }: Shared, signal: AbortSignal, failed: number[]): Promise<readonly number[]> => {
+    const absent: number[] = [];
+    const onFailed = (ordinal: number, error: unknown): void => {
+      log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
+      failed.push(ordinal);
+    };
+    const reader: ChunkReader = { buffers, topic, holdings, signal, onFailed };
+    for (let next = 0; next < effect.ordinals.length; ) {
+      const waits = neighbour.backlogBytes > backlogHighBytes;
+      if (waits) await readers.drained(neighbour, backlogLowBytes, signal);
+      signal.throwIfAborted();
+      // Only a buffer that nobody reads into any more is given back.
+      const run = await readRun(reader, effect.ordinals, next);
+      signal.throwIfAborted();
+      next += run.length;
+      absent.push(...(await sendRun(effect, neighbour, run, waits, signal)));
+    }
+    await taken(deps, readers, neighbour, signal);
+    return absent;
+  };
+}
+
 /** Resolves when what was queued for a neighbour has left. */
 async function taken({ packing, clock }: UploadsDeps, readers: Readers, neighbour: Neighbour, signal: AbortSignal): Promise<void> {
   const since = clock.monotonic();
@@ -136,16 +153,9 @@ async function taken({ packing, clock }: UploadsDeps, readers: Readers, neighbou
   packing.sent(neighbour, 0, clock.monotonic() - since >= waitMs);
 }
 
-/** What could not be read goes to `failed`. */
-async function read({ log }: UploadsDeps, holdings: Holdings, ordinal: number, options: ReadOptions, failed: number[]): Promise<Uint8Array | undefined> {
-  try {
-    return await holdings.read(ordinal, options);
-  } catch (error) {
-    if (options.signal.aborted) return undefined;
-    log.warn({ ordinal, error: messageOf(error) }, 'a chunk could not be read for a neighbour');
-    failed.push(ordinal);
-    return undefined;
-  }
+/** Whether a chunk lies right behind the room for its header, and fills the rest. */
+function isIn(room: Uint8Array, bytes: Uint8Array): boolean {
+  return bytes.buffer === room.buffer && bytes.byteOffset === room.byteOffset + headBytes && bytes.length === room.length - headBytes;
 }
 
 function messageOf(error: unknown): string {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ingest } from '../../../../daemon/content/ingest/ingest.ts';
 import { createInstalledTrees } from '../../../../daemon/content/installed/installed.ts';
+import { seeded } from '../../../support/random.ts';
 import { unending } from '../../../contract/chunk-store.ts';
 import { writeHostileTree } from '../../../support/trees.ts';
 
@@ -75,4 +76,30 @@ it('what has been replaced on purpose is neither served nor drift', async () => 
   expect(await installed.has([id])).toEqual([false]);
   expect(await installed.get(id, unending)).toBeUndefined();
   expect(drifted).toEqual([]);
+});
+
+it('reads what lies one behind the other in a file at once, and nothing of it once the file is another', async () => {
+  const random = seeded(1).next;
+  const content = Buffer.from(Uint8Array.from({ length: 700_000 }, () => random() * 256));
+  const { tree, directory } = await install('1', (to) => (writeFileSync(join(to, 'a'), content), writeFileSync(join(to, 'b'), 'another')));
+  const installed = trees();
+  await installed.add(tree, directory);
+  const refs = Array.from({ length: tree.chunkCount }, (_, ordinal) => tree.chunk(ordinal));
+  const run = async () => {
+    const places = refs.map(({ length }) => new Uint8Array(length));
+    const count = await installed.getRun(refs.map(({ id }) => id), places, unending);
+    return { count, read: Buffer.concat(places.slice(0, count)) };
+  };
+  const { count, read } = await run();
+  // The last chunk is the other file.
+  expect(count).toBe(tree.chunkCount - 1);
+  expect(count).toBeGreaterThan(2);
+  expect(read.equals(content)).toBe(true);
+  const backwards = refs.slice(0, 2).toReversed();
+  expect(await installed.getRun(backwards.map(({ id }) => id), backwards.map(({ length }) => new Uint8Array(length)), unending)).toBe(1);
+  writeFileSync(join(directory, 'a'), content.with(content.length - 1, 1));
+  expect((await run()).count).toBe(0);
+  expect(drifted).toEqual([]);
+  expect(await installed.get(refs[count - 1]?.id ?? '', unending)).toBeUndefined();
+  expect(drifted).toEqual([join(directory, 'a')]);
 });

@@ -8,6 +8,7 @@ import { swarmBounds } from '../../../../daemon/core/schedule/state/swarm-bounds
 import { systemClock } from '../../../../daemon/clock.ts';
 import { DaemonError } from '../../../../daemon/errors.ts';
 import type { Packing } from '../../../../daemon/swarm/exchange/packing.ts';
+import type { Holdings } from '../../../../daemon/swarm/swarm.ts';
 import { rereadMs } from '../../../../daemon/swarm/exchange/unread.ts';
 import { enter, hear, openRaw, say, type RawPeer } from '../raw-peer.ts';
 import { blobOf, certificateOf, closeAll, holdingsOf, openMember, rosterOf, until, type Blob, type Member, type MemberOptions } from '../swarm-fixture.ts';
@@ -68,6 +69,28 @@ describe('a fetch', () => {
     expect(sent).toBe(blob.bytes);
     expect(packed).toBeGreaterThan(blob.bytes / 2);
     expect((carriedBytes['bulk sent'] ?? 0) + (carriedBytes['stream sent'] ?? 0)).toBe(blob.bytes - packed);
+  });
+
+  test('takes chunks that were read together, however many were there, and some of them compressed', async () => {
+    const packing: Packing = { pack: (_neighbour, bytes) => (bytes.length % 5 === 0 ? zstdCompressSync(bytes) : undefined), sent: () => undefined };
+    const all = await fleet({ seed: { roles: ['seed'], packing }, a: {} });
+    const blob = blobOf(5, 300, 60_000);
+    const { holdings, kept } = holdingsOf(blob, 'all');
+    let together = 0;
+    const readRun: NonNullable<Holdings['readRun']> = async (ordinals, places) => {
+      const [first = 0] = ordinals;
+      if (first % 5 === 0) throw new Error('the disk hiccups');
+      const count = await Promise.resolve(Math.min(first % 4, ordinals.length));
+      for (const [at, ordinal] of ordinals.slice(0, count).entries()) places[at]?.set(kept.get(ordinal) ?? []);
+      together += count > 1 ? count : 0;
+      return count;
+    };
+    named(all, 'seed').swarm.share(blob.topic, { ...holdings, readRun });
+    const held = holdingsOf(blob, 'none');
+    await named(all, 'a').swarm.share(blob.topic, held.holdings).fetch({ wanted: fullBitmap(300), write: held.write, signal: soon() });
+    expect(held.bad()).toEqual([]);
+    expect(together).toBeGreaterThan(20);
+    expect(named(all, 'seed').counts.sent).toBe(blob.bytes);
   });
 
   test('brings a tree to three agents, from the origin about once, each chunk once and right', async () => {
