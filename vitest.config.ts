@@ -1,5 +1,5 @@
 // How the tests run: which files, in which order, with what bounds, and what the run prints at its end.
-// Tests under test/e2e start real processes and therefore run one file at a time, after all the others.
+// Tests under test/e2e start real processes and therefore run after all the others; two files at once, each with directories and ports of its own.
 
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer } from 'vitest/node';
@@ -55,7 +55,6 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: e2eTimeoutMs,
           hookTimeout: e2eTimeoutMs,
-          fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
       },
