@@ -147,7 +147,9 @@ function enoughHealthy(transition: Transition): readonly string[] {
   const { rollback, type, app } = order.deployment;
   if (rollback !== undefined || type === 'rollback') {
     const down = targets.filter((target) => !healthy.includes(target.member) && (target.order?.served === true || isChanging(before.members.get(target.member), target, app))).length;
-    const most = targets.length - least;
+    const up = healthy.length + down;
+    const leastOfThem = typeof minHealthy === 'string' && minHealthy !== '100%' ? Math.min(up - 1, share(minHealthy, up, Math.ceil)) : share(minHealthy, up, Math.ceil);
+    const most = Math.min(targets.length - least, Math.max(1, up - leastOfThem));
     return down + healthy.length - left <= most ? [] : [`${down + healthy.length - left} would be down by going back, at most ${most} may (${order.deployment.deployment})`];
   }
   return [`${left} of ${targets.length} would be left serving, at least ${least} must (${order.deployment.deployment})`];

@@ -143,8 +143,15 @@ export function isInherited(target: TargetDeployment, member: Member, deployment
 }
 
 /** How many that serve may be taken down now. */
-function spareOf({ config }: Deployment, { total, serving, takenDown = total - serving.size }: Balance): number {
-  return total - minHealthyOf(config, total) - takenDown;
+function spareOf({ config }: Deployment, balance: Balance): number {
+  const { total, serving, takenDown } = balance;
+  return takenDown === undefined ? serving.size - minHealthyOf(config, total) : downAtOnceOf(config, balance) - takenDown;
+}
+
+/** How many may be down at once on the way back: what `minHealthy` leaves of those who were up, and one at least, unless none ever may. */
+export function downAtOnceOf(config: DeploymentConfig, { total, serving, takenDown = 0 }: Balance): number {
+  const up = serving.size + takenDown;
+  return Math.min(total - minHealthyOf(config, total), Math.max(1, up - minHealthyOf(config, up)));
 }
 
 /**

@@ -1,6 +1,6 @@
 // Why targets whose turn it is are not told to act, for people, from the functions that decide it.
 
-import { allowed, balanceOf, maxParallelOf, minHealthyOf } from '../batches/arithmetic.ts';
+import { allowed, balanceOf, downAtOnceOf, maxParallelOf, minHealthyOf } from '../batches/arithmetic.ts';
 import type { Balance } from '../batches/arithmetic.ts';
 import { quietAfterOf } from '../batches/batches.ts';
 import { heardFirst, isToldBack } from '../rollout/way-back.ts';
@@ -38,7 +38,7 @@ function whyHeld(deployment: Deployment, balance: Balance, count: number): strin
   if (balance.inFlight.size + balance.inherited.size >= parallel) return ` for ${count === 1 ? 'its' : 'their'} turn: ${parallel} may change at once (maxParallel)`;
   const healthy = minHealthyOf(config, balance.total);
   if (!isWayBack(deployment)) return `: ${balance.serving.size} of ${balance.total} serve, and ${healthy} must (minHealthy); bring back those that do not (\`starling env drift ${environment}\`), or \`starling deployment abort ${id}\``;
-  const many = balance.total - healthy;
+  const many = downAtOnceOf(config, balance);
   return `: ${balance.takenDown} that were told to go back do not serve since, and ${many === 1 ? 'one' : many} may be down for that at once (minHealthy); \`starling deployment get ${id}\` says what is wrong with them`;
 }
 

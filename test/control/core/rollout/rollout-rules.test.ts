@@ -3,7 +3,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allowed, cutBatches, maxParallelOf, minHealthyOf } from '../../../../control/core/batches/arithmetic.ts';
+import { allowed, cutBatches, downAtOnceOf, maxParallelOf, minHealthyOf } from '../../../../control/core/batches/arithmetic.ts';
 import type { Balance } from '../../../../control/core/batches/arithmetic.ts';
 import type { UnsignedOrder } from '../../../../control/core/effects.ts';
 import type { Deployment } from '../../../../control/core/model/deployment.ts';
@@ -48,6 +48,20 @@ describe('who may be changed now', () => {
         return taken === 0 || left >= minHealthyOf(settings, balance.total);
       }),
     );
+  });
+
+  it.each<[Share, number, number, number, number]>([
+    // Of two of which one is dead the other may go back; of ten with two left, one at a time though two could be missing.
+    ['75%', 2, 1, 0, 1],
+    ['75%', 10, 10, 0, 2],
+    ['75%', 10, 8, 0, 2],
+    ['75%', 10, 2, 0, 1],
+    ['75%', 10, 1, 1, 1],
+    [8, 10, 8, 0, 1],
+    [8, 10, 10, 0, 2],
+    [10, 10, 8, 0, 0],
+  ])('R-1 on the way back: %s of %i, of whom %i serve and %i were taken down, leaves %i that may be down at once', (minHealthy, total, serving, takenDown, expected) => {
+    expect(downAtOnceOf({ ...config, minHealthy }, { total, serving: new Set(members(serving)), inFlight: new Set(), inherited: new Set(), takenDown })).toBe(expected);
   });
 
   it.each<[Share, number, number]>([
