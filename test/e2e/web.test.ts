@@ -119,7 +119,8 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     await field.waitFor();
     await page.keyboard.type('wait for Ada');
     await page.keyboard.press('Enter');
-    await page.getByText('wait for Ada').first().waitFor();
+    // In the words of the page: the command in the form has them before anything is asked.
+    await page.locator('p.notice').getByText('wait for Ada').waitFor();
     expect((await fleet.control.get(`/v1/deployments/${id}`)).body.paused).toMatchObject({ byHand: true });
     await page.getByRole('button', { name: 'Resume' }).focus();
     await page.keyboard.press('Enter');
@@ -158,7 +159,7 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     await page.getByRole('button', { name: 'Cordon it' }).click();
     await page.getByLabel('Why? Others will read it').fill('its disk is slow');
     await page.keyboard.press('Enter');
-    await page.getByText('its disk is slow').waitFor();
+    await page.locator('p.notice').getByText('its disk is slow').waitFor();
     await page.getByRole('button', { name: 'Revoke spare-07' }).click();
     const form = page.getByRole('form');
     await form.getByLabel('Why? Others will read it').fill('sold');
