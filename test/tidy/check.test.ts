@@ -70,7 +70,7 @@ describe('imports', () => {
     ['the composition root, its whole floor', 'daemon/daemon.ts', "import { P } from './content/pack/pack.ts';"],
     ['a part of the composition root', 'control/control-fleet.ts', "import { J } from './journal/level.ts';"],
     ['main, config and composition', 'control/main.ts', "import { run } from './control.ts';\nimport { parse } from './config.ts';"],
-    ['cli, the bridge for cutting trees', 'control/cli/push/push.ts', "import { ingest } from '../../../daemon/content/ingest.ts';"],
+    ['cli, the bridge for cutting trees', 'control/cli/push/push.ts', "import { ingest } from '../../../daemon/content/ingest/ingest.ts';"],
     ['a test, anything', 'test/daemon/a.test.ts', "import { P } from '../../daemon/content/pack/pack.ts';\nimport { test } from 'vitest';"],
     ['words in strings and comments', 'proto/a.ts', "// import { x } from 'level';\nexport const s = \"import x from 'level'\";"],
   ])('%s: allowed', (_what, path, text) => {
