@@ -5,7 +5,7 @@ import type { SetMembers } from '../../../proto/pipeline.ts';
 import { carriesSame } from '../choice/candidates.ts';
 import type { Command } from '../commands/command.ts';
 import { evaluateGates, contextOf } from '../gates/gates.ts';
-import { approvalFor, asCounted, isSameSubject, subjectOf } from '../gates/approval.ts';
+import { approvalFor, asCounted, askedByHand, isSameSubject, subjectOf } from '../gates/approval.ts';
 import { complianceSubject, policiesOf } from '../gates/compliance.ts';
 import { isAskedAsNow } from '../gates/override.ts';
 import { edgesInto, placeOf } from '../gates/place.ts';
@@ -63,14 +63,15 @@ function staleness(state: State, request: ApprovalRequest): End | undefined {
     return known ? undefined : { status: 'invalidated', reason: 'the policy was changed' };
   }
   if (subject.purpose !== 'promotion') return undefined;
-  const asked = edgesInto(state, destination).some((edge) => {
+  const edges = edgesInto(state, destination).filter((edge) => {
     const approval = approvalFor(state, edge);
     return approval !== undefined && isSameSubject(subjectOf(edge, approval, members), subject);
   });
-  if (!asked) return { status: 'invalidated', reason: 'what must be approved was changed' };
+  if (edges.length === 0) return { status: 'invalidated', reason: 'what must be approved was changed' };
   const desired = state.sets.get(destination)?.desired ?? {};
   const passed = Object.entries(members).some(([app, revision]) => (numberOf(state, app, revision) ?? 0) < (numberOf(state, app, desired[app] ?? '') ?? 0));
-  if (passed) return { status: 'cancelled', reason: `'${destination}' has gone on to something newer` };
+  // Who goes back to something older by hand still wants it.
+  if (passed && !edges.some((edge) => askedByHand(state, edge, members).length > 0)) return { status: 'cancelled', reason: `'${destination}' has gone on to something newer` };
   return isThere(state, destination, members) ? { status: 'cancelled', reason: `'${destination}' has it already` } : undefined;
 }
 

@@ -4,7 +4,7 @@
 import type { ApprovalSubject } from '../../../proto/events-pipeline.ts';
 import type { ApprovalSpec, SetMembers, WorkflowSpec } from '../../../proto/pipeline.ts';
 import type { ApprovalRequest, WorkflowRun } from '../model/approval.ts';
-import type { State } from '../model/model.ts';
+import type { Promotion, State } from '../model/model.ts';
 import { authorsOf, personOf } from '../model/people.ts';
 import { membersOf } from '../model/select.ts';
 import { canonicalText, isSameSet } from '../model/sets.ts';
@@ -99,10 +99,14 @@ export function asCounted(state: State, request: ApprovalRequest): ApprovalReque
     return approval?.preventSelfApproval === true && isSameSubject(subjectOf(one, approval, members), request.subject);
   });
   if (edge === undefined) return request;
-  const waiting = (state.environments.get(destination)?.waiting ?? []).flatMap((id) => state.promotions.get(id) ?? []);
-  const same = waiting.filter((promotion) => promotion.cause === undefined && promotion.trigger === 'manual' && isSameSet(carriedBy(edge, wholeWith(state, destination, membersOf(promotion))), members));
-  const involved = [...authorsOf({ state, members }), ...same.map((promotion) => personOf(state, promotion.by))];
+  const involved = [...authorsOf({ state, members }), ...askedByHand(state, edge, members).map((promotion) => personOf(state, promotion.by))];
   return involved.length === 0 ? request : { ...request, excluded: [...new Set([...request.excluded, ...involved])] };
+}
+
+/** Promotions by hand that wait to bring exactly this over an edge. */
+export function askedByHand(state: State, edge: EdgePlace, members: SetMembers): readonly Promotion[] {
+  const waiting = (state.environments.get(edge.spec.to)?.waiting ?? []).flatMap((id) => state.promotions.get(id) ?? []);
+  return waiting.filter((promotion) => promotion.cause === undefined && promotion.trigger === 'manual' && isSameSet(carriedBy(edge, wholeWith(state, edge.spec.to, membersOf(promotion))), members));
 }
 
 /** Whether people approved what is carried for this destination. */

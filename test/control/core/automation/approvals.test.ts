@@ -156,6 +156,23 @@ describe('an approval', () => {
     expect(status(world, requestFor(world, 'prod', 3))).toBe('cancelled');
   });
 
+  it('A-8 is asked for what is older than what is there, when somebody wants exactly that, and once whatever the clock says', () => {
+    const world = asked();
+    flow(world, 1);
+    flow(world, 2);
+    approve(world, requestFor(world, 'prod', 2));
+    expect(world.runs('prod')).toBe(2);
+    world.wait(hourMs);
+    world.promote('prod', 1);
+    // The clock was wrong when it was promoted: what is decided now seems to have been decided before.
+    world.now -= 2 * hourMs;
+    world.settle();
+    const open = [...world.state.requests.values()].filter((one) => one.status === 'open' && one.subject.destination === 'prod');
+    expect([open.map(({ subject }) => subject.members['web']), world.holding('prod')]).toEqual([[digestOf(1)], ['approval']]);
+    approve(world, requestFor(world, 'prod', 1));
+    expect(world.runs('prod')).toBe(1);
+  });
+
   it('A-8 is not asked for what is pinned away, vetoed, or held by what no person can lift', () => {
     const world = asked();
     world.ask({ kind: 'place-pin', environment: 'prod', revision: (world.push(9), '1'), reason: 'x' });
