@@ -45,7 +45,7 @@ export const rolloutSabotages: readonly Sabotage[] = [
   { id: 'R-5-never-of-a-rollback', invariant: 'R-5', file: `${core}rollout/rollback.ts`, find: "if (!wanted || type === 'rollback' ||", replace: 'if (!wanted ||', test: invariants },
   { id: 'R-5-never-to-the-same', invariant: 'R-5', file: `${core}rollout/rollback.ts`, find: 'from === undefined || from === to)', replace: 'from === undefined)', ...rollout },
   { id: 'R-5-scope', invariant: 'R-5', file: `${core}rollout/rollback.ts`, find: ".filter((member) => deployment.targets.get(member)?.phase !== 'committed')", replace: '', test: 'test/control/core/pipeline/config.test.ts' },
-  { id: 'R-12-gave-up', invariant: 'R-12', file: `${core}evolve/report.ts`, find: "isFailure(work.phase) && report.phase === 'cancelled'", replace: 'false', test: 'test/simulation/rollout.test.ts', name: 'seeds from 2001$' },
+  { id: 'R-12-gave-up', invariant: 'R-12', file: `${core}evolve/report.ts`, find: "isFailure(work.phase) && report.phase === 'cancelled'", replace: 'false', test: 'test/control/core/rollout/cordon.test.ts' },
   { id: 'R-12-cordoned', invariant: 'R-12', file: `${core}model/select.ts`, find: 'targets.filter(({ cordoned }) => cordoned === undefined) : targets', replace: 'targets : targets', test: 'test/control/core/rollout/cordon.test.ts' },
   { id: 'N-9-attempts', invariant: 'N-9', file: 'daemon/core/release/activate.ts', find: 'if (attempts.activate >= recoveryAttemptsMax) {', replace: 'if (false) {', test: 'test/daemon/install/slots.test.ts' },
   { id: 'R-6-hold-placed', invariant: 'R-6', file: `${core}rollout/step.ts`, find: 'const held = state.holds.get(edge.id);', replace: 'return []; const held = state.holds.get(edge.id);', test: 'test/control/core/automation/holds.test.ts' },

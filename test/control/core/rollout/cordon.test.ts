@@ -31,6 +31,24 @@ test('a cordoned target is left out of what begins, by catch-ups too, and is bro
   expect([runs(made), newest(made)?.type]).toEqual([['prod-1 2', 'prod-2 2'], 'catch-up']);
 });
 
+test('R-12 one that did not come along in its time is not brought along again by itself, though it stopped when it was told to', () => {
+  const made = world();
+  made.ask({ kind: 'cordon-member', member: 'prod-2', reason: 'new disk' });
+  made.promote('prod', 2);
+  made.settle();
+  made.working = false;
+  made.ask({ kind: 'uncordon-member', member: 'prod-2' });
+  const caughtUp = () => made.facts('deployment.started').filter(({ type }) => type === 'catch-up').length;
+  for (let round = 0; round < 10; round += 1) {
+    made.wait(60 * minuteMs);
+    const cancelled = made.facts('order.issued').findLast(({ action }) => action === 'cancel');
+    if (cancelled === undefined) continue;
+    const { deployment, environment, app, seq } = cancelled;
+    made.try({ kind: 'report', member: 'prod-2', report: { deployment, environment, app, seq, reportNo: 100 + round, phase: 'cancelled', at: made.now } });
+  }
+  expect([caughtUp(), newest(made)?.phase, runs(made)]).toEqual([1, 'failed', ['prod-1 2', 'prod-2 1']]);
+});
+
 test('what is under way goes on when one of its targets is cordoned', () => {
   const made = world();
   made.working = false;
