@@ -3,7 +3,7 @@
 
 import type { JSX } from 'preact';
 import { useLocation } from 'preact-iso';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { after } from '../browser.ts';
 import { useQuery } from '../query.ts';
 import { isPartOfName, matching, placeOfTarget, placesOf, screens, traceable, type Place } from './places.ts';
@@ -23,7 +23,7 @@ export function Palette({ close }: { readonly close: () => void }): JSX.Element 
   const at = Math.max(0, places.findIndex(({ address }) => address === chosen));
   const choose = (index: number): void => setChosen(places[index % Math.max(1, places.length)]?.address);
   // A dialog of the browser keeps the focus inside, and gives it back when it is closed.
-  useEffect(() => dialog.current?.showModal(), []);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const go = (place: Place | undefined): void => {
     if (place === undefined) return;
     dialog.current?.close();

@@ -1,13 +1,14 @@
 // A panel beside the picture: what was clicked, in full. It takes the focus when it opens, Escape closes it, and the focus goes back.
 
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { mayMoveFocus } from '../parts/focus.ts';
 
 export function Panel({ title, close, children }: { readonly title: string; readonly close: () => void; readonly children: ComponentChildren }): JSX.Element {
   const whole = useRef<HTMLElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  // At once, not after the next frame: a key that is struck in between would go nowhere.
+  useLayoutEffect(() => {
     const opener = document.activeElement;
     const { current } = whole;
     heading.current?.focus();
