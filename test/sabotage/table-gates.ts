@@ -66,5 +66,5 @@ export const gateSabotages: readonly Sabotage[] = [
   { id: 'gate-coverage', invariant: 'gate', file: `${core}swarm/coverage.ts`, find: 'seen.coverage >= wanted.coverage', replace: 'seen.coverage >= 0', test: oracle },
   { id: 'O-2-override-reason', invariant: 'O-2', file: `${core}answers/approval.ts`, find: "if (reason.trim() === '') return refused('invalid', 'an override needs a reason');", replace: '', test: 'test/control/core/invariants.test.ts' },
   { id: 'O-2-lock-broken', invariant: 'O-2', file: `${core}answers/restraints.ts`, find: "if (breakReason !== undefined && breakReason.trim() !== '') return", replace: 'if (breakReason !== undefined) return', test: 'test/control/core/invariants.test.ts' },
-  { id: 'O-2-freeze-reason', invariant: 'O-2', file: `${core}answers/restraints.ts`, find: "if (command.reason.trim() === '') return refused('invalid', `a freeze", replace: "if (false) return refused('invalid', `a freeze", test: pipeline },
+  { id: 'O-2-freeze-reason', invariant: 'O-2', file: `${core}answers/restraints.ts`, find: "if (reason.trim() === '') return refused('invalid', `a ${what}", replace: "if (false) return refused('invalid', `a ${what}", test: pipeline },
 ];

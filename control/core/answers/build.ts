@@ -2,7 +2,7 @@
 // succeeds at most once (B-1, B-2); a failed one waits for the next change, whose build makes up for it (CDS-4).
 
 import type { Digest } from '../../../proto/cid.ts';
-import type { BuildTrigger } from '../../../proto/events-build.ts';
+import type { BuildEvent } from '../../../proto/events-build.ts';
 import type { ChangeRecord } from '../../../proto/events-pipeline.ts';
 import type { Event } from '../../../proto/events.ts';
 import { accepted, refused } from '../commands/answer.ts';
@@ -70,15 +70,7 @@ function unbuilt(state: State, app: string): readonly ChangeRecord[] {
   return last?.phase === 'failed' ? last.changes : [];
 }
 
-interface Requested {
-  readonly build: string;
-  readonly app: string;
-  readonly trigger: BuildTrigger;
-  readonly commit: string;
-  readonly changes: readonly ChangeRecord[];
-  readonly retryOf?: string;
-  readonly head?: true;
-}
+type Requested = Omit<Extract<BuildEvent, { kind: 'build.requested' }>, 'kind'>;
 
 function requested(request: Requested): Event {
   return { kind: 'build.requested', ...request, changes: request.changes.slice(-buildChangesMax) };

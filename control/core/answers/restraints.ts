@@ -3,7 +3,7 @@
 import type { Scope } from '../../../proto/events-pipeline.ts';
 import { accepted, refused } from '../commands/answer.ts';
 import type { AcquireLock, EndFreeze, PlacePin, PlaceVeto, ReleaseHold, ReleaseLock, RemovePin, RemoveVeto, StartFreeze } from '../commands/command-governance.ts';
-import type { Answer } from '../commands/command.ts';
+import type { Answer, Refused } from '../commands/command.ts';
 import { why } from './pipeline.ts';
 import { scopeText } from '../gates/place.ts';
 import { vetoKey } from '../model/pipeline.ts';
@@ -44,13 +44,28 @@ export function removeVeto(state: State, { app, revision, environment, reason }:
   return accepted({ kind: 'veto.removed', app, revision, ...(environment === undefined ? {} : { environment }), ...why(reason) });
 }
 
-export function acquireLock(state: State, { kind: _kind, ...command }: AcquireLock, now: number): Answer {
-  const unknown = scopeProblem(state, command.scope);
+interface Bar {
+  readonly what: 'lock' | 'freeze';
+  readonly id: string;
+  readonly known: ReadonlyMap<string, unknown>;
+  readonly scope: Scope;
+  readonly reason: string;
+  readonly end: number | undefined;
+}
+
+/** Why what holds back a scope cannot begin. */
+function barRefusal(state: State, { what, id, known, scope, reason, end }: Bar, now: number): Refused | undefined {
+  const unknown = scopeProblem(state, scope);
   if (unknown !== undefined) return refused('not-found', unknown);
-  if (command.reason.trim() === '') return refused('invalid', `a lock of ${scopeText(command.scope)} needs a reason`);
-  if (state.locks.has(command.lock)) return refused('conflict', `there is a lock '${command.lock}' already`);
-  if (command.expiresAt !== undefined && command.expiresAt <= now) return refused('invalid', `lock '${command.lock}' would have expired already; choose a later time`);
-  return accepted({ kind: 'lock.acquired', mode: 'manual', ...command });
+  if (reason.trim() === '') return refused('invalid', `a ${what} of ${scopeText(scope)} needs a reason`);
+  if (known.has(id)) return refused('conflict', `there is a ${what} '${id}' already`);
+  if (end !== undefined && end <= now) return refused('invalid', `${what} '${id}' would have ended already; choose a later time`);
+  return undefined;
+}
+
+export function acquireLock(state: State, { kind: _kind, ...command }: AcquireLock, now: number): Answer {
+  const bar: Bar = { what: 'lock', id: command.lock, known: state.locks, scope: command.scope, reason: command.reason, end: command.expiresAt };
+  return barRefusal(state, bar, now) ?? accepted({ kind: 'lock.acquired', mode: 'manual', ...command });
 }
 
 /** Its holder releases it; anybody else breaks it, and says why (O-2). */
@@ -63,12 +78,8 @@ export function releaseLock(state: State, { lock: id, holder, breakReason }: Rel
 }
 
 export function startFreeze(state: State, { kind: _kind, ...command }: StartFreeze, now: number): Answer {
-  const unknown = scopeProblem(state, command.scope);
-  if (unknown !== undefined) return refused('not-found', unknown);
-  if (command.reason.trim() === '') return refused('invalid', `a freeze of ${scopeText(command.scope)} needs a reason`);
-  if (state.freezes.has(command.freeze)) return refused('conflict', `there is a freeze '${command.freeze}' already`);
-  if (command.until !== undefined && command.until <= now) return refused('invalid', `freeze '${command.freeze}' would have ended already; choose a later time`);
-  return accepted({ kind: 'freeze.started', ...command });
+  const bar: Bar = { what: 'freeze', id: command.freeze, known: state.freezes, scope: command.scope, reason: command.reason, end: command.until };
+  return barRefusal(state, bar, now) ?? accepted({ kind: 'freeze.started', ...command });
 }
 
 export function endFreeze(state: State, { freeze, reason }: EndFreeze): Answer {
