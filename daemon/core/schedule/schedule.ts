@@ -2,7 +2,7 @@
 // daemon and in a simulation. This file only leads each event to the file that knows it. What the rules are, and which test shows each: ARCHITECTURE.md, "How bytes travel".
 //
 //   state/   what is told and asked for, all that is remembered, the numbers, pieces by rarity
-//   books/   keeps that consistent: chunks of a fetch, accounts of neighbours, who has told whom of what
+//   books/   keeps that consistent: chunks of a fetch, what neighbours hold of it, accounts of them, who has told whom of what
 //   owners/  whose turn it is to bring a chunk from the origin or across a border
 //   fetch/   what is asked of whom, what answers mean, what is overdue
 //   serve/   requests of neighbours, and whom an origin gives

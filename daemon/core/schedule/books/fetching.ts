@@ -1,39 +1,12 @@
-// The books of a fetch: which chunks are missing, taken, arrived, and which neighbour holds which of them.
-// Whom to ask for what is decided in requesting.ts; what a message means in topics.ts and arriving.ts.
+// The books of a fetch: which chunks are missing, taken, arrived. Which neighbour holds which of them is in views.ts,
+// whom to ask for what in requesting.ts; what a message means in topics.ts and arriving.ts.
 
 import type { Bitmap } from '../../../../proto/bitmap.ts';
-import type { OrdinalRange } from '../../../../proto/exchange.ts';
 import type { Fetch } from '../state/fetch-state.ts';
-import { chunkState, createPieceSet, createPieceTable, hasPiece, putPiece } from '../state/pieces.ts';
+import { chunkState, createPieceSet, createPieceTable, hasPiece, isMissing, noPieces, putPiece } from '../state/pieces.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
-import { enliven, type Peer, type SwarmState, type TopicState, type View } from '../state/swarm-state.ts';
-
-const noPieces = createPieceSet(0);
-
-/** A view of a neighbour that has said nothing yet. */
-function createView(peer: Peer, topic: TopicState): View {
-  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, offers: noPieces, isAwake: false, asked: new Set(), given: 0, spread: 0, kept: 0, redirectedAt: Number.NEGATIVE_INFINITY };
-}
-
-/** The view of a neighbour on a topic, made when needed. */
-export function viewOf(topic: TopicState, peer: Peer): View {
-  const { member, origin } = peer.info;
-  let view = topic.views.get(member);
-  if (view !== undefined) return view;
-  view = createView(peer, topic);
-  topic.views.set(member, view);
-  topic.viewList.push(view);
-  if (origin) topic.originViews.push(view);
-  return view;
-}
-
-/** Forgets it. */
-export function dropView(topic: TopicState, view: View): void {
-  topic.views.delete(view.peer.info.member);
-  topic.viewList.splice(topic.viewList.indexOf(view), 1);
-  if (view.peer.info.origin) topic.originViews.splice(topic.originViews.indexOf(view), 1);
-  lull(view);
-}
+import { enliven, type SwarmState, type TopicState } from '../state/swarm-state.ts';
+import { countView, wake } from './views.ts';
 
 /** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */
 export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap): void {
@@ -88,81 +61,6 @@ export function endFetch(topic: TopicState): void {
   }
 }
 
-/** Takes what a neighbour says that it holds now in place of what it said before. */
-export function setViewHeld(state: SwarmState, topic: TopicState, view: View, held: Bitmap | undefined): void {
-  view.newsAt = state.now;
-  state.isStirred = true;
-  uncountView(topic, view);
-  countHolder(topic, view, -1);
-  if (held === undefined) delete view.held;
-  else view.held = held;
-  countHolder(topic, view, 1);
-  countView(topic, view);
-  // In a large fleet the roster decides who owns what, and which origins are here.
-  if (topic.fetch !== undefined && (topic.fetch.seesAll || view.peer.info.origin)) topic.fetch.ownersStale = true;
-}
-
-/** More that a neighbour holds. Whether it is news. */
-export function viewGains(state: SwarmState, topic: TopicState, view: View, ranges: readonly OrdinalRange[]): boolean {
-  const { held } = view;
-  if (held === undefined) return false;
-  const { fetch } = topic;
-  const holders = view.peer.info.origin ? undefined : topic.holders;
-  let isNew = false;
-  for (const { from, to } of ranges) {
-    for (let ordinal = from; ordinal < to; ordinal += 1) {
-      if (!held.set(ordinal)) continue;
-      isNew = true;
-      if (fetch !== undefined && offer(fetch, view, ordinal)) wake(view);
-      if (holders === undefined) continue;
-      const count = (holders[ordinal] ?? 0) + 1;
-      holders[ordinal] = count;
-      if (count === (topic.givenTimes?.[ordinal] ?? 0) + 1) credit(state, topic, ordinal);
-    }
-  }
-  if (isNew) view.newsAt = state.now;
-  return isNew;
-}
-
-/** At an origin: whom a chunk was last given to, as it is connected now. */
-export function givenTo(state: SwarmState, topic: TopicState, ordinal: number): View | undefined {
-  const member = state.connections.get(topic.given?.[ordinal] ?? 0);
-  return member === undefined ? undefined : topic.views.get(member);
-}
-
-/** Somebody has a chunk from the one that the origin gave it to. */
-function credit(state: SwarmState, topic: TopicState, ordinal: number): void {
-  const view = givenTo(state, topic, ordinal);
-  if (view !== undefined) view.spread += 1;
-}
-
-/** At an origin: counts an agent among the holders of all that it holds, or no longer. */
-function countHolder({ holders }: TopicState, { held, peer }: View, change: 1 | -1): void {
-  if (holders === undefined || held === undefined || peer.info.origin) return;
-  for (const { from, to } of held.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) holders[ordinal] = (holders[ordinal] ?? 0) + change;
-}
-
-/** Something may be left to ask a neighbour for, if anything is being fetched. */
-export function wake(view: View): void {
-  if (view.isAwake || view.topic.fetch === undefined) return;
-  view.isAwake = true;
-  view.topic.awake.push(view);
-}
-
-/** Nothing is, until something changes. */
-export function lull(view: View): void {
-  if (!view.isAwake) return;
-  view.isAwake = false;
-  view.topic.awake.splice(view.topic.awake.indexOf(view), 1);
-}
-
-/** An ordinal that a neighbour turned out not to hold. */
-export function viewLoses(topic: TopicState, view: View, ordinal: number): void {
-  if (view.held === undefined || !view.held.clear(ordinal)) return;
-  if (topic.holders !== undefined && !view.peer.info.origin) topic.holders[ordinal] = (topic.holders[ordinal] ?? 0) - 1;
-  if (topic.fetch !== undefined) withdraw(topic.fetch, view, topic.fetch.table.pieceOf(ordinal));
-}
-
 /** Marks a missing chunk as asked for, once more. */
 export function takeChunk(fetch: Fetch, ordinal: number): void {
   fetch.claims[ordinal] = (fetch.claims[ordinal] ?? 0) + 1;
@@ -185,7 +83,7 @@ export function releaseChunk(topic: TopicState, fetch: Fetch, ordinal: number): 
 
 /** Whether a chunk that just came is wanted; it then counts as arrived, and nobody needs to be asked for it. */
 export function arriveChunk(topic: TopicState, fetch: Fetch, ordinal: number): boolean {
-  if (!isMissing(fetch, ordinal)) return false;
+  if (!isMissing(fetch.table, ordinal)) return false;
   if (fetch.table.state[ordinal] === chunkState.missing) changeOpen(fetch, ordinal, -1);
   fetch.table.state[ordinal] = chunkState.arrived;
   fetch.claims[ordinal] = 0;
@@ -206,12 +104,6 @@ export function storeChunk(fetch: Fetch, ordinal: number): boolean {
   return true;
 }
 
-/** Whether a chunk has neither arrived nor been held before. */
-export function isMissing(fetch: Fetch | undefined, ordinal: number): boolean {
-  const found = fetch?.table.state[ordinal];
-  return found === chunkState.missing || found === chunkState.taken;
-}
-
 function changeOpen(fetch: Fetch, ordinal: number, change: 1 | -1): void {
   fetch.open += change;
   const { table } = fetch;
@@ -219,41 +111,4 @@ function changeOpen(fetch: Fetch, ordinal: number, change: 1 | -1): void {
   const chunks = (table.openChunks[piece] ?? 0) + change;
   table.openChunks[piece] = chunks;
   if (chunks === (change === 1 ? 1 : 0)) putPiece(table.open, piece, change === 1);
-}
-
-/** A neighbour has a chunk. Whether it may be asked for it: what is asked for already is somebody's to bring, until it is free again. */
-function offer({ table }: Fetch, view: View, ordinal: number): boolean {
-  const found = table.state[ordinal];
-  if (found !== chunkState.missing && found !== chunkState.taken) return false;
-  const piece = table.pieceOf(ordinal);
-  if (putPiece(view.offers, piece, true) && !view.peer.info.origin) table.holders[piece] = (table.holders[piece] ?? 0) + 1;
-  return found === chunkState.missing;
-}
-
-/** It has less of a piece than it said; unless something is left that we lack, it has nothing of it for us. */
-function withdraw(fetch: Fetch, view: View, piece: number): void {
-  const { table } = fetch;
-  if (piece === -1) return;
-  const end = table.begins[piece + 1] ?? 0;
-  for (let position = table.begins[piece] ?? 0; position < end; position += 1) {
-    const ordinal = table.ordinals[position] ?? -1;
-    if (isMissing(fetch, ordinal) && view.held?.has(ordinal) === true) return;
-  }
-  if (!putPiece(view.offers, piece, false) || view.peer.info.origin) return;
-  table.holders[piece] = (table.holders[piece] ?? 0) - 1;
-}
-
-/** Looks through what a neighbour that we know anew says that it holds. What arrives later stays in its offers: nobody looks for what is not open. */
-function countView({ fetch }: TopicState, view: View): void {
-  if (fetch === undefined) return;
-  view.offers = createPieceSet(fetch.table.count);
-  wake(view);
-  if (view.held === undefined) return;
-  for (const ordinal of fetch.table.ordinals) if (view.held.has(ordinal)) offer(fetch, view, ordinal);
-}
-
-function uncountView({ fetch }: TopicState, view: View): void {
-  if (fetch === undefined || view.peer.info.origin) return;
-  const { count, holders } = fetch.table;
-  for (let piece = 0; piece < count; piece += 1) if (putPiece(view.offers, piece, false)) holders[piece] = (holders[piece] ?? 0) - 1;
 }

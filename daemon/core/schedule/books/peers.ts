@@ -3,7 +3,8 @@
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import { isBarred, isLarge, recordOf, type Peer, type Request, type SwarmState, type TopicState } from '../state/swarm-state.ts';
 import type { PeerInfo } from '../state/swarm-events.ts';
-import { releaseChunk, wake } from './fetching.ts';
+import { releaseChunk } from './fetching.ts';
+import { wake } from './views.ts';
 
 /** A neighbour that was just admitted, of which nothing is known. */
 export function createPeer(info: PeerInfo, connection: number, now: number, isForeign: boolean): Peer {

@@ -1,7 +1,8 @@
 // The answers to our requests: chunks good and corrupt, busy, absent, elsewhere; and what becomes of a chunk once it is on disk.
 
 import type { AbsentMessage, BusyMessage, ElsewhereMessage, OrdinalRange } from '../../../../proto/exchange.ts';
-import { arriveChunk, endFetch, releaseChunk, storeChunk, viewLoses } from '../books/fetching.ts';
+import { arriveChunk, endFetch, releaseChunk, storeChunk } from '../books/fetching.ts';
+import { viewLoses } from '../books/views.ts';
 import { closeRequest, countIncome, isReliable, learnLatency, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from '../books/peers.ts';
 import { tauMs } from './overdue.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';

@@ -3,10 +3,11 @@
 
 import { limits } from '../../../../proto/limits.ts';
 import type { Fetch } from '../state/fetch-state.ts';
-import { isMissing, wake } from '../books/fetching.ts';
+import { wake } from '../books/views.ts';
 import { watchForSilence } from '../owners/ownership.ts';
 import { closeRequest, dropRequests, expectedMs, hasEnough, isThrottled, isTrusted, letDawdle, makeLate, mayAsk } from '../books/peers.ts';
 import { ask } from './requesting.ts';
+import { isMissing } from '../state/pieces.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import type { Peer, Request, SwarmState, TopicState, View } from '../state/swarm-state.ts';
 import { isAbroad } from '../owners/zones.ts';
@@ -155,7 +156,7 @@ function duplicate(state: SwarmState, topic: TopicState, fetch: Fetch, request: 
   for (const view of free) {
     const ordinals = [...request.remaining].filter(
       (ordinal) =>
-        isMissing(fetch, ordinal) && view.held?.has(ordinal) === true && !view.asked.has(ordinal) && (fetch.claims[ordinal] ?? 0) < swarmBounds.endgameHoldersMax,
+        isMissing(fetch.table, ordinal) && view.held?.has(ordinal) === true && !view.asked.has(ordinal) && (fetch.claims[ordinal] ?? 0) < swarmBounds.endgameHoldersMax,
     );
     if (ordinals.length > 0) return ask(state, topic, fetch, view, ordinals.slice(0, limits.exchangeRangesMax), 'duplicate');
   }

@@ -3,7 +3,8 @@
 
 import { limits } from '../../../../proto/limits.ts';
 import type { Fetch } from '../state/fetch-state.ts';
-import { lull, takeChunk, wake } from '../books/fetching.ts';
+import { takeChunk } from '../books/fetching.ts';
+import { lull, wake } from '../books/views.ts';
 import { beginHelping, blockOf, isOwn, refreshOwners } from '../owners/ownership.ts';
 import { canWaitForWhole, expectedMs, graceMs, hasEnough, isReliable, mayAsk, openRequest } from '../books/peers.ts';
 import { chunkState, haveCommon } from '../state/pieces.ts';

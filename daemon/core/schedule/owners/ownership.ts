@@ -5,7 +5,7 @@
 
 import type { Fetch } from '../state/fetch-state.ts';
 import { fullMeshMax } from '../../roster/neighbours.ts';
-import { wake } from '../books/fetching.ts';
+import { wake } from '../books/views.ts';
 import { evenOwners, hash32, mix32 } from '../../roster/hash.ts';
 import { haveCommon, putPiece } from '../state/pieces.ts';
 import { rosterIndex, type RosterIndex } from './roster-index.ts';

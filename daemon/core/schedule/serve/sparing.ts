@@ -3,7 +3,7 @@
 
 import { createBitmap } from '../../../../proto/bitmap.ts';
 import { exchangeHoldersMax } from '../../../../proto/exchange-frame.ts';
-import { givenTo } from '../books/fetching.ts';
+import { givenTo } from '../books/views.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import { fromOrigin, type Peer, type SwarmState, type TopicState, type Upload, type View } from '../state/swarm-state.ts';
 

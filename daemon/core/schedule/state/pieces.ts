@@ -48,6 +48,9 @@ export function createPieceSet(count: number): PieceSet {
   return new Int32Array(Math.ceil(count / 32));
 }
 
+/** Of what is fetched or seen no longer. */
+export const noPieces = createPieceSet(0);
+
 /** What a request asks for: a power of two that makes 512 to 1,024 pieces of what is missing (swarm.md, section 2.1): with half as many, each takes too long to be passed on. */
 export function pieceBytesFor(missingBytes: number): number {
   let bytes: number = swarmBounds.pieceBytesMin;
@@ -90,6 +93,12 @@ export function createPieceTable(chunkCount: number, missing: readonly number[],
     count, ordinals: Int32Array.from(missing), begins, openChunks, leftChunks: openChunks.slice(), originAfter: new Float64Array(count), turnAfter: new Float64Array(count),
     state, pieceBytes: Math.max(aim, Math.ceil(missingBytes / Math.max(1, count))), pieceOf: (ordinal) => index[ordinal] ?? -1, holders, open, rarestAmong: rarestAmong(holders, open),
   };
+}
+
+/** Whether a chunk has neither arrived nor been held before. */
+export function isMissing({ state }: PieceTable, ordinal: number): boolean {
+  const found = state[ordinal];
+  return found === chunkState.missing || found === chunkState.taken;
 }
 
 /** Whether a piece is in a set. */
