@@ -4,6 +4,7 @@
 import type { Digest } from '../../../proto/cid.ts';
 import type { OrdinalRange } from '../../../proto/exchange.ts';
 import { limits } from '../../../proto/limits.ts';
+import { rangesOf } from '../../../proto/ordinal-ranges.ts';
 import type { FileEntry, Tree } from '../../../proto/tree.ts';
 import { baseFiles } from './base-file.ts';
 
@@ -166,15 +167,4 @@ function segmentOf(from: Tree, runs: readonly Run[], outBytes: number): PlannedS
   }
   const base = rangesOf([...ordinals]).slice(0, limits.deltaRangesMax);
   return { out: rangesOf(runs.flatMap((run) => run.ordinals)), base, outBytes, baseBytes };
-}
-
-/** Ordinals as ranges, in their order. */
-function rangesOf(ordinals: readonly number[]): readonly OrdinalRange[] {
-  const ranges: { from: number; to: number }[] = [];
-  for (const ordinal of ordinals) {
-    const last = ranges.at(-1);
-    if (last?.to === ordinal) last.to = ordinal + 1;
-    else ranges.push({ from: ordinal, to: ordinal + 1 });
-  }
-  return ranges;
 }

@@ -8,6 +8,7 @@ import { decodeBitmap, type Bitmap } from '../../../../proto/bitmap.ts';
 import { ProtocolError } from '../../../../proto/errors.ts';
 import type { HaveMessage, OpenMessage, OrdinalRange } from '../../../../proto/exchange.ts';
 import { limits } from '../../../../proto/limits.ts';
+import { rangesOf } from '../../../../proto/ordinal-ranges.ts';
 import type { Fetch } from '../state/fetch-state.ts';
 import { endFetch } from './fetching.ts';
 import { dropView, setViewHeld, viewGains, viewOf } from './views.ts';
@@ -193,7 +194,7 @@ export function tell(state: SwarmState, { id, log }: TopicState, view: View): vo
   view.told = log.length;
   view.toldAt = state.now;
   if (news.length === 0) return;
-  for (const ranges of framesOf(rangesOf(news))) state.effects.push({ kind: 'send', member: view.peer.info.member, message: { kind: 'have', topic: id, ranges } });
+  for (const ranges of framesOf(coverOf(news))) state.effects.push({ kind: 'send', member: view.peer.info.member, message: { kind: 'have', topic: id, ranges } });
 }
 
 /** Whether a neighbour has enough to choose from without our news, or has them only once in a while. */
@@ -214,15 +215,9 @@ function nextMoment({ jitter }: Fetch, since: number, everyMs: number): number {
   return (Math.floor(since / everyMs + jitter) + 1 - jitter) * everyMs;
 }
 
-/** Ascending ranges that cover exactly these ordinals. */
-export function rangesOf(ordinals: readonly number[]): OrdinalRange[] {
-  const ranges: { from: number; to: number }[] = [];
-  for (const ordinal of ordinals.length < 2 ? ordinals : ordinals.toSorted((a, b) => a - b)) {
-    const last = ranges.at(-1);
-    if (last?.to === ordinal) last.to += 1;
-    else ranges.push({ from: ordinal, to: ordinal + 1 });
-  }
-  return ranges;
+/** Ascending ranges that cover exactly these ordinals, in whichever order they come. */
+export function coverOf(ordinals: readonly number[]): OrdinalRange[] {
+  return rangesOf(ordinals.length < 2 ? ordinals : ordinals.toSorted((a, b) => a - b));
 }
 
 /** Cuts a list of ranges into what fits one frame each. */

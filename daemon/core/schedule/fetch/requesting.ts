@@ -10,7 +10,7 @@ import { canWaitForWhole, expectedMs, graceMs, hasEnough, isReliable, mayAsk, op
 import { chunkState, haveCommon } from '../state/pieces.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import type { Peer, SwarmState, TopicState, View } from '../state/swarm-state.ts';
-import { rangesOf, tell } from '../books/topics.ts';
+import { coverOf, tell } from '../books/topics.ts';
 import { hasForeignRoom, mayImport } from '../owners/zones.ts';
 
 /** Why a request is made; `desperate` asks the origin for what another was to fetch, `duplicate` asks again for what is asked for. */
@@ -160,7 +160,7 @@ export function ask(state: SwarmState, topic: TopicState, fetch: Fetch, view: Vi
     desperate: purpose === 'desperate',
     duplicate: purpose === 'duplicate',
   });
-  state.effects.push({ kind: 'send', member: peer.info.member, message: { kind: 'request', topic: view.theirTopic, request: id, ranges: rangesOf(ordinals) } });
+  state.effects.push({ kind: 'send', member: peer.info.member, message: { kind: 'request', topic: view.theirTopic, request: id, ranges: coverOf(ordinals) } });
   // Our news travels along: it leaves in one write with the request.
   if (!peer.info.origin) tell(state, topic, view);
 }

@@ -7,7 +7,7 @@ import { isReliable, maySee, strikeProtocol } from '../books/peers.ts';
 import { isKeeper, remember, restart, sparing, takeBack } from './sparing.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import { isLarge, type Peer, type SwarmState, type TopicState, type Upload, type View } from '../state/swarm-state.ts';
-import { framesOf, rangesOf } from '../books/topics.ts';
+import { coverOf, framesOf } from '../books/topics.ts';
 
 /** What one request may ask for: a piece, and its last chunk across the edge. */
 const requestBytesMax = swarmBounds.pieceBytesMax + limits.chunkBytesMax;
@@ -31,7 +31,7 @@ export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage
   const asked = ordinalsOf(topic, message.ranges);
   if (asked === undefined) return strikeProtocol(state, member, `request ${message.request} is longer than a piece or outside the blob`);
   const held = asked.filter((ordinal) => topic.held.has(ordinal));
-  if (held.length < asked.length) absent(state, member, message.request, rangesOf(asked.filter((ordinal) => !topic.held.has(ordinal))));
+  if (held.length < asked.length) absent(state, member, message.request, coverOf(asked.filter((ordinal) => !topic.held.has(ordinal))));
   // Who says that it holds a chunk and asks for it is not helped by it; it takes the line from those who lack it.
   const says = state.self.origin ? topic.views.get(member)?.held : undefined;
   if (says !== undefined && held.length > 0 && held.every((ordinal) => says.has(ordinal))) return busy(state, member, message.request, busyManyMs);
@@ -77,7 +77,7 @@ export function onServed(state: SwarmState, id: number, missing: readonly number
   measureServing(state);
   const topic = state.topics.get(upload.topic);
   for (const ordinal of missing) topic?.held.clear(ordinal);
-  absent(state, upload.member, upload.request, rangesOf(missing));
+  absent(state, upload.member, upload.request, coverOf(missing));
   if (upload.elsewhere !== undefined) elsewhere(state, upload.member, upload.request, upload.elsewhere);
   serveNext(state);
 }
