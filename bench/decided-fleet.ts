@@ -31,24 +31,9 @@ export class DecidedFleet {
   constructor(targets: number, record: (facts: readonly Event[]) => void = () => {}) {
     this.#record = record;
     const environments = Array.from({ length: environmentsOf }, (_, index) => `env-${String(index).padStart(2, '0')}`);
-    const joined: Event[] = Array.from({ length: targets }, (_, index): Event => {
-      const environment = environments[index % environmentsOf] ?? '';
-      return { kind: 'member.enrolled', member: `member-${index}`, name: `machine-${index}`, publicKey: `key-${index}`, roles: ['agent'], environments: [environment], labels: { env: environment, zone: `zone-${index % 3}` }, attributes: {}, serial: index, token: 'none' };
-    });
-    this.append(joined);
-    const spec: PipelineSpec = {
-      executionMode: 'superseded',
-      stages: environments.map((environment) => ({ stage: environment, environments: [{ environment, windows: ['hours'], windowsHoldRollback: false }] })),
-      edges: environments.map((environment) => ({
-        edge: `to-${environment}`, to: environment, apps: ['web'], auto: true, select: [{ by: 'number' as const }], after: [], windows: [],
-        from: { kind: 'app' as const, app: 'web' },
-      })),
-      windows: [{ window: 'hours', kind: 'allow', timeZone: 'Europe/Berlin', schedule: { kind: 'weekly', rows: [{ days: ['mon', 'tue', 'wed', 'thu', 'fri'], times: { from: '06:00', to: '22:00' } }] }, onClose: 'pause' }],
-      workflows: [],
-      policies: [],
-    };
+    this.append(Array.from({ length: targets }, (_, index) => enrolled(index, environments[index % environmentsOf] ?? '')));
     const config = { ...deploymentDefaults, maxParallel: '25%' as const, minHealthy: '50%' as const };
-    this.ask({ kind: 'apply-pipeline', pipeline: 'shop', project: 'shop', spec, apps: ['web'], environments: environments.map((environment) => ({ environment, apps: ['web'], selector: { env: environment }, config })) });
+    this.ask({ kind: 'apply-pipeline', pipeline: 'shop', project: 'shop', spec: pipelineOver(environments), apps: ['web'], environments: environments.map((environment) => ({ environment, apps: ['web'], selector: { env: environment }, config })) });
     this.observed = { now, lastSeen: new Map([...this.state.members.keys()].map((member) => [member, now])), since: 0 };
   }
 
@@ -100,4 +85,23 @@ export class DecidedFleet {
     for (let round = 0; round < 1_000; round += 1) if (this.step().orders.some(({ action }) => action === 'activate')) return;
     throw new Error('nothing was activated');
   }
+}
+
+function enrolled(index: number, environment: string): Event {
+  return { kind: 'member.enrolled', member: `member-${index}`, name: `machine-${index}`, publicKey: `key-${index}`, roles: ['agent'], environments: [environment], labels: { env: environment, zone: `zone-${index % 3}` }, attributes: {}, serial: index, token: 'none' };
+}
+
+/** Each environment a stage of its own, open in working hours. */
+function pipelineOver(environments: readonly string[]): PipelineSpec {
+  return {
+    executionMode: 'superseded',
+    stages: environments.map((environment) => ({ stage: environment, environments: [{ environment, windows: ['hours'], windowsHoldRollback: false }] })),
+    edges: environments.map((environment) => ({
+      edge: `to-${environment}`, to: environment, apps: ['web'], auto: true, select: [{ by: 'number' as const }], after: [], windows: [],
+      from: { kind: 'app' as const, app: 'web' },
+    })),
+    windows: [{ window: 'hours', kind: 'allow', timeZone: 'Europe/Berlin', schedule: { kind: 'weekly', rows: [{ days: ['mon', 'tue', 'wed', 'thu', 'fri'], times: { from: '06:00', to: '22:00' } }] }, onClose: 'pause' }],
+    workflows: [],
+    policies: [],
+  };
 }

@@ -103,23 +103,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps, { signal }: 
   stack.defer(async () => await loop);
   const http = createServer(log);
   stack.defer(async () => await http.close());
-  localRoutes(http, registry, {
-    unready: () => (heard.metadata ? [] : ['the first answer of the control plane']),
-    status: async () => ({
-      member: identity.member,
-      name: config.name,
-      roles: config.roles,
-      version: deps.version,
-      controlPlane: membership.url,
-      controlPlaneTrouble: heard.trouble,
-      freshness: trust.freshness(),
-      addresses: swarm.addresses(),
-      neighbours: swarm.neighbours(),
-      apps: (await agent?.installer.status()) ?? [],
-      drifted: agent?.drift.drifted() ?? [],
-      uploadUrl: seed?.uploadUrl,
-    }),
-  });
+  localRoutes(http, registry, localAnswers({ ...shared, deps, seed, agent, heard, controlPlane: membership.url }));
   const httpUrl = await listen(http, config.http, 'the local API');
   await writeFile(join(config.dataDir, 'http.url'), `${httpUrl}\n`);
   seed?.refresh();
@@ -136,6 +120,36 @@ interface Heard {
   metadata: boolean;
   /** Why the control plane does not answer, and since when; absent while it does. */
   trouble?: { readonly since: string; readonly message: string } | undefined;
+}
+
+interface LocalParts extends RoleDeps {
+  readonly deps: DaemonDeps;
+  readonly swarm: Swarm;
+  readonly seed: SeedRole | undefined;
+  readonly agent: AgentRole | undefined;
+  readonly heard: Heard;
+  readonly controlPlane: string;
+}
+
+/** What the local API says of this daemon. */
+function localAnswers({ config, deps, identity, trust, swarm, seed, agent, heard, controlPlane }: LocalParts): Parameters<typeof localRoutes>[2] {
+  return {
+    unready: () => (heard.metadata ? [] : ['the first answer of the control plane']),
+    status: async () => ({
+      member: identity.member,
+      name: config.name,
+      roles: config.roles,
+      version: deps.version,
+      controlPlane,
+      controlPlaneTrouble: heard.trouble,
+      freshness: trust.freshness(),
+      addresses: swarm.addresses(),
+      neighbours: swarm.neighbours(),
+      apps: (await agent?.installer.status()) ?? [],
+      drifted: agent?.drift.drifted() ?? [],
+      uploadUrl: seed?.uploadUrl,
+    }),
+  };
 }
 
 interface ConversationParts extends RoleDeps {

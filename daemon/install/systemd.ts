@@ -3,71 +3,32 @@
 
 import { join } from 'node:path';
 import type { Service } from '../../proto/deploy-spec.ts';
-import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
 import { type Disk, replaceLink } from './disk.ts';
-import type { Layout } from './layout.ts';
 import { installLimits } from './limits.ts';
-import type { Ended, Processes } from './processes.ts';
 import type { RunnableRelease, ServiceManager, ServiceStatus } from './service.ts';
+import { systemctl, type Shown, type SystemctlTools, type Waiting } from './systemctl.ts';
 
-export interface SystemdTools {
-  readonly at: Layout;
+export interface SystemdTools extends SystemctlTools {
   readonly disk: Disk;
-  readonly processes: Processes;
-  readonly clock: Clock;
-  readonly tag: string;
-  readonly searchPath: string;
-  /** First words of every command: `['systemctl']`, or with `--user`. */
-  readonly systemctl: readonly string[];
   /** Where unit files are linked: `/etc/systemd/system`. */
   readonly unitDirectory: string;
 }
 
 type Unit = Extract<Service, { manager: 'systemd' }>['units'][number];
-interface Waiting {
-  readonly signal: AbortSignal;
-}
 
 function unitsOf(release: RunnableRelease | undefined): readonly Unit[] {
   return release?.service.manager === 'systemd' ? release.service.units : [];
 }
 
-/** Parses `systemctl show`: one `Key=value` a line, units separated by an empty line. */
-export function parseShow(text: string): readonly Readonly<Record<string, string>>[] {
-  return text
-    .split(/\n\s*\n/)
-    .map((block) => block.trim())
-    .filter((block) => block !== '')
-    .map((block) => Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])));
+/** Units of `of` that `than` does not have. */
+function only(of: RunnableRelease | undefined, than: RunnableRelease): readonly Unit[] {
+  return unitsOf(of).filter(({ name }) => !unitsOf(than).some((unit) => unit.name === name));
 }
 
 /** systemd as the manager of one application's units. */
 export function systemdService(tools: SystemdTools): ServiceManager {
-  const control = async (args: readonly string[], timeoutMs: number, { signal }: Waiting): Promise<Ended> =>
-    await tools.processes.run(
-      {
-        argv: [...tools.systemctl, ...args],
-        directory: tools.at.root,
-        environment: { PATH: tools.searchPath, LANG: 'C.UTF-8', SYSTEMD_PAGER: '', SYSTEMD_COLORS: '0' },
-        tag: `${tools.tag}:systemctl`,
-      },
-      { timeoutMs, signal },
-    );
-
-  const must = async (args: readonly string[], options: Waiting): Promise<void> => {
-    const ended = await control(args, installLimits.systemctlMs, options);
-    if (ended.exitCode === 0) return;
-    throw new DaemonError('ACTIVATION_FAILED', `systemctl ${args.join(' ')}: ${ended.how}: ${ended.output.trim().slice(-1000)}`);
-  };
-
-  const show = async (units: readonly Unit[], options: Waiting) => {
-    const names = units.map(({ name }) => name);
-    const properties = '--property=Id,ActiveState,SubState,MainPID,NRestarts,Result';
-    const ended = await control(['show', properties, '--', ...names], installLimits.systemctlShowMs, options);
-    if (ended.exitCode !== 0) throw new DaemonError('ACTIVATION_FAILED', `systemctl show ${names.join(' ')}: ${ended.how}`);
-    return parseShow(ended.output);
-  };
+  const { must, show } = systemctl(tools);
 
   /** Links what `release` ships, unlinks what it no longer does, and tells systemd when a unit file is another than before. */
   const install = async (release: RunnableRelease, before: RunnableRelease | undefined, options: Waiting): Promise<void> => {
@@ -90,14 +51,10 @@ export function systemdService(tools: SystemdTools): ServiceManager {
     if (units.length > 0) await must(['stop', '--', ...units.map(({ name }) => name)], options);
   };
 
-  /** Units of `of` that `than` does not have. */
-  const only = (of: RunnableRelease | undefined, than: RunnableRelease): readonly Unit[] =>
-    unitsOf(of).filter(({ name }) => !unitsOf(than).some((unit) => unit.name === name));
-
   const status = async (release: RunnableRelease): Promise<ServiceStatus> => {
     const units = unitsOf(release).filter(({ action }) => action !== 'none');
     if (units.length === 0) return { state: 'active', restarts: 0 };
-    const shown = await show(units, { signal: AbortSignal.timeout(installLimits.systemctlShowMs) });
+    const shown = await show(units.map(({ name }) => name), { signal: AbortSignal.timeout(installLimits.systemctlShowMs) });
     return summarised(units, shown);
   };
 
@@ -128,7 +85,7 @@ export function systemdService(tools: SystemdTools): ServiceManager {
   };
 }
 
-function summarised(units: readonly Unit[], shown: readonly Readonly<Record<string, string>>[]): ServiceStatus {
+function summarised(units: readonly Unit[], shown: readonly Shown[]): ServiceStatus {
   const states = units.map(({ name }, index) => ({ name, properties: shown[index] ?? {} }));
   const pids = states.map(({ properties }) => Number(properties['MainPID'] ?? 0)).filter((pid) => pid > 0);
   const restarts = states.reduce((sum, { properties }) => sum + Number(properties['NRestarts'] ?? 0), 0);

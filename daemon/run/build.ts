@@ -34,8 +34,6 @@ const sealsMax = 16;
 
 /** A builder over the releases of one machine. */
 export function createBuilder(deps: BuilderDeps): Builder {
-  /** Directories whose trees are in the location index, with their revision. */
-  const known = new Map<string, Digest>();
   /** Of releases built and not yet seen in their place, by their last name. */
   const seals = new Map<string, Seals>();
 
@@ -75,35 +73,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
       }
     },
 
-    async refresh() {
-      const apps = await deps.installer.status();
-      const present = new Map(apps.flatMap(({ releases }) => releases.map((release) => [release.directory, release] as const)));
-      for (const [directory, revision] of known) {
-        if (present.has(directory)) continue;
-        known.delete(directory);
-        deps.installed.remove(directory);
-        if (deps.seed !== undefined) continue;
-        deps.library.unshare(revision);
-        await deps.manifests.drop(revision);
-      }
-      for (const [directory, { revision, environment }] of present) {
-        if (known.has(directory)) continue;
-        const manifest = await deps.manifests.get(revision);
-        if (manifest === undefined) {
-          deps.log.warn({ directory }, 'the manifest of a release is gone; it is not shared until it is installed anew');
-          continue;
-        }
-        known.set(directory, revision);
-        await deps.installed.add(manifest.tree, directory, { except: replacedPaths(manifest), seals: seals.get(directory) });
-        seals.delete(directory);
-        if (deps.seed !== undefined && deps.library.sharing(revision) !== undefined) continue;
-        deps.library.share(manifest, [environment], {
-          held: complement(createBitmap(manifest.tree.chunkCount)),
-          read: async (ordinal, options) => await deps.installed.get(manifest.tree.chunk(ordinal).id, options),
-          readRun: runsOf(deps.installed, manifest),
-        });
-      }
-    },
+    refresh: sharingInstalled(deps, seals),
   };
 }
 
@@ -152,6 +122,41 @@ async function bring(deps: BuilderDeps, manifest: Manifest, environments: readon
 function without(bitmap: Bitmap, others: Bitmap): Bitmap {
   for (const { from, to } of others.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) bitmap.clear(ordinal);
   return bitmap;
+}
+
+/** Shares what is installed by now and no longer what has gone. `seals` is of releases that were built here, until they are seen. */
+function sharingInstalled(deps: BuilderDeps, seals: Map<string, Seals>): () => Promise<void> {
+  /** Directories whose trees are in the location index, with their revision. */
+  const known = new Map<string, Digest>();
+  return async () => {
+    const apps = await deps.installer.status();
+    const present = new Map(apps.flatMap(({ releases }) => releases.map((release) => [release.directory, release] as const)));
+    for (const [directory, revision] of known) {
+      if (present.has(directory)) continue;
+      known.delete(directory);
+      deps.installed.remove(directory);
+      if (deps.seed !== undefined) continue;
+      deps.library.unshare(revision);
+      await deps.manifests.drop(revision);
+    }
+    for (const [directory, { revision, environment }] of present) {
+      if (known.has(directory)) continue;
+      const manifest = await deps.manifests.get(revision);
+      if (manifest === undefined) {
+        deps.log.warn({ directory }, 'the manifest of a release is gone; it is not shared until it is installed anew');
+        continue;
+      }
+      known.set(directory, revision);
+      await deps.installed.add(manifest.tree, directory, { except: replacedPaths(manifest), seals: seals.get(directory) });
+      seals.delete(directory);
+      if (deps.seed !== undefined && deps.library.sharing(revision) !== undefined) continue;
+      deps.library.share(manifest, [environment], {
+        held: complement(createBitmap(manifest.tree.chunkCount)),
+        read: async (ordinal, options) => await deps.installed.get(manifest.tree.chunk(ordinal).id, options),
+        readRun: runsOf(deps.installed, manifest),
+      });
+    }
+  };
 }
 
 /** Chunks of a revision by their ordinals, several at once. */

@@ -56,15 +56,7 @@ interface Session {
 /** Sessions over one store. */
 export function createUploads(deps: SessionsDeps): Uploads {
   const sessions = new Map<string, Session>();
-
-  const find = (bearer: Bearer, id: string): Session => {
-    const session = sessions.get(id);
-    if (session === undefined || session.project !== bearer.grant.project || session.user !== bearer.grant.user || session.revision.app !== bearer.grant.app) {
-      throw new DaemonError('UNKNOWN_SESSION', `there is no upload session '${id}' for you here; open one again, what was acknowledged is kept`);
-    }
-    session.usedAt = deps.clock.monotonic();
-    return session;
-  };
+  const find = (bearer: Bearer, id: string): Session => found(sessions, bearer, id, deps.clock.monotonic());
 
   return {
     async open(bearer, bytes, alias) {
@@ -126,6 +118,16 @@ export function createUploads(deps: SessionsDeps): Uploads {
       return { ...reply, receivedBytes: session.receivedBytes } satisfies CompleteReply;
     },
   };
+}
+
+/** @throws {DaemonError} UNKNOWN_SESSION when there is none of that id, or it is not theirs. */
+function found(sessions: ReadonlyMap<string, Session>, { grant }: Bearer, id: string, now: number): Session {
+  const session = sessions.get(id);
+  if (session === undefined || session.project !== grant.project || session.user !== grant.user || session.revision.app !== grant.app) {
+    throw new DaemonError('UNKNOWN_SESSION', `there is no upload session '${id}' for you here; open one again, what was acknowledged is kept`);
+  }
+  session.usedAt = now;
+  return session;
 }
 
 function* chunksOf({ revision, manifest }: Session): Generator<Digest> {

@@ -27,7 +27,7 @@ export const trustSabotages: readonly Sabotage[] = [
   { id: 'N-8-delegates-further', invariant: 'N-8', ...role, find: 'if (file.metadata.signed.delegations !== undefined) throw', replace: 'if (false) throw' },
   { id: 'N-8-key-twice', invariant: 'N-8', ...json, find: 'if (names?.has(name) === true) throw', replace: 'if (false) throw' },
   { id: 'N-8-nested', invariant: 'N-8', ...json, find: 'if (open.length > depthMax) throw', replace: 'if (false) throw' },
-  { id: 'N-8-session-of-another', invariant: 'N-8', ...upload, find: ' || session.user !== bearer.grant.user', replace: '' },
+  { id: 'N-8-session-of-another', invariant: 'N-8', ...upload, find: ' || session.user !== grant.user', replace: '' },
   { id: 'N-8-upload-bomb', invariant: 'N-8', ...upload, find: '{ maxOutputLength: bytesMax }', replace: '{}' },
   { id: 'N-1-upload-file', invariant: 'N-1', ...upload, find: 'if (found !== entry.digest) throw', replace: 'if (false) throw' },
   { id: 'N-1-torn-record', invariant: 'N-1', file: 'daemon/install/journal.ts', find: 'index === lines.length - 1 ? undefined : decodeLine(line)', replace: 'decodeLine(line)', test: 'test/daemon/install/journal.test.ts' },

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DeploySpec } from '../../../proto/deploy-spec.ts';
 import type { Installer } from '../../../daemon/install/installer.ts';
-import { parseShow } from '../../../daemon/install/systemd.ts';
+import { parseShow } from '../../../daemon/install/systemctl.ts';
 import { type Bed, currentOf, deploy, idOf, makeBed, notServing, waiting } from './support.ts';
 
 /** Appends its arguments to `calls`; `show` answers with the file `shown`; a unit named in `refused` cannot be started. */

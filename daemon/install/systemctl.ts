@@ -1,0 +1,67 @@
+// `systemctl`, asked and told. What for is systemd.ts.
+
+import { DaemonError } from '../errors.ts';
+import type { Layout } from './layout.ts';
+import { installLimits } from './limits.ts';
+import type { Ended, Processes } from './processes.ts';
+
+export interface SystemctlTools {
+  readonly at: Layout;
+  readonly processes: Processes;
+  readonly tag: string;
+  readonly searchPath: string;
+  /** First words of every command: `['systemctl']`, or with `--user`. */
+  readonly systemctl: readonly string[];
+}
+
+export interface Waiting {
+  readonly signal: AbortSignal;
+}
+
+/** What systemd says of one unit. */
+export type Shown = Readonly<Record<string, string>>;
+
+export interface Systemctl {
+  /** @throws {DaemonError} ACTIVATION_FAILED with what it said. */
+  must(args: readonly string[], options: Waiting): Promise<void>;
+  /**
+   * Units in the order of their names.
+   * @throws {DaemonError} ACTIVATION_FAILED when it does not answer.
+   */
+  show(names: readonly string[], options: Waiting): Promise<readonly Shown[]>;
+}
+
+export function systemctl(tools: SystemctlTools): Systemctl {
+  const run = async (args: readonly string[], timeoutMs: number, { signal }: Waiting): Promise<Ended> =>
+    await tools.processes.run(
+      {
+        argv: [...tools.systemctl, ...args],
+        directory: tools.at.root,
+        environment: { PATH: tools.searchPath, LANG: 'C.UTF-8', SYSTEMD_PAGER: '', SYSTEMD_COLORS: '0' },
+        tag: `${tools.tag}:systemctl`,
+      },
+      { timeoutMs, signal },
+    );
+  return {
+    must: async (args, options) => {
+      const ended = await run(args, installLimits.systemctlMs, options);
+      if (ended.exitCode === 0) return;
+      throw new DaemonError('ACTIVATION_FAILED', `systemctl ${args.join(' ')}: ${ended.how}: ${ended.output.trim().slice(-1000)}`);
+    },
+    show: async (names, options) => {
+      const properties = '--property=Id,ActiveState,SubState,MainPID,NRestarts,Result';
+      const ended = await run(['show', properties, '--', ...names], installLimits.systemctlShowMs, options);
+      if (ended.exitCode !== 0) throw new DaemonError('ACTIVATION_FAILED', `systemctl show ${names.join(' ')}: ${ended.how}`);
+      return parseShow(ended.output);
+    },
+  };
+}
+
+/** Parses `systemctl show`: one `Key=value` a line, units separated by an empty line. */
+export function parseShow(text: string): readonly Shown[] {
+  return text
+    .split(/\n\s*\n/)
+    .map((block) => block.trim())
+    .filter((block) => block !== '')
+    .map((block) => Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])));
+}
