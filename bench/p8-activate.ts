@@ -11,7 +11,7 @@ import { systemClock } from '../daemon/clock.ts';
 import { ingest, type Ingested } from '../daemon/content/ingest/ingest.ts';
 import { createInstalledTrees } from '../daemon/content/installed/installed.ts';
 import { materialize } from '../daemon/content/release/materialize.ts';
-import { systemProcesses } from '../daemon/install/processes.ts';
+import { systemProcesses } from '../daemon/install/machine/processes.ts';
 import { createInstaller } from '../daemon/install/releases.ts';
 import { isInstalled } from './measured.ts';
 import { median, printRow, skipped } from './rows.ts';

@@ -9,7 +9,7 @@ import type { ChunkSource } from './content/store.ts';
 import type { RoleDeps } from './daemon-seed.ts';
 import { createDeltaDecoder } from './delta/decode.ts';
 import type { InstalledApp, Installer } from './install/installer.ts';
-import { systemProcesses, type ProcessAccess } from './install/processes.ts';
+import { systemProcesses, type ProcessAccess } from './install/machine/processes.ts';
 import { createInstaller } from './install/releases.ts';
 import { createBuilder } from './run/build.ts';
 import type { DeltaShelf } from './run/delta/shelf.ts';

@@ -2,9 +2,9 @@
 // applications are owned apart (install/application.ts), since two daemons may be configured with the same one.
 
 import { DaemonError } from './errors.ts';
-import { systemDisk } from './install/disk.ts';
-import { leaveDirectory, takeDirectory } from './install/owner.ts';
-import type { Processes } from './install/processes.ts';
+import { systemDisk } from './install/machine/disk.ts';
+import { leaveDirectory, takeDirectory } from './install/machine/owner.ts';
+import type { Processes } from './install/machine/processes.ts';
 
 /**
  * Takes a data directory for this process until it is disposed of. One whose owner died is taken over.

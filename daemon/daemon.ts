@@ -14,7 +14,7 @@ import type { RoleDeps, SeedRole } from './daemon-seed.ts';
 import { openManifests } from './content/manifests.ts';
 import { DaemonError } from './errors.ts';
 import { createServer, listen, localRoutes } from './http/server.ts';
-import { systemProcesses } from './install/processes.ts';
+import { systemProcesses } from './install/machine/processes.ts';
 import { createHttpLink } from './link/http-link.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';

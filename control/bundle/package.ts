@@ -13,7 +13,7 @@ import { runtimeOptions } from './runtime-options.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 /** What is started by its path: programs, and what the daemon starts as a process or a thread. */
-const entries = ['daemon/main.ts', 'control/main.ts', 'daemon/install/front.ts', 'daemon/delta/worker.ts'] as const;
+const entries = ['daemon/main.ts', 'control/main.ts', 'daemon/install/service/front.ts', 'daemon/delta/worker.ts'] as const;
 /** The runtime for which the bundles are written. */
 const nodeMajor = 24;
 /** Names on the search path, and what they start. */
@@ -86,7 +86,7 @@ const nativeDatabase: Plugin = {
 const besideEntries: Plugin = {
   name: 'beside-entries',
   setup(bundle) {
-    bundle.onLoad({ filter: /\/daemon\/(?:install|delta)\/[^/]+\.ts$/ }, async ({ path }) => ({
+    bundle.onLoad({ filter: /\/daemon\/.*\.ts$/ }, async ({ path }) => ({
       loader: 'ts',
       contents: (await readFile(path, 'utf8')).replaceAll(/new URL\('([^']+)\.ts', import\.meta\.url\)/g, (_, name: string) => {
         const named = relative(root, join(dirname(path), `${name}.ts`));

@@ -10,15 +10,15 @@ import { type Found, isReleaseId, type JournalledOrder, releaseId, type ReleaseI
 import { expendable } from '../core/release/retain.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { type Disk, replaceFile } from './disk.ts';
+import { type Disk, replaceFile } from './machine/disk.ts';
 import { type HookContext, type HookResult, type HookTools, runHooks } from './hooks.ts';
 import type { InstalledApp, InstalledRelease } from './installer.ts';
 import { type Layout, point, pointed, removeRelease } from './layout.ts';
-import { Ledger } from './ledger.ts';
-import { leaveDirectory, takeDirectory } from './owner.ts';
-import type { Processes } from './processes.ts';
-import type { RunnableRelease, ServiceManager } from './service.ts';
-import { readJson } from './supervised.ts';
+import { Ledger } from './journal/ledger.ts';
+import { leaveDirectory, takeDirectory } from './machine/owner.ts';
+import type { Processes } from './machine/processes.ts';
+import type { RunnableRelease, ServiceManager } from './service/service.ts';
+import { readJson } from './service/supervised.ts';
 
 /** What is written down about a release when it is staged; a directory without it is not a release. */
 const storedReleaseSchema = Type.Object({

@@ -7,7 +7,7 @@ import type { HealthCheck } from '../../proto/deploy-spec.ts';
 import type { OrderCheck } from '../../proto/statement.ts';
 import type { Clock } from '../clock.ts';
 import { installLimits } from './limits.ts';
-import type { ServiceStatus } from './service.ts';
+import type { ServiceStatus } from './service/service.ts';
 
 export type Health = { readonly kind: 'healthy' } | { readonly kind: 'unhealthy'; readonly detail: string };
 

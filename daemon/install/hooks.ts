@@ -8,10 +8,10 @@ import { hookRules, type JournalledOrder, retryLaterExitCodes } from '../core/re
 import type { Clock } from '../clock.ts';
 import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Disk } from './disk.ts';
+import type { Disk } from './machine/disk.ts';
 import type { Layout } from './layout.ts';
 import { installLimits } from './limits.ts';
-import type { Processes, Program } from './processes.ts';
+import type { Processes, Program } from './machine/processes.ts';
 
 /** What a hook can know of its installation, all of it through `STARLING_*` variables. */
 export interface HookContext {

@@ -6,7 +6,7 @@ import { checkPath } from '../../proto/path.ts';
 import type { DeploySpec } from '../../proto/deploy-spec.ts';
 import { isReleaseId, type ReleaseId } from '../core/release/activate.ts';
 import { DaemonError } from '../errors.ts';
-import { type Disk, makeDirectories, replaceLink } from './disk.ts';
+import { type Disk, makeDirectories, replaceLink } from './machine/disk.ts';
 
 /** Paths under one root, all absolute. */
 export interface Layout {

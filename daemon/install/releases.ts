@@ -10,15 +10,15 @@ import { DaemonError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { activate, fail, type Run, stage } from './activation.ts';
 import { Application } from './application.ts';
-import { type Disk, makeDirectories, systemDisk } from './disk.ts';
+import { type Disk, makeDirectories, systemDisk } from './machine/disk.ts';
 import type { Installer, InstallOrder, Outcome } from './installer.ts';
 import { layout, pointed, type Layout } from './layout.ts';
-import { Ledger } from './ledger.ts';
-import type { Processes } from './processes.ts';
+import { Ledger } from './journal/ledger.ts';
+import type { Processes } from './machine/processes.ts';
 import { recoverApplication } from './recovery.ts';
-import { byManager, noService } from './service.ts';
-import { Supervisor } from './supervisor.ts';
-import { systemdService } from './systemd.ts';
+import { byManager, noService } from './service/service.ts';
+import { Supervisor } from './service/supervisor.ts';
+import { systemdService } from './service/systemd.ts';
 
 /** One application that this machine may run. */
 export interface AppConfig {

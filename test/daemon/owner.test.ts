@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ownDataDirectory } from '../../daemon/daemon-owner.ts';
-import { systemDisk, type Disk } from '../../daemon/install/disk.ts';
-import { leaveDirectory, takeDirectory } from '../../daemon/install/owner.ts';
-import type { ProcessIdentity } from '../../daemon/install/processes.ts';
+import { systemDisk, type Disk } from '../../daemon/install/machine/disk.ts';
+import { leaveDirectory, takeDirectory } from '../../daemon/install/machine/owner.ts';
+import type { ProcessIdentity } from '../../daemon/install/machine/processes.ts';
 import { seeded, type Random } from '../support/random.ts';
 
 let directory: string;

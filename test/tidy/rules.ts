@@ -133,6 +133,14 @@ const contentRows: readonly ImportRow[] = [
   partRow('daemon/content', 'installed', ['daemon/content/release/**'], throughStore),
 ];
 
+const oneApplication = 'an application (daemon/install/application.ts) has all three: what the machine offers, what is written down, and what runs releases';
+
+const installRows: readonly ImportRow[] = [
+  partRow('daemon/install', 'machine', [], oneApplication),
+  partRow('daemon/install', 'journal', ['daemon/install/machine/**'], oneApplication),
+  partRow('daemon/install', 'service', ['daemon/install/machine/**'], oneApplication),
+];
+
 const controlPorts = {
   'control/journal': ['control/journal/journal.ts'],
   'control/trust': ['control/trust/repository.ts'],
@@ -233,6 +241,7 @@ export const importTable: readonly ImportRow[] = [
   ...floorRows('daemon'),
   ...swarmRows,
   ...contentRows,
+  ...installRows,
   ...portRows('daemon', daemonPorts),
   shellRow('daemon', 'daemon/run', daemonPorts),
   shellRow('daemon', 'daemon/http', daemonPorts),

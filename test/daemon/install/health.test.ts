@@ -4,7 +4,7 @@ import http from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../daemon/clock.ts';
 import { checkHealth, orderedChecks } from '../../../daemon/install/health.ts';
-import type { ServiceStatus } from '../../../daemon/install/service.ts';
+import type { ServiceStatus } from '../../../daemon/install/service/service.ts';
 import { waiting } from './support.ts';
 
 async function withServer(answer: http.RequestListener, work: (port: number) => Promise<void>): Promise<void> {

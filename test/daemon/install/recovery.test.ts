@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DeploySpec } from '../../../proto/deploy-spec.ts';
 import { releaseId } from '../../../daemon/core/release/activate.ts';
-import { encodeEntry, type JournalEntry } from '../../../daemon/install/journal.ts';
+import { encodeEntry, type JournalEntry } from '../../../daemon/install/journal/journal.ts';
 import { type Bed, currentOf, deploy, idOf, journalOf, loud, makeBed, notServing, orderOf, revisionOf, stagingDirectories, waiting } from './support.ts';
 
 const failing: DeploySpec = { ...notServing, hooks: { healthCheck: [{ run: ['false'] }] } };

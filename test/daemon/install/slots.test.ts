@@ -5,7 +5,7 @@ import { readlinkSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DeploySpec } from '../../../proto/deploy-spec.ts';
-import type { Disk } from '../../../daemon/install/disk.ts';
+import type { Disk } from '../../../daemon/install/machine/disk.ts';
 import { seeded } from '../../support/random.ts';
 import { Crash, currentOf, deploy, gated, idOf, makeBed, notServing, orderOf, waiting } from './support.ts';
 

@@ -8,9 +8,9 @@ import { dirname, join } from 'node:path';
 import type { DeploySpec } from '../../../proto/deploy-spec.ts';
 import { type Clock, systemClock } from '../../../daemon/clock.ts';
 import { releaseId } from '../../../daemon/core/release/activate.ts';
-import { type Disk, systemDisk } from '../../../daemon/install/disk.ts';
+import { type Disk, systemDisk } from '../../../daemon/install/machine/disk.ts';
 import type { Installer, InstallOrder } from '../../../daemon/install/installer.ts';
-import { type Processes, systemProcesses } from '../../../daemon/install/processes.ts';
+import { type Processes, systemProcesses } from '../../../daemon/install/machine/processes.ts';
 import { createInstaller, type InstallerOptions, rootTag } from '../../../daemon/install/releases.ts';
 import type { Logger } from '../../../daemon/log.ts';
 

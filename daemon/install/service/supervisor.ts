@@ -3,12 +3,12 @@
 // found again: by process id and start time from a file, and by the tag in the environment for what a crash kept out of it.
 
 import { join } from 'node:path';
-import { DaemonError } from '../errors.ts';
-import { replaceFile } from './disk.ts';
+import { DaemonError } from '../../errors.ts';
+import { replaceFile } from '../machine/disk.ts';
 import { FrontKeeper } from './front-keeper.ts';
 import { adopted, drained, ended, type Instance, unstarted } from './instance.ts';
-import { installLimits } from './limits.ts';
-import { freePort } from './ports.ts';
+import { installLimits } from '../limits.ts';
+import { freePort } from '../machine/ports.ts';
 import type { RunnableRelease, ServiceManager, ServiceStatus } from './service.ts';
 import { readSupervised, type SupervisorTools } from './supervised.ts';
 

@@ -3,10 +3,10 @@
 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DaemonError } from '../errors.ts';
-import { replaceFile } from './disk.ts';
-import { installLimits } from './limits.ts';
-import type { ProcessIdentity } from './processes.ts';
+import { DaemonError } from '../../errors.ts';
+import { replaceFile } from '../machine/disk.ts';
+import { installLimits } from '../limits.ts';
+import type { ProcessIdentity } from '../machine/processes.ts';
 import { member, readJson, type SupervisorTools } from './supervised.ts';
 
 /** Counts up when front.ts changes in a way that matters: a front of another version is replaced, at the cost of its connections. */

@@ -5,7 +5,7 @@
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../../clock.ts';
 
 /** Bounds of the front, in ms. */
 const frontLimits = {

@@ -3,7 +3,7 @@
 
 import { appendFile, copyFile, lstat, mkdir, open, readFile, readdir, readlink, rename, rm, symlink, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DaemonError } from '../errors.ts';
+import { DaemonError } from '../../errors.ts';
 
 /** What a name in a directory is. */
 export type FileKind = 'file' | 'directory' | 'link' | 'other';

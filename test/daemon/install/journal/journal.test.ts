@@ -5,12 +5,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemDisk } from '../../../daemon/install/disk.ts';
-import { decodeJournal, encodeEntry, Journal, type JournalEntry } from '../../../daemon/install/journal.ts';
-import { Ledger } from '../../../daemon/install/ledger.ts';
-import { installLimits } from '../../../daemon/install/limits.ts';
-import { systemClock } from '../../../daemon/clock.ts';
-import { DaemonError } from '../../../daemon/errors.ts';
+import { systemDisk } from '../../../../daemon/install/machine/disk.ts';
+import { decodeJournal, encodeEntry, Journal, type JournalEntry } from '../../../../daemon/install/journal/journal.ts';
+import { Ledger } from '../../../../daemon/install/journal/ledger.ts';
+import { installLimits } from '../../../../daemon/install/limits.ts';
+import { systemClock } from '../../../../daemon/clock.ts';
+import { DaemonError } from '../../../../daemon/errors.ts';
 
 let directory = '';
 let path = '';

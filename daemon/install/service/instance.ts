@@ -1,9 +1,9 @@
 // One running release of the built-in supervisor: what is known of it, and how it comes to its end. Which ones should run,
 // and starting them, is supervisor.ts.
 
-import { installLimits } from './limits.ts';
-import { connectionsTo } from './ports.ts';
-import type { ProcessIdentity } from './processes.ts';
+import { installLimits } from '../limits.ts';
+import { connectionsTo } from '../machine/ports.ts';
+import type { ProcessIdentity } from '../machine/processes.ts';
 import type { RunnableRelease } from './service.ts';
 import type { SupervisorTools } from './supervised.ts';
 

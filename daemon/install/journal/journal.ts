@@ -4,11 +4,11 @@
 import { crc32 } from 'node:zlib';
 import Type from 'typebox';
 import Value from 'typebox/value';
-import { ReportSchema, type Report } from '../../proto/fleet.ts';
-import { OrderCheckSchema } from '../../proto/statement.ts';
-import type { InstallRecord } from '../core/release/activate.ts';
-import { DaemonError } from '../errors.ts';
-import { type Disk, replaceFile } from './disk.ts';
+import { ReportSchema, type Report } from '../../../proto/fleet.ts';
+import { OrderCheckSchema } from '../../../proto/statement.ts';
+import type { InstallRecord } from '../../core/release/activate.ts';
+import { DaemonError } from '../../errors.ts';
+import { type Disk, replaceFile } from '../machine/disk.ts';
 
 /** A line of the journal: a step of an installation, a report, or both in one, so that neither is there without the other. */
 export interface JournalEntry {

@@ -2,11 +2,11 @@
 // as nothing written: the processes are then found by their tags.
 
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
-import type { Logger } from '../log.ts';
-import type { Disk } from './disk.ts';
-import type { Layout } from './layout.ts';
-import type { ProcessIdentity, Processes } from './processes.ts';
+import type { Clock } from '../../clock.ts';
+import type { Logger } from '../../log.ts';
+import type { Disk } from '../machine/disk.ts';
+import type { Layout } from '../layout.ts';
+import type { ProcessIdentity, Processes } from '../machine/processes.ts';
 
 /** What the supervisor and its front are given. */
 export interface SupervisorTools {

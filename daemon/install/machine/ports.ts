@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { DaemonError } from '../errors.ts';
+import { DaemonError } from '../../errors.ts';
 
 /**
  * A port on loopback that nobody listens on now. Somebody else may take it before it is used: then the instance cannot

@@ -1,8 +1,8 @@
 // What runs an application's releases: one interface for the built-in supervisor, systemd and nothing at all, and the choice
 // among them by the release's own spec. When to switch is activation.ts; whether it is healthy is health.ts.
 
-import type { Service } from '../../proto/deploy-spec.ts';
-import type { ReleaseId } from '../core/release/activate.ts';
+import type { Service } from '../../../proto/deploy-spec.ts';
+import type { ReleaseId } from '../../core/release/activate.ts';
 
 /** A release as a service manager sees it. */
 export interface RunnableRelease {

@@ -1,9 +1,9 @@
 // Reports that the control plane has not acknowledged, and the numbers of those to come: folded from the journal.
 // Sending them is daemon/link.
 
-import type { Report } from '../../proto/fleet.ts';
+import type { Report } from '../../../proto/fleet.ts';
 import type { JournalEntry } from './journal.ts';
-import { installLimits } from './limits.ts';
+import { installLimits } from '../limits.ts';
 
 interface Deployment {
   readonly lastReportNo: number;

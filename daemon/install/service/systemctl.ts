@@ -1,9 +1,9 @@
 // `systemctl`, asked and told. What for is systemd.ts.
 
-import { DaemonError } from '../errors.ts';
-import type { Layout } from './layout.ts';
-import { installLimits } from './limits.ts';
-import type { Ended, Processes } from './processes.ts';
+import { DaemonError } from '../../errors.ts';
+import type { Layout } from '../layout.ts';
+import { installLimits } from '../limits.ts';
+import type { Ended, Processes } from '../machine/processes.ts';
 
 export interface SystemctlTools {
   readonly at: Layout;

@@ -4,10 +4,10 @@
 import { chmod, mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { DeploySpec } from '../../../proto/deploy-spec.ts';
-import type { Installer } from '../../../daemon/install/installer.ts';
-import { parseShow } from '../../../daemon/install/systemctl.ts';
-import { type Bed, currentOf, deploy, idOf, makeBed, notServing, waiting } from './support.ts';
+import type { DeploySpec } from '../../../../proto/deploy-spec.ts';
+import type { Installer } from '../../../../daemon/install/installer.ts';
+import { parseShow } from '../../../../daemon/install/service/systemctl.ts';
+import { type Bed, currentOf, deploy, idOf, makeBed, notServing, waiting } from '../support.ts';
 
 /** Appends its arguments to `calls`; `show` answers with the file `shown`; a unit named in `refused` cannot be started. */
 const fake = `#!/bin/sh

@@ -2,10 +2,10 @@
 // the link comes first; unit files that a release ships are linked through `current` and are thus part of every switch back.
 
 import { join } from 'node:path';
-import type { Service } from '../../proto/deploy-spec.ts';
-import { DaemonError } from '../errors.ts';
-import { type Disk, replaceLink } from './disk.ts';
-import { installLimits } from './limits.ts';
+import type { Service } from '../../../proto/deploy-spec.ts';
+import { DaemonError } from '../../errors.ts';
+import { type Disk, replaceLink } from '../machine/disk.ts';
+import { installLimits } from '../limits.ts';
 import type { RunnableRelease, ServiceManager, ServiceStatus } from './service.ts';
 import { systemctl, type Shown, type SystemctlTools, type Waiting } from './systemctl.ts';
 

@@ -4,9 +4,9 @@
 
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readdirSync } from 'node:fs';
-import type { Clock } from '../clock.ts';
-import { DaemonError } from '../errors.ts';
-import { installLimits } from './limits.ts';
+import type { Clock } from '../../clock.ts';
+import { DaemonError } from '../../errors.ts';
+import { installLimits } from '../limits.ts';
 
 /** A process and no later one that got the same id. */
 export interface ProcessIdentity {

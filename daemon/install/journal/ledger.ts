@@ -1,13 +1,13 @@
 // A journal together with what is folded from it: the state of the installation and the reports to be sent. Each change
 // is on disk before it counts here.
 
-import type { Report, TargetPhase } from '../../proto/fleet.ts';
-import type { Clock } from '../clock.ts';
-import { evolve, type InstallRecord, type InstallState } from '../core/release/activate.ts';
-import type { Disk } from './disk.ts';
-import type { ReportDetails, ReportSubject } from './installer.ts';
+import type { Report, TargetPhase } from '../../../proto/fleet.ts';
+import type { Clock } from '../../clock.ts';
+import { evolve, type InstallRecord, type InstallState } from '../../core/release/activate.ts';
+import type { Disk } from '../machine/disk.ts';
+import type { ReportDetails, ReportSubject } from '../installer.ts';
 import { Journal, type JournalEntry } from './journal.ts';
-import { installLimits } from './limits.ts';
+import { installLimits } from '../limits.ts';
 import { Outbox } from './outbox.ts';
 
 /** Characters of a report's detail (proto/fleet.ts). */
