@@ -12,9 +12,9 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id';
 import type { Report, SyncReply } from '../proto/fleet.ts';
 import { limits } from '../proto/limits.ts';
 import type { Order } from '../proto/statement.ts';
-import { enrolmentProof, parseJoinToken } from '../daemon/trust/enrolment.ts';
-import { keyIdOf, type Identity } from '../daemon/trust/identity.ts';
-import { createRequestSigner, type SignRequest } from '../daemon/trust/member-request.ts';
+import { enrolmentProof, parseJoinToken } from '../daemon/trust/identity/enrolment.ts';
+import { keyIdOf, type Identity } from '../daemon/trust/identity/identity.ts';
+import { createRequestSigner, type SignRequest } from '../daemon/trust/identity/member-request.ts';
 import { LightLink, type Answered } from './light-link.ts';
 
 const [url = '', tokenText = '', countText = '0'] = process.argv.slice(2);

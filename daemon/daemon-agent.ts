@@ -18,7 +18,7 @@ import { createDriftWatch, type DriftWatch } from './run/drift.ts';
 import { createOrders, type Orders } from './run/orders.ts';
 import { createReporter, type Ride } from './run/reports.ts';
 import type { DeltaSource } from './swarm/swarm.ts';
-import { openDeltaStatement } from './trust/delta-statement.ts';
+import { openDeltaStatement } from './trust/statements/delta-statement.ts';
 import { openFinishedOrders } from './trust/finished-orders.ts';
 
 /** The agent of one daemon. */

@@ -8,9 +8,9 @@ import type { Config } from './config.ts';
 import { DaemonError } from './errors.ts';
 import { createEnrolmentLink } from './link/http-link.ts';
 import { readBytes, replaceFile } from './trust/durable.ts';
-import { enrolmentProof, parseJoinToken } from './trust/enrolment.ts';
+import { enrolmentProof, parseJoinToken } from './trust/identity/enrolment.ts';
 import { openTrust } from './trust/file-trust.ts';
-import { createIdentity } from './trust/identity.ts';
+import { createIdentity } from './trust/identity/identity.ts';
 
 /** What `join` leaves for `run`: where the control plane is, and the newest certificate. */
 export interface Membership {

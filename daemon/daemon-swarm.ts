@@ -9,7 +9,7 @@ import type { Random } from './random.ts';
 import { createSwarm } from './swarm/exchange/exchange.ts';
 import { openLibp2pNetwork } from './swarm/libp2p/libp2p.ts';
 import type { DeltaSource, ManifestSource, Swarm, SwarmMetrics, SwarmRates } from './swarm/swarm.ts';
-import type { Identity } from './trust/identity.ts';
+import type { Identity } from './trust/identity/identity.ts';
 import type { Trust } from './trust/trust.ts';
 
 /** What the swarm needs of the rest. */

@@ -27,8 +27,8 @@ import { openRates } from './daemon-rates.ts';
 import { openSwarm } from './daemon-swarm.ts';
 import type { Swarm, SwarmRates } from './swarm/swarm.ts';
 import { openTrust } from './trust/file-trust.ts';
-import { createIdentity } from './trust/identity.ts';
-import { createRequestSigner } from './trust/member-request.ts';
+import { createIdentity } from './trust/identity/identity.ts';
+import { createRequestSigner } from './trust/identity/member-request.ts';
 
 /** What the world gives a daemon. */
 export interface DaemonDeps {

@@ -10,14 +10,14 @@ import type { Order, Roster } from '../../proto/statement.ts';
 import { DaemonError } from '../errors.ts';
 import { makeDirectory, readBytes, replaceFile } from './durable.ts';
 import { freshnessOf, nextFloor, signedAt, type Times } from './freshness.ts';
-import { checkOrder } from './order.ts';
+import { checkOrder } from './statements/order.ts';
 import { decodeBelief, decodeMemory, emptyMemory, encodeBelief, encodeMemory, type Belief, type Memory } from './records.ts';
-import { compactOf } from './roster-statement.ts';
-import { keysFile, type StatementKeys } from './statement-keys.ts';
-import { openCertificate, openGrant, openOrder, openRoster } from './statements.ts';
+import { compactOf } from './statements/roster-statement.ts';
+import { keysFile, type StatementKeys } from './statements/statement-keys.ts';
+import { openCertificate, openGrant, openOrder, openRoster } from './statements/statements.ts';
 import type { Authorised, Trust, UpdateOutcome } from './trust.ts';
-import { currentRole, filesOf, restoreSet, startSet, type Files, type TrustedSet } from './trusted-set.ts';
-import { changedNames, step } from './trusted-step.ts';
+import { currentRole, filesOf, restoreSet, startSet, type Files, type TrustedSet } from './tuf/trusted-set.ts';
+import { changedNames, step } from './tuf/trusted-step.ts';
 
 export interface TrustOptions {
   readonly dataDir: string;

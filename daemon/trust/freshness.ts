@@ -2,8 +2,8 @@
 
 import { limits } from '../../proto/limits.ts';
 import type { Freshness } from './trust.ts';
-import type { TrustedSet } from './trusted-set.ts';
-import { currentRole } from './trusted-set.ts';
+import type { TrustedSet } from './tuf/trusted-set.ts';
+import { currentRole } from './tuf/trusted-set.ts';
 
 /** Milliseconds since 1970: what the clock says, and the latest moment that has certainly been. */
 export interface Times {

@@ -10,9 +10,9 @@ import { signCompact } from '../../control/trust/jws.ts';
 import { publicKeyOf } from '../../control/trust/keys.ts';
 import { createRequestVerifier, noncesPerMemberMax } from '../../control/trust/member-request.ts';
 import { createJoinToken } from '../../control/trust/tokens.ts';
-import { enrolmentProof, parseJoinToken } from '../../daemon/trust/enrolment.ts';
-import { createIdentity } from '../../daemon/trust/identity.ts';
-import { createRequestSigner } from '../../daemon/trust/member-request.ts';
+import { enrolmentProof, parseJoinToken } from '../../daemon/trust/identity/enrolment.ts';
+import { createIdentity } from '../../daemon/trust/identity/identity.ts';
+import { createRequestSigner } from '../../daemon/trust/identity/member-request.ts';
 import type { EnrolRequest } from '../../proto/fleet.ts';
 import { codeOf, temporaryDirectory } from './trust-fixture.ts';
 

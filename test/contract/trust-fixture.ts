@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 import { openRepository } from '../../control/trust/file-repository.ts';
 import type { RoleEntry, TrustRepository } from '../../control/trust/repository.ts';
 import { openTrust } from '../../daemon/trust/file-trust.ts';
-import { createIdentity, type Identity } from '../../daemon/trust/identity.ts';
+import { createIdentity, type Identity } from '../../daemon/trust/identity/identity.ts';
 import type { Trust } from '../../daemon/trust/trust.ts';
 import type { Certificate, Order } from '../../proto/statement.ts';
 

@@ -8,10 +8,10 @@ import { signCompact } from '../../control/trust/jws.ts';
 import { openKeyring, type SigningKey } from '../../control/trust/keys.ts';
 import { orderTargetsMax } from '../../control/core/effects.ts';
 import { openTrust } from '../../daemon/trust/file-trust.ts';
-import { createIdentity } from '../../daemon/trust/identity.ts';
+import { createIdentity } from '../../daemon/trust/identity/identity.ts';
 import { limits } from '../../proto/limits.ts';
 import { RosterMemberSchema, RosterSchema } from '../../proto/statement.ts';
-import { newKey } from '../daemon/trust/forge.ts';
+import { newKey } from '../daemon/trust/tuf/forge.ts';
 import { codeOf, createStage, hourMs, revisionOf, type Stage } from './trust-fixture.ts';
 
 const minute = 60;

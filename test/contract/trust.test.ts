@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DaemonError } from '../../daemon/errors.ts';
 import { openTrust } from '../../daemon/trust/file-trust.ts';
-import { advance, advanceRoot, restoreSet, startSet } from '../../daemon/trust/trusted-set.ts';
+import { advance, advanceRoot, restoreSet, startSet } from '../../daemon/trust/tuf/trusted-set.ts';
 import { codeOf, createStage, dayMs, hourMs, revisionOf } from './trust-fixture.ts';
 
 describe('a member', () => {

@@ -2,11 +2,11 @@
 
 import type { Sabotage } from './sabotage.ts';
 
-const order = { file: 'daemon/trust/order.ts', test: 'test/contract/trust-statements.test.ts' } as const;
-const statement = { file: 'daemon/trust/statements.ts', test: 'test/contract/trust-statements.test.ts' } as const;
+const order = { file: 'daemon/trust/statements/order.ts', test: 'test/contract/trust-statements.test.ts' } as const;
+const statement = { file: 'daemon/trust/statements/statements.ts', test: 'test/contract/trust-statements.test.ts' } as const;
 const believed = { file: 'daemon/trust/file-trust.ts', test: 'test/daemon/trust/file-trust.test.ts' } as const;
-const role = { file: 'daemon/trust/environment-role.ts', test: 'test/daemon/trust/trusted-set-details.test.ts' } as const;
-const json = { file: 'daemon/trust/strict-json.ts', test: 'test/daemon/trust/tuf-file.test.ts' } as const;
+const role = { file: 'daemon/trust/tuf/environment-role.ts', test: 'test/daemon/trust/tuf/trusted-set-details.test.ts' } as const;
+const json = { file: 'daemon/trust/strict-json.ts', test: 'test/daemon/trust/tuf/tuf-file.test.ts' } as const;
 const upload = { file: 'daemon/upload/sessions.ts', test: 'test/daemon/upload/sessions.test.ts' } as const;
 const install = 'test/daemon/install/install.test.ts';
 const access = 'test/control/http/access.test.ts';
@@ -23,7 +23,7 @@ export const trustSabotages: readonly Sabotage[] = [
   { id: 'N-2-order-again', invariant: 'N-2', ...believed, find: 'if (seq <= seen) throw', replace: 'if (false) throw', test: statement.test },
   { id: 'N-8-roster-again', invariant: 'N-8', ...believed, find: 'if (roster.epoch < held) throw', replace: 'if (false) throw', test: statement.test },
   { id: 'N-8-other-root', invariant: 'N-8', ...believed, find: 'if (this.#pin !== found) {', replace: 'if (false) {' },
-  { id: 'N-8-downgrade', invariant: 'N-8', ...role, find: 'number < before.highest && !downgrade', replace: 'false', test: 'test/daemon/trust/trusted-set.test.ts' },
+  { id: 'N-8-downgrade', invariant: 'N-8', ...role, find: 'number < before.highest && !downgrade', replace: 'false', test: 'test/daemon/trust/tuf/trusted-set.test.ts' },
   { id: 'N-8-delegates-further', invariant: 'N-8', ...role, find: 'if (file.metadata.signed.delegations !== undefined) throw', replace: 'if (false) throw' },
   { id: 'N-8-key-twice', invariant: 'N-8', ...json, find: 'if (names?.has(name) === true) throw', replace: 'if (false) throw' },
   { id: 'N-8-nested', invariant: 'N-8', ...json, find: 'if (open.length > depthMax) throw', replace: 'if (false) throw' },

@@ -141,6 +141,14 @@ const installRows: readonly ImportRow[] = [
   partRow('daemon/install', 'service', ['daemon/install/machine/**'], oneApplication),
 ];
 
+const fromBelow = 'identity comes first, then statements, then TUF (trustRows in test/tidy/rules.ts); what is believed of all three is kept by daemon/trust/file-trust.ts';
+
+const trustRows: readonly ImportRow[] = [
+  partRow('daemon/trust', 'identity', [], fromBelow),
+  partRow('daemon/trust', 'statements', ['daemon/trust/identity/**'], fromBelow),
+  partRow('daemon/trust', 'tuf', ['daemon/trust/identity/**', 'daemon/trust/statements/**'], fromBelow),
+];
+
 const controlPorts = {
   'control/journal': ['control/journal/journal.ts'],
   'control/trust': ['control/trust/repository.ts'],
@@ -242,6 +250,7 @@ export const importTable: readonly ImportRow[] = [
   ...swarmRows,
   ...contentRows,
   ...installRows,
+  ...trustRows,
   ...portRows('daemon', daemonPorts),
   shellRow('daemon', 'daemon/run', daemonPorts),
   shellRow('daemon', 'daemon/http', daemonPorts),

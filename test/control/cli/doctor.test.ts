@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { governed, monday, StillClock, type Governed } from '../http/governed.ts';
 import { ask } from '../http/harness.ts';
-import { createRequestSigner } from '../../../daemon/trust/member-request.ts';
+import { createRequestSigner } from '../../../daemon/trust/identity/member-request.ts';
 import { run, type Ran } from './world.ts';
 
 let system: Governed;

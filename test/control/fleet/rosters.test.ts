@@ -8,7 +8,7 @@ import { evolve, initialState } from '../../../control/core/evolve/evolve.ts';
 import type { State } from '../../../control/core/model/model.ts';
 import { Rosters } from '../../../control/fleet/rosters.ts';
 import { signCompact } from '../../../control/trust/jws.ts';
-import { compactOf } from '../../../daemon/trust/roster-statement.ts';
+import { compactOf } from '../../../daemon/trust/statements/roster-statement.ts';
 import type { Event } from '../../../proto/events.ts';
 import type { Roster } from '../../../proto/statement.ts';
 

@@ -11,8 +11,8 @@ import { operations } from '../../../proto/api/operations.ts';
 import { guarded } from '../../../control/http/route.ts';
 import { allows } from '../../../control/http/scopes.ts';
 import { failuresMax, windowMs } from '../../../control/http/throttle.ts';
-import { createIdentity, type Identity } from '../../../daemon/trust/identity.ts';
-import { createRequestSigner } from '../../../daemon/trust/member-request.ts';
+import { createIdentity, type Identity } from '../../../daemon/trust/identity/identity.ts';
+import { createRequestSigner } from '../../../daemon/trust/identity/member-request.ts';
 import { ask, ManualClock, problemOf, TestControl } from './harness.ts';
 
 const clock = new ManualClock();

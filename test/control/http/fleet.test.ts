@@ -3,7 +3,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createIdentity } from '../../../daemon/trust/identity.ts';
+import { createIdentity } from '../../../daemon/trust/identity/identity.ts';
 import { limits } from '../../../proto/limits.ts';
 import type { Certificate, Roster } from '../../../proto/statement.ts';
 import { buildRevision } from '../../support/revisions.ts';

@@ -3,8 +3,8 @@
 import { expect, test } from 'vitest';
 import { environmentsMax } from '../../../control/trust/file-repository.ts';
 import { filesOf, firstGeneration, generationOf, nextGeneration, type RoleKeys } from '../../../control/trust/generation.ts';
-import { advance, startSet } from '../../../daemon/trust/trusted-set.ts';
-import { key, newKey, start } from '../../daemon/trust/forge.ts';
+import { advance, startSet } from '../../../daemon/trust/tuf/trusted-set.ts';
+import { key, newKey, start } from '../../daemon/trust/tuf/forge.ts';
 
 test('as many environments as are accepted, with the longest names, fit into what members read', { timeout: 30_000 }, () => {
   const names = Array.from({ length: environmentsMax }, (_, index) => `${'e'.repeat(61)}${String(index).padStart(3, '0')}`);

@@ -4,7 +4,7 @@ import { canonicalize } from 'json-canonicalize';
 import { describe, expect, test } from 'vitest';
 import { openCompact, signCompact } from '../../../control/trust/jws.ts';
 import { statementTypes } from '../../../proto/statement.ts';
-import { newKey } from '../../daemon/trust/forge.ts';
+import { newKey } from '../../daemon/trust/tuf/forge.ts';
 
 const signer = newKey();
 const payload = { said: 'this' };

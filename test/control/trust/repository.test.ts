@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { openRepository } from '../../../control/trust/file-repository.ts';
 import type { RoleEntry } from '../../../control/trust/repository.ts';
-import { advance, advanceRoot, currentRole, startSet } from '../../../daemon/trust/trusted-set.ts';
+import { advance, advanceRoot, currentRole, startSet } from '../../../daemon/trust/tuf/trusted-set.ts';
 import { codeOf, dayMs, hourMs, revisionOf, silent, temporaryDirectory } from '../../contract/trust-fixture.ts';
 
 const start = Date.UTC(2026, 0, 1);

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createApiToken, createJoinToken, parseToken, secretDigestOf, secretMatches } from '../../../control/trust/tokens.ts';
-import { parseJoinToken } from '../../../daemon/trust/enrolment.ts';
+import { parseJoinToken } from '../../../daemon/trust/identity/enrolment.ts';
 
 const random = (length: number) => randomBytes(length);
 const root = 'ab'.repeat(32);

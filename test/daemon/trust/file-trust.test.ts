@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { openTrust } from '../../../daemon/trust/file-trust.ts';
 import type { Trust } from '../../../daemon/trust/trust.ts';
 import { codeOf, createStage, hourMs, revisionOf, temporaryDirectory } from '../../contract/trust-fixture.ts';
-import { key, newKey, rootFile, start, world } from './forge.ts';
+import { key, newKey, rootFile, start, world } from './tuf/forge.ts';
 
 const firstRoot = rootFile({ version: 1 });
 const pin = createHash('sha256').update(firstRoot).digest('hex');

@@ -18,8 +18,8 @@ import { createDeltaUse, type DeltaUse } from '../../../../daemon/run/delta/use.
 import { createSwarm } from '../../../../daemon/swarm/exchange/exchange.ts';
 import { createMemoryHub, type MemoryHub } from '../../../../daemon/swarm/memory/memory-network.ts';
 import type { DeltaSource, Swarm } from '../../../../daemon/swarm/swarm.ts';
-import { openDeltaStatement, signDeltaStatement } from '../../../../daemon/trust/delta-statement.ts';
-import { createIdentity, type Identity } from '../../../../daemon/trust/identity.ts';
+import { openDeltaStatement, signDeltaStatement } from '../../../../daemon/trust/statements/delta-statement.ts';
+import { createIdentity, type Identity } from '../../../../daemon/trust/identity/identity.ts';
 import type { Role, Roster } from '../../../../proto/statement.ts';
 import { buildRevision, type BuiltRevision } from '../../../support/revisions.ts';
 import { repeatableBytes } from '../../../proto/fixtures.ts';

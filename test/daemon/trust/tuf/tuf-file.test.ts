@@ -2,9 +2,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { depthMax, parseStrictJson } from '../../../daemon/trust/strict-json.ts';
-import { readRoot, readSnapshot, readTargets, readTimestamp } from '../../../daemon/trust/tuf-file.ts';
-import { limits } from '../../../proto/limits.ts';
+import { depthMax, parseStrictJson } from '../../../../daemon/trust/strict-json.ts';
+import { readRoot, readSnapshot, readTargets, readTimestamp } from '../../../../daemon/trust/tuf/tuf-file.ts';
+import { limits } from '../../../../proto/limits.ts';
 import { at, codeOf, key, newKey, rootFile, signFile, start, world } from './forge.ts';
 
 describe('parseStrictJson()', () => {

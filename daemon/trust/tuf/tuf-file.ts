@@ -4,10 +4,10 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Metadata, MetadataKind, type Root, type Snapshot, type Targets, type Timestamp } from '@tufjs/models';
-import { limits } from '../../proto/limits.ts';
-import { DaemonError } from '../errors.ts';
-import { keyIdOf } from './identity.ts';
-import { parseStrictJson, type JsonValue } from './strict-json.ts';
+import { limits } from '../../../proto/limits.ts';
+import { DaemonError } from '../../errors.ts';
+import { keyIdOf } from '../identity/identity.ts';
+import { parseStrictJson, type JsonValue } from '../strict-json.ts';
 
 export type Signed = Root | Timestamp | Snapshot | Targets;
 

@@ -6,11 +6,11 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import { compactVerify } from 'jose';
 import { canonicalize } from 'json-canonicalize';
 import { Compile } from 'typebox/compile';
-import { limits } from '../../proto/limits.ts';
-import { DeltaStatementSchema, statementTypes, type DeltaStatement, type Roster } from '../../proto/statement.ts';
-import { DaemonError } from '../errors.ts';
-import { keyIdOf, type Identity } from './identity.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { limits } from '../../../proto/limits.ts';
+import { DeltaStatementSchema, statementTypes, type DeltaStatement, type Roster } from '../../../proto/statement.ts';
+import { DaemonError } from '../../errors.ts';
+import { keyIdOf, type Identity } from '../identity/identity.ts';
+import { parseStrictJson } from '../strict-json.ts';
 
 const form = Compile(DeltaStatementSchema);
 

@@ -1,8 +1,8 @@
 // The client workflow of TUF: what makes the next trusted set, and every way in which files are refused.
 
 import { describe, expect, test } from 'vitest';
-import { tufKeyJson } from '../../../control/trust/keys.ts';
-import { advance, advanceRoot, currentRole, startSet } from '../../../daemon/trust/trusted-set.ts';
+import { tufKeyJson } from '../../../../control/trust/keys.ts';
+import { advance, advanceRoot, currentRole, startSet } from '../../../../daemon/trust/tuf/trusted-set.ts';
 import { at, believing, codeOf, dayMs, described, hourMs, key, newKey, rootFile, sha256, signFile, start, timestampFile, withRoots, world } from './forge.ts';
 
 describe('advance()', () => {

@@ -2,9 +2,9 @@
 
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { canonicalize } from 'json-canonicalize';
-import { signingKey, tufKeyJson, type SigningKey } from '../../../control/trust/keys.ts';
-import { keysText } from '../../../control/trust/metadata.ts';
-import { advance, advanceRoot, startSet, type Files, type TrustedSet } from '../../../daemon/trust/trusted-set.ts';
+import { signingKey, tufKeyJson, type SigningKey } from '../../../../control/trust/keys.ts';
+import { keysText } from '../../../../control/trust/metadata.ts';
+import { advance, advanceRoot, startSet, type Files, type TrustedSet } from '../../../../daemon/trust/tuf/trusted-set.ts';
 
 /** 2026-01-01, when all these stories begin. */
 export const start = Date.UTC(2026, 0, 1);

@@ -1,7 +1,7 @@
 // The checks that every TUF file goes through, each a sentence of the specification. Which of them, and in which order, is in trusted-set.ts.
 
 import type { Metadata, Root, Targets } from '@tufjs/models';
-import { DaemonError, type DaemonErrorCode } from '../errors.ts';
+import { DaemonError, type DaemonErrorCode } from '../../errors.ts';
 import { describes, type Signed, type TufFile } from './tuf-file.ts';
 
 /** Its length and hashes are those announced by the file above it. @throws {DaemonError} METADATA_REFUSED. */

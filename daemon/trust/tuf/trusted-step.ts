@@ -1,7 +1,7 @@
 // How far files that came together lead from what is trusted: every root in turn, then all the rest or none of it. What is kept of it is file-trust.ts.
 
-import { limits } from '../../proto/limits.ts';
-import { DaemonError } from '../errors.ts';
+import { limits } from '../../../proto/limits.ts';
+import { DaemonError } from '../../errors.ts';
 import { advance, advanceRoot, filesOf, type Files, type TrustedSet } from './trusted-set.ts';
 
 /** Where files lead. */

@@ -2,10 +2,10 @@
 // Whether the file is to be believed was judged before, in trusted-set.ts.
 
 import type { Targets } from '@tufjs/models';
-import { limits } from '../../proto/limits.ts';
-import { DaemonError } from '../errors.ts';
+import { limits } from '../../../proto/limits.ts';
+import { DaemonError } from '../../errors.ts';
 import type { TufFile } from './tuf-file.ts';
-import type { AuthorisedRevision } from './trust.ts';
+import type { AuthorisedRevision } from '../trust.ts';
 
 const name = '[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?';
 const rolePattern = new RegExp(`^env-(${name})$`);

@@ -4,15 +4,15 @@
 import type { KeyObject } from 'node:crypto';
 import { compactVerify } from 'jose';
 import { Compile } from 'typebox/compile';
-import { limits } from '../../proto/limits.ts';
+import { limits } from '../../../proto/limits.ts';
 import {
   CertificateSchema, GrantSchema, OrderSchema, RosterSchema, statementTypes,
   type Certificate, type Grant, type Order, type Roster,
-} from '../../proto/statement.ts';
-import { DaemonError } from '../errors.ts';
-import type { Times } from './freshness.ts';
+} from '../../../proto/statement.ts';
+import { DaemonError } from '../../errors.ts';
+import type { Times } from '../freshness.ts';
 import type { StatementKeys } from './statement-keys.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { parseStrictJson } from '../strict-json.ts';
 
 type Kind = 'certificate' | 'order' | 'grant' | 'roster';
 

@@ -1,9 +1,9 @@
 // The statement of a roster, from the one held and what became of it. Nothing is believed here: the statement is verified like one that came whole.
 
 import { canonicalize } from 'json-canonicalize';
-import { changedRoster, type RosterChange } from '../../proto/roster-change.ts';
-import type { Roster } from '../../proto/statement.ts';
-import { DaemonError } from '../errors.ts';
+import { changedRoster, type RosterChange } from '../../../proto/roster-change.ts';
+import type { Roster } from '../../../proto/statement.ts';
+import { DaemonError } from '../../errors.ts';
 
 /** The compact form. @throws {DaemonError} STATEMENT_REFUSED when the change does not start from `held`. */
 export function compactOf(held: Roster | undefined, change: RosterChange): string {

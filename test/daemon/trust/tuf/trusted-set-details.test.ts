@@ -1,10 +1,10 @@
 // The client workflow of TUF, continued: what is held already, what is announced by version alone, and the keys of statements.
 
 import { describe, expect, test } from 'vitest';
-import { keyIdOf } from '../../../daemon/trust/identity.ts';
-import { freshnessOf } from '../../../daemon/trust/freshness.ts';
-import { readStatementKeys } from '../../../daemon/trust/statement-keys.ts';
-import { advance, currentRole, startSet } from '../../../daemon/trust/trusted-set.ts';
+import { keyIdOf } from '../../../../daemon/trust/identity/identity.ts';
+import { freshnessOf } from '../../../../daemon/trust/freshness.ts';
+import { readStatementKeys } from '../../../../daemon/trust/statements/statement-keys.ts';
+import { advance, currentRole, startSet } from '../../../../daemon/trust/tuf/trusted-set.ts';
 import { believing, codeOf, dayMs, described, hourMs, key, newKey, rootFile, start, withRoots, world } from './forge.ts';
 
 const startRoot = () => startSet('1.root.json', rootFile({ version: 1 }));

@@ -5,10 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openDeltaStatement, signDeltaStatement } from '../../../daemon/trust/delta-statement.ts';
-import { createIdentity, type Identity } from '../../../daemon/trust/identity.ts';
-import { statementTypes, type Roster } from '../../../proto/statement.ts';
-import { codeOf } from '../../contract/trust-fixture.ts';
+import { openDeltaStatement, signDeltaStatement } from '../../../../daemon/trust/statements/delta-statement.ts';
+import { createIdentity, type Identity } from '../../../../daemon/trust/identity/identity.ts';
+import { statementTypes, type Roster } from '../../../../proto/statement.ts';
+import { codeOf } from '../../../contract/trust-fixture.ts';
 
 let directories: string[];
 let seed: Identity;

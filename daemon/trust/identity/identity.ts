@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { canonicalize } from 'json-canonicalize';
-import type { Digest } from '../../proto/cid.ts';
-import { DaemonError } from '../errors.ts';
-import { createFileOnce, makeDirectory, readBytes } from './durable.ts';
+import type { Digest } from '../../../proto/cid.ts';
+import { DaemonError } from '../../errors.ts';
+import { createFileOnce, makeDirectory, readBytes } from '../durable.ts';
 
 export interface Identity {
   /** The libp2p peer id. */

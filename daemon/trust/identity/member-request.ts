@@ -1,8 +1,8 @@
 // The statement that this member sends with each request to the control plane: made for that request, good for a minute.
 
 import { canonicalize } from 'json-canonicalize';
-import type { Digest } from '../../proto/cid.ts';
-import { statementTypes, type MemberRequest } from '../../proto/statement.ts';
+import type { Digest } from '../../../proto/cid.ts';
+import { statementTypes, type MemberRequest } from '../../../proto/statement.ts';
 import type { Identity } from './identity.ts';
 
 /** A request about to be sent: `path` with its query, `body` the sha2-256 of the body as sent. */

@@ -3,10 +3,10 @@
 
 import { createHash, createHmac } from 'node:crypto';
 import { canonicalize } from 'json-canonicalize';
-import type { Digest } from '../../proto/cid.ts';
-import type { EnrolRequest } from '../../proto/fleet.ts';
-import type { Role } from '../../proto/statement.ts';
-import { DaemonError } from '../errors.ts';
+import type { Digest } from '../../../proto/cid.ts';
+import type { EnrolRequest } from '../../../proto/fleet.ts';
+import type { Role } from '../../../proto/statement.ts';
+import { DaemonError } from '../../errors.ts';
 import type { Identity } from './identity.ts';
 
 /** A join token taken apart: `staj1.<root>.<id>.<secret>`. */

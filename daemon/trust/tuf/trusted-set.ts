@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Metadata, Root, Snapshot, Targets, Timestamp } from '@tufjs/models';
 import { checkDowngrades, environmentOf, pathsOf, readRevisions, roleOf, type RoleRevision } from './environment-role.ts';
-import { keysFile, readStatementKeys, type StatementKeys } from './statement-keys.ts';
+import { keysFile, readStatementKeys, type StatementKeys } from '../statements/statement-keys.ts';
 import { checkDescribed, checkFresh, checkSigned, checkVersion, isSigned, refused, wentBack } from './tuf-checks.ts';
 import { describes, readRoot, readSnapshot, readTargets, readTimestamp, type Signed, type TufFile } from './tuf-file.ts';
 

@@ -1,9 +1,9 @@
 // Whether an order may be carried out: it is for this member, and the environment's role authorises what it wants.
 // An order alone can bring in nothing (trust.md, "two layers of order"). Pure; its signature and time were checked before.
 
-import type { Order } from '../../proto/statement.ts';
-import { DaemonError } from '../errors.ts';
-import type { Audience, Authorised } from './trust.ts';
+import type { Order } from '../../../proto/statement.ts';
+import { DaemonError } from '../../errors.ts';
+import type { Audience, Authorised } from '../trust.ts';
 
 /**
  * @throws {DaemonError} ORDER_REFUSED; METADATA_EXPIRED or CLOCK_SUSPECT when what the role says is too old to install by.

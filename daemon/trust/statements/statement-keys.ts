@@ -3,9 +3,9 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
-import { DaemonError } from '../errors.ts';
-import { keyIdOf } from './identity.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { DaemonError } from '../../errors.ts';
+import { keyIdOf } from '../identity/identity.ts';
+import { parseStrictJson } from '../strict-json.ts';
 
 /** Path of the TUF target, and its name among the files of a SyncReply. */
 export const keysFile = 'trust/keys.json';
