@@ -1,7 +1,7 @@
 // What the browser is shown in web.test.ts: a control plane with a pipeline of three stages, a revision on its way, machines that do at
 // once what they are told, a lock, and a window that is closed.
 
-import { bodyOf } from '../../control/cli/commands/apply.ts';
+import { bodyOf } from '../../control/cli/commands/arrange/apply.ts';
 import { reservePorts } from '../../control/cli/demo/ports.ts';
 import { readFileText } from '../../control/files/read.ts';
 import { systemRandom } from '../../control/random.ts';

@@ -1,5 +1,5 @@
 // `starling push`: a directory becomes a revision of an application. Cut and hashed here, asked for what is missing, sent, recorded.
-// The command line of it is commands/push.ts; the demo pushes through the same function.
+// The command line of it is commands/release/push.ts; the demo pushes through the same function.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bodyOf } from '../../../control/cli/commands/apply.ts';
+import { bodyOf } from '../../../control/cli/commands/arrange/apply.ts';
 import type { PipelineFile } from '../../../control/files/compile.ts';
 import { readFileText } from '../../../control/files/read.ts';
 import type { Graph, Plan } from '../../../proto/api/pipelines.ts';
