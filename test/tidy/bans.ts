@@ -1,7 +1,8 @@
 // What may be written in its one home only, and what nowhere: calls, modules and texts, each with what to do instead, for the message.
 // check.ts applies it; which way imports may go is in rules.ts.
 
-import { codeFiles, floors, type Glob } from './rules.ts';
+import type { Glob } from './rows.ts';
+import { codeFiles, floors } from './rules.ts';
 
 /** Something that may be written in one place only. */
 export interface Ban {

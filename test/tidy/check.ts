@@ -3,6 +3,7 @@
 
 import { dirname, normalize } from 'node:path/posix';
 import * as bans from './bans.ts';
+import type { Glob, ImportRow } from './rows.ts';
 import * as rules from './rules.ts';
 import { blank, imports, lineAt, type Import } from './scan.ts';
 
@@ -62,7 +63,7 @@ export function breaches(files: readonly SourceFile[]): readonly Breach[] {
 const compiled = new Map<string, RegExp>();
 
 /** Whether `path` matches the glob: `*` within one name, `**` across folders. */
-export function matches(glob: rules.Glob, path: string): boolean {
+export function matches(glob: Glob, path: string): boolean {
   let pattern = compiled.get(glob);
   if (pattern === undefined) {
     const source = glob
@@ -74,7 +75,7 @@ export function matches(glob: rules.Glob, path: string): boolean {
   return pattern.test(path);
 }
 
-function anyMatches(globs: readonly rules.Glob[], path: string): boolean {
+function anyMatches(globs: readonly Glob[], path: string): boolean {
   return globs.some((glob) => matches(glob, path));
 }
 
@@ -144,7 +145,7 @@ function importBreach(file: Code, each: Import, declared: Declared): readonly Br
   ];
   const row = rules.importTable.find((candidate) => anyMatches(candidate.files, path));
   if (row === undefined) {
-    return breach('no row of the import table covers this file', 'add one to test/tidy/rules.ts, or move the file');
+    return breach('no row of the import table covers this file', 'add one to test/tidy (rules.ts says where), or move the file');
   }
   const target = resolve(path, each.specifier);
   if (target !== undefined) {
@@ -161,7 +162,7 @@ function importBreach(file: Code, each: Import, declared: Declared): readonly Br
   return packageBreach(path, each, row, declared).flatMap(([what, instead]) => breach(what, instead));
 }
 
-function packageBreach(path: string, each: Import, row: rules.ImportRow, declared: Declared): readonly [string, string][] {
+function packageBreach(path: string, each: Import, row: ImportRow, declared: Declared): readonly [string, string][] {
   const name = each.specifier.split('/', each.specifier.startsWith('@') ? 2 : 1).join('/');
   if (row.packages !== 'declared' && !row.packages.includes(name)) return [[`may not import ${name}`, row.instead]];
   if (declared.production.has(name)) return [];
