@@ -15,20 +15,31 @@ export const zones = ['America/New_York', 'Europe/Berlin', 'Australia/Lord_Howe'
 /** Days on which a clock of one of the zones changes. */
 const changes = ['2026-03-08', '2026-11-01', '2026-03-29', '2026-10-25', '2026-04-04', '2026-10-03'] as const;
 
-/** A stretch of time around a change, with the wall clocks of all zones. */
-export interface Stretch {
+/** Some time around a change. */
+export interface Days {
   readonly from: number;
   readonly minutes: number;
+}
+
+/** The same with the wall clocks of all zones. */
+export interface Stretch extends Days {
   readonly clocks: ReadonlyMap<string, WallClock>;
 }
+
+function daysAround(change: string): Days {
+  return { from: Date.parse(`${change}T00:00:00Z`) - aroundMs, minutes: (2 * aroundMs) / 60_000 };
+}
+
+/** Around the first change, for those who look at no clock: reading one takes seconds. */
+export const firstDays = daysAround(changes[0]);
 
 /** Built once for a run: reading a million wall clocks takes seconds. `count`: of the six days on which a clock changes. */
 export function stretches(count: number = changes.length): readonly Stretch[] {
   return changes.slice(-count).map((day) => {
-    const from = Date.parse(`${day}T00:00:00Z`) - aroundMs;
-    const to = from + 2 * aroundMs;
+    const days = daysAround(day);
+    const to = days.from + 2 * aroundMs;
     const margin = skipMinutes * 60_000;
-    return { from, minutes: (2 * aroundMs) / 60_000, clocks: new Map(zones.map((zone) => [zone, new WallClock(zone, from - margin, to + margin)])) };
+    return { ...days, clocks: new Map(zones.map((zone) => [zone, new WallClock(zone, days.from - margin, to + margin)])) };
   });
 }
 
@@ -54,14 +65,14 @@ const cron = fc
   .tuple(list(0, 59), fc.oneof(list(0, 5), list(0, 23)), fc.oneof(star, star, list(1, 28)), star, fc.oneof(star, list(0, 6), fc.constant('1-5')), fc.integer({ min: 1, max: 24 * 60 }))
   .map(([minute, hour, date, month, day, length]): Schedule => ({ kind: 'cron', expression: [minute, hour, date, month, day].join(' '), durationMs: length * 60_000 }));
 
-function once(stretch: Stretch): fc.Arbitrary<Schedule> {
+function once(stretch: Days): fc.Arbitrary<Schedule> {
   const local = (minute: number): string => new Date(stretch.from + minute * 60_000).toISOString().slice(0, 16);
   const minute = fc.integer({ min: 0, max: stretch.minutes });
   return fc.tuple(minute, minute).filter(([a, b]) => a !== b).map(([a, b]): Schedule => ({ kind: 'once', from: local(Math.min(a, b)), to: local(Math.max(a, b)) }));
 }
 
 /** One to four windows of any kinds and zones. */
-export function windowsIn(stretch: Stretch): fc.Arbitrary<readonly TimeWindow[]> {
+export function windowsIn(stretch: Days): fc.Arbitrary<readonly TimeWindow[]> {
   const window = fc.record({
     kind: fc.constantFrom<'allow' | 'deny'>('allow', 'allow', 'deny'),
     timeZone: fc.constantFrom(...zones),
