@@ -3,7 +3,7 @@
 
 import type { ComponentType, JSX } from 'preact';
 import { ErrorBoundary, lazy, LocationProvider, Route, Router, useLocation } from 'preact-iso';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { onKey } from './browser.ts';
 import { OverviewPage } from './pages/overview.tsx';
 import { LoginPage } from './pages/login.tsx';
@@ -54,13 +54,14 @@ function Frame(): JSX.Element {
   const { path } = useLocation();
   const main = useRef<HTMLElement>(null);
   const begun = useRef(path);
-  // A link leaves the focus on what is gone: whoever cannot see would begin at the top of the header again on each screen.
-  useEffect(() => {
+  // A link leaves the focus on what is gone: whoever cannot see would begin at the top of the header again on each screen. At once: a frame later it would
+  // be taken from the field into which a quick person writes.
+  useLayoutEffect(() => {
     if (begun.current !== path) main.current?.focus();
     begun.current = path;
   }, [path]);
   const [going, setGoing] = useState(false);
-  useEffect(() => onKey(({ key, ctrlKey, metaKey }) => (ctrlKey || metaKey) && key.toLowerCase() === 'k', () => setGoing(true)), []);
+  useLayoutEffect(() => onKey(({ key, ctrlKey, metaKey }) => (ctrlKey || metaKey) && key.toLowerCase() === 'k', () => setGoing(true)), []);
   return (
     <>
       <a class="skip" href="#main">to the content</a>

@@ -2,13 +2,13 @@
 // taken for one to what is asked now. Each test holds an answer back until it has done what a quick person does.
 
 import type { Browser, Page, Route } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { hasBrowser, launch, signIn } from './browser.ts';
 import { webFleet, type WebFleet } from './web-fleet.ts';
 
 /** A few seconds on a quiet machine; this ends what hangs. */
-const timeout = 60_000;
-const patience = { timeout: 20_000 } as const;
+const timeout = 120_000;
+const patience = { timeout: 60_000 } as const;
 const why = 'Why? Others will read it';
 
 /** Holds back what goes to an address by a method, until it is let go; counts it. */
@@ -50,6 +50,8 @@ describe.skipIf(!hasBrowser())('the user interface while an answer is late', { t
     await fleet.push('one');
     await fleet.arrives('alpha', 1);
   }, timeout);
+  // A page that nobody looks at any more follows all that happens for as long as it is open.
+  afterEach(async () => await Promise.all(browser.contexts().map(async (one) => await one.close())));
   afterAll(async () => {
     await browser?.close();
     await fleet?.[Symbol.asyncDispose]();
@@ -187,6 +189,40 @@ describe.skipIf(!hasBrowser())('the user interface while an answer is late', { t
     await held.release(async (route) => await route.fulfill({ status: 401, contentType: 'application/problem+json', body: JSON.stringify({ code: 'UNAUTHENTICATED', detail: 'the token was revoked' }) }));
     await painted(page);
     expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe('Environment prod-eu');
+  });
+
+  test('takes a stroke in the breath in which a screen is there', async () => {
+    const page = await at('/targets');
+    // As soon as there is a header; a frame later anybody would be in time.
+    await page.addInitScript("new MutationObserver(() => { if (!globalThis.struck && document.querySelector('header') !== null) { globalThis.struck = true; document.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true })); } }).observe(document, { childList: true, subtree: true })");
+    await page.reload();
+    await page.getByRole('combobox', { name: 'Go to' }).waitFor();
+  });
+
+  test('leaves the focus to whoever writes in the breath in which a screen is there', async () => {
+    const page = await at('/targets');
+    await page.getByLabel('Name has').waitFor();
+    await page.getByRole('link', { name: 'Calendar' }).click();
+    await page.getByRole('heading', { name: 'Calendar' }).waitFor();
+    await page.evaluate("new MutationObserver((_, all) => { const field = document.querySelector('form.filter input'); if (field !== null) { field.focus(); all.disconnect(); } }).observe(document, { childList: true, subtree: true })");
+    await page.getByRole('link', { name: 'Targets' }).click();
+    await page.getByLabel('Name has').waitFor();
+    await painted(page);
+    await page.keyboard.type('pare');
+    expect(await page.getByLabel('Name has').inputValue()).toBe('pare');
+  });
+
+  test('asks once what a promotion would do, and shows no answer to whoever has closed it', async () => {
+    const page = await at('/pipelines/storefront?edge=storefront/alpha-to-beta');
+    const held = await hold(page, /\/v1\/promotions/, 'POST');
+    const opener = page.getByRole('button', { name: 'What would a promotion do?' });
+    await opener.click();
+    await opener.click({ force: true });
+    await held.release();
+    await page.locator('.plan').waitFor();
+    await opener.click();
+    await painted(page);
+    expect([held.count, await page.locator('.plan').count()]).toEqual([1, 0]);
   });
 
   test('gives the focus back to what opened a panel, and not to what opened the one before', async () => {

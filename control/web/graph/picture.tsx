@@ -2,7 +2,7 @@
 // in reading order; the lines between them are decoration, though a click on one means its button.
 
 import type { JSX } from 'preact';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { DeploymentSummary } from '../../../proto/api/deployments.ts';
 import type { Graph } from '../../../proto/api/pipelines.ts';
 import { edgeStanding, type EdgeNode } from '../attention.ts';
@@ -30,8 +30,8 @@ export function GraphPicture({ graph, deployments, selected, select }: GraphProp
   const apps = new Map(graph.apps.map((app) => [app.app, app]));
   const is = (kind: 'edge' | 'environment', name: string): boolean => selected?.kind === kind && selected.name === name;
   const frame = useRef<HTMLDivElement>(null);
-  // The panel takes a part of the width: what was clicked stays in sight.
-  useEffect(() => frame.current?.querySelector('[aria-expanded=true]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [selected?.kind, selected?.name]);
+  // The panel takes a part of the width: what was clicked stays in sight, and has moved before the next click can be aimed.
+  useLayoutEffect(() => frame.current?.querySelector('[aria-expanded=true]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [selected?.kind, selected?.name]);
   const toggle = (kind: 'edge' | 'environment', name: string): void => select(is(kind, name) ? undefined : { kind, name });
   return (
     <div ref={frame} class="picture" role="group" aria-label={`the pipeline ${graph.pipeline}`} tabIndex={0}>

@@ -15,23 +15,35 @@ export interface PromoteProps {
   readonly revision: string;
 }
 
+/** What a promotion would do, and of what: of another revision it says nothing. */
+interface Foreseen {
+  readonly of: string;
+  readonly forecast: Forecast;
+}
+
 export function Promote({ environment, revision }: PromoteProps): JSX.Element {
   const { client } = useUi();
-  const [forecast, setForecast] = useState<Forecast | undefined>(undefined);
+  const [foreseen, setForeseen] = useState<Foreseen | undefined>(undefined);
   const [problem, setProblem] = useState<ClientError | undefined>(undefined);
+  const [busy, setBusy] = useState(false);
+  const forecast = foreseen?.of === revision ? foreseen.forecast : undefined;
   const look = async (): Promise<void> => {
+    setBusy(true);
     try {
-      setForecast(await client.call('dryRunPromotion', { params: {}, body: { environment, revision } }));
+      setForeseen({ of: revision, forecast: await client.call('dryRunPromotion', { params: {}, body: { environment, revision } }) });
       setProblem(undefined);
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       setProblem(error);
+    } finally {
+      setBusy(false);
     }
   };
+  const toggle = (): void => (busy ? undefined : forecast === undefined ? void look() : setForeseen(undefined));
   return (
     <>
       <div class="deeds">
-        <button type="button" onClick={() => (forecast === undefined ? void look() : setForecast(undefined))} aria-expanded={forecast !== undefined}>What would a promotion do?</button>
+        <button type="button" onClick={toggle} aria-expanded={forecast !== undefined} aria-disabled={busy}>What would a promotion do?</button>
         <Deed
           label={`Promote to ${environment}`}
           fields={[{ name: 'revision', label: 'What', kind: 'text', needed: true, initial: revision }, reasonWelcome, { name: 'hotfix', label: 'Hotfix: past stages, soak, workflows and approvals; needs a reason', kind: 'check' }]}

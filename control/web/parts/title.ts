@@ -1,9 +1,9 @@
 // What a tab is called: whoever has six of them open must tell them apart.
 
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 
 export function useTitle(text: string): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${text} · Starling`;
     return () => {
       document.title = 'Starling';
