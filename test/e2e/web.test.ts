@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../control/cli/world.ts';
 import { hasBrowser, launch, obstacles, signIn, type SignedIn } from './browser.ts';
 import { webFleet, type WebFleet } from './web-fleet.ts';
@@ -12,7 +12,7 @@ import { hostileTexts } from './web-payloads.ts';
 /** A quarter of a minute on a quiet machine, all together; this ends what hangs. */
 const timeout = 120_000;
 /** What the control plane is asked about again and again gives up before the test does. */
-const patience = { timeout: 20_000 } as const;
+const patience = { timeout: 60_000 } as const;
 /** What is loaded before the first picture, compressed: interfaces.md, "Web UI". */
 const firstLoadBytesMax = 90 * 1024;
 const reason = '<img src=x onerror="document.title=1">the database moves';
@@ -29,6 +29,8 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     await fleet.arrives('alpha', 1);
     await fleet.control.post('/v1/locks', { scope: { kind: 'environment', id: 'prod-na' }, reason });
   }, timeout);
+  // A page that nobody looks at any more follows all that happens for as long as it is open.
+  afterEach(async () => await Promise.all(browser.contexts().map(async (one) => await one.close())));
   afterAll(async () => {
     await browser?.close();
     await fleet?.[Symbol.asyncDispose]();
@@ -93,7 +95,8 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     await request.getByLabel('What should others know?').fill('looks fine');
     await request.getByRole('form').getByRole('button', { name: 'Approve', exact: true }).click();
     await page.getByText('Nothing waits for you.').waitFor();
-    expect((await fleet.control.get('/v1/approvals?environment=beta')).body.items).toMatchObject([{ status: 'approved', votes: [{ by: 'quinn', comment: 'looks fine' }] }]);
+    // It leaves the inbox with the vote, and is settled by the next decision.
+    await expect.poll(async () => (await fleet.control.get('/v1/approvals?environment=beta')).body.items, patience).toMatchObject([{ status: 'approved', votes: [{ by: 'quinn', comment: 'looks fine' }] }]);
     await page.goto(`${fleet.control.url}/pipelines/storefront?environment=beta`);
     const panel = page.getByRole('region', { name: 'beta' });
     await panel.getByRole('button', { name: 'Lock beta' }).click();
@@ -271,8 +274,9 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
       expect([path, await page.evaluate(overflow)]).toEqual([path, 0]);
     }
     await page.setViewportSize({ width: 1280, height: 900 });
-    await page.evaluate("document.documentElement.style.fontSize = '32px'");
     await page.goto(`${fleet.control.url}/pipelines/storefront`);
+    await page.getByText('prod-na').first().waitFor();
+    await page.evaluate("document.documentElement.style.fontSize = '32px'");
     expect(await page.evaluate(overflow)).toBe(0);
   });
 
