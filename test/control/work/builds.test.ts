@@ -45,7 +45,6 @@ async function newest(count: number) {
       const { items } = (await control.get('/v1/builds')).body;
       return items.length === count ? items[0] : undefined;
     },
-    20_000,
     async () => JSON.stringify((await control.get('/v1/apps/web/auto-build')).body),
   );
 }
@@ -85,7 +84,7 @@ describe('builds', { timeout: 60_000 }, () => {
     clock.pass(10_000);
     expect((await control.get('/v1/apps/web/auto-build')).body.look).toEqual(before);
     expect(await tell({ secret })).toBe(202);
-    const build = await eventually(async () => (await control.get('/v1/builds')).body.items.find((one: { readonly changes: readonly unknown[] }) => one.changes.length === 2), 20_000, async () => 'the push was not looked at');
+    const build = await eventually(async () => (await control.get('/v1/builds')).body.items.find((one: { readonly changes: readonly unknown[] }) => one.changes.length === 2), async () => 'the push was not looked at');
     expect(build.changes).toMatchObject([{ message: 'one', author: 'Quinn <quinn@example.org>' }, { message: 'two' }]);
   });
 
@@ -111,7 +110,6 @@ describe('builds', { timeout: 60_000 }, () => {
         clock.pass(5_000);
         return (await control.get('/v1/builds?app=web')).body.items[0].changes.length === 2 ? true : undefined;
       },
-      20_000,
       async () => 'nothing was found',
     );
   });
@@ -126,7 +124,6 @@ describe('builds', { timeout: 60_000 }, () => {
         clock.pass(leaseMs / 2);
         return await lease();
       },
-      20_000,
       async () => 'the build was not offered again',
     );
     expect(second).toMatchObject({ build, number: 1, attempt: 2 });
@@ -163,7 +160,6 @@ describe('builds', { timeout: 60_000 }, () => {
         clock.pass(5_000);
         return (await control.get('/v1/apps/web/auto-build')).body.look?.problem;
       },
-      20_000,
       async () => 'no look',
     );
     expect(look).toContain('could not be asked');

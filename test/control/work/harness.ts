@@ -10,6 +10,7 @@ import type { WorkflowRunView } from '../../../proto/api/workflows.ts';
 import type { Event } from '../../../proto/events.ts';
 import type { StepSpec, WorkflowSpec } from '../../../proto/pipeline.ts';
 import { config, edge, hourMs, pipeline, PipelineWorld, place } from '../../support/pipeline-world.ts';
+import { compileCache } from '../../support/compile-cache.ts';
 import { TestControl } from '../http/harness.ts';
 
 const main = fileURLToPath(new URL('../../../control/main.ts', import.meta.url));
@@ -66,11 +67,11 @@ export class WorkControl implements AsyncDisposable {
   }
 
   /** Waits until the newest run is as the test wants it. */
-  async until(wanted: (run: WorkflowRunView) => boolean, ms = 20_000): Promise<WorkflowRunView> {
+  async until(wanted: (run: WorkflowRunView) => boolean): Promise<WorkflowRunView> {
     return await eventually(async () => {
       const run = await this.run();
       return run !== undefined && wanted(run) ? run : undefined;
-    }, ms, async () => `${JSON.stringify(await this.run(), undefined, 1)}\n${this.#workers.map((one) => one.said).join('\n')}`);
+    }, async () => `${JSON.stringify(await this.run(), undefined, 1)}\n${this.#workers.map((one) => one.said).join('\n')}`);
   }
 
   async worker(args: readonly string[] = []): Promise<Worker> {
@@ -96,7 +97,7 @@ export class Worker {
   constructor(directory: string, url: string, token: string, args: readonly string[]) {
     this.directory = directory;
     const { PATH = '' } = process.env;
-    const environment = { PATH, HOME: directory, STARLING_URL: url, STARLING_TOKEN: token, FROM_OUTSIDE: 'yes' };
+    const environment = { ...compileCache(), PATH, HOME: directory, STARLING_URL: url, STARLING_TOKEN: token, FROM_OUTSIDE: 'yes' };
     this.child = spawn(process.execPath, [main, 'worker', '--directory', directory, '--name', 'w1', ...args], { cwd: directory, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr]) stream?.on('data', (bytes: Buffer) => (this.said += bytes.toString()));
     this.ended = new Promise((resolve) => this.child.once('close', (code) => resolve(code)));
@@ -108,9 +109,12 @@ export class Worker {
   }
 }
 
+/** Before the tests that wait give up themselves, so that it is said what did not come. */
+const patienceMs = 50_000;
+
 /** Looks again and again until there is something. Bounded only to end a test that has failed. */
-export async function eventually<Value>(look: () => Promise<Value | undefined>, ms: number, why: () => Promise<string>): Promise<Value> {
-  const giveUpAt = performance.now() + ms;
+export async function eventually<Value>(look: () => Promise<Value | undefined>, why: () => Promise<string>): Promise<Value> {
+  const giveUpAt = performance.now() + patienceMs;
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;

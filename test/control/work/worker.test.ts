@@ -8,7 +8,11 @@ import { describe, expect, test } from 'vitest';
 import { run as starling } from '../cli/world.ts';
 import { arrived, baking, eventually, step, WorkControl } from './harness.ts';
 
-const timeout = 60_000;
+/** Processes that start one after another, on a machine that may be busy. */
+const timeout = 120_000;
+
+/** A long sleep that is nobody else's on this machine: a look at its processes finds those of this run alone. */
+const sleep = (seconds: number): string => `sleep ${seconds}.${process.pid}`;
 
 describe('CDS-8 starling worker', { timeout }, () => {
   test('CDS-19 carries a step out with what it needs to know, sends its log and its figures, and the next promotion is made', async () => {
@@ -21,7 +25,7 @@ describe('CDS-8 starling worker', { timeout }, () => {
     expect(log.text).toContain('testing 1 in alpha, no token, yes\n');
     expect(log.text).toContain('"number":1');
     expect(log.complete).toBe(true);
-    const promotion = await eventually(async () => (await control.test.get('/v1/promotions?environment=prod')).body.items[0], 5_000, async () => 'nothing was promoted');
+    const promotion = await eventually(async () => (await control.test.get('/v1/promotions?environment=prod')).body.items[0], async () => 'nothing was promoted');
     expect(promotion).toMatchObject({ app: 'web', number: 1, by: 'system' });
     const environment = { STARLING_URL: control.test.url, STARLING_TOKEN: control.test.admin };
     const shown = await starling(['workflow', 'get', run.run], { environment });
@@ -42,41 +46,41 @@ describe('CDS-8 starling worker', { timeout }, () => {
     const batches = await eventually(async () => {
       const { body } = await control.test.get('/v1/deployments/prod-2');
       return body.batches[1].phase === 'running' ? body.batches : undefined;
-    }, 10_000, async () => 'the next batch does not begin');
+    }, async () => 'the next batch does not begin');
     expect(batches[0]).toMatchObject({ phase: 'succeeded', verification: { run, workflow: 'canary', phase: 'successful' } });
     expect((await control.test.call('POST', `/v1/workflow-runs/${run}/rerun`, { body: {} })).status).toBe(409);
   });
 
   test('a step that fails ends the run with its last words; too long is killed with all that it started', async () => {
-    const slow = step('slow', { timeoutMs: 700, with: { run: 'sh -c "echo $$ > pid; cp pid $FROM; exec sleep 600" & wait' }, allowFailure: true });
+    const slow = step('slow', { timeoutMs: 700, with: { run: `sh -c "echo $$ > pid; cp pid $FROM; exec ${sleep(600)}" & wait` }, allowFailure: true });
     await using control = await WorkControl.start(arrived([slow, step('unit', { needs: ['slow'], with: { run: 'echo "<testsuite><testcase name=\\"adds\\"/><testcase classname=\\"cart\\" name=\\"pays\\"><failure/></testcase></testsuite>" > junit.xml; echo the database is not there >&2; exit 3' } })]));
     await control.worker();
     const run = await control.until(({ phase }) => phase !== 'running');
     expect(run).toMatchObject({ phase: 'failed', outcome: expect.stringContaining('the database is not there') });
     expect(run.steps).toMatchObject([{ phase: 'timed-out' }, { phase: 'failed', detail: expect.stringContaining('exit code 3; 1 of 2 tests failed: cart > pays'), tests: { passed: 1, total: 2, failed: ['cart > pays'] } }]);
-    expect(await processesWith('sleep 600')).toEqual([]);
+    expect(await processesWith(sleep(600))).toEqual([]);
   });
 
   test('L-4 B-1 a worker killed amid a step leaves no process; its step is given to another, and its late word is refused', async () => {
-    await using control = await WorkControl.start(arrived([step('unit', { with: { run: 'if [ "$STARLING_ATTEMPT" = 1 ]; then sleep 601; fi' } })]));
+    await using control = await WorkControl.start(arrived([step('unit', { with: { run: `if [ "$STARLING_ATTEMPT" = 1 ]; then ${sleep(601)}; fi` } })]));
     const worker = await control.worker();
     const stuck = await control.until((run) => run.steps[0]?.phase === 'running');
-    await eventually(async () => ((await processesWith('sleep 601')).length > 0 ? true : undefined), 10_000, async () => worker.said);
+    await eventually(async () => ((await processesWith(sleep(601))).length > 0 ? true : undefined), async () => worker.said);
     await worker.end('SIGKILL');
-    await eventually(async () => ((await processesWith('sleep 601')).length === 0 ? true : undefined), 10_000, async () => 'the step goes on');
+    await eventually(async () => ((await processesWith(sleep(601))).length === 0 ? true : undefined), async () => 'the step goes on');
     // A restart forgets leases: each is given a whole one to be heard of again, by the clock of the new process.
     await control.test.restart({ clock: hasty() });
     await control.worker();
-    const run = await control.until(({ phase }) => phase === 'successful', 40_000);
+    const run = await control.until(({ phase }) => phase === 'successful');
     expect(run.run).toBe(stuck.run);
     expect(run.steps).toMatchObject([{ attempt: 2, tries: [{ attempt: 1, end: 'errored', detail: expect.stringContaining('not heard of') }] }]);
   });
 
   test('a worker that is told to stop says so, and the step is tried again', async () => {
-    await using control = await WorkControl.start(arrived([step('unit', { with: { run: 'if [ "$STARLING_ATTEMPT" = 1 ]; then sleep 602; fi' } })]));
+    await using control = await WorkControl.start(arrived([step('unit', { with: { run: `if [ "$STARLING_ATTEMPT" = 1 ]; then ${sleep(602)}; fi` } })]));
     const first = await control.worker();
     await control.until((run) => run.steps[0]?.phase === 'running');
-    await eventually(async () => ((await processesWith('sleep 602')).length > 0 ? true : undefined), 10_000, async () => first.said);
+    await eventually(async () => ((await processesWith(sleep(602))).length > 0 ? true : undefined), async () => first.said);
     expect(await first.end('SIGTERM')).toBe(0);
     await control.until((run) => run.steps[0]?.tries[0]?.detail?.includes('was stopped') === true);
     await control.worker();
@@ -115,7 +119,7 @@ describe('CDS-8 starling worker', { timeout }, () => {
     await control.test.post(report, { phase: 'succeeded', tests: { passed: 3, total: 3 } });
     await control.until(({ phase }) => phase === 'successful');
     await using other = await WorkControl.start(arrived([step('inside', { with: { run: 'make check' } })]));
-    const taken = await eventually(async () => (await other.test.post('/v1/work/lease', { worker: 'w1', roles: ['tester'], waitMs: 0 })).body.work, 10_000, async () => 'nothing is offered');
+    const taken = await eventually(async () => (await other.test.post('/v1/work/lease', { worker: 'w1', roles: ['tester'], waitMs: 0 })).body.work, async () => 'nothing is offered');
     const refused = await other.test.call('POST', `/v1/workflow-runs/${taken.run}/steps/inside/report`, { body: { phase: 'succeeded' } });
     expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining("carried out by worker 'w1'") } });
   });
