@@ -177,7 +177,7 @@ describe('an abort', () => {
       const staged = await stage(bed.root, 2, { files: scripts(2, { postInstall: 'touch "$STARLING_SHARED_DIR/hanging"; sleep 3600' }) });
       const installing = installer.install(orderOf(2, { spec }), staged, { signal: stopping.signal });
       installing.catch(() => {});
-      await expect.poll(async () => await readFile(join(bed.root, 'shared/hanging')).then(() => true, () => false), { timeout: 8_000 }).toBe(true);
+      await expect.poll(async () => await readFile(join(bed.root, 'shared/hanging')).then(() => true, () => false)).toBe(true);
       stopping.abort();
       await expect(installing).rejects.toMatchObject({ code: 'ABORTED' });
       expect(await currentOf(bed.root)).toBe(idOf(1));
@@ -192,7 +192,7 @@ describe('an abort', () => {
       const staged = await stage(bed.root, 2, { files: scripts(2, { postActivate: hang }) });
       const installing = installer.install(orderOf(2, { spec }), staged, { signal: stopping.signal });
       installing.catch(() => {});
-      await expect.poll(async () => await readFile(join(bed.root, 'shared/hanging')).then(() => true, () => false), { timeout: 8_000 }).toBe(true);
+      await expect.poll(async () => await readFile(join(bed.root, 'shared/hanging')).then(() => true, () => false)).toBe(true);
       stopping.abort();
       await expect(installing).rejects.toMatchObject({ code: 'ABORTED' });
       await using next = bed.installer();
@@ -213,7 +213,7 @@ describe('an abort of a rollback', () => {
       const staged = await stage(bed.root, 2, { files: scripts(2, { healthCheck: 'exit 1', preRollback: hang }) });
       const installing = installer.install(orderOf(2, { spec }), staged, { signal: stopping.signal });
       installing.catch(() => {});
-      await expect.poll(async () => await readFile(join(bed.root, 'shared/hanging')).then(() => true, () => false), { timeout: 8_000 }).toBe(true);
+      await expect.poll(async () => await readFile(join(bed.root, 'shared/hanging')).then(() => true, () => false)).toBe(true);
       stopping.abort();
       await expect(installing).rejects.toMatchObject({ code: 'ABORTED' });
       const before = (await ran(bed)).length;

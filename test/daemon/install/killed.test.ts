@@ -111,7 +111,7 @@ describe('the next daemon', () => {
     const front = () => processes.tagged(`${rootTag(bed.root)}:front:`)[0]?.pid;
     const killed = front();
     process.kill(killed ?? 0, 'SIGKILL');
-    await expect.poll(async () => await get((await installer.status())[0]?.port ?? 0), { timeout: 8_000 }).toBe('1');
+    await expect.poll(async () => await get((await installer.status())[0]?.port ?? 0)).toBe('1');
     expect(front()).not.toBe(killed);
   });
 

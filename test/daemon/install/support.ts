@@ -129,10 +129,13 @@ export async function deploy(installer: Installer, root: string, number: number,
   return await installer.install(orderOf(number, staging), await stage(root, number, staging), waiting);
 }
 
+/** Ends a wait before the test does, so that it is said. */
+const answerMsMax = 25_000;
+
 /** Body of an answer, or how there was none. */
 export async function get(port: number, path = '/'): Promise<string> {
   return await new Promise((resolve) => {
-    const request = http.get({ host: '127.0.0.1', port, path, agent: false, timeout: 8_000 }, (response) => {
+    const request = http.get({ host: '127.0.0.1', port, path, agent: false, timeout: answerMsMax }, (response) => {
       let text = '';
       response.on('data', (chunk: Buffer) => (text += chunk.toString()));
       response.on('end', () => {
