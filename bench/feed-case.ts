@@ -11,6 +11,7 @@ import type { Flow } from './lab/lab.ts';
 export interface FeedInput {
   readonly agents: readonly string[];
   readonly bytes: number;
+  readonly boundMs: number;
   readonly timeoutMs: number;
 }
 
@@ -31,7 +32,7 @@ export interface Feed {
 
 const lookMs = 200;
 
-await onCase<FeedInput, Feed>(async (lab, { agents, bytes, timeoutMs }) => {
+await onCase<FeedInput, Feed>(async (lab, { agents, bytes, boundMs, timeoutMs }) => {
   const scratch = await lab.directory('feed');
   try {
     await using fleet = await LabFleet.start(lab, { agents });
@@ -51,7 +52,7 @@ await onCase<FeedInput, Feed>(async (lab, { agents, bytes, timeoutMs }) => {
         await wait(lookMs, undefined, { signal: ended.signal }).catch(() => undefined);
       }
     })();
-    const { completion } = await fleet.promote(revision, timeoutMs).finally(() => ended.abort());
+    const { completion } = await fleet.promote(revision, { boundMs, timeoutMs }).finally(() => ended.abort());
     await looking;
     const sentBy = (flows: readonly Flow[]): number[] => members.map((from) => flows.reduce((sum, flow) => sum + (flow.from === from && agents.includes(flow.to) ? flow.bytes : 0), 0));
     const totals = looks.map(({ flows }) => sentBy(flows));

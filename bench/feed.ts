@@ -17,7 +17,7 @@ const bytes = mib * MiB;
 const boundMs = fluidBoundMs({ bytes, originMbit: mbit, targetMbit: agents.map(() => mbit) });
 const plan: LabPlan = { hosts: [{ name: 'control', zone: 'one' }, ...['origin', ...agents].map((name) => ({ name, zone: 'one', mbit }))] };
 
-const feed = await runCase<FeedInput, Feed>(new URL('feed-case.ts', import.meta.url), plan, { agents, bytes, timeoutMs: 40 * boundMs });
+const feed = await runCase<FeedInput, Feed>(new URL('feed-case.ts', import.meta.url), plan, { agents, bytes, boundMs, timeoutMs: 40 * boundMs });
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const all = sum(feed.matrix.map(sum));
 const row = printRow({

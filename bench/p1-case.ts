@@ -13,6 +13,8 @@ import { torrent } from './peers/libtorrent.ts';
 export interface FreshInput {
   readonly agents: readonly string[];
   readonly bytes: number;
+  /** The fluid bound: nobody can be whole before. */
+  readonly boundMs: number;
   readonly runs: number;
   readonly peers: readonly ('libtorrent' | 'libtorrent-super' | 'nginx')[];
   readonly timeoutMs: number;
@@ -30,6 +32,8 @@ export interface Attempt {
   readonly borderBytes: number;
   /** Of all agents and the origin together. */
   readonly cpuSeconds?: number;
+  /** Of the control plane and of what measures, on the same processors. */
+  readonly besideCpuSeconds?: number;
 }
 
 export interface FreshOutput {
@@ -59,26 +63,27 @@ await onCase<FreshInput, FreshOutput>(async (lab, input) => {
   }
 });
 
-async function withStarling(lab: Lab, { agents, bytes, runs, timeoutMs }: FreshInput, scratch: string): Promise<readonly Attempt[]> {
+async function withStarling(lab: Lab, { agents, bytes, boundMs, runs, timeoutMs }: FreshInput, scratch: string): Promise<readonly Attempt[]> {
   await using fleet = await LabFleet.start(lab, { agents });
   const members = [fleetNames.origin, ...agents];
   const cpu = async (): Promise<number> => (await Promise.all(members.map(async (name) => await fleet.cpuSeconds(name)))).reduce((sum, one) => sum + one, 0);
+  const beside = async (): Promise<number> => (await fleet.cpuSeconds(fleetNames.control)) + process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6;
   const attempts: Attempt[] = [];
   for (let run = 0; run < runs; run += 1) {
     const tree = join(scratch, `tree-${run}`);
     await writeRandomTree(tree, bytes);
     const { revision } = await fleet.push(tree);
     await rm(tree, { recursive: true });
-    const before = await cpu();
+    const [before, besideBefore] = [await cpu(), await beside()];
     let deployment = '';
     const attempt = await around(lab, async () => {
-      const promoted = await fleet.promote(revision, timeoutMs);
+      const promoted = await fleet.promote(revision, { boundMs, timeoutMs });
       deployment = promoted.deployment.deployment;
       return [...promoted.completion.values()];
     });
-    const cpuSeconds = (await cpu()) - before;
+    const [cpuSeconds, besideCpuSeconds] = [(await cpu()) - before, (await beside()) - besideBefore];
     await fleet.settled(deployment);
-    attempts.push({ ...attempt, cpuSeconds, originCopies: await originCopies(fleet, deployment, bytes) });
+    attempts.push({ ...attempt, cpuSeconds, besideCpuSeconds, originCopies: await originCopies(fleet, deployment, bytes) });
   }
   if (process.env['STARLING_LAB_KEEP'] !== undefined) await keepLogs(fleet, process.env['STARLING_LAB_KEEP']);
   return attempts;

@@ -33,7 +33,7 @@ for (const { targets, mib, runs, peers } of chosen()) {
   const agents = Array.from({ length: targets }, (_, at) => `a${at + 1}`);
   const plan: LabPlan = { hosts: [{ name: 'control', zone: 'one' }, ...['origin', ...agents].map((name) => ({ name, zone: 'one', mbit }))] };
   const boundMs = fluidBoundMs({ bytes, originMbit: mbit, targetMbit: agents.map(() => mbit) });
-  const input: FreshInput = { agents, bytes, runs, peers, timeoutMs: 40 * boundMs + 30_000 };
+  const input: FreshInput = { agents, bytes, boundMs, runs, peers, timeoutMs: 40 * boundMs + 30_000 };
   const { starling, peers: others } = await runCase<FreshInput, FreshOutput>(new URL('p1-case.ts', import.meta.url), plan, input);
   const name = `${mib} MiB, ${targets} targets, ${mbit} Mbit/s`;
   const times = starling.map(({ lastMs }) => lastMs / boundMs);
@@ -42,7 +42,13 @@ for (const { targets, mib, runs, peers } of chosen()) {
   printRow({
     row: 'P1', case: name, figure: median(times), unit: 'x bound', goal: mib >= 256 ? 1.08 : 1.15, runs,
     peers: of(({ lastMs }) => lastMs / boundMs),
-    details: { boundMs: Math.round(boundMs), times: times.map((time) => Number(time.toFixed(3))), cpuSeconds: Number(median(starling.map(({ cpuSeconds = 0 }) => cpuSeconds)).toFixed(1)), cpu: starling.map(({ cpuSeconds = 0 }) => Number(cpuSeconds.toFixed(1))) },
+    details: {
+      boundMs: Math.round(boundMs),
+      times: times.map((time) => Number(time.toFixed(3))),
+      cpuSeconds: Number(median(starling.map(({ cpuSeconds = 0 }) => cpuSeconds)).toFixed(1)),
+      cpu: starling.map(({ cpuSeconds = 0 }) => Number(cpuSeconds.toFixed(1))),
+      besideCpu: starling.map(({ besideCpuSeconds = 0 }) => Number(besideCpuSeconds.toFixed(1))),
+    },
   });
   printRow({
     row: 'P2', case: name, figure: median(starling.map(({ originBytes }) => originBytes / bytes)), unit: 'copies', goal: 1.03, runs,

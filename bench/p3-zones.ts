@@ -24,7 +24,7 @@ const plan: LabPlan = {
   borderMbit,
   hosts: [{ name: 'control', zone: 'near' }, ...['origin', ...near].map((name) => ({ name, zone: 'near', mbit })), ...far.map((name) => ({ name, zone: 'far', mbit }))],
 };
-const input: FreshInput = { agents: [...near, ...far], bytes, runs, peers: process.env['STARLING_LAB_ALONE'] === undefined ? ['libtorrent'] : [], timeoutMs: 20 * boundMs };
+const input: FreshInput = { agents: [...near, ...far], bytes, boundMs, runs, peers: process.env['STARLING_LAB_ALONE'] === undefined ? ['libtorrent'] : [], timeoutMs: 20 * boundMs };
 const { starling, peers } = await runCase<FreshInput, FreshOutput>(new URL('p1-case.ts', import.meta.url), plan, input);
 const others = (of: (attempt: FreshOutput['starling'][number]) => number): Record<string, number> =>
   Object.fromEntries(Object.entries(peers).map(([peer, attempts]) => [peer, median(attempts.map(of))]));

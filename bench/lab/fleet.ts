@@ -18,6 +18,8 @@ const controlPort = 7400;
 const localPort = 7402;
 const startMs = 120_000;
 const pollMs = 25;
+/** Between questions while no target can be whole: each costs processor time of the machine that is measured. */
+const seldomMs = 500;
 const stopMs = 15_000;
 
 /** Names that a lab's fleet has. */
@@ -96,14 +98,15 @@ export class LabFleet implements AsyncDisposable {
   }
 
   /**
-   * Promotes and waits until every target is whole: has verified every chunk and synced it to its disk (phase `verified`).
+   * Promotes and waits until every target is whole: has verified every chunk and synced it to its disk (phase `verified`). Before `boundMs` nobody can be.
    * @throws {Error} when a target fails, or after `timeoutMs`.
    */
-  async promote(revision: string, timeoutMs: number): Promise<{ readonly completion: Completion; readonly deployment: Deployment }> {
+  async promote(revision: string, { boundMs, timeoutMs }: { readonly boundMs: number; readonly timeoutMs: number }): Promise<{ readonly completion: Completion; readonly deployment: Deployment }> {
     const startedAt = performance.now();
     const promotion = await this.begin(revision);
     const done = new Map<string, number>();
-    for (let deployment: string | undefined; performance.now() - startedAt < timeoutMs; await wait(pollMs)) {
+    const pause = (): number => Math.max(pollMs, Math.min(seldomMs, startedAt + boundMs - performance.now()));
+    for (let deployment: string | undefined; performance.now() - startedAt < timeoutMs; await wait(deployment === undefined ? pollMs : pause())) {
       deployment ??= ((await this.api('GET', `/v1/promotions/${promotion}`)) as { readonly deployment?: string }).deployment;
       if (deployment === undefined) continue;
       const seen = (await this.api('GET', `/v1/deployments/${deployment}`)) as Deployment;
