@@ -60,7 +60,7 @@ function growth(directory: string, plan: TreePlan): void {
 }
 
 async function publishAgain(tree: string, peerSeconds: Readonly<Record<string, number>>): Promise<void> {
-  await using fleet = await LocalFleet.start({ agents: 0 });
+  await using fleet = await LocalFleet.start({ agents: 0, packaged: true });
   const push = ['push', tree, '--app', localNames.app, '-o', 'json'];
   await fleet.starling(push);
   // What is asked on the way is counted by a meter in between; the proxy is reached by its own address and would show there as a request missing here.

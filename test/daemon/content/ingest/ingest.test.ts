@@ -197,6 +197,9 @@ it('a chunk is read again only while its file holds it', async () => {
   await expect(readChunk(0)).rejects.toMatchObject({ code: 'FILE_CHANGED', message: expect.stringContaining('"a"') });
   unlinkSync(at('a'));
   await expect(readChunk(0)).rejects.toMatchObject({ code: 'FILE_CHANGED' });
+  // Nobody writes to it: whoever waited would wait for ever.
+  execFileSync('mkfifo', [at('a')]);
+  await expect(readChunk(0)).rejects.toMatchObject({ code: 'FILE_CHANGED' });
   writeFileSync(at('other'), 'before');
   renameSync(at('other'), at('a'));
   chmodSync(at('a'), 0o644);
