@@ -2,7 +2,7 @@
 // Reading is synchronous in slices, which is several times faster than a promise for each file; between slices others get their turn.
 
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, lstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { chunkLengths, isSingleChunk } from '../../../proto/chunker.ts';
 import type { Digest } from '../../../proto/cid.ts';
 import { defaultDeploySpec, type DeploySpec } from '../../../proto/deploy-spec.ts';
@@ -259,8 +259,7 @@ function readAgain(directory: string, path: string, offset: number, { id, length
   try {
     const file = openSync(`${directory}/${path}`, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      const bytesRead = readSync(file, bytes, 0, length, offset);
-      if (bytesRead === length && hash('sha256', bytes) === id) return bytes;
+      if (fstatSync(file).isFile() && readSync(file, bytes, 0, length, offset) === length && hash('sha256', bytes) === id) return bytes;
     } finally {
       closeSync(file);
     }
