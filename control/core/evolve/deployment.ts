@@ -261,7 +261,10 @@ function foldWork(draft: Draft, deployment: Deployment, order: Of<'order.issued'
   member.work = { ...member.work, [deployment.app]: work };
 }
 
-/** Orders of unfinished deployments, and the newest of each application that names each target, so that one who comes back learns the last word. */
+/**
+ * Orders of unfinished deployments, and the newest of each application that names each target, so that one who comes back learns the last word. Whoever was
+ * revoked does not come back as who it was: where machines come and go, their last words would be kept for ever, and the deployments that these belong to.
+ */
 function worthDelivering(draft: Draft, orders: readonly IssuedOrder[]): readonly IssuedOrder[] {
   // By application: keys made of both names were a twentieth of a start.
   const namedOf = new Map<string, Set<string>>();
@@ -270,7 +273,7 @@ function worthDelivering(draft: Draft, orders: readonly IssuedOrder[]): readonly
     const deployment = draft.deployments.get(order.deployment);
     const named = namedOf.get(order.app) ?? new Set();
     namedOf.set(order.app, named);
-    const newest = order.targets.some((member) => !named.has(member));
+    const newest = order.targets.some((member) => !named.has(member) && draft.members.get(member)?.revoked !== true);
     for (const member of order.targets) named.add(member);
     if (newest || (deployment !== undefined && !isFinished(deployment.phase))) kept.push(order);
   }

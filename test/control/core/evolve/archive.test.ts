@@ -12,6 +12,8 @@ import { deploymentProgress } from '../../../../control/core/model/select.ts';
 import { manyDeployments } from '../../../support/many-deployments.ts';
 
 const targets = ['m1', 'm2', 'm3'];
+const joined = targets.map((member): JournalEntry => ({ seq: 0, at: 0, actor: 'system', event: { kind: 'member.enrolled', member, name: member, publicKey: 'key', roles: ['agent'], environments: ['prod'], labels: {}, attributes: {}, serial: 1, token: 'none' } }));
+const revoked: JournalEntry = { seq: 0, at: 0, actor: 'system', event: { kind: 'member.revoked', member: 'm2', reason: 'replaced' } };
 
 test('of many deployments the newest keep their targets, of the others the sums stay as they were', () => {
   const entries = manyDeployments({ deployments: wholeMax + 5, targets });
@@ -52,6 +54,17 @@ test('a deployment whose order is the last word to somebody keeps its targets, a
   expect(later.deployments.get('prod-2')?.targets.get('m2')?.detail).toBe('back again');
 });
 
+test('who was revoked is owed no last word: neither an order nor a deployment is kept for it', () => {
+  const orders = new Map([[2, { action: 'activate' as const, targets: ['m1', 'm2'] }], [3, { action: 'activate' as const, targets: ['m1'] }]]);
+  const [created, ...course] = manyDeployments({ deployments: wholeMax + 10, targets, orders });
+  const at = course.findIndex(({ event }) => event.kind === 'deployment.started' && event.deployment === 'prod-9');
+  const events = [...(created === undefined ? [] : [created]), ...joined, ...course.slice(0, at), revoked, ...course.slice(at)];
+  const state = evolveAll(initialState(), events.map((entry, index) => ({ ...entry, seq: index + 1 })));
+  expect(state.orders.get('prod')?.map(({ seq }) => seq)).toEqual([3]);
+  expect(state.deployments.get('prod-2')?.archived).toBeDefined();
+  expect(state.deployments.get('prod-3')?.targets.size).toBeGreaterThan(0);
+});
+
 test('one that has something to cancel yet keeps its targets', () => {
   const orders = new Map([[1, { action: 'prefetch' as const, targets: ['m1'] }], [2, { action: 'activate' as const, targets: ['m1'] }]]);
   const entries = manyDeployments({ deployments: wholeMax + 4, targets, orders }).filter(({ event }) => !(event.kind === 'target.reported' && event.report.deployment === 'prod-1'));
@@ -61,7 +74,6 @@ test('one that has something to cancel yet keeps its targets', () => {
 });
 
 describe('of a deployment that was put away', () => {
-  const joined = targets.map((member): JournalEntry => ({ seq: 0, at: 0, actor: 'system', event: { kind: 'member.enrolled', member, name: member, publicKey: 'key', roles: ['agent'], environments: ['prod'], labels: {}, attributes: {}, serial: 1, token: 'none' } }));
   const entries = [...joined, ...manyDeployments({ deployments: wholeMax + 5, targets })].map((entry, index) => ({ ...entry, seq: index + 1 }));
   const state = evolveAll(initialState(), entries);
   const environment = state.environments.get('prod');
