@@ -18,7 +18,7 @@ import type { Observed } from '../model/select.ts';
 import { deadlineOf, finished, holdsAfterRollback, lostTargets, nothing, orderEffect, roleEffect } from './step.ts';
 import type { Step } from './step.ts';
 import { alarmVerdict, missingSamples } from './watch.ts';
-import { heardFirst, outOfTheWay } from './way-back.ts';
+import { heardFirst, lastUnheard, outOfTheWay } from './way-back.ts';
 
 /** The next step of a deployment that is running or baking. */
 export function stepRollout(state: State, environment: Environment, deployment: Deployment, observed: Observed): Step {
@@ -74,12 +74,14 @@ function stepBatch(state: State, environment: Environment, deployment: Deploymen
   // Who serves is looked at where somebody is to change: to count ten thousand for nobody would be half of what a decision costs.
   const aside = outOfTheWay(state, deployment, candidates, observed);
   if (aside.events.length > 0) return aside;
+  const last = lastUnheard(deployment, open, observed);
+  if (last.events.length > 0) return last;
   const balance = candidates.length === 0 ? undefined : balanceOf(state, deployment, observed.now);
   const next = balance === undefined ? [] : allowed(deployment, balance, heardFirst(deployment, candidates, observed));
   const order = activation(state, environment, deployment, next, index);
   if (order !== undefined) return { ...lost, effects: [order] };
   const deadline = deadlineOf(deployment);
-  if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, lost.nextCheckAt ?? Infinity, aside.nextCheckAt ?? Infinity, balance?.matureAt ?? Infinity) };
+  if (observed.now < deadline) return { ...nothing, nextCheckAt: Math.min(deadline, ...[lost, aside, last].map((step) => step.nextCheckAt ?? Infinity), balance?.matureAt ?? Infinity) };
   // Whoever was switching and got stuck in it says something about the content; whoever never got so far does not.
   const stuck = open.some((target) => target.order?.action === 'activate' && (target.phase === 'activating' || target.phase === 'health-checking'));
   return stop(state, deployment, `${batchText(deployment, index)} made no progress for ${seconds(deployment.config.progressDeadlineMs)}`, stuck ? 'health' : 'error');

@@ -6,7 +6,7 @@ import { isInherited } from '../batches/arithmetic.ts';
 import { quietAfterOf } from '../batches/batches.ts';
 import type { Deployment, TargetDeployment } from '../model/deployment.ts';
 import type { State } from '../model/model.ts';
-import { isInFlight, isWayBack } from '../model/phases.ts';
+import { isDone, isFailure, isInFlight, isWayBack } from '../model/phases.ts';
 import { heardAt, isSilent } from '../model/select.ts';
 import type { Observed } from '../model/select.ts';
 import { valuesOf } from '../model/shared-map.ts';
@@ -39,6 +39,19 @@ export function outOfTheWay(state: State, deployment: Deployment, waiting: reado
     else events.push({ kind: 'target.lost', member: target.member, deployment: deployment.deployment, ...(told ? { unheard: true } : {}) });
   }
   return { events, effects: [], ...(nextCheckAt === Infinity ? {} : { nextCheckAt }) };
+}
+
+/**
+ * Facts about the last targets of a rollback that somebody asked for, when none of them was heard since it was told and at least one other is back: they are given up soon,
+ * as they come along when they are heard again, and until it ends nothing that mends what is wrong can begin. Where nobody is back yet, it may be we who hear nothing.
+ */
+export function lastUnheard({ deployment, type, config, targets }: Deployment, open: readonly TargetDeployment[], observed: Observed): Step {
+  const isSomeBack = type === 'rollback' && open.length > 0 && valuesOf(targets).some((target) => isDone(target) && !isFailure(target.phase));
+  const orders = open.map(({ member, order }) => ({ member, order, heard: heardAt(observed, member) }));
+  if (!isSomeBack || orders.some(({ order, heard }) => order?.action !== 'activate' || heard >= order.at)) return nothing;
+  const givenUpAt = Math.max(observed.since, ...orders.map(({ order }) => order?.at ?? 0)) + quietAfterOf(config);
+  if (observed.now < givenUpAt) return { ...nothing, nextCheckAt: givenUpAt };
+  return { ...nothing, events: orders.map(({ member }) => ({ kind: 'target.lost', member, deployment, unheard: true })) };
 }
 
 /** Whether it takes one of the places of those who may change at once. */

@@ -6,6 +6,7 @@ import { replay, isReproduced, recordedIn } from '../../../../control/core/histo
 import { evolveAll, initialState } from '../../../../control/core/evolve/evolve.ts';
 import { deploymentDefaults } from '../../../../proto/api/environments.ts';
 import type { DeploymentConfig } from '../../../../proto/events.ts';
+import { limits } from '../../../../proto/limits.ts';
 import type { TargetPhase } from '../../../../proto/fleet.ts';
 import { minuteMs, PipelineWorld } from '../../../support/pipeline-world.ts';
 
@@ -58,6 +59,20 @@ describe('a rollback that somebody asks for', () => {
     expect(newest(made)).toMatchObject({ type: 'rollback', phase: 'succeeded', reason: '1 of 2 targets could not be heard (prod-1), and go back when they can' });
     // What late joiners are brought to is what was gone back to.
     expect(made.runs('prod')).toBe(1);
+    made.dead.clear();
+    made.settle();
+    expect(runs(made)).toEqual(['prod-1 1', 'prod-2 1']);
+  });
+
+  it('waits for a moment only, when all are back but who was not heard since it was told', () => {
+    const made = world();
+    die(made, 'prod-1');
+    made.rollback('prod');
+    made.settle();
+    made.wait(limits.unheardMs - 1);
+    expect(newest(made)?.phase).toBe('running');
+    made.wait(1);
+    expect(newest(made)).toMatchObject({ phase: 'succeeded', reason: '1 of 2 targets could not be heard (prod-1), and go back when they can' });
     made.dead.clear();
     made.settle();
     expect(runs(made)).toEqual(['prod-1 1', 'prod-2 1']);
