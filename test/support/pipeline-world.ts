@@ -91,7 +91,7 @@ export class PipelineWorld {
     this.ask({ kind: 'create-app', app: 'web', project: 'shop' });
     for (const environment of environments) {
       this.ask({ kind: 'create-environment', environment, app: 'web', selector: { env: environment }, config });
-      for (const member of [1, 2]) this.#enrol(environment, `${environment}-${member}`);
+      for (const member of [1, 2]) this.enrol(environment, `${environment}-${member}`);
     }
   }
 
@@ -99,7 +99,8 @@ export class PipelineWorld {
     return { now: this.now, lastSeen: new Map([...this.state.members.keys()].map((member) => [member, this.dead.get(member) ?? this.now])), since: 0, coverage: this.coverage };
   }
 
-  #enrol(environment: string, member: string): void {
+  /** Lets a machine join. */
+  enrol(environment: string, member: string): void {
     const token = `join-${member}`;
     this.ask({
       kind: 'create-token', token, use: 'join', name: token, secretDigest: 'a'.repeat(64), scopes: [], roles: ['agent'],

@@ -227,12 +227,14 @@ function pausedTimeEndsNothing({ before, entry: { event } }: Transition): readon
   return late && deployment?.paused !== undefined ? [`${event.deployment} ran out of time while it was paused`] : [];
 }
 
-/** Never a set that is still on its way elsewhere in the environment. */
+/** Never a set that is still on its way elsewhere in the environment; and what runs, unless somebody took that back and it failed: then what it was to go back to. */
 function lateJoinersGetCurrent({ before, entry: { event } }: Transition): readonly string[] {
   if (event.kind !== 'deployment.started' || event.type !== 'catch-up') return [];
   const environment = before.environments.get(event.environment);
   const busy = environment?.activeDeployment === undefined ? [] : [`${event.deployment} begins while ${environment.activeDeployment} is under way`];
-  return environment?.slots[event.app]?.current === event.to ? busy : [...busy, `${event.deployment} brings late joiners something else than runs there`];
+  const last = [...before.deployments.values()].findLast(({ environment: where, app, type }) => where === event.environment && app === event.app && type !== 'catch-up' && type !== 'prefetch');
+  const wanted = last?.type === 'rollback' && last.phase === 'failed' ? last.to : environment?.slots[event.app]?.current;
+  return wanted === event.to ? busy : [...busy, `${event.deployment} brings late joiners something else than runs there`];
 }
 
 /** What fetches early is not switched early, and never while something else is deployed there. */

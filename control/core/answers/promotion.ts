@@ -9,7 +9,7 @@ import { setText } from '../gates/blocker.ts';
 import { edgesInto } from '../gates/place.ts';
 import { wantedSet } from '../gates/source-set.ts';
 import type { Deployment } from '../model/deployment.ts';
-import type { Environment, Promotion, State } from '../model/model.ts';
+import type { Environment, Promotion, Slot, State } from '../model/model.ts';
 import { isFinished, isOpen } from '../model/phases.ts';
 import { findSet, membersOf, revisionOf, succeededHere } from '../model/select.ts';
 import { isSameSet, pick } from '../model/sets.ts';
@@ -105,8 +105,15 @@ function previousSet(state: State, environment: Environment, active: Deployment 
   const good = sets?.current ?? {};
   const before = sets?.arrivals.findLast((arrival) => !arrival.undone && !isSameSet(arrival.members, good))?.members ?? {};
   const wanted = unsettled && slots.some(([app, slot]) => slot.desired !== good[app]) ? good : before;
-  const members = Object.fromEntries(Object.entries(wanted).filter(([app, revision]) => environment.slots[app] !== undefined && environment.slots[app].desired !== revision));
-  return Object.keys(members).length > 0 ? members : `environment '${environment.environment}' has no set that succeeded before to go back to; promote a revision instead`;
+  const members = Object.fromEntries(Object.entries(wanted).filter(([app, revision]) => isElsewhere(environment.slots[app], revision)));
+  if (Object.keys(members).length > 0) return members;
+  if (Object.keys(good).length === 0) return `nothing has succeeded in '${environment.environment}' yet, so that there is nothing to go back to; promote a revision instead`;
+  return `'${environment.environment}' runs ${setText(state, good)}, and nothing that succeeded there before it is left to go back to; name a revision that did (--to), or promote one`;
+}
+
+/** Whether an application does not run a revision, or is not to. */
+function isElsewhere(slot: Slot | undefined, revision: string): boolean {
+  return slot !== undefined && (slot.desired !== revision || slot.current !== revision);
 }
 
 /** A newer wish supersedes those that still wait for the same applications; what is being deployed is never displaced. */

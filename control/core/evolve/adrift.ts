@@ -2,24 +2,31 @@
 // machines at every decision would be most of its cost; what is done about them is rollout/catch-up.ts.
 
 import type { Draft } from './draft.ts';
-import type { Environment, Member } from '../model/model.ts';
+import type { Environment, Member, Slot } from '../model/model.ts';
 import { isFailure } from '../model/phases.ts';
 import { isTarget } from '../model/select.ts';
 
+/** What late joiners are brought to: what runs, but not what somebody took back where not all came along; then what was gone back to. */
+export function broughtTo({ current, desired, stable }: Slot): Slot['current'] {
+  return desired === stable ? (stable ?? current) : current;
+}
+
 /**
- * Whether a target should be brought to the current revision of an application. One that runs what was wanted last, though that did
+ * Whether a target should be brought to what its environment runs of an application. One that runs what was wanted last, or what was taken back, though that did
  * not succeed, is left to people: a deployment that failed or was aborted without a rollback stays where it stopped.
  */
 export function isLate(environment: Environment, app: string, member: Member): boolean {
-  const { current, desired } = environment.slots[app] ?? {};
-  if (current === undefined) return false;
+  const slot = environment.slots[app];
+  const wanted = slot === undefined ? undefined : broughtTo(slot);
+  if (slot?.current === undefined || wanted === undefined) return false;
+  const { current, desired } = slot;
   const running = member.running[app]?.revision;
-  if (running !== undefined && (running === current || running === desired)) return false;
+  if (running !== undefined && (running === wanted || running === current || running === desired)) return false;
   const work = member.work[app];
   if (work === undefined) return true;
-  if (work.revision === current && isFailure(work.phase)) return false;
+  if (work.revision === wanted && isFailure(work.phase)) return false;
   // One that runs nothing because the set that failed was its first is left to people too, unless another set is wanted now.
-  return !(desired !== current && work.revision === desired);
+  return !(desired !== wanted && work.revision === desired);
 }
 
 /** Brings State.adrift up to what has just been folded. While a deployment is under way an environment has none: nobody is brought anywhere meanwhile. */

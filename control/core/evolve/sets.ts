@@ -28,6 +28,7 @@ function foldStarted(draft: Draft, event: Extract<Event, { readonly kind: 'deplo
   const sets = setsOf(draft, event.environment);
   const promotion = draft.promotions.get(event.promotion);
   sets.desired = { ...sets.current, ...promotion?.members, [event.app]: event.to };
+  if (event.type === 'rollback') sets.arrivals = takenBack(sets, sets.desired);
   // Once for each promotion (T-6), however many applications it changes.
   if (event.type !== 'rollback' && promotion?.phase !== 'deploying') sets.starts = [...sets.starts, at].slice(-startsMax);
 }
@@ -55,6 +56,14 @@ function foldFinished(draft: Draft, event: Extract<Event, { readonly kind: 'depl
   const left = deployment.type === 'rollback' ? leftBehind(sets.arrivals, members) : sets.arrivals;
   sets.current = members;
   sets.arrivals = [...left, { members, at, promotion: deployment.promotion, undone: false }].slice(-arrivalsMax);
+}
+
+/** Nobody takes further what somebody takes back, from the moment at which that begins and whether all come along or not. */
+function takenBack({ arrivals, current }: EnvironmentSets, members: SetMembers): readonly Arrival[] {
+  const left = leftBehind(arrivals, members);
+  if (left.some(({ undone }) => !undone)) return left;
+  // It goes back to what never arrived as it is now: of the others nothing is known.
+  return arrivals.map((arrival) => (isSameSet(arrival.members, current) ? { ...arrival, undone: true } : arrival));
 }
 
 /** A rollback leaves behind what came after the set that it goes back to. */

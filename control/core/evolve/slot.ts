@@ -24,16 +24,29 @@ export function foldOutcome(environment: Mutable<Environment>, deployment: Deplo
     if (rollback !== undefined) setSlot(environment, app, { desired: rollback.to });
     if (rollback !== undefined && slot?.stable === rollback.to && slot.current !== slot.stable) backToStable(environment, app, slot);
   }
+  if (deployment.phase === 'failed' && deployment.type === 'rollback') return leave(environment, deployment);
   if (deployment.phase !== 'succeeded') return;
   if (deployment.type === 'catch-up') return setSlot(environment, app, { desired: to });
   if (unverified) {
     const stablePromotion = slot?.stable !== undefined && slot.current === slot.stable ? slot.currentPromotion : slot?.stablePromotion;
     return setSlot(environment, app, { desired: to, current: to, currentPromotion: promotion, ...(stablePromotion === undefined ? {} : { stablePromotion }) });
   }
+  becomeStable(environment, app, to, promotion, deployment.type === 'rollback' ? goodBefore(slot, to) : (slot?.good ?? []));
+}
+
+/** What was good before `to` was; all that was good when that never was. */
+function goodBefore(slot: Slot | undefined, to: string): Slot['good'] {
   const good = slot?.good ?? [];
   const known = good.lastIndexOf(to);
-  const kept = deployment.type === 'rollback' && known >= 0 ? good.slice(0, known) : good;
-  becomeStable(environment, app, to, promotion, kept);
+  return known < 0 ? good : good.slice(0, known);
+}
+
+/** Somebody took back what runs, and not all came along: it runs still, but is no longer what anything goes back to, nor what late joiners are brought to (adrift.ts). */
+function leave(environment: Mutable<Environment>, { app, to, promotion }: Deployment): void {
+  const slot = environment.slots[app];
+  if (slot?.current === to) return;
+  const kept = slot?.stable === to && slot.stablePromotion !== undefined ? slot.stablePromotion : promotion;
+  setSlot(environment, app, { desired: to, stable: to, stablePromotion: kept, good: [...goodBefore(slot, to).filter((digest) => digest !== to), to] });
 }
 
 /** What ran, and was never found good, is not what late joiners are to be brought to: those that still run it are brought back too. */

@@ -1,7 +1,7 @@
-// Late joiners and targets that drifted: brought to `current` by a deployment of their own (R-12), never during another
+// Late joiners and targets that drifted: brought to what runs by a deployment of their own (R-12), never during another
 // one, never again to a set that already failed on them, and never while they cannot be heard: everybody else would wait for that to end.
 
-import { isLate } from '../evolve/adrift.ts';
+import { broughtTo, isLate } from '../evolve/adrift.ts';
 import { inTurn } from '../batches/arithmetic.ts';
 import { quietAfterOf } from '../batches/batches.ts';
 import { evaluateGates, leavesNone } from '../gates/gates.ts';
@@ -26,9 +26,11 @@ export function catchUp(state: State, environment: Environment, observed: Observ
 }
 
 function catchUpApp(state: State, environment: Environment, app: string, observed: Observed): Step {
-  const { current, currentPromotion, stable } = environment.slots[app] ?? {};
-  const record = current === undefined ? undefined : revisionOf(state, app, current);
-  if (record === undefined || currentPromotion === undefined) return nothing;
+  const slot = environment.slots[app];
+  const wanted = slot === undefined ? undefined : broughtTo(slot);
+  const record = wanted === undefined ? undefined : revisionOf(state, app, wanted);
+  const promotion = wanted === slot?.current ? slot?.currentPromotion : slot?.stablePromotion;
+  if (record === undefined || promotion === undefined) return nothing;
   const targets = deployableTargets(state, environment);
   const late = targets.filter((member) => isLate(environment, app, member) && !isSilent(observed, member.member, quietAfterOf(environment.config)));
   if (late.length === 0) return nothing;
@@ -45,7 +47,7 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
       {
         kind: 'deployment.started',
         deployment: `${environment.environment}-${environment.seq + 1}`,
-        promotion: currentPromotion,
+        promotion,
         environment: environment.environment,
         app,
         type: 'catch-up',
@@ -54,7 +56,7 @@ function catchUpApp(state: State, environment: Environment, app: string, observe
         number: record.number,
         config: environment.config,
         batches: [inTurn(snapshot, app, environment.config)],
-        ...(stable === undefined ? {} : { from: stable }),
+        ...(slot?.stable === undefined ? {} : { from: slot.stable }),
         ...(gates.exemptions.length === 0 ? {} : { exemptions: gates.exemptions }),
         seen: seenBy(state, environment, observed, quietAfterOf(environment.config)),
       },

@@ -14,6 +14,7 @@ import type * as pipelines from '../../core/model/pipeline.ts';
 import type { Environment, State } from '../../core/model/model.ts';
 import { buildsOf, environmentsOf, wishOf, type PipelinePlan } from '../../core/forecast/plan.ts';
 import { membersOf, targetsOf, type Observed } from '../../core/model/select.ts';
+import { isSameSet } from '../../core/model/sets.ts';
 import { evaluateWindows } from '../../core/windows/evaluate.ts';
 import { blockerView } from './governance.ts';
 import { configView } from './views.ts';
@@ -105,7 +106,7 @@ type EnvironmentNode = Graph['stages'][number]['environments'][number];
 function environmentNode(state: State, observed: Observed, environment: Environment): EnvironmentNode {
   const { environment: name, apps, activeDeployment, newestDeployment, waiting } = environment;
   const sets = state.sets.get(name);
-  const arrived = sets?.arrivals.findLast(({ undone }) => !undone);
+  const arrived = sets?.arrivals.findLast(({ members }) => isSameSet(members, sets.current));
   const run = [...state.runs.values()].findLast((one) => one.environment === name);
   const place = placeOf(state, name);
   const windows = place === undefined ? [] : windowsOf(place, undefined);
