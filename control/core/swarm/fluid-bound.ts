@@ -29,16 +29,16 @@ export function fluidBound({ targets, origins }: FluidCase): FluidBound {
   const known = (rates: readonly (number | undefined)[]): number | undefined => (rates.length === 0 || rates.includes(undefined) ? undefined : rates.reduce<number>((sum, rate) => sum + (rate ?? 0), 0));
 
   const origin = known(origins);
-  if (origin === undefined) unknown.push(origins.length === 0 ? 'origin-uplink: there is no seed' : `origin-uplink: ${count(origins.filter((rate) => rate === undefined).length, 'seed')} declared no rate`);
+  if (origin === undefined) unknown.push(origins.length === 0 ? "the origin's line: there is no seed" : `the origin's line: ${count(origins.filter((rate) => rate === undefined).length, 'seed')} declared no rate`);
   else terms.push({ by: 'origin-uplink', ms: (1000 * most) / origin });
 
   const down = fetching.flatMap(({ bytes, receive }) => (receive === undefined ? [] : [(1000 * bytes) / receive]));
   if (down.length > 0) terms.push({ by: 'downlink', ms: Math.max(...down) });
-  if (down.length < fetching.length) unknown.push(`downlink: ${count(fetching.length - down.length, 'target')} declared no rate`);
+  if (down.length < fetching.length) unknown.push(`lines of targets: ${count(fetching.length - down.length, 'target')} declared no rate`);
 
   const up = known(targets.map(({ send }) => send));
   if (origin !== undefined && up !== undefined) terms.push({ by: 'all-uplinks', ms: (1000 * all) / (origin + up) });
-  else unknown.push(`all-uplinks: ${count(origins.filter((rate) => rate === undefined).length, 'seed')} and ${count(targets.filter(({ send }) => send === undefined).length, 'target')} declared no rate`);
+  else unknown.push(`the lines of all together: ${count(origins.filter((rate) => rate === undefined).length, 'seed')} and ${count(targets.filter(({ send }) => send === undefined).length, 'target')} declared no rate`);
 
   const [highest] = terms.toSorted((a, b) => b.ms - a.ms);
   return { ...(highest === undefined ? {} : { boundMs: Math.ceil(highest.ms), boundBy: highest.by }), unknown };

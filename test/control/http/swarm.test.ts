@@ -141,7 +141,7 @@ describe('on the command line', () => {
     expect(code).toBe(0);
     expect(steady(out)).toMatchInlineSnapshot(`
       "prod-1: web@1 to prod, succeeded; 3 of 3 targets fetched
-        time N s, N times the N s that origin-uplink allowed
+        time N s, N times the N s that the origin's line allowed
         origin   4.00 MB, 1.00 copies of 4.00 MB
         peers    7.00 MB, 63.6 % of what was fetched; so much less left the origin
         zones    2 zones; 5.00 MB crossed between them, 1.25 copies
@@ -152,7 +152,7 @@ describe('on the command line', () => {
 
       targets, the last first:
       TARGET  ZONE   TOOK   ORIGIN    PEERS     DISK  CAUSE     FED BY
-      web-3   b N s      0 B  3.00 MB  1.00 MB  rate-cap  web-2 2.00 MB, web-1 1.00 MB
+      web-3   b N s      0 B  3.00 MB  1.00 MB  rate cap  web-2 2.00 MB, web-1 1.00 MB
       web-2   b N s      0 B  4.00 MB      0 B  downlink  web-1 4.00 MB
       web-1   a N s  4.00 MB      0 B      0 B  downlink  seed-1 4.00 MB
       "

@@ -7,7 +7,7 @@ describe('the time of a deployment', () => {
   test.each([
     [{ durationMs: 4_000, boundMs: 3_000, boundBy: 'downlink', ratio: 1.33, unknown: [] }, 'well', '4.0 s, 1.33 times the 3.0 s that the slowest line of a target allowed'],
     [{ durationMs: 900, boundMs: 400, boundBy: 'origin-uplink', ratio: 2.25, unknown: [] }, 'waiting', "900 ms, 2.25 times the 400 ms that the origin's line allowed"],
-    [{ durationMs: 61_000, boundMs: 10_000, boundBy: 'all-uplinks', ratio: 6.1, unknown: ['downlink: 2 targets declared no rate'] }, 'blocked', '1 min 1 s, 6.10 times the 10.0 s that the lines of all together allowed; not counted: downlink: 2 targets declared no rate'],
+    [{ durationMs: 61_000, boundMs: 10_000, boundBy: 'all-uplinks', ratio: 6.1, unknown: ['lines of targets: 2 targets declared no rate'] }, 'blocked', '1 min 1 s, 6.10 times the 10.0 s that the lines of all together allowed; not counted: lines of targets: 2 targets declared no rate'],
     [{ durationMs: 4_000, unknown: [] }, 'off', '4.0 s; what would have been possible is not known, since no machine declares its rates (rates.link in agent.yaml)'],
     [{ unknown: [] }, 'off', 'nothing was fetched yet'],
   ] as const)('%j is %s', (time, tone, text) => {

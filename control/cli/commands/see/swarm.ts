@@ -112,15 +112,25 @@ function describeReceipt(receipt: Receipt, context: Context): string {
   return [head, ...lines.map(([name, text]) => `  ${name.padEnd(8)} ${text}`), '', title, ...tableOf(last, receiptColumns, context)].join('\n');
 }
 
+const boundNames: Readonly<Record<NonNullable<Receipt['time']['boundBy']>, string>> = {
+  'origin-uplink': "the origin's line",
+  downlink: 'the slowest line of a target',
+  'all-uplinks': 'the lines of all together',
+};
+
 function timeText({ durationMs, boundMs, boundBy, ratio, unknown }: Receipt['time']): string {
   if (durationMs === undefined) return 'nothing was fetched';
   const missing = unknown.length === 0 ? '' : ` (not counted: ${unknown.join('; ')})`;
   if (boundMs === undefined) return `${durationText(durationMs)}; what would have been possible is unknown: no member declares its rates (\`rates.link\` in agent.yaml)`;
-  return visible(`${durationText(durationMs)}, ${ratio === undefined ? '-' : ratio.toFixed(2)} times the ${durationText(boundMs)} that ${boundBy ?? 'the links'} allowed${missing}`);
+  return visible(`${durationText(durationMs)}, ${ratio === undefined ? '-' : ratio.toFixed(2)} times the ${durationText(boundMs)} that ${boundBy === undefined ? 'the lines' : boundNames[boundBy]} allowed${missing}`);
 }
 
 function lastText({ name, durationMs, cause, detail }: ReceiptTarget): string {
-  return visible(`${name}, ${durationText(durationMs ?? 0)}${cause === undefined ? '' : `: ${cause.replaceAll('-', ' ')}`}${detail === undefined ? '' : ` (${detail})`}`);
+  return visible(`${name}, ${durationText(durationMs ?? 0)}${cause === undefined ? '' : `: ${causeText(cause)}`}${detail === undefined ? '' : ` (${detail})`}`);
+}
+
+function causeText(cause: NonNullable<ReceiptTarget['cause']>): string {
+  return cause.replaceAll('-', ' ');
 }
 
 const receiptColumns: readonly Column<ReceiptTarget>[] = [
@@ -130,7 +140,7 @@ const receiptColumns: readonly Column<ReceiptTarget>[] = [
   { title: 'ORIGIN', align: 'right', cell: ({ originBytes }) => bytesText(originBytes) },
   { title: 'PEERS', align: 'right', cell: ({ peerBytes }) => bytesText(peerBytes) },
   { title: 'DISK', align: 'right', cell: ({ reusedBytes }) => bytesText(reusedBytes) },
-  { title: 'CAUSE', cell: ({ cause }) => cause ?? '-', colour: ({ cause }) => (cause === undefined || cause === 'downlink' ? undefined : 'yellow') },
+  { title: 'CAUSE', cell: ({ cause }) => (cause === undefined ? '-' : causeText(cause)), colour: ({ cause }) => (cause === undefined || cause === 'downlink' ? undefined : 'yellow') },
   { title: 'FED BY', cell: ({ from }) => feedersText(from) },
 ];
 

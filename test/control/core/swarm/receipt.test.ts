@@ -51,7 +51,7 @@ describe('fluidBound()', () => {
   test('leaves out what nobody declared, and says so', () => {
     const silent = { bytes: 64_000_000, send: undefined, receive: undefined };
     expect(fluidBound({ targets: [silent], origins: [undefined] })).toEqual({
-      unknown: ['origin-uplink: 1 seed declared no rate', 'downlink: 1 target declared no rate', 'all-uplinks: 1 seed and 1 target declared no rate'],
+      unknown: ["the origin's line: 1 seed declared no rate", 'lines of targets: 1 target declared no rate', 'the lines of all together: 1 seed and 1 target declared no rate'],
     });
     expect(fluidBound({ targets: [target, silent], origins: [undefined] })).toMatchObject({ boundMs: 12_800, boundBy: 'downlink', unknown: { length: 3 } });
   });
