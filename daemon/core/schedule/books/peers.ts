@@ -46,12 +46,12 @@ export function rateOf(peer: Peer): number {
  * refuse where another one has been caught. Who says that it holds everything and sends nothing would else keep all from the origin.
  */
 export function isReliable(state: SwarmState, peer: Peer, { info, fetch }: TopicState): boolean {
-  return !peer.dawdles && !(fetch?.hasCaught === true && onlyRefuses(state, peer)) && isTrusted(state, peer, info.revision);
+  return !peer.dawdles && !(fetch?.hasCaught === true && isLarge(state) && onlyRefuses(peer)) && isTrusted(state, peer, info.revision);
 }
 
 /** Whether a neighbour has never given us anything but refusals: a line that does not move looks like a busy one. */
-function onlyRefuses(state: SwarmState, peer: Peer): boolean {
-  return peer.rate === 0 && peer.busyTimes > swarmBounds.busyLargeTimes + swarmBounds.busyDoublings && isLarge(state);
+export function onlyRefuses(peer: Peer): boolean {
+  return peer.rate === 0 && peer.busyTimes > swarmBounds.busyLargeTimes + swarmBounds.busyDoublings;
 }
 
 /** The same, late with its first answer or not: what a border or a long line holds up comes all the same. */

@@ -1,7 +1,7 @@
 // What a neighbour holds of a topic, as far as it has said, and what of that may be asked of it. How its words come to be here is in topics.ts,
 // whom to ask for what in requesting.ts.
 
-import type { Bitmap } from '../../../../proto/bitmap.ts';
+import { createBitmap, type Bitmap } from '../../../../proto/bitmap.ts';
 import type { OrdinalRange } from '../../../../proto/exchange.ts';
 import type { Fetch } from '../state/fetch-state.ts';
 import { chunkState, createPieceSet, isMissing, noPieces, putPiece } from '../state/pieces.ts';
@@ -68,11 +68,14 @@ export function viewGains(state: SwarmState, topic: TopicState, view: View, rang
   return isNew;
 }
 
-/** An ordinal that a neighbour turned out not to hold. */
-export function viewLoses(topic: TopicState, view: View, ordinal: number): void {
-  if (view.held === undefined || !view.held.clear(ordinal)) return;
+/** An ordinal that a neighbour turned out not to hold. Whether it had said so before, of the same. */
+export function viewLoses(topic: TopicState, view: View, ordinal: number): boolean {
+  view.recanted ??= createBitmap(topic.info.chunkCount);
+  const again = !view.recanted.set(ordinal);
+  if (view.held === undefined || !view.held.clear(ordinal)) return again;
   if (topic.holders !== undefined && !view.peer.info.origin) topic.holders[ordinal] = (topic.holders[ordinal] ?? 0) - 1;
   if (topic.fetch !== undefined) withdraw(topic.fetch, view, topic.fetch.table.pieceOf(ordinal));
+  return again;
 }
 
 /** At an origin: whom a chunk was last given to, as it is connected now. */

@@ -115,7 +115,9 @@ export function onBusy(state: SwarmState, peer: Peer, message: BusyMessage): voi
   // Where there are many to ask, lines are short and whoever waits too long falls behind the rest; but not of one whose line never moves.
   const inVain = peer.busyTimes - (isLarge(state) ? swarmBounds.busyLargeTimes : 1);
   const factor = 2 ** Math.max(0, Math.min(inVain, swarmBounds.busyDoublings));
-  peer.busyUntil = Math.max(peer.busyUntil, state.now + Math.min(message.retryAfterMs * factor, swarmBounds.busyMsMax));
+  // No honest one says less than the least: who says "at once" would be asked without end.
+  const ms = Math.max(message.retryAfterMs, swarmBounds.busyMs) * factor;
+  peer.busyUntil = Math.max(peer.busyUntil, state.now + Math.min(ms, swarmBounds.busyMsMax));
 }
 
 /** The neighbour does not hold some of it after all. */
@@ -124,13 +126,16 @@ export function onAbsent(state: SwarmState, peer: Peer, message: AbsentMessage):
   const topic = request === undefined ? undefined : state.topics.get(request.topic);
   if (request === undefined || topic === undefined) return;
   const within = (ordinal: number, ranges: readonly OrdinalRange[]): boolean => ranges.some(({ from, to }) => ordinal >= from && ordinal < to);
+  let again = 0;
   for (const ordinal of request.remaining) {
     if (!within(ordinal, message.ranges)) continue;
     settleOrdinal(state, peer, request, ordinal, topic.info.lengthOf(ordinal));
     giveBack(topic, request, ordinal);
-    viewLoses(topic, request.view, ordinal);
+    again += Number(viewLoses(topic, request.view, ordinal));
   }
   if (request.remaining.size === 0) closeRequest(state, peer, request);
+  // It would be asked again at once, and so on without end, while all others count on it.
+  if (again > 0 && !peer.info.origin) strikeProtocol(state, peer.info.member, `it has said twice that it holds what it does not (${again} chunks)`);
 }
 
 /**
@@ -138,6 +143,8 @@ export function onAbsent(state: SwarmState, peer: Peer, message: AbsentMessage):
  * it names are known to be no help.
  */
 export function onElsewhere(state: SwarmState, peer: Peer, message: ElsewhereMessage): void {
+  // It would be asked again at once, and so on without end, while all others count on it.
+  if (!peer.info.origin) return strikeProtocol(state, peer.info.member, `it sends elsewhere for request ${message.request}, which only an origin does`);
   const request = peer.requests.get(message.request);
   if (request === undefined) return;
   const topic = state.topics.get(request.topic);

@@ -5,7 +5,7 @@ import { limits } from '../../../../proto/limits.ts';
 import type { Fetch } from '../state/fetch-state.ts';
 import { wake } from '../books/views.ts';
 import { watchForSilence } from '../owners/ownership.ts';
-import { closeRequest, dropRequests, expectedMs, hasEnough, isThrottled, isTrusted, letDawdle, makeLate, mayAsk } from '../books/peers.ts';
+import { closeRequest, dropRequests, expectedMs, hasEnough, isThrottled, isTrusted, letDawdle, makeLate, mayAsk, onlyRefuses } from '../books/peers.ts';
 import { ask } from './requesting.ts';
 import { isMissing } from '../state/pieces.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
@@ -123,9 +123,10 @@ function watchForStarvation(state: SwarmState, topic: TopicState, fetch: Fetch):
   if (2 * fetch.left < fetch.missing) fetch.bordersOpen = Math.max(fetch.bordersOpen, Math.floor(idleMs / (swarmBounds.importMs * (1 + fetch.jitter))));
 }
 
+/** Whether something is on its way, as far as can be told; what is asked of one that has only ever refused is not. */
 function hasNormalRequest(state: SwarmState, topic: TopicState): boolean {
   for (const request of state.requests.values()) {
-    if (request.topic === topic.id && !request.late && !request.desperate && !request.dawdles) return true;
+    if (request.topic === topic.id && !request.late && !request.desperate && !request.dawdles && !onlyRefuses(request.peer)) return true;
   }
   return false;
 }

@@ -44,6 +44,8 @@ export interface View {
   theirTopic?: number;
   /** What it says that it holds. */
   held?: Bitmap;
+  /** What it said that it holds, and then that it does not. */
+  recanted?: Bitmap;
   /** Whether we have told it of the topic. */
   opened: boolean;
   /** How much of the topic's log it has been told. */

@@ -3,11 +3,14 @@
 import { createBitmap, decodeBitmap, type Bitmap } from '../../../../proto/bitmap.ts';
 import type { OrdinalRange } from '../../../../proto/exchange.ts';
 import { createSchedule, type Schedule } from '../../../../daemon/core/schedule/schedule.ts';
-import type { Effect, PeerInfo, ScheduleEvent, TopicInfo } from '../../../../daemon/core/schedule/state/swarm-events.ts';
+import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent, TopicInfo } from '../../../../daemon/core/schedule/state/swarm-events.ts';
 import { seeded } from '../../../support/random.ts';
 
-/** How a node behaves; `silent` takes requests and never answers, `corrupt` sends wrong bytes. */
-export type Behaviour = 'honest' | 'corrupt' | 'silent';
+/**
+ * How a node behaves; `silent` takes requests and never answers, `corrupt` sends wrong bytes. The last three answer each request at once and give nothing: `refuses`
+ * is always busy, `points` sends elsewhere, `repents` does not hold it after all, and then says again that it does.
+ */
+export type Behaviour = 'honest' | 'corrupt' | 'silent' | 'refuses' | 'points' | 'repents';
 
 export interface NodeOptions {
   readonly origin: boolean;
@@ -113,7 +116,10 @@ export class Driver {
         // One fixed delay for words keeps them in order, as a stream does.
         return this.#later(2, () => {
           const to = this.#node(effect.member);
-          if (to !== undefined) this.tell(to, { kind: 'message', member: node.info.member, message: effect.message });
+          if (to === undefined) return;
+          const answers = answersOf(to.behaviour, effect.message);
+          if (answers === undefined) this.tell(to, { kind: 'message', member: node.info.member, message: effect.message });
+          else for (const message of answers) this.#later(2, () => this.tell(node, { kind: 'message', member: to.info.member, message }));
         });
       case 'serve':
         return this.#serve(node, effect);
@@ -155,6 +161,16 @@ export class Driver {
     }
     this.#later(delay, () => this.tell(node, { kind: 'served', upload: effect.upload, absent: [] }));
   }
+}
+
+/** What a node that gives nothing says to a request; undefined where it is left to its scheduler. */
+function answersOf(behaviour: Behaviour, message: ScheduledMessage): readonly ScheduledMessage[] | undefined {
+  if (message.kind !== 'request') return undefined;
+  const { request, topic, ranges } = message;
+  if (behaviour === 'refuses') return [{ kind: 'busy', request, retryAfterMs: 0 }];
+  if (behaviour === 'points') return [{ kind: 'elsewhere', request, holders: [] }];
+  if (behaviour === 'repents') return [{ kind: 'absent', request, ranges }, { kind: 'have', topic, ranges }];
+  return undefined;
 }
 
 export function all(count: number): Bitmap {
