@@ -63,3 +63,37 @@ export async function obstacles(page: Page, only?: readonly string[]): Promise<r
     `axe.run(document, ${options}).then(({ violations }) => violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map((node) => node.html.slice(0, 200) + ' ' + (node.any[0]?.message ?? '')) })))`,
   );
 }
+
+/** Sets the size of letters that somebody prefers, in CSS pixels, as the browser's own settings do; the usual one is 16. */
+export async function lettersOf(page: Page): Promise<(size: number) => Promise<void>> {
+  const settings = await page.context().newCDPSession(page);
+  return async (size) => {
+    await settings.send('Page.setFontSizes', { fontSizes: { standard: size, fixed: size } });
+  };
+}
+
+/** Texts of which a part is beyond the edge of a box that hides it, and that nobody can scroll to. */
+export async function cutTexts(page: Page): Promise<readonly string[]> {
+  return await page.evaluate<readonly string[]>(`(() => {
+    const isCut = (text) => {
+      const range = document.createRange();
+      range.selectNodeContents(text);
+      const lines = [...range.getClientRects()].filter(({ width, height }) => width > 0 && height > 0);
+      for (let box = text.parentElement; box !== document.body && box !== null; box = box.parentElement) {
+        const { overflowX, overflowY } = getComputedStyle(box);
+        if (/auto|scroll/.test(overflowX + overflowY)) return false;
+        if (overflowX === 'visible' && overflowY === 'visible') continue;
+        const { left, right, top, bottom } = box.getBoundingClientRect();
+        // Lines are a little higher than their letters.
+        if (lines.some((line) => line.left < left - 1 || line.right > right + 1 || line.top < top - line.height / 4 || line.bottom > bottom + line.height / 4)) return true;
+      }
+      return false;
+    };
+    const cut = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let text = texts.nextNode(); text !== null; text = texts.nextNode()) {
+      if (text.data.trim() !== '' && text.parentElement.closest('.unseen, .skip, option') === null && isCut(text)) cut.push(text.data.trim());
+    }
+    return cut;
+  })()`);
+}

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../control/cli/world.ts';
-import { hasBrowser, launch, obstacles, signIn, type SignedIn } from './browser.ts';
+import { cutTexts, hasBrowser, launch, lettersOf, obstacles, signIn, type SignedIn } from './browser.ts';
 import { webFleet, type WebFleet } from './web-fleet.ts';
 import { hostileTexts } from './web-payloads.ts';
 
@@ -264,20 +264,34 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     expect([(await fleet.control.get('/v1/status', { token })).status, await page.getByText(token).count(), complaints]).toEqual([401, 0, []]);
   });
 
-  test('fits a narrow screen and twice the size of letters', async () => {
+  /** Wider than the screen, and to be scrolled to the side. */
+  const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+
+  test('fits a narrow screen', async () => {
     const { page } = await signedIn({ width: 400 });
-    const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
     for (const path of ['/', '/pipelines/storefront', '/pipelines/storefront?edge=storefront/beta-to-prod-na', '/approvals', '/deployments/alpha-1', '/targets', '/targets/alpha-1', '/swarm?revision=web@1', '/deployments/alpha-1/receipt', '/audit?actor=system', '/calendar', '/changes', '/settings', '/trace?of=web@1']) {
       await page.goto(fleet.control.url + path);
       await page.getByText('live', { exact: true }).waitFor();
       await page.getByText(/alpha|Nothing waits|development keys/).first().waitFor();
       expect([path, await page.evaluate(overflow)]).toEqual([path, 0]);
     }
-    await page.setViewportSize({ width: 1280, height: 900 });
-    await page.goto(`${fleet.control.url}/pipelines/storefront`);
-    await page.getByText('prod-na').first().waitFor();
-    await page.evaluate("document.documentElement.style.fontSize = '32px'");
-    expect(await page.evaluate(overflow)).toBe(0);
+  });
+
+  test('with letters of twice the size nothing is cut that was whole, and no screen is to be scrolled to the side', async () => {
+    const { page } = await signedIn();
+    const letters = await lettersOf(page);
+    for (const [path, text] of [['/pipelines/storefront', 'prod-na'], ...Object.values(screens).flat()]) {
+      await page.goto(fleet.control.url + path);
+      await page.getByText(text).first().waitFor();
+      await page.getByText('live', { exact: true }).waitFor();
+      await letters(32);
+      const cut = await cutTexts(page);
+      const shape = { letters: await page.evaluate('getComputedStyle(document.body).fontSize'), overflow: await page.evaluate(overflow) };
+      // What came meanwhile counts here only.
+      await letters(16);
+      const before = await cutTexts(page);
+      expect({ path, ...shape, cut: cut.filter((one) => !before.includes(one)) }).toEqual({ path, letters: '32px', overflow: 0, cut: [] });
+    }
   });
 
   test('follows what happens without being asked, and says when it no longer can', async () => {

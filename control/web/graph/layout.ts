@@ -9,7 +9,7 @@ export interface Point {
   readonly y: number;
 }
 
-/** A rectangle by its top left corner, in CSS pixels. */
+/** A rectangle by its top left corner, in CSS pixels where letters have their usual size; the picture grows with them. */
 export interface Box extends Point {
   readonly width: number;
   readonly height: number;

@@ -35,9 +35,9 @@ export function GraphPicture({ graph, deployments, selected, select }: GraphProp
   const toggle = (kind: 'edge' | 'environment', name: string): void => select(is(kind, name) ? undefined : { kind, name });
   return (
     <div ref={frame} class="picture" role="group" aria-label={`the pipeline ${graph.pipeline}`} tabIndex={0}>
-      <div class="canvas" style={{ width: `${drawn.width}px`, height: `${drawn.height}px` }}>
+      <div class="canvas" style={{ width: rem(drawn.width), height: rem(drawn.height) }}>
         <Lines drawn={drawn.edges} edges={edges} width={drawn.width} height={drawn.height} isSelected={(name) => is('edge', name)} toggle={(name) => toggle('edge', name)} />
-        {drawn.stages.map(({ stage, x }) => <p key={stage} class="stage" aria-hidden="true" style={{ left: `${x}px` }}>{stage}</p>)}
+        {drawn.stages.map(({ stage, x }) => <p key={stage} class="stage" aria-hidden="true" style={{ left: rem(x) }}>{stage}</p>)}
         <ol>
           {drawn.nodes.map((box) => {
             const node = environments.get(box.name);
@@ -69,7 +69,12 @@ export function GraphPicture({ graph, deployments, selected, select }: GraphProp
 }
 
 function placeOf({ x, y, width, height }: Box) {
-  return { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` };
+  return { left: rem(x), top: rem(y), width: rem(width), height: rem(height) };
+}
+
+/** Whoever reads letters of twice the size has cards of twice the size. */
+function rem(pixels: number): string {
+  return `${pixels / 16}rem`;
 }
 
 interface LinesProps {
@@ -83,7 +88,7 @@ interface LinesProps {
 
 function Lines({ drawn, edges, width, height, isSelected, toggle }: LinesProps): JSX.Element {
   return (
-    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" focusable="false">
+    <svg width={rem(width)} height={rem(height)} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" focusable="false">
       <defs>
         <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path d="M0 0l8 4-8 4z" /></marker>
       </defs>

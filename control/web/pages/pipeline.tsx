@@ -26,7 +26,7 @@ export function PipelinePage(): JSX.Element {
   const { reply: graph, problem } = useQuery('getPipelineGraph', { params: { pipeline } }, { wakes: timesOf });
   const status = useQuery('getStatus', { params: {} });
   const deployments = useMemo(() => newestDeployments(status.reply), [status.reply]);
-  const [view, setView] = useState(() => viewKept.get() ?? (matchMedia('(max-width: 700px)').matches ? 'table' : 'picture'));
+  const [view, setView] = useState(() => viewKept.get() ?? (matchMedia('(max-width: 43.75em)').matches ? 'table' : 'picture'));
   const selected = selectedBy(query);
   const select = (what: Selected): void => {
     route(what === undefined ? path : `${path}?${what.kind}=${encodeURIComponent(what.name)}`, true);
