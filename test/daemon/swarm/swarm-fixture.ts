@@ -207,3 +207,10 @@ export async function until(condition: () => boolean, what: string, turnsMax = 2
 export async function closeAll(members: readonly Member[]): Promise<void> {
   await Promise.all(members.map(async ({ swarm }) => await swarm.close()));
 }
+
+/** A seed that holds and shares all of a blob. */
+export async function openSeed(blob: Blob, options: MemberOptions = {}): Promise<Member> {
+  const seed = await openMember('seed', { roles: ['seed'], ...options });
+  seed.swarm.share(blob.topic, holdingsOf(blob, 'all').holdings);
+  return seed;
+}
