@@ -23,12 +23,12 @@ export type Shown = Readonly<Record<string, string>>;
 
 export interface Systemctl {
   /** @throws {DaemonError} ACTIVATION_FAILED with what it said. */
-  must(args: readonly string[], options: Waiting): Promise<void>;
+  readonly must: (args: readonly string[], options: Waiting) => Promise<void>;
   /**
    * Units in the order of their names.
    * @throws {DaemonError} ACTIVATION_FAILED when it does not answer.
    */
-  show(names: readonly string[], options: Waiting): Promise<readonly Shown[]>;
+  readonly show: (names: readonly string[], options: Waiting) => Promise<readonly Shown[]>;
 }
 
 export function systemctl(tools: SystemctlTools): Systemctl {
