@@ -44,6 +44,7 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     ownersStale: true,
     importers: [],
     bordersOpen: 0,
+    hasWaited: false,
     seesAll: false,
   };
   enliven(state, topic);

@@ -119,6 +119,7 @@ function watchForStarvation(state: SwarmState, topic: TopicState, fetch: Fetch):
   const idleMs = state.now - fetch.idleSince;
   fetch.isStarving = idleMs >= tauMs(state, fetch);
   if (fetch.isStarving) fetch.hasStarved = true;
+  if (idleMs >= swarmBounds.importMsMax * (1 + fetch.jitter / 2)) fetch.hasWaited = true;
   // Near the end that stays so: what importers have not brought by then comes piece by piece, and each would be waited for anew.
   if (2 * fetch.left < fetch.missing) fetch.bordersOpen = Math.max(fetch.bordersOpen, Math.floor(idleMs / (swarmBounds.importMs * (1 + fetch.jitter))));
 }

@@ -83,8 +83,9 @@ export function hasForeignRoom(state: SwarmState, bytes: number): boolean {
   return owedRequests === 0 || owedBytes + bytes <= window;
 }
 
-/** One that we do not see, in a fleet too large to know everybody, is believed to be, until we have had nothing left to ask for. */
+/** Nobody is, once we have waited for them long enough. One that we do not see, in a fleet too large to know everybody, is believed to be, until we have had nothing left to ask for. */
 function isAtWork(state: SwarmState, topic: TopicState, fetch: Fetch, member: string, rank: number): boolean {
+  if (fetch.hasWaited) return false;
   const peer = state.peers.get(member);
   if (peer === undefined) return !fetch.seesAll && !fetch.isStarving && fetch.bordersOpen <= rank;
   const view = topic.views.get(member);

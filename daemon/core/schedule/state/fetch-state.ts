@@ -46,6 +46,8 @@ export interface Fetch {
   importers: readonly string[];
   /** How many importers that we do not see are no longer waited for; see zones.ts. */
   bordersOpen: number;
+  /** Whether importers were once waited for as long as a slow border may take: one that always has news, and never brings what is its to bring, is not waited for without end. */
+  hasWaited: boolean;
   /** Whether everybody who takes part is a neighbour. */
   seesAll: boolean;
 }

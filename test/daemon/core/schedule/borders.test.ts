@@ -9,8 +9,8 @@ import { topicInfo, topicOne } from './driver.ts';
 const bytes = 60_000;
 
 /** An agent of the far zone, with another one there; the origin is in the near zone. */
-function far() {
-  const one = alone(agent('b1'), topicInfo(64, () => bytes));
+function far(chunks = 64) {
+  const one = alone(agent('b1'), topicInfo(chunks, () => bytes));
   one.tell({ kind: 'roster', agents: [agent('a'), agent('b1'), agent('b2')], zones: new Map([['a', 'near'], ['o', 'near'], ['b1', 'far'], ['b2', 'far']]) });
   one.meet(agent('b2'), []);
   one.meet(origin('o'), 'all');
@@ -51,6 +51,23 @@ describe('an agent of a zone without an origin', () => {
     note(one.pass(swarmBounds.expectedMs + 100));
     drain();
     expect(asked.size).toBe(64);
+  });
+
+  test('does not wait for ever for one that tells of something new again and again, and does not bring what is its to bring', () => {
+    const { one, asked, note, drain } = far(256);
+    note(one.want());
+    drain();
+    const [...ours] = asked;
+    let waitedMs = 0;
+    for (const ordinal of ours) {
+      note([...one.says('b2', { kind: 'have', topic: 5, ranges: [{ from: ordinal, to: ordinal + 1 }] }), ...one.pass(swarmBounds.starvedMs / 2)]);
+      drain();
+      if (asked.size < 256) waitedMs += swarmBounds.starvedMs / 2;
+    }
+    expect(asked.size).toBe(256);
+    // But as long as a slow border may take.
+    expect(waitedMs).toBeGreaterThan(swarmBounds.importMsMax / 2);
+    expect(waitedMs).toBeLessThan(2 * swarmBounds.importMsMax);
   });
 });
 
