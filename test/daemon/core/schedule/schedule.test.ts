@@ -13,10 +13,10 @@ describe('any fleet', () => {
   const node = (chunkCount: number) =>
     fc.record({
       origin: fc.boolean(),
-      behaviour: fc.constantFrom('honest' as const, 'honest' as const, 'honest' as const, 'corrupt' as const, 'silent' as const),
+      behaviour: fc.constantFrom('honest' as const, 'honest' as const, 'honest' as const, 'honest' as const, 'honest' as const, 'honest' as const, 'corrupt' as const, 'silent' as const, 'refuses' as const, 'points' as const, 'repents' as const),
       held: fc.uniqueArray(fc.nat(chunkCount - 1), { maxLength: chunkCount }),
       wants: fc.boolean(),
-    });
+    }).map((one) => ({ ...one, origin: one.origin && (one.behaviour === 'honest' || one.behaviour === 'corrupt' || one.behaviour === 'silent') }));
   const fleet = fc.integer({ min: 1, max: 60 }).chain((chunkCount) =>
     fc.record({ chunkCount: fc.constant(chunkCount), seed: fc.nat(1_000_000), nodes: fc.array(node(chunkCount), { minLength: 2, maxLength: 7 }) }),
   );
