@@ -46,6 +46,10 @@ describe.skipIf(!hasBrowser())('the user interface', { timeout }, () => {
     const card = page.locator('.environment', { has: page.getByRole('button', { name: 'prod-na', exact: true }) });
     await card.getByText(`Locked: ${reason}`).waitFor();
     await card.getByText('Window closed: office-hours').waitFor();
+    await page.getByRole('button', { name: 'prod-na', exact: true }).click();
+    const place = page.getByRole('region', { name: 'prod-na' });
+    await place.getByText('It does not open within 400 days.').waitFor();
+    await place.getByRole('button', { name: 'Close' }).click();
 
     const arrow = await page.evaluate<{ readonly x: number; readonly y: number }>(`(() => {
       const path = document.querySelector('[data-edge="storefront/alpha-to-beta"] .stroke');

@@ -30,7 +30,7 @@ export function WindowsOf({ environment }: { readonly environment: string }): JS
           <ul>
             {reply.holds.map(({ window, why, until }) => <li key={window}>{window} {whyTexts[why]}{until !== undefined && `, until ${timeText(until, now())}`}</li>)}
           </ul>
-          <p>Open next:</p>
+          <p>{reply.openings.length === 0 ? 'It does not open within 400 days.' : 'Open next:'}</p>
           <ul>{reply.openings.slice(0, openingsMax).map(({ from, to }) => <li key={from}>{from <= now() ? 'now' : timeText(from, now())}{to === undefined ? '' : `, for ${spanText(to - Math.max(from, now()))}`}</li>)}</ul>
         </>
       )}
