@@ -57,10 +57,10 @@ for (const { targets, mib, runs, peers } of chosen()) {
   });
 }
 
-/** `STARLING_LAB_CASE_ONLY=targets,MiB,runs` measures one case without peers, while somebody works on it. */
+/** `STARLING_LAB_ONLY=targets,MiB,runs` measures one case alone, while somebody works on it; with `,libtorrent` beside that peer. */
 function chosen(): readonly Case[] {
-  const only = process.env['STARLING_LAB_ONLY']?.split(',').map(Number);
+  const only = process.env['STARLING_LAB_ONLY']?.split(',');
   if (only === undefined) return cases;
-  const [targets = 16, mib = 64, runs = 1] = only;
-  return [{ targets, mib, runs, peers: [] }];
+  const [targets = 16, mib = 64, runs = 1] = only.slice(0, 3).map(Number);
+  return [{ targets, mib, runs, peers: only[3] === 'libtorrent' ? ['libtorrent'] : [] }];
 }
