@@ -125,7 +125,8 @@ export function targetView(state: model.State, member: model.Member, presence: P
     ...(misset === undefined ? {} : { clock: { aheadMs: misset.aheadMs, refusedAt: misset.at } }),
     ...(heard === undefined ? {} : { version: heard.version }),
     running: Object.entries(member.running).map(([app, { revision, number, since }]) => {
-      const { healthy, drifted } = said.get(`${app} ${revision}`) ?? {};
+      // What was said before it was done says nothing of it: a poll that began amid the switch is open for a minute.
+      const { healthy, drifted } = heard === undefined || heard.at < since ? {} : (said.get(`${app} ${revision}`) ?? {});
       return { app, revision, number, since, ...(healthy === undefined ? {} : { healthy }), ...(drifted === undefined ? {} : { drifted }) };
     }),
     work: Object.entries(member.work).map(([app, { environment, deployment, revision, phase, settled }]) => ({ app, environment, deployment, revision, phase, settled })),

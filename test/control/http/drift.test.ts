@@ -29,6 +29,16 @@ test('targets are told that run nothing or something else, are not healthy, or w
   says('prod-1', {});
   says('prod-2', {});
   expect(drift(world, presence)).toEqual([]);
+  // A poll that began amid the switch is open while the target commits: the old word is not the newest.
+  says('prod-1', { revision: digestOf(2), revisionNumber: 2, healthy: false });
+  world.now += 1;
+  world.promote('prod', 2);
+  world.settle();
+  expect(drift(world, presence)).toEqual([]);
+  world.now += 1;
+  says('prod-1', { revision: digestOf(2), revisionNumber: 2, healthy: false });
+  expect(drift(world, presence)).toMatchObject([{ name: 'prod-1', why: 'unhealthy' }]);
+  says('prod-1', { revision: digestOf(2), revisionNumber: 2 });
   world.working = false;
   world.ask({ kind: 'create-token', token: 'late', use: 'join', name: 'late', secretDigest: 'a'.repeat(64), scopes: [], roles: ['agent'], environments: ['prod'], labels: { env: 'prod' }, usesMax: 1, expiresAt: world.now + 1e9 });
   world.ask({ kind: 'enrol-member', token: 'late', member: 'late', name: 'a-late', publicKey: 'late', roles: ['agent'], attributes: {} });
