@@ -76,6 +76,7 @@ async function withStarling(lab: Lab, { agents, bytes, boundMs, runs, timeoutMs 
     await rm(tree, { recursive: true });
     const [before, besideBefore] = [await cpu(), await beside()];
     let deployment = '';
+    await lab.touchMemory(bytes * agents.length * 1.25);
     const attempt = await around(lab, async () => {
       const promoted = await fleet.promote(revision, { boundMs, timeoutMs });
       deployment = promoted.deployment.deployment;

@@ -3,13 +3,14 @@
 
 import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { borderOf, commandsFor, inside, namespaceOf, ownerOf, place, zonesOf, type Host, type LabPlan, type Owner } from './plan.ts';
 
 const run = promisify(execFile);
 const memory = '/dev/shm';
+const MiB = 1024 * 1024;
 
 /** Bytes that have passed the buckets of a shaped cable since the lab began, the headers of every packet included. */
 export interface Counters {
@@ -40,6 +41,12 @@ export interface Lab extends AsyncDisposable {
   flows(): Promise<readonly Flow[]>;
   /** A new directory in memory, since the network is measured and not the disk; it goes with the lab at the latest, up to 8 letters say what for. */
   directory(what: string): Promise<string>;
+  /**
+   * Has the machine touch that much of its memory, and gives it back: what is written in the next seconds lands in pages that it has had before. A virtual
+   * machine fetches each new page from its host, 2.5 processor seconds a gigabyte on the one this was made on, five times what writing takes, and the sixteen
+   * hosts of a lab pay for that on one machine's cores what each would pay on its own.
+   */
+  touchMemory(bytes: number): Promise<void>;
   /** Takes the cable of a host out, or puts it back. */
   cut(host: string, isCut: boolean): Promise<void>;
 }
@@ -113,6 +120,16 @@ export function attachLab(plan: LabPlan, owner: Owner): Lab {
       return nftables.flatMap(({ set }) => set?.elem ?? []).map(({ elem: { val: { concat: [from, to] }, counter: { bytes } } }) => ({ from: names.get(from) ?? from, to: names.get(to) ?? to, bytes }));
     },
     directory: async (what) => await mkdtemp(join(memory, `${namespaceOf(owner, what)}.`)),
+    async touchMemory(bytes) {
+      const directory = await mkdtemp(join(memory, `${namespaceOf(owner, 'touch')}.`));
+      try {
+        await using file = await open(join(directory, 'pages'), 'w');
+        const block = Buffer.alloc(MiB);
+        for (let written = 0; written < bytes; written += block.length) await file.write(block);
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
+    },
     async cut(name, isCut) {
       await run('ip', ['-n', switchNamespace, 'link', 'set', find(name).port, isCut ? 'down' : 'up']);
     },
