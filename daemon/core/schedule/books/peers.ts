@@ -81,8 +81,9 @@ export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: 
  * What may be under way from all neighbours together. More would only wait in their lines: what is asked for too early is chosen too early, and holds up those who
  * need it more.
  */
-export function hasEnough(state: SwarmState, pieceBytes: number): boolean {
-  return state.awaitedBytes + pieceBytes > Math.max(swarmBounds.enoughPieces * pieceBytes, swarmBounds.enoughMs * state.income.rate);
+export function hasEnough({ awaitedBytes, income, roundTripMs }: SwarmState, pieceBytes: number): boolean {
+  const ms = Math.max(swarmBounds.enoughMs, swarmBounds.enoughTrips * roundTripMs);
+  return awaitedBytes + pieceBytes > Math.max(swarmBounds.enoughPieces * pieceBytes, ms * income.rate);
 }
 
 /**
@@ -192,6 +193,7 @@ export function dropRequests(state: SwarmState, peer: Peer, which: (request: Req
 /** Learns how long the first answer took. Of all neighbours together: when everything is slow, nobody is to blame. */
 export function learnLatency(state: SwarmState, peer: Peer, ms: number): void {
   peer.roundTripMs = peer.roundTripMs === 0 ? ms : Math.min(peer.roundTripMs, ms);
+  state.roundTripMs = smoothed(state.roundTripMs || undefined, peer.roundTripMs);
   if (peer.isForeign) state.foreignLatencyMs = smoothed(state.foreignLatencyMs, ms);
   else state.latencyMs = smoothed(state.latencyMs, ms);
 }

@@ -51,7 +51,7 @@ export function createPieceSet(count: number): PieceSet {
 /** Of what is fetched or seen no longer. */
 export const noPieces = createPieceSet(0);
 
-/** What a request asks for: a power of two that makes 512 to 1,024 pieces of what is missing (swarm.md, section 2.1): with half as many, each takes too long to be passed on. */
+/** What a request asks for: a power of two that makes 4,096 to 8,192 pieces of what is missing, fewer of little: with longer ones, each takes too long to be passed on. */
 export function pieceBytesFor(missingBytes: number): number {
   let bytes: number = swarmBounds.pieceBytesMin;
   while (bytes < swarmBounds.pieceBytesMax && 2 * bytes * swarmBounds.piecesAim <= missingBytes) bytes *= 2;

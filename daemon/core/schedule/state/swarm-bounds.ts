@@ -4,10 +4,14 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export const swarmBounds = {
-  /** A piece is what one request asks for: missing bytes / 512, down to a power of two, between these (swarm.md, section 2.1). */
+  /**
+   * A piece is what one request asks for: missing bytes / 4,096, down to a power of two, between these. Eight times as many as swarm.md, section 2.1, has: what is
+   * under way is counted in pieces, and too much of it overflows the queue before the asker's line. With 512, of 256 MiB to 16 targets in the lab, 4.3 % more
+   * left the origin than there was, with these 1.8 %; a request for less costs nothing that could be measured beside that.
+   */
   pieceBytesMin: 64 * KiB,
   pieceBytesMax: 4 * MiB,
-  piecesAim: 512,
+  piecesAim: 4096,
   /** Trees of tiny files: a request stays short to describe and to answer. */
   pieceChunksMax: 1024,
   /** The first pieces are chosen at random, so that newcomers have something to give one another. */
@@ -17,14 +21,18 @@ export const swarmBounds = {
   windowBytesMax: 4 * MiB,
   /** One on the wire and one queued behind it. */
   windowRequestsMin: 2,
-  windowRequestsMax: 32,
+  windowRequestsMax: 16,
   /** Added to the round trip: the holder reads from its disk and serves others too. */
   windowSlackMs: 50,
   /** What all neighbours together may owe us, and what waits for our disk. */
   totalBytesMax: 32 * MiB,
-  /** What is asked of agents at once: so many pieces, or what comes in this long; the income is measured over spans of at least the last. */
-  enoughPieces: 6,
-  enoughMs: 300,
+  /**
+   * What is asked of agents at once: so many pieces, or what comes in this long, or in so many round trips; the income is measured over spans of at least the
+   * last. With 300 ms, more was under way than a switch queues (50 ms), and of 64 MiB in the lab 3.7 % more left the origin than there was, now 1.8 %.
+   */
+  enoughPieces: 8,
+  enoughMs: 110,
+  enoughTrips: 2,
   incomeMs: 250,
   /** In a large fleet, while so many pieces or what comes in this long is under way, a neighbour that has a part of a piece is not asked for that. */
   wholePieces: 2,
@@ -114,7 +122,7 @@ export const swarmBounds = {
   servingMax: 4,
   servingOriginMax: 8,
   servingOfOneMax: 2,
-  queueMax: 16,
+  queueMax: 32,
   /** The same where each sees a few of many: whoever is turned away soon finds another holder, whose line would be idle else. */
   queueLargeMax: 6,
   /** The same, with those served, of an agent that has just begun: what it gives is twice as much elsewhere by the time that the third would have it. */
@@ -126,7 +134,7 @@ export const swarmBounds = {
   unprovenLead: 1 / 4,
   queueOriginMax: 128,
   /** In a line that is half full, one neighbour's. */
-  queueOfOneMax: 8,
+  queueOfOneMax: 16,
   /** The origin gives a chunk again to another who waits for it when it was given so long ago and nobody has announced it. */
   givenMs: 8_000,
   /** The same, for one that has announced nothing since. */

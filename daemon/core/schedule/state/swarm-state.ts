@@ -205,6 +205,8 @@ export interface SwarmState {
   latencyMs: number | undefined;
   /** The same of neighbours in other zones; those are not in the other. */
   foreignLatencyMs: number | undefined;
+  /** The shortest way to a neighbour and back, smoothed over those that answer; 0 before the first. */
+  roundTripMs: number;
   now: number;
   /** Effects of the step under way. */
   effects: Effect[];
@@ -239,6 +241,7 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     unstoredBytes: 0,
     latencyMs: undefined,
     foreignLatencyMs: undefined,
+    roundTripMs: 0,
     now: 0,
     effects: [],
   };

@@ -63,17 +63,17 @@ describe('an agent that sees a few of many', () => {
   });
 
   test('asks for parts of pieces only while little is under way, and then again', () => {
-    const half = (which: number): readonly number[] => ordinals(0, 4 * chunks).filter((ordinal) => ordinal % 2 === which);
-    const { one } = member(new Set(), 4);
+    const half = (which: number): readonly number[] => ordinals(0, 16 * chunks).filter((ordinal) => ordinal % 2 === which);
+    const { one } = member(new Set(), 16);
     for (const peer of fleet.slice(1, 17)) one.meet(peer, half(0));
     expect(sent(one.want(), 'request')).toHaveLength(2 * swarmBounds.wholePieces);
     expect(sent(one.meet(agent('agent-17'), 'all'), 'request', 'agent-17')).toHaveLength(1);
     // What two have a half of each comes from both, though neither will ever have more.
-    const both = member(new Set(['agent-1', 'agent-2']), 4);
+    const both = member(new Set(['agent-1', 'agent-2']), 16);
     both.one.meet(agent('agent-1'), half(0));
     both.one.meet(agent('agent-2'), half(1));
     both.answer(both.one.want());
-    expect([both.askedOf('agent-1').size, both.askedOf('agent-2').size]).toEqual([2 * chunks, 2 * chunks]);
+    expect([both.askedOf('agent-1').size, both.askedOf('agent-2').size]).toEqual([8 * chunks, 8 * chunks]);
   });
 
   test('waits tau for what nobody near holds, and a sixth of it for the last seven pieces', () => {

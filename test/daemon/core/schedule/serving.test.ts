@@ -17,9 +17,9 @@ describe('serving', () => {
     const one = alone(agent('self'), topicInfo(100), everything);
     for (const name of ['a', 'b', 'c', 'd', 'e']) one.meet(agent(name), []);
     const effects: Effect[] = [];
-    for (let request = 1; request <= 5; request += 1) for (const name of ['a', 'b', 'c', 'd', 'e']) effects.push(...one.says(name, ask(request)));
+    for (let request = 1; request <= 8; request += 1) for (const name of ['a', 'b', 'c', 'd', 'e']) effects.push(...one.says(name, ask(request)));
     expect(served(effects).map(({ member, request }) => `${member}${request}`)).toEqual(['a1', 'b1', 'c1', 'd1']);
-    expect(sent(effects, 'busy')).toHaveLength(25 - swarmBounds.servingMax - swarmBounds.queueMax);
+    expect(sent(effects, 'busy')).toHaveLength(40 - swarmBounds.servingMax - swarmBounds.queueMax);
     const first = served(effects)[0];
     expect(served(one.tell({ kind: 'served', upload: first?.upload ?? 0, absent: [] })).map(({ member }) => member)).toEqual(['e']);
   });
