@@ -81,7 +81,7 @@ function report(pair: Pair, wire: number, peers: Readonly<Record<string, Moved>>
   });
 }
 
-const { values } = parseArgs({ options: { 'only-pair': { type: 'string' }, peers: { type: 'string' }, full: { type: 'boolean', default: false } } });
+const { values } = parseArgs({ options: { 'only-pair': { type: 'string' }, peers: { type: 'string' }, full: { type: 'boolean', default: false }, record: { type: 'boolean' } } });
 const only = values['only-pair']?.split(',');
 const peers = values.peers?.split(',');
 const rates: Rates[] = [];

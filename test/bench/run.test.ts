@@ -1,6 +1,8 @@
 // What `npm run bench` understands, and the form of its rows.
 
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { choose, programs } from '../../bench/run.ts';
 import { complete, median, printRow, type Row } from '../../bench/rows.ts';
@@ -24,6 +26,12 @@ describe('the runner', () => {
     const short = choose([]);
     expect(short === 'list' ? [] : short.programs.every(({ minutes }) => minutes.short > 0)).toBe(true);
     expect(choose(['--full'])).toMatchObject({ full: true, programs });
+  });
+
+  test('gives a program no option that it does not know', () => {
+    const asked = fileURLToPath(new URL('../../bench/p4-deltas.ts', import.meta.url));
+    const { status, stderr } = spawnSync(process.execPath, [asked, '--full', '--record', '--only-pair', 'none'], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
   test('says which rows there are when there is none of that name', () => {
