@@ -1,6 +1,7 @@
 // What the browser is shown in web.test.ts: a control plane with a pipeline of three stages, a revision on its way, machines that do at
 // once what they are told, a lock, and a window that is closed.
 
+import { setTimeout as wait } from 'node:timers/promises';
 import { bodyOf } from '../../control/cli/commands/arrange/apply.ts';
 import { reservePorts } from '../../control/cli/demo/ports.ts';
 import { readFileText } from '../../control/files/read.ts';
@@ -33,6 +34,9 @@ spec:
     - {from: {environment: beta}, to: prod-na, auto: true, select: latest, soak: 1h, approval: {rules: [{group: qa, count: 1}]}}
     - {from: {environment: beta}, to: prod-eu, auto: false, after: [prod-na], approval: {rules: [{group: qa, count: 1}]}}
 `;
+
+/** Between two rounds of what machines do. */
+const workMs = 150;
 
 export interface WebFleet extends AsyncDisposable {
   readonly control: TestControl;
@@ -87,6 +91,8 @@ export async function webFleet(machines = 3): Promise<WebFleet> {
       for (const order of read) await agent.report(order, healthy(order), order.action === 'prefetch' ? { transfer: transferOf(agent) } : {});
     };
     await Promise.all(all.map(turn));
+    // Each may ask 600 times in two minutes, however long a deployment takes on a busy machine.
+    await wait(workMs);
   };
   return {
     control,
