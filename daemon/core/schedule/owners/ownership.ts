@@ -114,7 +114,7 @@ function blockCount(topic: TopicState): number {
 }
 
 function blockChunks(topic: TopicState): number {
-  return Math.ceil(topic.info.chunkCount / swarmBounds.piecesAim);
+  return Math.ceil(topic.info.chunkCount / swarmBounds.blocksAim);
 }
 
 /**

@@ -12,6 +12,8 @@ export const swarmBounds = {
   pieceBytesMin: 64 * KiB,
   pieceBytesMax: 4 * MiB,
   piecesAim: 4096,
+  /** What one agent brings from the origin or across a border: a part of all chunks, the same whatever is missing and in every version. */
+  blocksAim: 512,
   /** Trees of tiny files: a request stays short to describe and to answer. */
   pieceChunksMax: 1024,
   /** The first pieces are chosen at random, so that newcomers have something to give one another. */
