@@ -113,7 +113,7 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: numb
     if (table.state[ordinal] !== chunkState.missing || view.held?.has(ordinal) !== true || view.asked.has(ordinal)) continue;
     if (byRule && purpose === 'desperate' && !fetch.isStarving && peerHolds(state, topic, ordinal)) continue;
     if (spared && ((!fetch.helps && !isOwn(topic, fetch, ordinal, state.now)) || peerHolds(state, topic, ordinal))) continue;
-    if (foreign && !mayImport(state, topic, fetch, ordinal, blockOf(topic, ordinal))) continue;
+    if (foreign && !mayImport(state, topic, fetch, ordinal, blockOf(topic.info.chunkCount, ordinal))) continue;
     if (found.at(-1) !== ordinal - 1) ranges += 1;
     if (ranges > limits.exchangeRangesMax) break;
     found.push(ordinal);

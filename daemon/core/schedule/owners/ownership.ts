@@ -15,7 +15,7 @@ import { isBarred, type SwarmState, type TopicState } from '../state/swarm-state
 
 /** Whether a chunk is ours to fetch from the origin by now. */
 export function isOwn(topic: TopicState, fetch: Fetch, ordinal: number, now: number): boolean {
-  const turn = fetch.ownBlocks[blockOf(topic, ordinal)] ?? 0;
+  const turn = fetch.ownBlocks[blockOf(topic.info.chunkCount, ordinal)] ?? 0;
   return mayBecomeOwn(fetch, turn) && (turn === 1 || now >= fetch.startedAt + swarmBounds.backupMs + (turn - 2) * swarmBounds.backupNextMs);
 }
 
@@ -46,7 +46,7 @@ export function refreshOwners(state: SwarmState, topic: TopicState): boolean {
   fetch.isOwner = fetch.ownBlocks.includes(1);
   fetch.ownPieces.fill(0);
   const { table } = fetch;
-  for (const ordinal of table.ordinals) if (mayBecomeOwn(fetch, fetch.ownBlocks[blockOf(topic, ordinal)] ?? 0)) putPiece(fetch.ownPieces, table.pieceOf(ordinal), true);
+  for (const ordinal of table.ordinals) if (mayBecomeOwn(fetch, fetch.ownBlocks[blockOf(topic.info.chunkCount, ordinal)] ?? 0)) putPiece(fetch.ownPieces, table.pieceOf(ordinal), true);
   for (const view of topic.viewList) wake(view);
   return true;
 }
@@ -104,17 +104,17 @@ export function watchForSilence(state: SwarmState, topic: TopicState, fetch: Fet
   }
 }
 
-/** The block of an ordinal. */
-export function blockOf(topic: TopicState, ordinal: number): number {
-  return Math.floor(ordinal / blockChunks(topic));
+/** The block of an ordinal: of all chunks there are, whatever is missing, since all agents of a fleet, old and new, have to agree. */
+export function blockOf(chunkCount: number, ordinal: number): number {
+  return Math.floor(ordinal / blockChunks(chunkCount));
 }
 
-function blockCount(topic: TopicState): number {
-  return Math.ceil(topic.info.chunkCount / blockChunks(topic));
+function blockCount({ info: { chunkCount } }: TopicState): number {
+  return Math.ceil(chunkCount / blockChunks(chunkCount));
 }
 
-function blockChunks(topic: TopicState): number {
-  return Math.ceil(topic.info.chunkCount / swarmBounds.blocksAim);
+function blockChunks(chunkCount: number): number {
+  return Math.ceil(chunkCount / swarmBounds.blocksAim);
 }
 
 /**
