@@ -38,6 +38,7 @@ await onCase<FeedInput, Feed>(async (lab, { agents, bytes, boundMs, timeoutMs })
     await using fleet = await LabFleet.start(lab, { agents });
     await writeRandomTree(join(scratch, 'tree'), bytes);
     const { revision } = await fleet.push(join(scratch, 'tree'));
+    await lab.touchMemory(bytes * agents.length * 1.25);
     await lab.watchFlows();
     const members = [fleetNames.origin, ...agents];
     const ended = new AbortController();

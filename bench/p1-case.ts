@@ -50,7 +50,7 @@ await onCase<FreshInput, FreshOutput>(async (lab, input) => {
       const attempts: Attempt[] = [];
       // A peer that takes sixteen times as long is measured once: it does not vary.
       for (let run = 0; run < (peer === 'nginx' ? 1 : input.runs); run += 1) {
-        attempts.push(await around(lab, async () => {
+        attempts.push(await around(lab, input, async () => {
           if (peer === 'nginx') return await downloadAll(lab, input, scratch);
           return await torrent(lab, { ...input, isSuperSeeding: peer === 'libtorrent-super' }, scratch);
         }));
@@ -76,8 +76,7 @@ async function withStarling(lab: Lab, { agents, bytes, boundMs, runs, timeoutMs 
     await rm(tree, { recursive: true });
     const [before, besideBefore] = [await cpu(), await beside()];
     let deployment = '';
-    await lab.touchMemory(bytes * agents.length * 1.25);
-    const attempt = await around(lab, async () => {
+    const attempt = await around(lab, { agents, bytes }, async () => {
       const promoted = await fleet.promote(revision, { boundMs, timeoutMs });
       deployment = promoted.deployment.deployment;
       return [...promoted.completion.values()];
@@ -95,7 +94,9 @@ async function originCopies(fleet: LabFleet, deployment: string, bytes: number):
   return receipt.bytes.originBytes / bytes;
 }
 
-async function around(lab: Lab, bring: () => Promise<readonly number[]>): Promise<Attempt> {
+/** What the network counted meanwhile. Memory is touched before, for every program alike. */
+async function around(lab: Lab, { agents, bytes }: Pick<FreshInput, 'agents' | 'bytes'>, bring: () => Promise<readonly number[]>): Promise<Attempt> {
+  await lab.touchMemory(bytes * agents.length * 1.25);
   const [before, border] = [await lab.counters(), await lab.borderBytes()];
   const eachMs = (await bring()).toSorted((a, b) => a - b);
   const after = await lab.counters();
