@@ -73,8 +73,8 @@ export interface Swarm extends AsyncDisposable {
    * @throws {DaemonError} ABORTED
    */
   fetchManifest(revision: Digest, options: { readonly signal: AbortSignal }): Promise<Uint8Array>;
-  /** Asks neighbours for a delta set, peers before origins, once. What they offer is believed by nobody yet. Never rejects; ends early with the signal. */
-  askDelta(question: DeltaQuestion, options: { readonly signal: AbortSignal }): Promise<readonly DeltaOffer[]>;
+  /** Asks neighbours for a delta set, peers a little before origins, once. What they offer is believed by nobody yet. Never rejects; ends early with the signal. */
+  askDelta(question: DeltaQuestion, options: { readonly signal: AbortSignal }): Promise<DeltaAnswers>;
   /** The admitted neighbours, in ascending order of member id. */
   neighbours(): readonly { readonly member: string; readonly name: string; readonly origin: boolean }[];
   close(): Promise<void>;
@@ -103,6 +103,13 @@ export interface DeltaOffer {
   readonly etaMs: number;
   readonly statement: string;
   readonly descriptor: Uint8Array;
+}
+
+/** What neighbours answered. */
+export interface DeltaAnswers {
+  readonly offers: readonly DeltaOffer[];
+  /** An origin has said that no better set is being made: there is no use in asking again. */
+  readonly isLast: boolean;
 }
 
 /** Where offers come from: the best set for the question, and who may have it. Called with digests that strangers to it made up. */

@@ -29,6 +29,8 @@ const adoptedMax = 2;
 const waitMsMax = 5_000;
 const waitShareMax = 0.5;
 const askAgainMs = 250;
+/** An origin's word that no better set is being made holds so long: from the question for the index to that for the chunks. */
+const lastWordMs = 5_000;
 /** Until a fetch was measured: 100 Mbit/s. */
 const bytesPerSecondAtFirst = 12.5e6;
 /** Fetches below this say more about round trips than about the line. */
@@ -130,7 +132,8 @@ export function createDeltaUse(deps: DeltaUseDeps): DeltaUse {
 
 /** Looks for sets on the shelf and among neighbours. */
 function createFinding(deps: DeltaUseDeps) {
-  const { shelf, manifests } = deps;
+  const { shelf, manifests, clock } = deps;
+  let lastWord: { readonly question: string; readonly at: number } | undefined;
   const basesOf = async (app: string, to: Digest): Promise<Digest[]> => {
     const kept = new Set(await manifests.list());
     return [...new Set(await deps.bases(app))].filter((digest) => digest !== to && kept.has(digest)).slice(0, limits.deltaBasesMax);
@@ -140,8 +143,11 @@ function createFinding(deps: DeltaUseDeps) {
   const find = async (to: Digest, bases: readonly Digest[], environments: readonly string[], signal: AbortSignal): Promise<{ readonly delta: KeptDelta | undefined; readonly etaMs: number }> => {
     const held = shelf.best({ to, bases });
     if (held !== undefined && held.set.segments.length > 0) return { delta: held, etaMs: 0 };
-    const offers = await deps.swarm.askDelta({ to, bases }, { signal });
+    const question = [to, ...bases].join();
+    if (lastWord?.question === question && clock.monotonic() - lastWord.at < lastWordMs) return { delta: held, etaMs: 0 };
+    const { offers, isLast } = await deps.swarm.askDelta({ to, bases }, { signal });
     signal.throwIfAborted();
+    if (isLast) lastWord = { question, at: clock.monotonic() };
     const believed = (await Promise.all(offers.map(async (offer) => await believe(deps, offer, to, bases)))).filter((label) => label !== undefined);
     const [best] = believed.toSorted((a, b) => Number(b.segments) - Number(a.segments) || a.bytes - b.bytes);
     const etaMs = offers.reduce((least, offer) => (offer.etaMs > 0 ? Math.min(least, offer.etaMs) : least), Infinity);

@@ -7,11 +7,11 @@ import type { Clock } from '../../clock.ts';
 import { isOrigin, shareEnvironment } from '../../core/roster/neighbours.ts';
 import type { Logger } from '../../log.ts';
 import type { Neighbour } from '../network.ts';
-import type { DeltaOffer, DeltaQuestion, DeltaSource } from '../swarm.ts';
+import type { DeltaAnswers, DeltaOffer, DeltaQuestion, DeltaSource } from '../swarm.ts';
 
 export interface DeltaExchange {
   /** See Swarm.askDelta. */
-  ask(question: DeltaQuestion, options: { readonly signal: AbortSignal }): Promise<readonly DeltaOffer[]>;
+  ask(question: DeltaQuestion, options: { readonly signal: AbortSignal }): Promise<DeltaAnswers>;
   onWant(neighbour: Neighbour, message: WantDeltaMessage): void;
   onDelta(neighbour: Neighbour, message: DeltaMessage): void;
   onGone(member: string): void;
@@ -33,6 +33,8 @@ const answerMs = 2_000;
 const allMs = 3_000;
 /** Peers asked before the origins: one of them may hold what would otherwise leave the origin once more. */
 const peersAskedMax = 3;
+/** So much before: a round trip and a look into a shelf. At the beginning of a deployment peers have nothing yet, and are too busy to say so. */
+const peersAloneMs = 50;
 /** Questions of one neighbour that are looked up at once; a descriptor is at most 256 KiB. */
 const wantedOfOneMax = 2;
 
@@ -50,7 +52,7 @@ export function createDeltaExchange(deps: DeltaExchangeDeps): DeltaExchange {
   const serving = new Map<string, number>();
   let lastRequest = 0;
 
-  const askOne = async (neighbour: Neighbour, { to, bases }: DeltaQuestion, signal: AbortSignal): Promise<DeltaOffer | undefined> => {
+  const askOne = async (neighbour: Neighbour, { to, bases }: DeltaQuestion, signal: AbortSignal): Promise<DeltaMessage | undefined> => {
     lastRequest += 1;
     const request = lastRequest;
     const { promise, resolve } = Promise.withResolvers<DeltaMessage | undefined>();
@@ -60,9 +62,7 @@ export function createDeltaExchange(deps: DeltaExchangeDeps): DeltaExchange {
     clock.wait(answerMs, { signal: AbortSignal.any([signal, done.signal]) }).then(give, give);
     neighbour.send(encodeMessage({ kind: 'want-delta', request, to, bases }));
     try {
-      const answer = await promise;
-      if (answer === undefined || (answer.etaMs === 0 && answer.descriptor.length === 0)) return undefined;
-      return { member: neighbour.member, origin: isOrigin(neighbour.certificate), etaMs: answer.etaMs, statement: answer.statement, descriptor: answer.descriptor };
+      return await promise;
     } finally {
       asked.delete(request);
       done.abort();
@@ -70,23 +70,23 @@ export function createDeltaExchange(deps: DeltaExchangeDeps): DeltaExchange {
   };
   return {
     async ask(question, { signal }) {
+      const answers = createAnswers();
       const done = new AbortController();
       const late = new AbortController();
-      clock.wait(allMs, { signal: AbortSignal.any([signal, deps.stop, done.signal]) }).then(() => late.abort(), () => late.abort());
-      const either = late.signal;
+      const ends = AbortSignal.any([signal, deps.stop, done.signal]);
+      clock.wait(allMs, { signal: ends }).then(() => late.abort(), () => late.abort());
+      const take = async (neighbour: Neighbour): Promise<void> => answers.add(neighbour, await askOne(neighbour, question, late.signal));
       const all = [...neighbours.values()];
-      const offers: DeltaOffer[] = [];
-      const askAll = async (some: readonly Neighbour[]): Promise<void> => {
-        offers.push(...(await Promise.all(some.map(async (one) => await askOne(one, question, either)))).filter((offer) => offer !== undefined));
-      };
-      const isFull = (): boolean => offers.some(({ etaMs, descriptor }) => etaMs === 0 && descriptor.length > 0);
-      if (!either.aborted) await askAll(all.filter(({ certificate }) => !isOrigin(certificate)).slice(0, peersAskedMax));
+      const peers = Promise.all(all.filter(({ certificate }) => !isOrigin(certificate)).slice(0, peersAskedMax).map(take));
+      await Promise.race([peers, answers.full, clock.wait(peersAloneMs, { signal: ends }).catch(() => undefined)]);
       for (const origin of all.filter(({ certificate }) => isOrigin(certificate))) {
-        if (isFull() || either.aborted) break;
-        await askAll([origin]);
+        if (answers.isFull() || late.signal.aborted) break;
+        await Promise.race([take(origin), answers.full]);
       }
+      // What peers hold comes from an origin: once one has spoken, it is not worth waiting for.
+      if (!answers.isOrigins()) await Promise.race([peers, answers.full]);
       done.abort();
-      return offers;
+      return answers.all();
     },
     onWant(neighbour, message) {
       void serve(deps, serving, neighbour, message);
@@ -99,6 +99,31 @@ export function createDeltaExchange(deps: DeltaExchangeDeps): DeltaExchange {
     onGone(member) {
       for (const waiting of asked.values()) if (waiting.member === member) waiting.resolve(undefined);
     },
+  };
+}
+
+/** What comes in of one question; `full` resolves with the first set than which no better is being made. */
+function createAnswers() {
+  const offers: DeltaOffer[] = [];
+  const full = Promise.withResolvers<void>();
+  let [isFull, isOrigins, isLast] = [false, false, false];
+  return {
+    full: full.promise,
+    isFull: () => isFull,
+    isOrigins: () => isOrigins,
+    add({ member, certificate }: Neighbour, answer: DeltaMessage | undefined): void {
+      if (answer === undefined) return;
+      const { etaMs, statement, descriptor } = answer;
+      const origin = isOrigin(certificate);
+      if (etaMs > 0 || descriptor.length > 0) offers.push({ member, origin, etaMs, statement, descriptor });
+      isOrigins ||= origin;
+      isLast ||= origin && etaMs === 0;
+      if (etaMs > 0 || descriptor.length === 0) return;
+      isFull = true;
+      full.resolve();
+    },
+    /** As of now: what comes later is nobody's. */
+    all: (): DeltaAnswers => ({ offers: [...offers], isLast }),
   };
 }
 

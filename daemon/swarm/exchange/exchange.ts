@@ -22,7 +22,7 @@ import { createPacking, unpack, type Packing } from './packing.ts';
 import { peerOf } from '../peer.ts';
 import { createQuestions, type Questions } from './questions.ts';
 import { aborted, createFetching, followUrgency, lengthsOf, settle, type Fetching, type SharedTopic } from './sharing.ts';
-import type { DeltaOffer, DeltaQuestion, DeltaSource, FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from '../swarm.ts';
+import type { DeltaAnswers, DeltaQuestion, DeltaSource, FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from '../swarm.ts';
 import { createTurns, type Turns, type TurnsDeps } from './turns.ts';
 import { createUnread } from './unread.ts';
 import { createUploads, type Uploads } from './uploads.ts';
@@ -134,7 +134,7 @@ class Exchange implements Swarm {
     return await this.#questions.manifests.fetch(revision, options);
   }
 
-  async askDelta(question: DeltaQuestion, options: { readonly signal: AbortSignal }): Promise<readonly DeltaOffer[]> {
+  async askDelta(question: DeltaQuestion, options: { readonly signal: AbortSignal }): Promise<DeltaAnswers> {
     return await this.#questions.deltas.ask(question, options);
   }
 
