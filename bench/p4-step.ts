@@ -11,7 +11,6 @@ import { limits } from '../proto/limits.ts';
 import { decodeTree } from '../proto/tree-index.ts';
 import type { Tree } from '../proto/tree.ts';
 import { createRevision, ingest } from '../daemon/content/ingest/ingest.ts';
-import { createEntryPaths } from '../daemon/content/entry-paths.ts';
 import { firstPlaces } from '../daemon/content/places.ts';
 import type { ChunkSource } from '../daemon/content/store.ts';
 import { createDeltaDecoder } from '../daemon/delta/decode.ts';
@@ -40,16 +39,15 @@ function directorySource(tree: Tree, directory: string): ChunkSource {
   const ordinals = new Map<Digest, number>();
   for (let ordinal = 0; ordinal < tree.chunkCount; ordinal += 1) ordinals.set(tree.chunk(ordinal).id, ordinal);
   const places = firstPlaces(tree);
-  const pathOf = createEntryPaths(tree);
   return {
     has: async (ids) => await Promise.resolve(ids.map((id) => ordinals.has(id))),
     async get(id, { into }) {
       const ordinal = ordinals.get(id);
       if (ordinal === undefined) return await Promise.resolve(undefined);
       const { entry, offset } = places.of(ordinal);
-      const { length } = tree.chunk(ordinal);
+      const length = tree.chunkLength(ordinal);
       const bytes = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length);
-      const file = openSync(join(directory, pathOf(entry)), 'r');
+      const file = openSync(`${directory}/${tree.path(entry)}`, 'r');
       readSync(file, bytes, 0, bytes.length, offset);
       closeSync(file);
       return bytes;

@@ -21,6 +21,13 @@ const chunkBytesMin = digestBytes + 2;
 
 /** The columns of an index. @throws {ProtocolError} when it is not the one encoding of a tree. */
 export function decodeColumns(bytes: Uint8Array): Columns {
+  const columns = openColumns(bytes);
+  checkIds(columns);
+  return columns;
+}
+
+/** The same, with whatever stands for identifiers. @throws {ProtocolError} when anything else is not as in the encoding of a tree. */
+export function openColumns(bytes: Uint8Array): Columns {
   if (bytes.length > limits.indexBytesMax) {
     throw new ProtocolError('TOO_LARGE', `the tree index has ${bytes.length} bytes; at most ${limits.indexBytesMax} are allowed`);
   }
@@ -42,7 +49,6 @@ export function decodeColumns(bytes: Uint8Array): Columns {
   const digests = reader.bytes(files.digestCount * digestBytes);
   const ids = reader.bytes(chunkCount * digestBytes);
   if (reader.remaining > 0) throw new ProtocolError('MALFORMED', `${reader.remaining} bytes follow the end of the tree index`);
-  checkIds(ids, chunkCount);
   return { entryCount, chunkCount, caseSensitive, modes, paths, ...links, lengths, ...files, ranks, digests, ids };
 }
 
@@ -169,7 +175,8 @@ function rank(modes: Uint8Array, entryCount: number, starts: Uint32Array): Uint3
   return ranks;
 }
 
-function checkIds(ids: Uint8Array, chunkCount: number): void {
+/** @throws {ProtocolError} when two chunks have the same identifier, or one that of no bytes. */
+export function checkIds({ ids, chunkCount }: Pick<Columns, 'ids' | 'chunkCount'>): void {
   const buffer = Buffer.from(ids.buffer, ids.byteOffset, ids.length);
   const fingerprints = new Float64Array(chunkCount);
   const at = (ordinal: number): Buffer => buffer.subarray(ordinal * digestBytes, (ordinal + 1) * digestBytes);

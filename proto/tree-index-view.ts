@@ -57,12 +57,27 @@ export function createTree(columns: Columns): Tree {
     bytes,
     caseSensitive,
     entry,
+    path(index) {
+      checkPosition(index, entryCount, 'entry');
+      return columns.paths.path(index);
+    },
     *entries() {
       for (let index = 0; index < entryCount; index += 1) yield entryAt(columns, index);
+    },
+    *filesOfSeveral() {
+      for (let index = 0; index < entryCount; index += 1) {
+        if ((columns.starts[index + 1] ?? 0) - (columns.starts[index] ?? 0) < 2) continue;
+        const entry = entryAt(columns, index);
+        if (entry.kind === 'file') yield entry;
+      }
     },
     chunk(ordinal) {
       checkPosition(ordinal, chunkCount, 'chunk');
       return { id: digestAt(columns.ids, ordinal), length: columns.lengths[ordinal] ?? 0 };
+    },
+    chunkLength(ordinal) {
+      checkPosition(ordinal, chunkCount, 'chunk');
+      return columns.lengths[ordinal] ?? 0;
     },
   };
 }

@@ -19,7 +19,7 @@ import { ProtocolError } from './errors.ts';
 import { limits } from './limits.ts';
 import { checkPath, checkSymlink, comparePaths, quoted } from './path.ts';
 import { type ByteWriter, createByteWriter } from './tree-index-bytes.ts';
-import { decodeColumns, indexMagic, indexVersion } from './tree-index-decode.ts';
+import { checkIds, decodeColumns, indexMagic, indexVersion, openColumns } from './tree-index-decode.ts';
 import { createTree, emptyDigest, entryTypes, modeMask, symlinkMode } from './tree-index-view.ts';
 import type { ChunkRef, DirectoryEntry, FileEntry, SymlinkEntry, Tree } from './tree.ts';
 
@@ -58,6 +58,30 @@ export interface TreeBuilder {
  */
 export function decodeTree(bytes: Uint8Array): Tree {
   return createTree(decodeColumns(bytes));
+}
+
+/** A tree whose identifiers are filled in later. */
+export interface OpenTree {
+  /** As the bytes have it at the time. */
+  readonly tree: Tree;
+  /** The tree with what has been filled in, from now on as if it were decoded. @throws {ProtocolError} as {@link decodeTree} does. */
+  close(): Tree;
+}
+
+/**
+ * The tree in an index of which identifiers of chunks and digests of files will be written into `bytes`; nothing else there may change.
+ * @throws {ProtocolError} as {@link decodeTree} does, for all but those.
+ */
+export function openTree(bytes: Uint8Array): OpenTree {
+  const columns = openColumns(bytes);
+  const tree = createTree(columns);
+  return {
+    tree,
+    close() {
+      checkIds(columns);
+      return tree;
+    },
+  };
 }
 
 /** The index of a tree with these entries, in any order. @throws {ProtocolError} as {@link TreeBuilder} does. */

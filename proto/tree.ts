@@ -50,6 +50,12 @@ export interface Tree {
   /** Whether names that differ only in case may stand side by side. */
   readonly caseSensitive: boolean;
   entry(index: number): Entry;
+  /** That of {@link entry}, which takes longer the more chunks a file has. */
+  path(index: number): string;
   entries(): Iterable<Entry>;
+  /** Files of several chunks, in order: those whose digest is not a chunk's. Takes no time for all others. */
+  filesOfSeveral(): Iterable<FileEntry>;
   chunk(ordinal: number): ChunkRef;
+  /** That of {@link chunk}, for those who count: an identifier costs more than the rest. */
+  chunkLength(ordinal: number): number;
 }

@@ -1,5 +1,5 @@
-// Paths of a tree's entries for readers of single chunks. Making an entry of a file takes as long as the file has chunks: for one of 256 MiB twice what reading
-// one of its chunks takes. Only paths are remembered here; nothing is read.
+// Paths of a tree's entries for readers of single chunks, who ask for the same one again and again: a path takes up to 32 steps of front coding.
+// Only paths are remembered here; nothing is read.
 
 import type { Tree } from '../../proto/tree.ts';
 
@@ -7,12 +7,12 @@ import type { Tree } from '../../proto/tree.ts';
 const rememberedMax = 64;
 
 /** The path of an entry by its position, as the tree has it. */
-export function createEntryPaths(tree: Pick<Tree, 'entry'>): (position: number) => string {
+export function createEntryPaths(tree: Pick<Tree, 'path'>): (position: number) => string {
   const known = new Map<number, string>();
   return (position) => {
     const found = known.get(position);
     if (found !== undefined) return found;
-    const { path } = tree.entry(position);
+    const path = tree.path(position);
     if (known.size >= rememberedMax) known.clear();
     known.set(position, path);
     return path;

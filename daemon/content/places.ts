@@ -37,7 +37,7 @@ export function* occurrences(tree: Tree): Generator<{ readonly position: number;
     let offset = 0;
     for (const ordinal of file.chunks) {
       yield { position, file, ordinal, offset };
-      offset += tree.chunk(ordinal).length;
+      offset += tree.chunkLength(ordinal);
     }
   }
 }

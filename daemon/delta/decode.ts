@@ -57,16 +57,17 @@ async function indexOfOutline({ set, from, wanted, payload, base, signal }: Deco
   const open = openOutline(outline, ranges);
   if ((rangeBytes(open.tree, ranges) ?? Infinity) > limits.deltaOutlineBytesMax) return undefined;
   const made = new Map<number, Uint8Array>();
+  const room = createRoom();
   for (const [position, slice] of segmentSlices(set).entries()) {
     const described = set.segments[position];
     if (described === undefined || slice.end > payload.length) return undefined;
-    const bytes = await segmentBytes(described, { from: from.tree, to: open.tree, encoded: payload.subarray(slice.begin, slice.end), base, signal });
+    const bytes = await segmentBytes(described, { from: from.tree, to: open.tree, encoded: payload.subarray(slice.begin, slice.end), base, signal }, room);
     if (typeof bytes === 'string') return undefined;
     for (const { ordinal, bytes: chunk } of cutChunks(described, open.tree, bytes)) made.set(ordinal, chunk);
   }
   const index = await open.fill(async (ordinal) => made.get(ordinal) ?? (await unchanged(open.tree, ordinal, base, signal)));
   if (index === undefined || hash('sha256', index) !== wanted.tree) return undefined;
-  const tree = decodeTree(index);
+  const tree = open.close();
   // The index vouches for every identifier in it, and they were computed from these bytes.
   return { index, tree, made: [...made].map(([ordinal, bytes]) => ({ ordinal, id: tree.chunk(ordinal).id, bytes })) };
 }
@@ -91,7 +92,7 @@ interface SegmentSources {
 }
 
 /** What a segment makes, not verified yet, or why it makes nothing. */
-async function segmentBytes(segment: DeltaSegment, { from, to, encoded, base, signal }: SegmentSources): Promise<Uint8Array | string> {
+async function segmentBytes(segment: DeltaSegment, { from, to, encoded, base, signal }: SegmentSources, room = createRoom()): Promise<Uint8Array | string> {
   const length = rangeBytes(to, segment.out);
   if (length === undefined || length > limits.deltaOutBytesMax) return `the segment makes chunks that the tree does not have, or more than ${limits.deltaOutBytesMax} bytes`;
   const baseLength = rangeBytes(from, segment.base);
@@ -99,9 +100,18 @@ async function segmentBytes(segment: DeltaSegment, { from, to, encoded, base, si
   if (encoded.length !== segment.length) return `the segment has ${encoded.length} bytes, not ${segment.length}`;
   const open = openSegment(segment.codec, baseLength, encoded, length);
   // Where a chunk of the base is gone there are zeros: what was not copied from it comes out right all the same.
-  const bytes = new Uint8Array(baseLength);
+  const bytes = room(baseLength);
   if (open !== undefined) await readRanges(from, segment.base, bytes, base, signal, (begin, end) => open.needs(begin, end));
   return open?.make(bytes) ?? `the segment does not decode to ${length} bytes`;
+}
+
+/** Memory for one base after the other; what of a base is not needed is left over from the one before. */
+function createRoom(): (length: number) => Uint8Array {
+  let bytes = new Uint8Array(0);
+  return (length) => {
+    if (bytes.length < length) bytes = new Uint8Array(length);
+    return bytes.subarray(0, length);
+  };
 }
 
 function verify(segment: DeltaSegment, to: Tree, bytes: Uint8Array): DecodedSegment {
@@ -120,7 +130,7 @@ function cutChunks({ out }: DeltaSegment, to: Tree, bytes: Uint8Array): readonly
   let offset = 0;
   for (const range of out) {
     for (let ordinal = range.from; ordinal < range.to; ordinal += 1) {
-      const { length } = to.chunk(ordinal);
+      const length = to.chunkLength(ordinal);
       chunks.push({ ordinal, bytes: bytes.subarray(offset, offset + length) });
       offset += length;
     }

@@ -3,12 +3,12 @@
 // files the unchanged chunks between them. Where the columns lie is in proto/tree-index.ts.
 
 import { createHash, hash } from 'node:crypto';
-import { digestBytes, type Digest } from '../../proto/cid.ts';
+import { digestBytes } from '../../proto/cid.ts';
 import { ProtocolError } from '../../proto/errors.ts';
 import type { OrdinalRange } from '../../proto/exchange.ts';
 import { limits } from '../../proto/limits.ts';
 import { createByteReader } from '../../proto/tree-index-bytes.ts';
-import { decodeTree } from '../../proto/tree-index.ts';
+import { openTree } from '../../proto/tree-index.ts';
 import type { FileEntry, Tree } from '../../proto/tree.ts';
 
 /** Magic, version and flags of an index. */
@@ -31,13 +31,15 @@ export function outlineOf(index: Uint8Array, tree: Tree, out: readonly OrdinalRa
 
 /** An outline whose chunks are known by length only. */
 export interface OpenIndex {
-  /** Entries and lengths are those of the whole index; the identifiers of the chunks left out and some digests are not. */
+  /** Entries and lengths are those of the whole index; the identifiers of the chunks left out and some digests are not, before it is filled. */
   readonly tree: Tree;
   /**
-   * The whole index; `undefined` when a chunk is not there. Nothing says yet that it is the right one.
+   * The whole index; `undefined` when a chunk is not there. Once only: nothing says yet that it is the right one, and it stays what it is.
    * `chunk` gives the bytes of any chunk that a file with a chunk left out has.
    */
   fill(chunk: (ordinal: number) => Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined>;
+  /** The tree of the whole index. @throws {ProtocolError} when there is no such tree. */
+  close(): Tree;
 }
 
 /** @throws {ProtocolError} when no index has this outline. */
@@ -58,29 +60,27 @@ export function openOutline(outline: Uint8Array, out: readonly OrdinalRange[]): 
   };
   for (const { from, to } of [...out].sort((a, b) => a.from - b.from)) {
     keep(from);
-    // Distinct until they are known, in the bytes that the decoder looks at first: the ordinal, and zeros around it.
-    for (let ordinal = from; ordinal < to; ordinal += 1) new DataView(index.buffer).setUint32(ids + ordinal * digestBytes, ordinal + 1);
     next = to;
   }
   keep(chunkCount);
-  const tree = decodeTree(index);
+  const open = openTree(index);
   return {
-    tree,
+    tree: open.tree,
+    close: () => open.close(),
     async fill(chunk) {
-      const whole = Uint8Array.from(index);
       for (const { from, to } of out) {
         for (let ordinal = from; ordinal < to; ordinal += 1) {
           const bytes = await chunk(ordinal);
           if (bytes === undefined) return undefined;
-          whole.set(Buffer.from(hash('sha256', bytes), 'hex'), ids + ordinal * digestBytes);
+          index.set(hash('sha256', bytes, 'buffer'), ids + ordinal * digestBytes);
         }
       }
-      for (const { at, file } of openDigests(tree, out, index.length)) {
+      for (const { at, file } of openDigests(open.tree, out, index.length)) {
         const digest = await digestOfFile(file, chunk);
         if (digest === undefined) return undefined;
-        whole.set(Buffer.from(digest, 'hex'), at);
+        index.set(digest, at);
       }
-      return whole;
+      return index;
     },
   };
 }
@@ -93,14 +93,14 @@ function chunkCountOf(outline: Uint8Array): number {
   return reader.number('the number of chunks', limits.treeChunksMax);
 }
 
-async function digestOfFile(file: FileEntry, chunk: (ordinal: number) => Promise<Uint8Array | undefined>): Promise<Digest | undefined> {
+async function digestOfFile(file: FileEntry, chunk: (ordinal: number) => Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
   const sum = createHash('sha256');
   for (const ordinal of file.chunks) {
     const bytes = await chunk(ordinal);
     if (bytes === undefined) return undefined;
     sum.update(bytes);
   }
-  return sum.digest('hex');
+  return sum.digest();
 }
 
 /** Files of several chunks of which one is left out, and where the digest of each lies in the index. */
@@ -109,9 +109,8 @@ function openDigests(tree: Tree, out: readonly OrdinalRange[], indexBytes: numbe
   for (const { from, to } of out) left.fill(1, from, to);
   const found: { rank: number; file: FileEntry }[] = [];
   let digests = 0;
-  for (const entry of tree.entries()) {
-    if (entry.kind !== 'file' || entry.chunks.length < 2) continue;
-    if (entry.chunks.some((ordinal) => left[ordinal] === 1)) found.push({ rank: digests, file: entry });
+  for (const file of tree.filesOfSeveral()) {
+    if (file.chunks.some((ordinal) => left[ordinal] === 1)) found.push({ rank: digests, file });
     digests += 1;
   }
   const begin = indexBytes - (tree.chunkCount + digests) * digestBytes;

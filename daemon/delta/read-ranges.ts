@@ -9,7 +9,7 @@ export function rangeBytes(tree: Tree, ranges: readonly OrdinalRange[]): number 
   let sum = 0;
   for (const { from, to } of ranges) {
     if (to > tree.chunkCount) return undefined;
-    for (let ordinal = from; ordinal < to; ordinal += 1) sum += tree.chunk(ordinal).length;
+    for (let ordinal = from; ordinal < to; ordinal += 1) sum += tree.chunkLength(ordinal);
   }
   return sum;
 }

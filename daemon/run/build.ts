@@ -199,7 +199,7 @@ function complement(held: Bitmap): Bitmap {
 function bytesOf({ tree }: Manifest, ordinals: Bitmap | undefined): number {
   let bytes = 0;
   for (const { from, to } of ordinals?.ranges() ?? [{ from: 0, to: tree.chunkCount }]) {
-    for (let ordinal = from; ordinal < to; ordinal += 1) bytes += tree.chunk(ordinal).length;
+    for (let ordinal = from; ordinal < to; ordinal += 1) bytes += tree.chunkLength(ordinal);
   }
   return bytes;
 }

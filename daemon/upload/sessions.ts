@@ -152,7 +152,7 @@ function describe(session: Session): SessionReply {
   }
   if (missing.count === 0) return { session: id, revision: digest, needs: 'whole', missingBytes: 0 };
   let missingBytes = 0;
-  for (const { from, to } of missing.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) missingBytes += manifest.tree.chunk(ordinal).length;
+  for (const { from, to } of missing.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) missingBytes += manifest.tree.chunkLength(ordinal);
   return { session: id, revision: digest, needs: 'chunks', missing: Buffer.from(missing.toBytes()).toString('base64'), missingBytes };
 }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../proto/limits.ts';
 import { comparePaths } from '../../proto/path.ts';
-import { createTreeBuilder, decodeTree, encodeTree, entryInputs, type EntryInput } from '../../proto/tree-index.ts';
+import { createTreeBuilder, decodeTree, encodeTree, entryInputs, openTree, type EntryInput } from '../../proto/tree-index.ts';
 import { chunkOf, digestOf, directoryOf, fileOf, linkOf, mutated, outcome, smallTree, treeArbitrary } from './fixtures.ts';
 
 const sensitive = { caseSensitive: true } as const;
@@ -43,8 +43,20 @@ describe('decodeTree()', () => {
 
   test('throws a RangeError for an entry or a chunk that is not there', () => {
     const tree = decodeTree(encodeTree(smallTree, insensitive));
-    for (const wrong of [-1, smallTree.length, 0.5, Number.NaN]) expect(() => tree.entry(wrong)).toThrow(RangeError);
-    for (const wrong of [-1, tree.chunkCount, 0.5]) expect(() => tree.chunk(wrong)).toThrow(RangeError);
+    for (const wrong of [-1, smallTree.length, 0.5, Number.NaN]) for (const ask of ['entry', 'path'] as const) expect(() => tree[ask](wrong)).toThrow(RangeError);
+    for (const wrong of [-1, tree.chunkCount, 0.5]) for (const ask of ['chunk', 'chunkLength'] as const) expect(() => tree[ask](wrong)).toThrow(RangeError);
+  });
+
+  test('says of single things what it says of the whole', () => {
+    fc.assert(
+      fc.property(treeArbitrary, (entries) => {
+        const tree = decodeTree(encodeTree(entries, sensitive));
+        const inOrder = [...tree.entries()];
+        expect(inOrder.map((_, index) => tree.path(index))).toEqual(inOrder.map(({ path }) => path));
+        expect([...tree.filesOfSeveral()]).toEqual(inOrder.filter((entry) => entry.kind === 'file' && entry.chunks.length > 1));
+        for (let ordinal = 0; ordinal < tree.chunkCount; ordinal += 1) expect(tree.chunkLength(ordinal)).toBe(tree.chunk(ordinal).length);
+      }),
+    );
   });
 
   test('answers any bytes with a ProtocolError', () => {
@@ -82,6 +94,24 @@ describe('decodeTree()', () => {
     const head = [0x53, 0x54, 0x49, 0x58, 1, 0, 2, 1, 0x81, 0xa4, 0x81, 0xa4, 0, 1, 0x61, 0, 1, 0x62, 1];
     const bytes = Uint8Array.from([...head, ...half, 0x81, 0xa4, 0xe8, 0x03, ...new Uint8Array(32)]);
     expect(() => decodeTree(bytes)).toThrow('the files have 16000001 chunks together');
+  });
+});
+
+describe('openTree()', () => {
+  const index = encodeTree([fileOf('a', [chunkOf('one', 1)]), fileOf('b', [chunkOf('two', 65_536), chunkOf('one', 1)])], insensitive);
+  const ids = index.length - 2 * 32;
+
+  test('is the whole tree once its identifiers have been filled in', () => {
+    const bytes = Uint8Array.from(index).fill(0, ids);
+    const open = openTree(bytes);
+    expect([...open.tree.entries()].map(({ path }) => path)).toEqual(['a', 'b']);
+    bytes.set(index.subarray(ids), ids);
+    expect([...entryInputs(open.close())]).toEqual([...entryInputs(decodeTree(index))]);
+  });
+
+  test('throws for identifiers that no tree has, when it is closed', () => {
+    const open = openTree(Uint8Array.from(index).fill(7, ids));
+    expect(() => open.close()).toThrow(expect.objectContaining({ code: 'NOT_CANONICAL' }));
   });
 });
 

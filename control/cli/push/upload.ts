@@ -138,7 +138,7 @@ async function* framesOf({ tree, readChunk }: UploadPlan['ingested'], ranges: re
   };
   for (const { from, to } of ranges) {
     for (let ordinal = from; ordinal < to; ordinal += 1) {
-      const size = uploadPartHeaderBytes + tree.chunk(ordinal).length;
+      const size = uploadPartHeaderBytes + tree.chunkLength(ordinal);
       if (parts.length > 0 && bytes + size > Math.min(frameBytes, limits.uploadFrameBytesMax)) yield take();
       parts.push({ ordinal, bytes: await readChunk(ordinal) });
       bytes += size;

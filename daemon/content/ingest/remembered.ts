@@ -40,7 +40,7 @@ export interface TreeTotals {
 
 export function totalsOf(tree: Tree): TreeTotals {
   let distinctBytes = 0;
-  for (let ordinal = 0; ordinal < tree.chunkCount; ordinal += 1) distinctBytes += tree.chunk(ordinal).length;
+  for (let ordinal = 0; ordinal < tree.chunkCount; ordinal += 1) distinctBytes += tree.chunkLength(ordinal);
   return { entries: tree.entryCount, chunks: tree.chunkCount, bytes: tree.bytes, distinctBytes };
 }
 

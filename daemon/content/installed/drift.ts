@@ -54,7 +54,7 @@ async function restore({ tree, directory }: TreeOnDisk, position: number, option
     requireDirectories(directory, entry.path);
     if (entry.kind !== 'symlink' && (await mendMode(path, entry, options.spend))) return false;
     rmSync(options.scratch, { recursive: true, force: true });
-    if (entry.kind === 'file') await makeFile(entry, (ordinal) => tree.chunk(ordinal).length, options);
+    if (entry.kind === 'file') await makeFile(entry, (ordinal) => tree.chunkLength(ordinal), options);
     else if (entry.kind === 'symlink') symlinkSync(entry.target, options.scratch);
     else makeDirectory(options.scratch, entry.mode);
     requireDirectories(directory, entry.path);

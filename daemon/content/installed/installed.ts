@@ -58,7 +58,7 @@ export function createInstalledTrees(onDrift: (path: string) => void): Installed
         const { installed, ordinal } = found;
         const { entry, offset } = installed.places.of(ordinal);
         const path = `${installed.directory}/${installed.pathOf(entry)}`;
-        const { length } = installed.tree.chunk(ordinal);
+        const length = installed.tree.chunkLength(ordinal);
         const bytes = into !== undefined && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafe(length);
         const done = await readAt(path, offset, [bytes], (stats) => installed.seals?.isAsSealed(entry, stats) === true);
         if (done === 'sealed' || (done === 'read' && hash('sha256', bytes) === id)) return bytes;

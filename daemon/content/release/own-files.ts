@@ -45,7 +45,7 @@ export function createOwnFiles(tree: Tree, directory: string): OwnFiles {
   const stamps = new Float64Array(tree.entryCount * columns);
 
   const path = (position: number): string => {
-    const known = paths.get(position) ?? `${directory}/${tree.entry(position).path}`;
+    const known = paths.get(position) ?? `${directory}/${tree.path(position)}`;
     paths.set(position, known);
     return known;
   };

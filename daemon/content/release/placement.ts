@@ -50,7 +50,7 @@ export function createPlacement(tree: Tree): Placement {
     let offset = 0;
     for (const ordinal of entry.chunks) {
       set(ordinal, uses.find(ordinal, position, offset), position, value);
-      offset += tree.chunk(ordinal).length;
+      offset += tree.chunkLength(ordinal);
     }
   };
 

@@ -34,7 +34,7 @@ export function hasLeftovers(directory: string): boolean {
 /** Removes what does not fit. Directories that stay can be written by their owner. Links are made last, so none of them is kept. */
 export async function keepFitting(directory: string, tree: Tree, spend: Spend): Promise<Leftover[]> {
   const wanted = new Map<string, number>();
-  for (let position = 0; position < tree.entryCount; position += 1) wanted.set(tree.entry(position).path, position);
+  for (let position = 0; position < tree.entryCount; position += 1) wanted.set(tree.path(position), position);
   const kept: Leftover[] = [];
   const waiting = [''];
   for (let parent = waiting.pop(); parent !== undefined; parent = waiting.pop()) {

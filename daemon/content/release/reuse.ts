@@ -22,7 +22,7 @@ export function unchangedFiles(tree: Tree, { tree: old, except = [] }: TreeOnDis
   for (let position = 0; position < tree.entryCount; position += 1) {
     const entry = tree.entry(position);
     if (entry.kind !== 'file' || entry.size === 0) continue;
-    while (at < old.entryCount && comparePaths(old.entry(at).path, entry.path) < 0) at += 1;
+    while (at < old.entryCount && comparePaths(old.path(at), entry.path) < 0) at += 1;
     if (at >= old.entryCount) break;
     const other = old.entry(at);
     if (other.kind !== 'file' || other.path !== entry.path || other.digest !== entry.digest) continue;

@@ -13,8 +13,8 @@ export function baseFiles(from: Tree, to: Tree, files: readonly number[]): Reado
   const rest: number[] = [];
   let position = 0;
   for (const index of files) {
-    const path = to.entry(index).path;
-    while (position < from.entryCount && comparePaths(from.entry(position).path, path) < 0) position += 1;
+    const path = to.path(index);
+    while (position < from.entryCount && comparePaths(from.path(position), path) < 0) position += 1;
     const there = position < from.entryCount ? from.entry(position) : undefined;
     if (there?.kind === 'file' && there.path === path && there.size > 0) bases.set(index, position);
     else rest.push(index);
@@ -25,7 +25,7 @@ export function baseFiles(from: Tree, to: Tree, files: readonly number[]): Reado
 
 function findMoved(from: Tree, to: Tree, files: readonly number[], bases: Map<number, number>): void {
   const candidates = new Map<string, number[]>();
-  for (const index of files) for (const key of keysOf(to.entry(index).path)) candidates.set(key, []);
+  for (const index of files) for (const key of keysOf(to.path(index))) candidates.set(key, []);
   for (let index = 0; index < from.entryCount; index += 1) {
     const entry = from.entry(index);
     if (entry.kind !== 'file' || entry.size === 0) continue;

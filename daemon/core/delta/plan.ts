@@ -91,7 +91,7 @@ function addFile(file: FileEntry, base: FileEntry | undefined, { from, to, held,
   let offset = 0;
   for (const ordinal of base?.chunks ?? []) {
     places.set(ordinal, offset);
-    offset += from.chunk(ordinal).length;
+    offset += from.chunkLength(ordinal);
   }
   let shift = 0;
   offset = 0;
@@ -122,7 +122,7 @@ function gather(from: Tree, to: Tree) {
   };
   return {
     add: (ordinal: number, base: FileEntry | undefined, place: number): void => {
-      const { length } = to.chunk(ordinal);
+      const length = to.chunkLength(ordinal);
       const last = runs.at(-1);
       const joins = last !== undefined && last.base === base && place >= last.begin && place <= last.end + length;
       // A new place brings at least the old chunks that it touches.
@@ -156,7 +156,7 @@ function segmentOf(from: Tree, runs: readonly Run[], outBytes: number): PlannedS
   for (const { base, begin, end } of placed) {
     let offset = 0;
     for (const ordinal of base?.chunks ?? []) {
-      const { length } = from.chunk(ordinal);
+      const length = from.chunkLength(ordinal);
       const inside = offset + length > begin - window && offset < end + window;
       if (inside && !ordinals.has(ordinal) && baseBytes + length <= deltaPlanBytes.baseMax) {
         ordinals.add(ordinal);

@@ -144,7 +144,7 @@ function needs({ set }: KeptDelta, target: DeltaTarget | undefined) {
   let chunkBytes = 0;
   for (const { slice, ordinals } of needed) {
     parts.setRange(slice.parts.from, slice.parts.to);
-    for (const ordinal of ordinals) if (covered.set(ordinal)) chunkBytes += target?.manifest.tree.chunk(ordinal).length ?? 0;
+    for (const ordinal of ordinals) if (covered.set(ordinal)) chunkBytes += target?.manifest.tree.chunkLength(ordinal) ?? 0;
   }
   return { needed, covered, parts, chunkBytes };
 }

@@ -182,6 +182,6 @@ async function believe({ verify, metrics, log }: DeltaUseDeps, { member, stateme
 
 function bytesOf({ tree }: Manifest, ordinals: Bitmap): number {
   let bytes = 0;
-  for (const { from, to } of ordinals.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) bytes += tree.chunk(ordinal).length;
+  for (const { from, to } of ordinals.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) bytes += tree.chunkLength(ordinal);
   return bytes;
 }
