@@ -60,7 +60,7 @@ function print(one: Case, agents: number, pieces: number, runs: readonly Run[], 
   if (one === cases[0]) printRow({ row: 'P14', case: `${name}: lost`, figure: lostPieceTimes(runs, pieces), unit: 'piece times', runs: runs.length, goal: lostGoal });
   printRow({ row: 'P14', case: `${name}: origin`, figure: figure(({ originCopies }) => originCopies), unit: 'copies', runs: runs.length, ...goal(one.originGoal) });
   if (one.honestGoal === undefined || honest === undefined) return;
-  printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs }, index) => lastMs / (honest[index]?.lastMs ?? Number.NaN)), unit: 'x honest', runs: runs.length, goal: one.honestGoal });
+  printRow({ row: 'P14', case: `${name}: last, beside honest ones`, figure: figure(({ lastMs }, index) => lastMs / (honest[index]?.lastMs ?? Number.NaN)), unit: 'x honest', runs: runs.length, goal: one.honestGoal });
 }
 
 /** What the last agent loses on the bound, in the time that one piece takes. */
