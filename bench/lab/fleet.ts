@@ -10,6 +10,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { packageInto } from '../../control/bundle/package.ts';
 import { runtimeOptions } from '../../control/bundle/runtime-options.ts';
 import type { Deployment } from '../../proto/api/deployments.ts';
+import { fullMeshMax } from '../../daemon/core/roster/neighbours.ts';
 import { askControl } from '../ask-control.ts';
 import type { Lab } from './lab.ts';
 
@@ -17,6 +18,8 @@ const controlPort = 7400;
 /** Of a member's local API. */
 const localPort = 7402;
 const startMs = 120_000;
+/** In a fleet with cycles: nobody has fewer neighbours, and nobody has got another for so long. */
+const [cyclesMin, meetMs] = [8, 5_000];
 const pollMs = 25;
 /** Between questions while no target can be whole: each costs processor time of the machine that is measured. */
 const seldomMs = 500;
@@ -190,12 +193,7 @@ export class LabFleet implements AsyncDisposable {
     await this.api('POST', '/v1/environments', { environment: fleetNames.environment, app: fleetNames.app, selector: { env: 'lab' }, config });
     await this.#join(fleetNames.origin, ['seed', 'proxy']);
     for (const agent of this.agents) await this.#join(agent, ['agent']);
-    // In a small fleet everybody knows everybody; in a larger one each has sixteen neighbours and the origin.
-    const neighbours = Math.min(this.agents.length, 16);
-    await this.#until('all have their neighbours', async () => {
-      const counts = await Promise.all(this.agents.map(async (name) => (await this.log(name)).match(/"msg":"a neighbour was admitted"/g)?.length ?? 0));
-      return counts.every((count) => count >= neighbours) ? true : undefined;
-    });
+    await this.#meet();
     await this.#until('the proxy is known', async () => (JSON.stringify(await this.api('GET', '/v1/upload-proxies')).includes('http') ? true : undefined));
     // Bulk channels are opened right after; the clock must not begin while they are.
     await wait(2_000);
@@ -228,6 +226,20 @@ export class LabFleet implements AsyncDisposable {
     } finally {
       closeSync(log);
     }
+  }
+
+  /** Until all have their neighbours: in a small fleet everybody, in a larger one the origin and those of eight cycles, which may have some in common. */
+  async #meet(): Promise<void> {
+    const isMesh = this.agents.length <= fullMeshMax;
+    let [met, since] = [0, performance.now()];
+    await this.#until('all have their neighbours', async () => {
+      const counts = await Promise.all(this.agents.map(async (name) => (await this.log(name)).match(/"msg":"a neighbour was admitted"/g)?.length ?? 0));
+      const sum = counts.reduce((total, count) => total + count, 0);
+      if (sum !== met) [met, since] = [sum, performance.now()];
+      const least = Math.min(...counts);
+      if (isMesh) return least >= this.agents.length ? true : undefined;
+      return least >= cyclesMin && performance.now() - since > meetMs ? true : undefined;
+    });
   }
 
   async #run(host: string, args: readonly string[]): Promise<string> {
