@@ -30,16 +30,16 @@ function draw(option: EChartsOption): string {
   }
 }
 
-/** Time to the last target over the fluid bound, against the number of targets; one line for each program. Undefined without rows. */
-export function plotGrowth(rows: readonly PrintedRow[], mib = 64): string | undefined {
+/** Time to the last target over the fluid bound, against the number of targets, of one size and rate; one line for each program. Undefined without rows. */
+export function plotGrowth(rows: readonly PrintedRow[], mib = 64, mbit = 40): string | undefined {
   const points = rows
-    .filter(({ row, case: name }) => row === 'P1' && name.startsWith(`${mib} MiB, `))
+    .filter(({ row, case: name }) => row === 'P1' && name.startsWith(`${mib} MiB, `) && name.endsWith(`, ${mbit} Mbit/s`))
     .map((row) => ({ targets: Number(/, (\d+) targets/.exec(row.case)?.[1]), row }))
     .toSorted((a, b) => a.targets - b.targets);
   if (points.length === 0) return undefined;
   const names = ['starling', ...new Set(points.flatMap(({ row }) => Object.keys(row.peers ?? {})))];
   return draw({
-    title: { text: `P1: ${mib} MiB to N targets, time to the last one over the fluid bound` },
+    title: { text: `P1: ${mib} MiB to N targets, ${mbit} Mbit/s: time to the last one over the fluid bound` },
     xAxis: { type: 'category', name: 'targets', nameLocation: 'middle', nameGap: 28, data: points.map(({ targets }) => String(targets)) },
     yAxis: { type: 'log', name: '× bound', min: 1 },
     series: names.map((name) => ({ name, type: 'line', data: points.map(({ row }) => (name === 'starling' ? row.figure : (row.peers?.[name] ?? null))) })),

@@ -33,6 +33,8 @@ describe('plots', () => {
     const svg = plotGrowth([row('P1', 16, 1.5), row('P1', 4, 1.2)]);
     expect(svg).toMatch(/^<svg/);
     expect(svg).toContain('libtorrent');
+    const slower = { ...row('P1', 32, 1.2), case: '64 MiB, 32 targets, 10 Mbit/s' };
+    expect(plotGrowth([row('P1', 16, 1.5), slower])).toMatch(/>16<(?!.*>32<)/s);
     expect(plotGrowth([])).toBeUndefined();
     expect(plotPairs([])).toBeUndefined();
   });
