@@ -108,7 +108,7 @@ export interface DeltaOffer {
 /** What neighbours answered. */
 export interface DeltaAnswers {
   readonly offers: readonly DeltaOffer[];
-  /** An origin has said that no better set is being made: there is no use in asking again. */
+  /** All origins have said that no better set is being made: there is no use in asking again. */
   readonly isLast: boolean;
 }
 

@@ -70,23 +70,26 @@ export function createDeltaExchange(deps: DeltaExchangeDeps): DeltaExchange {
   };
   return {
     async ask(question, { signal }) {
+      if (signal.aborted || deps.stop.aborted) return { offers: [], isLast: false };
+      const all = [...neighbours.values()];
+      const origins = all.filter(({ certificate }) => isOrigin(certificate));
       const answers = createAnswers();
       const done = new AbortController();
       const late = new AbortController();
       const ends = AbortSignal.any([signal, deps.stop, done.signal]);
       clock.wait(allMs, { signal: ends }).then(() => late.abort(), () => late.abort());
       const take = async (neighbour: Neighbour): Promise<void> => answers.add(neighbour, await askOne(neighbour, question, late.signal));
-      const all = [...neighbours.values()];
       const peers = Promise.all(all.filter(({ certificate }) => !isOrigin(certificate)).slice(0, peersAskedMax).map(take));
       await Promise.race([peers, answers.full, clock.wait(peersAloneMs, { signal: ends }).catch(() => undefined)]);
-      for (const origin of all.filter(({ certificate }) => isOrigin(certificate))) {
+      for (const origin of origins) {
         if (answers.isFull() || late.signal.aborted) break;
         await Promise.race([take(origin), answers.full]);
       }
-      // What peers hold comes from an origin: once one has spoken, it is not worth waiting for.
-      if (!answers.isOrigins()) await Promise.race([peers, answers.full]);
+      // What peers hold comes from an origin: once all have spoken, it is not worth waiting for.
+      if (origins.length === 0 || answers.origins().length < origins.length) await Promise.race([peers, answers.full]);
       done.abort();
-      return answers.all();
+      const spoken = answers.origins();
+      return { offers: answers.all(), isLast: origins.length > 0 && spoken.length === origins.length && spoken.every((etaMs) => etaMs === 0) };
     },
     onWant(neighbour, message) {
       void serve(deps, serving, neighbour, message);
@@ -106,24 +109,25 @@ export function createDeltaExchange(deps: DeltaExchangeDeps): DeltaExchange {
 function createAnswers() {
   const offers: DeltaOffer[] = [];
   const full = Promise.withResolvers<void>();
-  let [isFull, isOrigins, isLast] = [false, false, false];
+  const origins: number[] = [];
+  let isFull = false;
   return {
     full: full.promise,
     isFull: () => isFull,
-    isOrigins: () => isOrigins,
+    /** Of each origin that has spoken, when it will have a better set; 0 when it makes none. */
+    origins: (): readonly number[] => origins,
     add({ member, certificate }: Neighbour, answer: DeltaMessage | undefined): void {
       if (answer === undefined) return;
       const { etaMs, statement, descriptor } = answer;
       const origin = isOrigin(certificate);
       if (etaMs > 0 || descriptor.length > 0) offers.push({ member, origin, etaMs, statement, descriptor });
-      isOrigins ||= origin;
-      isLast ||= origin && etaMs === 0;
+      if (origin) origins.push(etaMs);
       if (etaMs > 0 || descriptor.length === 0) return;
       isFull = true;
       full.resolve();
     },
     /** As of now: what comes later is nobody's. */
-    all: (): DeltaAnswers => ({ offers: [...offers], isLast }),
+    all: (): readonly DeltaOffer[] => [...offers],
   };
 }
 

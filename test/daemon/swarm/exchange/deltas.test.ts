@@ -86,6 +86,12 @@ test('an origin that is still making one has not said its last word', async () =
   expect(found).toMatchObject({ endedAt: 80, offers: [{ member: 'origin', etaMs: 400 }], isLast: false });
 });
 
+test('has the last word of several origins only when all have said theirs', async () => {
+  expect(await ask({}, { seed: { afterMs: 5 }, proxy: { afterMs: 5, etaMs: 400 } })).toMatchObject({ offers: [{ member: 'proxy', etaMs: 400 }], isLast: false });
+  expect(await ask({ a: { afterMs: 90, set: true } }, { seed: { afterMs: 5 }, proxy: undefined })).toMatchObject({ endedAt: 90, offers: [{ member: 'a', etaMs: 0 }], isLast: false });
+  expect(await ask({}, { seed: { afterMs: 5 }, proxy: { afterMs: 5 } })).toMatchObject({ endedAt: 10, offers: [], isLast: true });
+});
+
 test('peers are waited for where no origin answers, and nobody longer than three seconds', async () => {
   expect(await ask({ a: { afterMs: 700, set: true } }, {})).toMatchObject({ endedAt: 700, offers: [{ member: 'a', etaMs: 0 }], isLast: false });
   expect(await ask({ a: { afterMs: 1_500, set: true } }, { origin: undefined })).toMatchObject({ endedAt: 1_500, offers: [{ member: 'a', etaMs: 0 }], isLast: false });
