@@ -149,6 +149,22 @@ test('a set that is being made is waited for when that is quicker than the plain
   expect([asked, made.size]).toEqual([2, wanted.count]);
 });
 
+test.each([
+  { etaMs: 0, questions: 1, what: 'nothing is being made, is not asked again' },
+  { etaMs: 60_000, questions: 2, what: 'a set is being made, is asked again' },
+])('an origin that has said of the index that $what for the chunks', async ({ etaMs, questions }) => {
+  const { origin, first: { agent, use } } = await fleet(1);
+  const manifest = agent.manifests.assemble(two.digest, two.manifest, two.index);
+  let asked = 0;
+  origin.desk.answerWith(async () => {
+    asked += 1;
+    return await Promise.resolve(etaMs === 0 ? undefined : { etaMs, statement: '', descriptor: new Uint8Array(0), environments });
+  });
+  expect(await use.index(two.digest, manifest.revision, environments, patient())).toBeUndefined();
+  expect(await use.open(manifest, environments, fullBitmap(manifest.tree.chunkCount), patient())).toBeUndefined();
+  expect(asked).toBe(questions);
+});
+
 test('a chunk that the release cannot take ends the whole', async () => {
   const { first: { agent, use } } = await fleet(1);
   const manifest = agent.manifests.assemble(two.digest, two.manifest, two.index);
