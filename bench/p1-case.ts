@@ -85,7 +85,6 @@ async function withStarling(lab: Lab, { agents, bytes, boundMs, runs, timeoutMs 
     await fleet.settled(deployment);
     attempts.push({ ...attempt, cpuSeconds, besideCpuSeconds, originCopies: await originCopies(fleet, deployment, bytes) });
   }
-  if (process.env['STARLING_LAB_KEEP'] !== undefined) await keepLogs(fleet, process.env['STARLING_LAB_KEEP']);
   return attempts;
 }
 
@@ -102,9 +101,4 @@ async function around(lab: Lab, { agents, bytes }: Pick<FreshInput, 'agents' | '
   const after = await lab.counters();
   const sent = (counters: typeof before): number => counters.get(fleetNames.origin)?.sentBytes ?? 0;
   return { lastMs: eachMs.at(-1) ?? 0, eachMs, originBytes: sent(after) - sent(before), borderBytes: (await lab.borderBytes()) - border };
-}
-
-async function keepLogs(fleet: LabFleet, directory: string): Promise<void> {
-  const { cp } = await import('node:fs/promises');
-  await cp(fleet.directory, directory, { recursive: true, filter: (source) => !source.includes('/app') && !source.includes('/packs') });
 }

@@ -26,7 +26,7 @@ const report = (row: string, what: string, of: readonly Survived[]): void => {
   const rounded = (pick: (one: Survived) => number, digits: number): readonly number[] => of.map((one) => Number(pick(one).toFixed(digits)));
   printRow({
     row, case: `${what}, ${mib} MiB, ${agents.length} targets`, figure: Math.min(...of.map(({ whole }) => whole)) / agents.length, unit: 'of the targets whole', goal: 1, moreIsBetter: true, runs: of.length,
-    details: { killedMs: rounded(({ killedMs }) => killedMs, 0), shareAtKill: rounded(({ shareAtKill }) => shareAtKill, 3), originCopies: rounded(({ originCopies }) => originCopies, 3), lastOverBound: median(of.map(({ lastMs }) => lastMs / boundMs)) },
+    details: { killedMs: rounded(({ killedMs }) => killedMs, 0), shareAtKill: rounded(({ shareAtKill }) => shareAtKill, 3), originCopies: rounded(({ originCopies }) => originCopies, 3), withoutOrder: rounded(({ withoutOrder }) => withoutOrder, 0), lastOverBound: median(of.map(({ lastMs }) => lastMs / boundMs)) },
   });
 };
 report('R1', 'origin killed when each piece has left', survived.filter(({ killing }) => killing.kind === 'origin'));

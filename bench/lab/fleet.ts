@@ -4,7 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { packageInto } from '../../control/bundle/package.ts';
@@ -158,6 +158,14 @@ export class LabFleet implements AsyncDisposable {
     this.#start(name, args);
   }
 
+  /** Waits until every member has synced since the control plane started: they come back to one that was away after growing pauses, reports sooner than polls. */
+  async synced(): Promise<void> {
+    await this.#until('all members have synced', async () => {
+      const pages = (await Promise.all(['agent', 'seed'].map(async (role) => await this.api('GET', `/v1/targets?role=${role}&limit=200`)))) as readonly { readonly items: readonly { readonly version?: string }[] }[];
+      return pages.flatMap(({ items }) => items).every(({ version }) => version !== undefined) ? true : undefined;
+    });
+  }
+
   async log(name: string): Promise<string> {
     return await readFile(join(this.directory, `${name}.log`), 'utf8');
   }
@@ -172,6 +180,8 @@ export class LabFleet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#children.values()].map(async (child) => await ended(child)));
+    const kept = process.env['STARLING_LAB_KEEP'];
+    if (kept !== undefined) await cp(this.directory, kept, { recursive: true, filter: (source) => !source.includes('/app') && !source.includes('/packs') });
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
