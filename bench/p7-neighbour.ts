@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { copyByRsync } from './peers/rsync.ts';
 import { median, printRow, skipped } from './rows.ts';
 import { memory, scratchDirectory } from './scratch.ts';
+import { touchMemory } from './touch.ts';
 
 /** What one transfer took. */
 interface Took {
@@ -29,6 +30,8 @@ const [mib = 1024, runs = 3] = (process.env['STARLING_P7'] ?? '').split(',').fil
 const profiles = process.env['STARLING_P7_PROF'];
 const bytes = mib * MiB;
 const scratch = scratchDirectory('p7', memory);
+/** Of what a transfer brings: memory that is there before it begins, for what it writes and for what both ends need. */
+const touchedShare = 1.25;
 const ways = (process.env['STARLING_P7_WAYS'] ?? 'bulk,tls,noise,stream,rsync').split(',');
 
 // Killed amid a run, it would leave gigabytes of memory taken.
@@ -50,6 +53,7 @@ try {
       if (run > 0 && way !== 'bulk' && way !== 'tls') continue;
       const target = join(scratch, 'target');
       mkdirSync(target);
+      if (way === 'rsync') await touchMemory(scratch, 'touch', bytes * touchedShare);
       const one = way === 'rsync' ? await copyByRsync(source, target, scratch) : await between(way, source, target);
       if (one === undefined) skipped('P7', 'rsync', 'rsync or sshd is not installed');
       else took.get(way)?.push(one);
@@ -96,6 +100,7 @@ async function between(way: string, source: string, target: string): Promise<Too
   const server = end(way, 'serve', source);
   try {
     const { address } = await server.line();
+    await touchMemory(scratch, 'touch', bytes * touchedShare);
     const client = end(way, 'fetch', target, String(address));
     const { seconds, cpuSeconds, ...details } = await client.line();
     await client.over;

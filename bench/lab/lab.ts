@@ -3,14 +3,14 @@
 
 import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { touchMemory } from '../touch.ts';
 import { borderOf, commandsFor, inside, namespaceOf, ownerOf, place, zonesOf, type Host, type LabPlan, type Owner } from './plan.ts';
 
 const run = promisify(execFile);
 const memory = '/dev/shm';
-const MiB = 1024 * 1024;
 
 /** Bytes that have passed the buckets of a shaped cable since the lab began, the headers of every packet included. */
 export interface Counters {
@@ -120,16 +120,7 @@ export function attachLab(plan: LabPlan, owner: Owner): Lab {
       return nftables.flatMap(({ set }) => set?.elem ?? []).map(({ elem: { val: { concat: [from, to] }, counter: { bytes } } }) => ({ from: names.get(from) ?? from, to: names.get(to) ?? to, bytes }));
     },
     directory: async (what) => await mkdtemp(join(memory, `${namespaceOf(owner, what)}.`)),
-    async touchMemory(bytes) {
-      const directory = await mkdtemp(join(memory, `${namespaceOf(owner, 'touch')}.`));
-      try {
-        await using file = await open(join(directory, 'pages'), 'w');
-        const block = Buffer.alloc(MiB);
-        for (let written = 0; written < bytes; written += block.length) await file.write(block);
-      } finally {
-        await rm(directory, { recursive: true, force: true });
-      }
-    },
+    touchMemory: async (bytes) => await touchMemory(memory, namespaceOf(owner, 'touch'), bytes),
     async cut(name, isCut) {
       await run('ip', ['-n', switchNamespace, 'link', 'set', find(name).port, isCut ? 'down' : 'up']);
     },
