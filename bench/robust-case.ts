@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { onCase } from './lab/case.ts';
 import { writeRandomTree } from './lab/content.ts';
-import { fleetNames, LabFleet, type Fetched } from './lab/fleet.ts';
+import type { Fetched } from './lab/fetched.ts';
+import { fleetNames, LabFleet } from './lab/fleet.ts';
 
 /** Who is killed, and when. */
 export type Killing =

@@ -12,6 +12,7 @@ import { runtimeOptions } from '../../control/bundle/runtime-options.ts';
 import type { Deployment } from '../../proto/api/deployments.ts';
 import { fullMeshMax } from '../../daemon/core/roster/neighbours.ts';
 import { askControl } from '../ask-control.ts';
+import { fetchedBy, type Fetched } from './fetched.ts';
 import type { Lab } from './lab.ts';
 
 const controlPort = 7400;
@@ -30,13 +31,6 @@ export const fleetNames = { app: 'load', environment: 'lab', control: 'control',
 
 /** When each target was whole, in milliseconds from the promotion. */
 export type Completion = ReadonlyMap<string, number>;
-
-/** What an agent has fetched: chunk bytes that were verified and kept, and revisions that became whole. */
-export interface Fetched {
-  readonly originBytes: number;
-  readonly peerBytes: number;
-  readonly revisions: number;
-}
 
 export interface FleetOptions {
   /** Names of hosts that are agents; the lab has hosts `control` and `origin` besides. */
@@ -90,14 +84,7 @@ export class LabFleet implements AsyncDisposable {
 
   /** What an agent has fetched since it started, by its own word, whether or not a control plane is there. */
   async fetched(name: string): Promise<Fetched> {
-    const response = await fetch(`http://${this.#lab.host(name).address}:${localPort}/metrics`, { signal: AbortSignal.timeout(30_000) });
-    const text = await response.text();
-    const value = (series: string): number => Number(text.split('\n').find((line) => line.startsWith(`starling_agent_${series} `))?.split(' ').at(-1) ?? 0);
-    return {
-      originBytes: value('received_bytes_total{source="origin"}'),
-      peerBytes: value('received_bytes_total{source="peer"}'),
-      revisions: value('artifact_fetch_duration_seconds_count{result="ok"}'),
-    };
+    return await fetchedBy(`http://${this.#lab.host(name).address}:${localPort}`);
   }
 
   /**
@@ -161,8 +148,8 @@ export class LabFleet implements AsyncDisposable {
   /** Waits until every member has synced since the control plane started: they come back to one that was away after growing pauses, reports sooner than polls. */
   async synced(): Promise<void> {
     await this.#until('all members have synced', async () => {
-      const pages = (await Promise.all(['agent', 'seed'].map(async (role) => await this.api('GET', `/v1/targets?role=${role}&limit=200`)))) as readonly { readonly items: readonly { readonly version?: string }[] }[];
-      return pages.flatMap(({ items }) => items).every(({ version }) => version !== undefined) ? true : undefined;
+      const pages = await Promise.all(['agent', 'seed'].map(async (role) => (await this.api('GET', `/v1/targets?role=${role}&limit=200`)) as { readonly items: readonly { readonly version?: string }[] }));
+      return pages.every(({ items }) => items.every(({ version }) => version !== undefined)) || undefined;
     });
   }
 
@@ -180,7 +167,7 @@ export class LabFleet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#children.values()].map(async (child) => await ended(child)));
-    const kept = process.env['STARLING_LAB_KEEP'];
+    const { STARLING_LAB_KEEP: kept } = process.env;
     if (kept !== undefined) await cp(this.directory, kept, { recursive: true, filter: (source) => !source.includes('/app') && !source.includes('/packs') });
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
