@@ -1,16 +1,13 @@
-// The link over HTTP: /agent/v1 of one control plane, each request signed by the member's key.
-// No retries here: the loops that call decide when to come again.
+// The link over HTTP: /agent/v1 of one control plane, each request signed by the member's key, and what its answers must look like. One request and its
+// answer are http-exchange.ts's. No retries here: the loops that call decide when to come again.
 
-import { createHash } from 'node:crypto';
 import { Compile } from 'typebox/compile';
-import { cidOf, type Digest } from '../../proto/cid.ts';
+import { cidOf } from '../../proto/cid.ts';
 import { ChallengeReplySchema, EnrolReplySchema, HandOverReplySchema, SyncReplySchema } from '../../proto/fleet.ts';
 import { limits } from '../../proto/limits.ts';
 import { DaemonError } from '../errors.ts';
+import { callTimeoutMs, exchange, type Answer, type Call, type RequestSigner } from './http-exchange.ts';
 import type { EnrolmentLink, Link } from './link.ts';
-
-/** Makes the `Authorization` value of one request: `body` is the sha2-256 of the body as sent. */
-export type RequestSigner = (request: { readonly method: string; readonly path: string; readonly body: Digest }) => Promise<string>;
 
 const replies = {
   sync: Compile(SyncReplySchema),
@@ -18,23 +15,6 @@ const replies = {
   challenge: Compile(ChallengeReplySchema),
   enrol: Compile(EnrolReplySchema),
 };
-
-/** How long any call but a long poll may take: a control plane that needs longer is as good as gone. */
-const callTimeoutMs = 30_000;
-
-interface Call {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  readonly body?: unknown;
-  readonly timeoutMs?: number;
-  readonly bytesMax: number;
-  readonly signal: AbortSignal;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly bytes: Uint8Array;
-}
 
 /** The link of a member. `url` is the control plane's base URL. */
 export function createHttpLink(url: string, sign: RequestSigner): Link {
@@ -67,43 +47,6 @@ export function createEnrolmentLink(url: string): EnrolmentLink {
     enrol: async (request, { signal }) =>
       reply(replies.enrol, await call({ method: 'POST', path: '/agent/v1/enrol', body: request, bytesMax: limits.apiBodyBytesMax, signal }), 'enrolment'),
   };
-}
-
-async function exchange(url: string, request: Call, sign: RequestSigner | undefined): Promise<Answer> {
-  const body = request.body === undefined ? '' : JSON.stringify(request.body);
-  const headers: Record<string, string> = request.body === undefined ? {} : { 'content-type': 'application/json' };
-  if (sign !== undefined) {
-    const digest = createHash('sha256').update(body).digest('hex');
-    headers['authorization'] = await sign({ method: request.method, path: request.path, body: digest });
-  }
-  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs ?? callTimeoutMs)]);
-  try {
-    const response = await fetch(new URL(request.path, url), {
-      method: request.method,
-      headers,
-      signal,
-      redirect: 'error',
-      ...(request.body === undefined ? {} : { body }),
-    });
-    return { status: response.status, bytes: await bounded(response, request.bytesMax) };
-  } catch (cause) {
-    if (cause instanceof DaemonError) throw cause;
-    if (request.signal.aborted) throw new DaemonError('ABORTED', `the request to ${url}${request.path} was abandoned`, { cause });
-    throw new DaemonError('CONTROL_UNREACHABLE', `the control plane at ${url} did not answer ${request.method} ${request.path}: ${reason(cause)}; is it running and reachable from here?`, { cause });
-  }
-}
-
-/** Reads at most `bytesMax`: a control plane under somebody else's hand must not fill our memory. */
-async function bounded(response: Response, bytesMax: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  if (response.body === null) return new Uint8Array();
-  for await (const part of response.body) {
-    length += part.length;
-    if (length > bytesMax) throw new DaemonError('CONTROL_REFUSED', `the control plane answered ${new URL(response.url).pathname} with more than ${bytesMax} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
 }
 
 function accepted(answer: Answer, what: string): Answer {
@@ -143,9 +86,4 @@ function problem(bytes: Uint8Array): string {
     // Not JSON: some proxy in between answered; its text is all there is.
   }
   return text.trim() || 'no explanation';
-}
-
-function reason(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  return cause.cause instanceof Error ? cause.cause.message : cause.message;
 }

@@ -73,6 +73,6 @@ describe('starlingd.service alone', () => {
   });
 
   it('starts the daemon with the options that it has elsewhere', async () => {
-    expect(/^Environment=NODE_OPTIONS=(.*)$/m.exec(await readFile(unit, 'utf8'))?.[1]?.split(' ')).toEqual(runtimeOptions('daemon'));
+    expect(/^Environment="NODE_OPTIONS=(.*)"$/m.exec(await readFile(unit, 'utf8'))?.[1]?.split(' ')).toEqual(runtimeOptions('daemon'));
   });
 });
