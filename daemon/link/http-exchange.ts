@@ -7,6 +7,7 @@ import https from 'node:https';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { Digest } from '../../proto/cid.ts';
+import { quoted } from '../../proto/path.ts';
 import { DaemonError } from '../errors.ts';
 
 /** Makes the `Authorization` value of one request: `body` is the sha2-256 of the body as sent. */
@@ -33,15 +34,18 @@ export const callTimeoutMs = 30_000;
 
 const unpack = promisify(gunzip);
 
-/** @throws {DaemonError} CONTROL_UNREACHABLE, CONTROL_REFUSED when the answer is too long or damaged, ABORTED. */
+/** @throws {DaemonError} CONTROL_UNREACHABLE, CONTROL_REFUSED when the answer is too long, damaged or a redirect, ABORTED. */
 export async function exchange(url: string, call: Call, sign: RequestSigner | undefined): Promise<Answer> {
   const { method, path, timeoutMs = callTimeoutMs } = call;
   const late = AbortSignal.timeout(timeoutMs);
   const body = call.body === undefined ? '' : JSON.stringify(call.body);
-  const headers = await headersOf(call, body, sign);
+  const sent = await headersOf(call, body, sign);
   try {
-    const response = await send(new URL(path, url), { method, headers, signal: AbortSignal.any([call.signal, late]) }, body);
-    return { status: response.statusCode ?? 0, bytes: await bounded(response, call) };
+    const response = await send(new URL(path, url), { method, headers: sent, signal: AbortSignal.any([call.signal, late]) }, body);
+    const { statusCode: status = 0, headers: { location } } = response;
+    const bytes = await bounded(response, call);
+    if (status >= 300 && status < 400) throw new DaemonError('CONTROL_REFUSED', `${url} sends ${method} ${path} on (HTTP ${status}) to ${location === undefined ? 'nowhere' : quoted(location)}; a daemon follows nobody there: give it the control plane's own URL`);
+    return { status, bytes };
   } catch (cause) {
     if (cause instanceof DaemonError) throw cause;
     if (call.signal.aborted) throw new DaemonError('ABORTED', `the request to ${url}${path} was abandoned`, { cause });

@@ -71,13 +71,14 @@ describe('what is taken', () => {
     expect((await exchange(url, ask, undefined)).bytes).toEqual(Buffer.from('a'.repeat(1_000)));
   });
 
-  test('no redirect: it is the answer', async () => {
+  test('a redirect is not followed, and where it leads is told', async () => {
     const asked: string[] = [];
     const url = await serve(({ url: path = '' }, response) => {
       asked.push(path);
       response.writeHead(302, { location: '/other' }).end();
     });
-    expect(await exchange(url, ask, undefined)).toMatchObject({ status: 302 });
+    const message = `${url} sends GET /thing on (HTTP 302) to "/other"; a daemon follows nobody there: give it the control plane's own URL`;
+    await expect(exchange(url, ask, undefined)).rejects.toMatchObject({ code: 'CONTROL_REFUSED', message });
     expect(asked).toEqual(['/thing']);
   });
 
