@@ -7,6 +7,7 @@ import { onCase } from './lab/case.ts';
 import { writeRandomTree } from './lab/content.ts';
 import { fleetNames, LabFleet } from './lab/fleet.ts';
 import type { Flow } from './lab/lab.ts';
+import { touchedShare } from './touch.ts';
 
 export interface FeedInput {
   readonly agents: readonly string[];
@@ -38,7 +39,7 @@ await onCase<FeedInput, Feed>(async (lab, { agents, bytes, boundMs, timeoutMs })
     await using fleet = await LabFleet.start(lab, { agents });
     await writeRandomTree(join(scratch, 'tree'), bytes);
     const { revision } = await fleet.push(join(scratch, 'tree'));
-    await lab.touchMemory(bytes * agents.length * 1.25);
+    await lab.touchMemory(bytes * agents.length * touchedShare);
     await lab.watchFlows();
     const members = [fleetNames.origin, ...agents];
     const ended = new AbortController();

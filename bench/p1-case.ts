@@ -8,6 +8,7 @@ import { fleetNames, LabFleet } from './lab/fleet.ts';
 import type { Lab } from './lab/lab.ts';
 import { downloadAll } from './peers/nginx.ts';
 import { torrent } from './peers/libtorrent.ts';
+import { touchedShare } from './touch.ts';
 
 /** What to measure. */
 export interface FreshInput {
@@ -95,7 +96,7 @@ async function originCopies(fleet: LabFleet, deployment: string, bytes: number):
 
 /** What the network counted meanwhile. Memory is touched before, for every program alike. */
 async function around(lab: Lab, { agents, bytes }: Pick<FreshInput, 'agents' | 'bytes'>, bring: () => Promise<readonly number[]>): Promise<Attempt> {
-  await lab.touchMemory(bytes * agents.length * 1.25);
+  await lab.touchMemory(bytes * agents.length * touchedShare);
   const [before, border] = [await lab.counters(), await lab.borderBytes()];
   const eachMs = (await bring()).toSorted((a, b) => a - b);
   const after = await lab.counters();

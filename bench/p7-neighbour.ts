@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { copyByRsync } from './peers/rsync.ts';
 import { median, printRow, skipped } from './rows.ts';
 import { memory, scratchDirectory } from './scratch.ts';
-import { touchMemory } from './touch.ts';
+import { touchedShare, touchMemory } from './touch.ts';
 
 /** What one transfer took. */
 interface Took {
@@ -30,8 +30,6 @@ const [mib = 1024, runs = 3] = (process.env['STARLING_P7'] ?? '').split(',').fil
 const profiles = process.env['STARLING_P7_PROF'];
 const bytes = mib * MiB;
 const scratch = scratchDirectory('p7', memory);
-/** Of what a transfer brings: memory that is there before it begins, for what it writes and for what both ends need. */
-const touchedShare = 1.25;
 const ways = (process.env['STARLING_P7_WAYS'] ?? 'bulk,tls,noise,stream,rsync').split(',');
 
 // Killed amid a run, it would leave gigabytes of memory taken.

@@ -4,6 +4,8 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
+/** Of the bytes that are written: what is touched before, since what brings them needs some, too. */
+export const touchedShare = 1.25;
 const blockBytes = 1024 * 1024;
 
 /** Fills `bytes` of memory below `parent`, a memory file system, in a directory whose name begins with `prefix`, and frees them. */
