@@ -43,8 +43,8 @@ export interface Survived {
 }
 
 const silenceMs = 300;
-/** Nobody has taken in anything for so long: who is not whole now will not be. Longer than any wait in the swarm. */
-const restMs = 10_000;
+/** Nobody has taken in anything for so long: who is not whole now will not be. In one zone nobody waits for longer: a quarantine takes 30 s. */
+const restMs = 40_000;
 
 await onCase<RobustInput, readonly Survived[]>(async (lab, input) => {
   const scratch = await lab.directory('robust');
