@@ -5,6 +5,7 @@ import type { Digest } from '../proto/cid.ts';
 import { drift as onDisk } from './content/installed/drift.ts';
 import { createInstalledTrees } from './content/installed/installed.ts';
 import { materialize } from './content/release/materialize.ts';
+import { createRecentMemory } from './content/release/recent-chunks.ts';
 import type { ChunkSource } from './content/store.ts';
 import type { RoleDeps } from './daemon-seed.ts';
 import { createDeltaDecoder } from './delta/decode.ts';
@@ -72,7 +73,8 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   });
   // An origin that is an agent too answers with all that it could make.
   if (config.roles.every((role) => role === 'agent')) deps.deltas.desk.answerWith(answerFrom(deps.deltas.shelf));
-  const builder = createBuilder({ installer, installed, materialize, manifests, library, deltas, seed: deps.seed, log });
+  const recent = createRecentMemory();
+  const builder = createBuilder({ installer, installed, materialize: async (options) => await materialize({ ...options, recent }), manifests, library, deltas, seed: deps.seed, log });
   await builder.refresh();
 
   const reporter = createReporter({ installer, link, clock, random: () => random.unit(), metrics, log });

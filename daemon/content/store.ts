@@ -6,6 +6,7 @@ import type { Stats } from 'node:fs';
 import type { Bitmap } from '../../proto/bitmap.ts';
 import type { Digest } from '../../proto/cid.ts';
 import type { Tree } from '../../proto/tree.ts';
+import type { RecentMemory } from './release/recent-chunks.ts';
 import type { Spend } from './slices.ts';
 
 /** How a chunk is read. */
@@ -167,6 +168,8 @@ export interface MaterializeOptions {
   readonly local: ChunkSource;
   readonly previous?: TreeOnDisk;
   readonly links: LinkMode;
+  /** Where chunks that came a moment ago are kept, together with those of other releases; in memory of its own when it is left out. */
+  readonly recent?: RecentMemory;
   readonly signal: AbortSignal;
 }
 

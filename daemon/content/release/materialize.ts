@@ -13,7 +13,7 @@ import { throwIfAborted, storageFailure } from '../failures.ts';
 import { audit, createDirectories, makeLinks, type Directories } from './audit.ts';
 import { createOwnFiles, type OwnFiles } from './own-files.ts';
 import { createPlacement, type Placement } from './placement.ts';
-import { createRecentChunks } from './recent-chunks.ts';
+import { createRecentMemory, type RecentChunks } from './recent-chunks.ts';
 import { createReuse, unchangedFiles, type Reuse } from './reuse.ts';
 import { checkSpace, hasLeftovers, keepFitting, makeDirectories, type Leftover } from './resume.ts';
 import { callBytes, createSlices, type Spend } from '../slices.ts';
@@ -46,7 +46,7 @@ class Release implements ReleaseBuild {
   readonly #made: Uint8Array;
   readonly #syncs = createSyncQueue();
   readonly #directories: Directories;
-  readonly #recent = createRecentChunks();
+  readonly #recent: RecentChunks;
   readonly #files: OwnFiles;
   #spend: Spend;
   /** Whether the directory is ours to remove, and whether what is in it is of no use: the disk is full or failed, or the tree lied. */
@@ -54,12 +54,13 @@ class Release implements ReleaseBuild {
   #spoilt = false;
   #over = false;
 
-  constructor({ tree, directory, signal }: MaterializeOptions) {
+  constructor({ tree, directory, recent = createRecentMemory(), signal }: MaterializeOptions) {
     this.#tree = tree;
     this.#directory = directory;
     this.#home = directory;
     this.#placement = createPlacement(tree);
     this.#made = new Uint8Array(tree.entryCount);
+    this.#recent = recent.open();
     this.#files = createOwnFiles(tree, directory);
     this.#spend = createSlices(signal, `building ${directory}`);
     this.#directories = createDirectories(directory, tree, this.#syncs);

@@ -2,8 +2,8 @@
 // again would cost as much as receiving it did. What lies longer is read from disk, and hashed, like everything else.
 // They are copied into one piece of memory and out of it again: a copy costs a tenth of what the garbage collector makes of a buffer for each chunk.
 
-/** Bytes kept: about the time that a chunk takes from one neighbour to the next, at a gigabit a second. */
-const bytesMax = 16 * 1024 * 1024;
+/** Bytes kept: of what sixteen targets asked each other for at 40 Mbit/s, 94 % were among the newest 8 MiB, and 97 % among the newest 16. */
+const bytesMax = 8 * 1024 * 1024;
 
 /** The newest chunks of one release under construction. */
 export interface RecentChunks {
@@ -16,62 +16,85 @@ export interface RecentChunks {
   clear(): void;
 }
 
+/** The newest chunks of all releases of a machine: what is new in one displaces what is old in another. */
+export interface RecentMemory {
+  /** For one release. */
+  open(): RecentChunks;
+}
+
 interface Kept {
+  readonly release: Map<number, Kept>;
   readonly ordinal: number;
   readonly at: number;
   readonly length: number;
 }
 
-/** Forgets the oldest beyond `limitBytes`. The memory is taken with the first chunk, and used as far as chunks have come. */
-export function createRecentChunks(limitBytes: number = bytesMax): RecentChunks {
+/**
+ * Forgets the oldest beyond `limitBytes`. The memory is taken once, for as long as this lives, and occupied as far as chunks have come: a piece for each release was garbage
+ * outside of the heap, for which the collector marked all of the heap whenever a release began.
+ */
+export function createRecentMemory(limitBytes: number = bytesMax): RecentMemory {
+  const memory = new Uint8Array(Buffer.allocUnsafeSlow(limitBytes).buffer);
   /** In the order in which they lie, the oldest first; after the end of the memory comes its beginning. */
-  const kept = new Map<number, Kept>();
-  let memory: Uint8Array | undefined;
+  const kept = new Set<Kept>();
   let end = 0;
 
+  const forget = (chunk: Kept): void => {
+    kept.delete(chunk);
+    chunk.release.delete(chunk.ordinal);
+  };
   const forgetUpTo = (from: number, to: number): void => {
-    for (const { ordinal, at, length } of kept.values()) {
-      if (at >= to || at + length <= from) return;
-      kept.delete(ordinal);
+    for (const chunk of kept) {
+      if (chunk.at >= to || chunk.at + chunk.length <= from) return;
+      forget(chunk);
     }
   };
-  const find = (ordinal: number): Uint8Array | undefined => {
-    const found = kept.get(ordinal);
-    return found === undefined ? undefined : memory?.subarray(found.at, found.at + found.length);
-  };
-  return {
-    add(ordinal, bytes) {
-      if (kept.has(ordinal) || bytes.length > limitBytes) return;
-      memory ??= Buffer.allocUnsafeSlow(limitBytes);
-      if (end + bytes.length > limitBytes) {
-        // What lies in the rest is older than what lies at the beginning.
-        forgetUpTo(end, limitBytes);
-        end = 0;
-      }
-      forgetUpTo(end, end + bytes.length);
-      memory.set(bytes, end);
-      kept.set(ordinal, { ordinal, at: end, length: bytes.length });
-      end += bytes.length;
-    },
-    get(ordinal, into) {
-      const bytes = find(ordinal);
-      if (bytes === undefined) return undefined;
-      if (into === undefined || into.length < bytes.length) return Uint8Array.from(bytes);
-      into.set(bytes);
-      return into.subarray(0, bytes.length);
-    },
-    getRun(ordinals, places) {
-      for (const [at, ordinal] of ordinals.entries()) {
-        const bytes = find(ordinal);
-        if (bytes === undefined) return at;
-        places[at]?.set(bytes);
-      }
-      return ordinals.length;
-    },
-    clear() {
-      kept.clear();
-      memory = undefined;
+  /** Where so many bytes may lie. */
+  const makeRoom = (length: number): number => {
+    if (kept.size === 0) end = 0;
+    if (end + length > limitBytes) {
+      // What lies in the rest is older than what lies at the beginning.
+      forgetUpTo(end, limitBytes);
       end = 0;
-    },
+    }
+    const at = end;
+    forgetUpTo(at, at + length);
+    end = at + length;
+    return at;
   };
+  const open = (): RecentChunks => {
+    const release = new Map<number, Kept>();
+    const find = (ordinal: number): Uint8Array | undefined => {
+      const found = release.get(ordinal);
+      return found === undefined ? undefined : memory.subarray(found.at, found.at + found.length);
+    };
+    return {
+      add(ordinal, bytes) {
+        if (release.has(ordinal) || bytes.length > limitBytes) return;
+        const chunk = { release, ordinal, at: makeRoom(bytes.length), length: bytes.length };
+        memory.set(bytes, chunk.at);
+        kept.add(chunk);
+        release.set(ordinal, chunk);
+      },
+      get(ordinal, into) {
+        const bytes = find(ordinal);
+        if (bytes === undefined) return undefined;
+        if (into === undefined || into.length < bytes.length) return bytes.slice();
+        into.set(bytes);
+        return into.subarray(0, bytes.length);
+      },
+      getRun(ordinals, places) {
+        for (const [at, ordinal] of ordinals.entries()) {
+          const bytes = find(ordinal);
+          if (bytes === undefined) return at;
+          places[at]?.set(bytes);
+        }
+        return ordinals.length;
+      },
+      clear() {
+        for (const chunk of release.values()) forget(chunk);
+      },
+    };
+  };
+  return { open };
 }
