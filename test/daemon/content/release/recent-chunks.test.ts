@@ -45,6 +45,14 @@ describe('recent chunks', () => {
     expect([second.get(1), second.get(2), first.get(4)?.length]).toEqual([undefined, undefined, 10]);
   });
 
+  it('of a release that ended leave all of their room to what comes next, even of the same', () => {
+    const recent = createRecentMemory(10).open();
+    recent.add(1, new Uint8Array(3));
+    recent.clear();
+    for (const ordinal of [1, 2]) recent.add(ordinal, new Uint8Array(4).fill(ordinal));
+    expect([1, 2].map((ordinal) => recent.get(ordinal)?.[0])).toEqual([1, 2]);
+  });
+
   it('of any lengths, of releases that end at any time, come back as they were, or not at all', () => {
     const steps = fc.array(fc.record({ release: fc.nat({ max: 2 }), length: fc.integer({ min: 1, max: 12 }), ends: fc.boolean() }), { maxLength: 80 });
     fc.assert(
