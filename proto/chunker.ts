@@ -80,12 +80,16 @@ function scan(buffer: Uint8Array, start: number, limit: number): number {
   return lenient > 0 ? lenient - start : 0;
 }
 
+/** The same words under a name that is not exported: V8 then knows the table itself, its length and where it lies. */
+const gear = gearTable;
+
 /**
  * The hot loop: the first position from `from` to `to`, both included, where the hash over the 32 bytes before it has no bit of `mask`, or 0.
- * Four steps at a time are twice as fast as one: the processor then loads table words while it still waits for the hash.
+ * Four bytes are read at a time, wherever they lie, and need no check of their bounds in the table: half as fast again as byte by byte.
  */
 function firstCut(buffer: Uint8Array, from: number, to: number, mask: number): number {
-  const table = gearTable;
+  const table = gear;
+  const view = new DataView(buffer.buffer, buffer.byteOffset, to);
   let hash = 0;
   // All but one byte of the first window: the loop adds the last one and is then at `from`.
   for (let index = from - windowBytes; index < from - 1; index += 1) {
@@ -93,13 +97,14 @@ function firstCut(buffer: Uint8Array, from: number, to: number, mask: number): n
   }
   let index = from - 1;
   for (; index + 4 <= to; index += 4) {
-    hash = ((hash << 1) + (table[buffer[index] ?? 0] ?? 0)) | 0;
+    const four = view.getInt32(index, true);
+    hash = ((hash << 1) + (table[four & 0xff] ?? 0)) | 0;
     if ((hash & mask) === 0) return index + 1;
-    hash = ((hash << 1) + (table[buffer[index + 1] ?? 0] ?? 0)) | 0;
+    hash = ((hash << 1) + (table[(four >>> 8) & 0xff] ?? 0)) | 0;
     if ((hash & mask) === 0) return index + 2;
-    hash = ((hash << 1) + (table[buffer[index + 2] ?? 0] ?? 0)) | 0;
+    hash = ((hash << 1) + (table[(four >>> 16) & 0xff] ?? 0)) | 0;
     if ((hash & mask) === 0) return index + 3;
-    hash = ((hash << 1) + (table[buffer[index + 3] ?? 0] ?? 0)) | 0;
+    hash = ((hash << 1) + (table[four >>> 24] ?? 0)) | 0;
     if ((hash & mask) === 0) return index + 4;
   }
   for (; index < to; index += 1) {

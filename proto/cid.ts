@@ -35,9 +35,14 @@ export function digestFromBytes(bytes: Uint8Array): Digest {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
 
+/** @throws {ProtocolError} MALFORMED when it is not 64 hexadecimal digits. */
+export function checkDigest(digest: Digest): void {
+  if (!isDigest(digest)) throw new ProtocolError('MALFORMED', `'${digest}' is not a sha2-256 digest of 64 hexadecimal digits`);
+}
+
 /** The 32 bytes of a digest. @throws {ProtocolError} MALFORMED when it is not 64 hexadecimal digits. */
 export function digestToBytes(digest: Digest): Uint8Array {
-  if (!isDigest(digest)) throw new ProtocolError('MALFORMED', `'${digest}' is not a sha2-256 digest of 64 hexadecimal digits`);
+  checkDigest(digest);
   return Buffer.from(digest, 'hex');
 }
 

@@ -8,6 +8,7 @@ import { limits } from './limits.ts';
 const plainAscii = /^[\x20-\x7e]*$/;
 // C0, DEL and C1: they end names early, move cursors and forge log lines.
 const controls = /\p{Cc}/u;
+const surrogate = /[\ud800-\udfff]/;
 const drivePrefix = /^[A-Za-z]:/;
 // What a terminal or a log reader would act on: controls, and the marks that turn the reading direction or end a line.
 const unsafeToPrint = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
@@ -58,6 +59,17 @@ export function comparePaths(a: string, b: string): number {
     if (left !== right) return codePointRank(left) - codePointRank(right);
   }
   return a.length - b.length;
+}
+
+/** The numbers of `paths`, in the order of {@link comparePaths}. */
+export function pathOrder(paths: readonly string[]): Uint32Array {
+  // Without surrogates it is the order of `<`, which the engine compares by itself, several times faster.
+  const compare = paths.some((path) => surrogate.test(path)) ? comparePaths : compareUnits;
+  return Uint32Array.from(Array.from(paths.keys()).sort((a, b) => compare(paths[a] ?? '', paths[b] ?? '')));
+}
+
+function compareUnits(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 /** UTF-16 code units in the order of the code points they begin: surrogates stand for what is above U+FFFF. */

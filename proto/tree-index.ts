@@ -14,10 +14,10 @@
 // Numbers are varints. A file's size is the sum of its chunks' lengths, so it cannot contradict them and takes no bytes.
 // There is one encoding of a tree, whatever the order in which it was put together, and the reader refuses every other.
 
-import { type Digest, digestToBytes } from './cid.ts';
+import { checkDigest, type Digest, digestToBytes } from './cid.ts';
 import { ProtocolError } from './errors.ts';
 import { limits } from './limits.ts';
-import { checkPath, checkSymlink, comparePaths, quoted } from './path.ts';
+import { checkPath, checkSymlink, pathOrder, quoted } from './path.ts';
 import { type ByteWriter, createByteWriter } from './tree-index-bytes.ts';
 import { checkIds, decodeColumns, indexMagic, indexVersion, openColumns } from './tree-index-decode.ts';
 import { createTree, emptyDigest, entryTypes, modeMask, symlinkMode } from './tree-index-view.ts';
@@ -176,7 +176,7 @@ function writeIndex(built: Built): Uint8Array {
 
 /** The numbers of the entries in the order of their paths. */
 function sortedOrder(paths: readonly string[]): Uint32Array {
-  const order = Uint32Array.from(paths.keys()).sort((a, b) => comparePaths(paths[a] ?? '', paths[b] ?? ''));
+  const order = pathOrder(paths);
   for (let index = 1; index < order.length; index += 1) {
     const path = paths[order[index] ?? 0] ?? '';
     if (path === paths[order[index - 1] ?? 0]) throw new ProtocolError('INVALID_PATH', `path ${quoted(path)} is in the tree twice`);
@@ -221,7 +221,7 @@ function checkFile({ path, size, digest, chunks }: FileInput): void {
   if (chunks.length > 1 && size <= limits.singleChunkBytesMax) {
     throw new ProtocolError('NOT_CANONICAL', `file ${quoted(path)} of ${size} bytes is cut in ${chunks.length}; up to ${limits.singleChunkBytesMax} bytes are one chunk`);
   }
-  digestToBytes(digest);
+  checkDigest(digest);
   const implied = chunks.length === 0 ? emptyDigest : chunks[0]?.id;
   if (chunks.length <= 1 && digest !== implied) {
     throw new ProtocolError('DIGEST_MISMATCH', `file ${quoted(path)} has digest ${digest}, its only chunk ${implied}`);
@@ -242,7 +242,7 @@ function numberOf(table: ChunkTable, { id, length }: ChunkRef): number {
     if (table.lengths[known] === length) return known;
     throw new ProtocolError('MALFORMED', `chunk ${id} has ${length} bytes here and ${table.lengths[known]} elsewhere`);
   }
-  digestToBytes(id);
+  checkDigest(id);
   if (!(Number.isInteger(length) && length > 0 && length <= limits.chunkBytesMax)) {
     throw new ProtocolError('TOO_LARGE', `chunk ${id} has ${length} bytes; 1 to ${limits.chunkBytesMax} are allowed`);
   }

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkPath, checkSymlink, collisionKey, comparePaths, quoted } from '../../proto/path.ts';
+import { checkPath, checkSymlink, collisionKey, comparePaths, pathOrder, quoted } from '../../proto/path.ts';
 import { outcome } from './fixtures.ts';
 
 const longest = `${'a'.repeat(255)}/${'b'.repeat(255)}/${'c'.repeat(255)}/${'d'.repeat(255)}`;
@@ -117,5 +117,19 @@ describe('comparePaths()', () => {
     );
     expect(comparePaths('\uffee', '🐦')).toBeLessThan(0);
     expect(comparePaths('🐦', '🐧')).toBeLessThan(0);
+  });
+});
+
+describe('pathOrder()', () => {
+  test.each([
+    ['ASCII', fc.string()],
+    ['with letters beyond U+FFFF among them', fc.string({ unit: fc.constantFrom('a', '\uffee', '🐦', '🐧') })],
+  ])('orders as the UTF-8 bytes do: %s', (_, text) => {
+    fc.assert(
+      fc.property(fc.array(text), (paths) => {
+        const expected = paths.map((path) => Buffer.from(path)).toSorted((a, b) => Buffer.compare(a, b));
+        expect(Array.from(pathOrder(paths), (number) => paths[number])).toEqual(expected.map((path) => path.toString()));
+      }),
+    );
   });
 });

@@ -62,9 +62,7 @@ function changedWhileRead(path: string): DaemonError {
 
 /** `undefined` when there are not exactly `size` bytes. */
 function small(file: number, size: number, buffer: Uint8Array): Content | undefined {
-  // One byte more than expected is asked for, to notice growth without another call.
-  const read = fill(file, buffer, 0, size + 1);
-  if (read !== size) return undefined;
+  if (fill(file, buffer, 0, size) !== size) return undefined;
   const digest = hash('sha256', buffer.subarray(0, size));
   return { size, digest, chunks: size === 0 ? [] : [{ id: digest, length: size }] };
 }
@@ -75,8 +73,9 @@ async function large(file: number, size: number, buffer: Uint8Array, onBytes: (b
   let held = 0;
   let total = 0;
   for (let ended = false; !ended; ) {
-    const read = fill(file, buffer, held, buffer.length - held);
-    ended = read < buffer.length - held;
+    const expected = Math.min(buffer.length - held - 1, size - total);
+    const read = fill(file, buffer, held, expected);
+    ended = read < expected || (read === expected && total + read === size);
     whole.update(buffer.subarray(held, held + read));
     held += read;
     total += read;
@@ -93,13 +92,16 @@ async function large(file: number, size: number, buffer: Uint8Array, onBytes: (b
   return total === size ? { size, digest: whole.digest('hex'), chunks } : undefined;
 }
 
-/** Reads up to `length` bytes to `buffer[offset…]`; fewer only at the end of the file. */
-function fill(file: number, buffer: Uint8Array, offset: number, length: number): number {
+/**
+ * Reads to `buffer[offset…]` what should be `expected` bytes. One more is asked for, so that a file that has more is noticed without another call;
+ * fewer come only at its end.
+ */
+function fill(file: number, buffer: Uint8Array, offset: number, expected: number): number {
   let filled = 0;
-  while (filled < length) {
-    const read = readSync(file, buffer, offset + filled, length - filled, null);
+  do {
+    const read = readSync(file, buffer, offset + filled, expected + 1 - filled, null);
     if (read === 0) break;
     filled += read;
-  }
+  } while (filled < expected);
   return filled;
 }

@@ -1,6 +1,7 @@
 // Walks a directory that is to be published: which directories, links and files it holds, in path order within each directory, and
 // everything that is wrong with their names and kinds. What is in the files is read elsewhere.
 
+import { isUtf8 } from 'node:buffer';
 import { lstatSync, readdirSync, readlinkSync, type Dirent, type Stats } from 'node:fs';
 import { ProtocolError } from '../../../proto/errors.ts';
 import { limits } from '../../../proto/limits.ts';
@@ -80,26 +81,44 @@ function checkRoot(root: string): void {
   if (!stats.isDirectory()) throw new DaemonError('UNREADABLE_FILE', `${root} is not a directory; name the directory to publish`);
 }
 
-/** Names in one directory, sorted, and which of them are files; read as bytes, since a name need not be text. */
-function list(root: string, directory: string, problems: Problems): { readonly names: readonly string[]; readonly files: ReadonlySet<string> } {
+/** Names in one directory, sorted, and which of them are files. */
+interface Listed {
+  readonly names: readonly string[];
+  readonly files: ReadonlySet<string>;
+}
+
+/** What Node puts for bytes that are not UTF-8; a name may also have it of its own. */
+const replacement = '\ufffd';
+
+function list(root: string, directory: string, problems: Problems): Listed {
+  const absolute = directory === '' ? root : `${root}/${directory}`;
   let found: Dirent<Buffer>[];
   try {
-    found = readdirSync(directory === '' ? root : `${root}/${directory}`, { encoding: 'buffer', withFileTypes: true });
+    // As text it takes half the time that it takes as bytes, which only names with a replacement in them need.
+    const texts = readdirSync(absolute, { withFileTypes: true });
+    if (!texts.some(({ name }) => name.includes(replacement))) {
+      return { names: texts.map(({ name }) => name).sort(), files: new Set(texts.filter((entry) => entry.isFile()).map(({ name }) => name)) };
+    }
+    found = readdirSync(absolute, { encoding: 'buffer', withFileTypes: true });
   } catch (cause) {
     const { code, message } = readFailure(directory || root, cause);
     problems.add(code, message);
     return { names: [], files: new Set() };
   }
+  return decodeNames(found, directory, problems);
+}
+
+function decodeNames(found: readonly Dirent<Buffer>[], directory: string, problems: Problems): Listed {
   const names: string[] = [];
   const files = new Set<string>();
   for (const entry of found) {
-    try {
-      const name = strictUtf8.decode(entry.name);
-      names.push(name);
-      if (entry.isFile()) files.add(name);
-    } catch {
+    if (!isUtf8(entry.name)) {
       problems.add('INVALID_PATH', `in ${quoted(directory || '.')}: the name ${quoted(entry.name.toString('latin1'))} is not UTF-8; rename it`);
+      continue;
     }
+    const name = entry.name.toString();
+    names.push(name);
+    if (entry.isFile()) files.add(name);
   }
   return { names: names.sort(), files };
 }

@@ -70,6 +70,13 @@ it('a name and a link target may begin with a byte order mark', async () => {
   expect([...tree.entries()]).toMatchObject([{ path: 'link', target: '\uFEFFx' }, { path: '\uFEFFx' }]);
 });
 
+it('a name may hold what stands for bytes that are none, even beside one that is not UTF-8', async () => {
+  writeFileSync(at('\ufffd'), 'a');
+  expect([...(await ingest(root, unending)).tree.entries()]).toMatchObject([{ path: '\ufffd' }]);
+  writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff])]), '');
+  expect(await refusal()).toEqual({ code: 'INVALID_PATH', lines: [expect.stringContaining('"ÿ" is not UTF-8')] });
+});
+
 describe('refuses', () => {
   const cases: readonly (readonly [string, () => unknown, string, string])[] = [
     ['a link out of the tree', () => symlinkSync('../outside', at('l')), 'INVALID_PATH', '"l"'],
