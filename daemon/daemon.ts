@@ -13,7 +13,7 @@ import { ownDataDirectory } from './daemon-owner.ts';
 import type { RoleDeps, SeedRole } from './daemon-seed.ts';
 import { openManifests } from './content/manifests.ts';
 import { DaemonError } from './errors.ts';
-import { createServer, listen, localRoutes } from './http/server.ts';
+import { type LocalView, serveLocally } from './http/local.ts';
 import { systemProcesses } from './install/machine/processes.ts';
 import { createHttpLink } from './link/http-link.ts';
 import type { Logger } from './log.ts';
@@ -101,10 +101,7 @@ export async function startDaemon(config: Config, deps: DaemonDeps, { signal }: 
     await writeMembership(config.dataDir, membership);
   } }), stop.signal);
   stack.defer(async () => await loop);
-  const http = createServer(log);
-  stack.defer(async () => await http.close());
-  localRoutes(http, registry, localAnswers({ ...shared, deps, seed, agent, heard, controlPlane: membership.url }));
-  const httpUrl = await listen(http, config.http, 'the local API');
+  const { url: httpUrl } = stack.use(await serveLocally(config.http, { registry, view: localAnswers({ ...shared, deps, seed, agent, heard, controlPlane: membership.url }), clock, log }));
   await writeFile(join(config.dataDir, 'http.url'), `${httpUrl}\n`);
   seed?.refresh();
   await agent?.orders.resume();
@@ -132,7 +129,7 @@ interface LocalParts extends RoleDeps {
 }
 
 /** What the local API says of this daemon. */
-function localAnswers({ config, deps, identity, trust, swarm, seed, agent, heard, controlPlane }: LocalParts): Parameters<typeof localRoutes>[2] {
+function localAnswers({ config, deps, identity, trust, swarm, seed, agent, heard, controlPlane }: LocalParts): LocalView {
   return {
     unready: () => (heard.metadata ? [] : ['the first answer of the control plane']),
     status: async () => ({

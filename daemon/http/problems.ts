@@ -25,17 +25,22 @@ const retryAfterSeconds = 2;
 /** fastify's error handler for everything that the daemon serves. */
 export function problemHandler(log: Logger): (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   return async (error, request, reply) => {
-    const { status, code } = classify(error);
+    const { status, code, detail } = problemOf(error);
     if (status >= 500 && status !== 503) log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'request failed');
     if (status === 503) void reply.header('retry-after', retryAfterSeconds);
-    const detail = status === 500 ? 'the daemon failed; its log says how' : error.message;
     await reply.code(status).type('application/problem+json').send({ type: 'about:blank', title: code, status, code, detail });
   };
 }
 
-function classify(error: FastifyError | Error): { readonly status: number; readonly code: string } {
-  if (error instanceof DaemonError) return { status: statuses[error.code] ?? 500, code: error.code };
-  if (error instanceof ProtocolError) return { status: 400, code: error.code };
-  if ('statusCode' in error && typeof error.statusCode === 'number') return { status: error.statusCode, code: error.code };
-  return { status: 500, code: 'INTERNAL' };
+/** What a failure is over HTTP. */
+export function problemOf(error: unknown): { readonly status: number; readonly code: string; readonly detail: string } {
+  if (error instanceof DaemonError) return { code: error.code, ...told(statuses[error.code] ?? 500, error) };
+  if (error instanceof ProtocolError) return { code: error.code, ...told(400, error) };
+  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' && 'code' in error) return { code: String(error.code), ...told(error.statusCode, error) };
+  return { code: 'INTERNAL', ...told(500, error) };
+}
+
+/** What is no answer to a request is told to the log alone. */
+function told(status: number, error: unknown): { readonly status: number; readonly detail: string } {
+  return { status, detail: status === 500 || !(error instanceof Error) ? 'the daemon failed; its log says how' : error.message };
 }

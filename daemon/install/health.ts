@@ -1,11 +1,10 @@
 // Whether a release is healthy: its spec's checks, all at once, each within its own time. Hooks of the event healthCheck
 // are run by activation.ts; what a failure means is decided there.
 
-import http from 'node:http';
-import https from 'node:https';
 import type { HealthCheck } from '../../proto/deploy-spec.ts';
 import type { OrderCheck } from '../../proto/statement.ts';
 import type { Clock } from '../clock.ts';
+import { http, https } from '../node-http.ts';
 import { installLimits } from './limits.ts';
 import type { ServiceStatus } from './service/service.ts';
 

@@ -2,13 +2,13 @@
 // that waits 15 MiB of memory. No retries here, and no redirects: a member talks to the control plane that it enrolled with.
 
 import { createHash } from 'node:crypto';
-import http from 'node:http';
-import https from 'node:https';
+import type { IncomingMessage, RequestOptions } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { Digest } from '../../proto/cid.ts';
 import { quoted } from '../../proto/path.ts';
 import { DaemonError } from '../errors.ts';
+import { http, https } from '../node-http.ts';
 
 /** Makes the `Authorization` value of one request: `body` is the sha2-256 of the body as sent. */
 export type RequestSigner = (request: { readonly method: string; readonly path: string; readonly body: Digest }) => Promise<string>;
@@ -64,8 +64,8 @@ async function headersOf({ method, path, body }: Call, text: string, sign: Reque
   return headers;
 }
 
-async function send(target: URL, options: http.RequestOptions, body: string): Promise<http.IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+async function send(target: URL, options: RequestOptions, body: string): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = (target.protocol === 'https:' ? https : http).request(target, options, resolve);
   // It stays: who answers early may close while the body is still on its way.
   request.on('error', reject);
@@ -74,7 +74,7 @@ async function send(target: URL, options: http.RequestOptions, body: string): Pr
 }
 
 /** Reads at most `bytesMax`: a control plane under somebody else's hand must not fill our memory. */
-async function bounded(response: http.IncomingMessage, { path, bytesMax }: Call): Promise<Uint8Array> {
+async function bounded(response: IncomingMessage, { path, bytesMax }: Call): Promise<Uint8Array> {
   const tooLong = (): DaemonError => new DaemonError('CONTROL_REFUSED', `the control plane answered ${path} with more than ${bytesMax} bytes`);
   const body: AsyncIterable<Uint8Array> = response;
   const parts: Uint8Array[] = [];

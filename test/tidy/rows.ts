@@ -37,7 +37,7 @@ export function openCore(floor: string): readonly Glob[] {
 
 /** What every file of a floor but its core may import: the floor's own small vocabulary. */
 export function commons(floor: string): readonly Glob[] {
-  return ['errors', 'log', 'clock', 'loop', 'random', 'metrics', 'outbound', 'config', 'config-rates', 'config-channels', 'config-origins'].map((name) => `${floor}/${name}.ts`);
+  return ['errors', 'log', 'clock', 'loop', 'random', 'metrics', 'outbound', 'config', 'node-http', 'config-rates', 'config-channels', 'config-origins'].map((name) => `${floor}/${name}.ts`);
 }
 
 const noImplementation =
