@@ -179,7 +179,7 @@ export class Fleet {
           break;
         case 'store':
           if (!good) node.badStored += 1;
-          this.#perform(node, node.schedule.take({ kind: 'stored', topic, ordinal: effect.ordinal, bytes: this.#options.chunkBytes, kept: true }, this.now), true);
+          this.#perform(node, node.schedule.take({ kind: 'stored', topic, ordinal: effect.ordinal, bytes: this.#options.chunkBytes }, this.now), true);
           break;
         case 'done':
           this.#done(node);

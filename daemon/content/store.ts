@@ -141,8 +141,11 @@ export interface Drift {
 export interface ReleaseBuild extends AsyncDisposable {
   /** A copy: the ordinals that are in place, those that came from this machine included. */
   held(): Bitmap;
-  /** Keeps a verified chunk at every place where the tree has it; needs `bytes` no more when it resolves. @throws {DaemonError} NO_SPACE, STORAGE_FAILED, CORRUPT_CHUNK. */
-  write(ordinal: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * Keeps a verified chunk at every place where the tree has it. Calls `placed` when {@link read} finds it, and needs `bytes` no more then; resolves when there is room for more.
+   * @throws {DaemonError} NO_SPACE, STORAGE_FAILED, CORRUPT_CHUNK; also after `placed`, when a sync failed.
+   */
+  write(ordinal: number, bytes: Uint8Array, placed?: () => void): Promise<void>;
   /** A chunk that is in place; `undefined` when it is not, or is damaged. */
   read(ordinal: number, options: ReadOptions): Promise<Uint8Array | undefined>;
   /** Of those that came a moment ago. */

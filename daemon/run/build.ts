@@ -9,7 +9,7 @@ import type { Manifest, Manifests } from '../content/manifests.ts';
 import type { ChunkSource, InstalledTrees, Materialize, ReadRun, ReleaseBuild, Seals, TreeOnDisk } from '../content/store.ts';
 import type { InstalledApp, Installer } from '../install/installer.ts';
 import type { Logger } from '../log.ts';
-import type { Sharing } from '../swarm/swarm.ts';
+import type { FetchOptions, Sharing } from '../swarm/swarm.ts';
 import { mergeTransfers } from './delta/transfer.ts';
 import type { DeltaUse } from './delta/use.ts';
 import type { Library } from './library.ts';
@@ -56,11 +56,12 @@ export function createBuilder(deps: BuilderDeps): Builder {
       const totalBytes = bytesOf(manifest, undefined);
       try {
         let haveBytes = reusedBytes;
-        const write = async (ordinal: number, bytes: Uint8Array): Promise<void> => {
-          await release.write(ordinal, bytes);
-          haveBytes += bytes.length;
-          onProgress({ haveBytes, totalBytes });
-        };
+        const write: FetchOptions['write'] = async (ordinal, bytes, placed) =>
+          await release.write(ordinal, bytes, () => {
+            haveBytes += bytes.length;
+            onProgress({ haveBytes, totalBytes });
+            placed();
+          });
         const transfer = await bring(deps, manifest, [order.environment], { release, sharing, write, signal, urgent });
         await release.finish({ signal });
         seals.set(directory.replace(/\.tmp$/, ''), release.seals);
@@ -80,7 +81,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
 interface Bringing {
   readonly release: Pick<ReleaseBuild, 'held'>;
   readonly sharing: Sharing;
-  readonly write: (ordinal: number, bytes: Uint8Array) => Promise<void>;
+  readonly write: FetchOptions['write'];
   readonly signal: AbortSignal;
   readonly urgent: AbortSignal | undefined;
 }
@@ -103,10 +104,7 @@ async function bring(deps: BuilderDeps, manifest: Manifest, environments: readon
     throw cause;
   };
   const made = delta.bring({
-    write: async (ordinal, bytes) => {
-      await write(ordinal, bytes);
-      sharing.gained([ordinal]);
-    },
+    write: async (ordinal, bytes) => await write(ordinal, bytes, () => sharing.gained([ordinal])),
     signal: either,
     ...waiting,
   }).catch(giveUp);

@@ -34,9 +34,12 @@ export interface Holdings {
 export interface FetchOptions {
   /** The ordinals to bring; those already held are left out. Copied. */
   readonly wanted: Bitmap;
-  /** Keeps verified bytes; called once for each ordinal, several at a time. When it resolves, `read` must find them. */
-  write(ordinal: number, bytes: Uint8Array): Promise<void>;
-  /** When `write` has resolved, nobody that it gave the bytes to looks at them any more: their buffer is then used again. */
+  /**
+   * Keeps verified bytes; called once for each ordinal, several at a time. Resolves when there is room for more. It may call `placed` before that, as soon as `read` finds
+   * them: neighbours then need not wait for our disk.
+   */
+  write(ordinal: number, bytes: Uint8Array, placed: () => void): Promise<void>;
+  /** When `write` has called `placed`, or resolved, nobody that it gave the bytes to looks at them any more: their buffer is then used again. */
   readonly borrows?: boolean;
   readonly signal: AbortSignal;
   /** Given: nobody waits for it until this fires; it takes what caps leave to the background class. */

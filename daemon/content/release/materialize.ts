@@ -89,13 +89,15 @@ class Release implements ReleaseBuild {
     return copy;
   }
 
-  async write(ordinal: number, bytes: Uint8Array): Promise<void> {
+  async write(ordinal: number, bytes: Uint8Array, placed?: () => void): Promise<void> {
     this.#checkUsable();
     const { id, length } = this.#tree.chunk(ordinal);
     if (bytes.length !== length) throw new DaemonError('CORRUPT_CHUNK', `chunk ${id} has ${length} bytes, not ${bytes.length}`);
     try {
-      await this.#place(ordinal, bytes);
-      this.#recent.add(ordinal, bytes);
+      await this.#place(ordinal, bytes, () => {
+        this.#recent.add(ordinal, bytes);
+        placed?.();
+      });
     } catch (cause) {
       throw this.failure(cause);
     }
@@ -240,7 +242,7 @@ class Release implements ReleaseBuild {
     }
   }
 
-  async #place(ordinal: number, bytes: Uint8Array): Promise<void> {
+  async #place(ordinal: number, bytes: Uint8Array, placed?: () => void): Promise<void> {
     const whole: number[] = [];
     for (const use of this.#placement.lacking(ordinal)) {
       if (this.#made[use.entry] === 0) this.#files.make(use.entry);
@@ -248,8 +250,10 @@ class Release implements ReleaseBuild {
       this.#files.write(use.entry, bytes, use.offset);
       if (this.#placement.placed(ordinal, use)) whole.push(use.entry);
     }
+    const { length } = bytes;
+    placed?.();
     for (const position of whole) await this.#seal(position);
-    const pause = this.#spend(bytes.length);
+    const pause = this.#spend(length);
     if (pause !== undefined) await pause;
   }
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 /** At once: file systems commit several in one go, but each holds a thread of the pool that all other file calls need. */
 const runningMax = 2;
-/** Descriptors that wait for their turn. */
+/** Descriptors that wait for their turn, until those that bring more are made to wait as well. */
 const waitingMax = 64;
 
 const fsyncFile = promisify(fsync);
@@ -27,7 +27,9 @@ export function createSyncQueue(): SyncQueue {
   const waiting: number[] = [];
   let running = 0;
   let failure: { readonly cause: unknown } | undefined;
-  let wake: (() => void)[] = [];
+  /** Who brought the last of those that wait, each woken when it has moved up far enough; and who waits for the end of all. */
+  const bringers: (() => void)[] = [];
+  let enders: (() => void)[] = [];
 
   const run = async (file: number): Promise<void> => {
     try {
@@ -41,38 +43,38 @@ export function createSyncQueue(): SyncQueue {
       failure ??= { cause };
     }
     running -= 1;
-    const woken = wake;
-    wake = [];
     start();
-    for (const resolve of woken) resolve();
+    if (running > 0) return;
+    for (const resolve of enders) resolve();
+    enders = [];
   };
   const start = (): void => {
     while (running < runningMax) {
       const file = waiting.shift();
       if (file === undefined) return;
       running += 1;
+      bringers.shift()?.();
       void run(file);
     }
   };
-  const until = async (condition: () => boolean): Promise<void> => {
-    while (!condition()) await new Promise<void>((resolve) => wake.push(resolve));
+  const idle = async (): Promise<void> => {
+    while (running > 0) await new Promise<void>((resolve) => enders.push(resolve));
   };
   const check = (): void => {
     if (failure !== undefined) throw failure.cause;
   };
-  const idle = (): boolean => running === 0 && waiting.length === 0;
 
   return {
     async add(file) {
       waiting.push(file);
       start();
-      await until(() => waiting.length < waitingMax);
+      if (waiting.length >= waitingMax) await new Promise<void>((resolve) => bringers.push(resolve));
       check();
     },
     async drained() {
-      await until(idle);
+      await idle();
       check();
     },
-    settled: async () => await until(idle),
+    settled: idle,
   };
 }

@@ -7,7 +7,7 @@
 //   fetch/   what is asked of whom, what answers mean, what is overdue
 //   serve/   requests of neighbours, and whom an origin gives
 
-import { expectedTopic, onAbsent, onBusy, onChunk, onElsewhere, onStored } from './fetch/arriving.ts';
+import { expectedTopic, onAbsent, onBusy, onChunk, onElsewhere, onPlaced, onRoom, onStored } from './fetch/arriving.ts';
 import { endFetch, startFetch } from './books/fetching.ts';
 import type { FetchMoment } from './fetch/fetch-account.ts';
 import { createPeer, dropRequests, isThrottled } from './books/peers.ts';
@@ -92,7 +92,7 @@ export function createSchedule({ self, random, receive }: ScheduleOptions): Sche
 }
 
 /** Events that say themselves whether they leave us something to ask for. */
-const saysItself: ReadonlySet<ScheduleEvent['kind']> = new Set(['message', 'chunk', 'stored', 'served', 'tick']);
+const saysItself: ReadonlySet<ScheduleEvent['kind']> = new Set(['message', 'chunk', 'placed', 'room', 'stored', 'served', 'tick']);
 
 function apply(state: SwarmState, event: ScheduleEvent): void {
   if (!saysItself.has(event.kind)) state.isStirred = true;
@@ -137,6 +137,10 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
       return withPeer(state, event.member, (peer) => onMessage(state, peer, event.message));
     case 'chunk':
       return withPeer(state, event.member, (peer) => onChunk(state, peer, event));
+    case 'placed':
+      return onPlaced(state, event.topic, event.ordinal);
+    case 'room':
+      return onRoom(state, event.bytes);
     case 'stored':
       return onStored(state, event);
     case 'served':

@@ -23,6 +23,7 @@ import { peerOf } from '../peer.ts';
 import { createQuestions, type Questions } from './questions.ts';
 import { aborted, createFetching, followUrgency, lengthsOf, settle, type Fetching, type SharedTopic } from './sharing.ts';
 import type { DeltaAnswers, DeltaQuestion, DeltaSource, FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from '../swarm.ts';
+import { store } from './storing.ts';
 import { createTurns, type Turns, type TurnsDeps } from './turns.ts';
 import { createUnread } from './unread.ts';
 import { createUploads, type Uploads } from './uploads.ts';
@@ -215,31 +216,9 @@ class Exchange implements Swarm {
   }
 
   #store(id: number, ordinal: number, bytes: Uint8Array | undefined): void {
-    const shared = this.#topics.get(id);
-    const fetching = shared?.fetching;
     if (bytes === undefined) throw new Error('a store without bytes: the scheduler asks for one only in answer to a chunk');
-    const stored = (kept: boolean): void => this.#tell({ kind: 'stored', topic: id, ordinal, bytes: bytes.length, kept });
-    if (shared === undefined || fetching === undefined) return stored(false);
-    const count = (change: 1 | -1): void => {
-      [fetching.writing, fetching.writingBytes] = [fetching.writing + change, fetching.writingBytes + change * bytes.length];
-    };
-    count(1);
-    fetching.options.write(ordinal, bytes).then(
-      () => {
-        count(-1);
-        if (fetching.options.borrows === true) this.#deps.network.buffers.give(bytes);
-        fetching.haveBytes += bytes.length;
-        fetching.options.onProgress?.({ haveBytes: fetching.haveBytes, totalBytes: fetching.totalBytes });
-        stored(true);
-        settle(shared);
-      },
-      (error: unknown) => {
-        count(-1);
-        this.#end(shared, { error });
-        stored(false);
-        settle(shared);
-      },
-    );
+    const { buffers } = this.#deps.network;
+    store(this.#topics.get(id), ordinal, bytes, { tell: (event) => this.#tell(event), give: (buffer) => buffers.give(buffer), end: (shared, error) => this.#end(shared, { error }) });
   }
 
   /** The first end counts; the caller hears of it when the last write is back. */

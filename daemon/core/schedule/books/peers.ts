@@ -73,8 +73,17 @@ export function isThrottled(state: SwarmState, topic: TopicState, bytes: number)
 export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: number): boolean {
   if (state.now < peer.quarantinedUntil || state.now < peer.busyUntil) return false;
   if (!hasRoom(state, peer, bytes) || isBarred(state, peer.info.member, topic.info.revision)) return false;
-  if (state.owedBytes + state.unstoredBytes + bytes > swarmBounds.totalBytesMax && state.owedBytes + state.unstoredBytes > 0) return false;
-  return !isThrottled(state, topic, bytes);
+  return !isFull(state, bytes) && !isThrottled(state, topic, bytes);
+}
+
+/** Whether as much is under way or waits for our disk as may, so that nothing is asked for. */
+export function isFull({ owedBytes, unstoredBytes }: SwarmState, bytes: number): boolean {
+  return owedBytes + unstoredBytes > 0 && owedBytes + unstoredBytes + bytes > swarmBounds.totalBytesMax;
+}
+
+/** What a chunk that waits for our disk counts for. */
+export function unstoredBytesOf(bytes: number): number {
+  return Math.max(bytes, swarmBounds.unstoredBytesMin);
 }
 
 /**

@@ -1,9 +1,9 @@
-// The answers to our requests: chunks good and corrupt, busy, absent, elsewhere; and what becomes of a chunk once it is on disk.
+// The answers to our requests: chunks good and corrupt, busy, absent, elsewhere; and what becomes of a chunk once it can be read, and once it is on disk.
 
 import type { AbsentMessage, BusyMessage, ElsewhereMessage, OrdinalRange } from '../../../../proto/exchange.ts';
 import { arriveChunk, endFetch, releaseChunk, storeChunk } from '../books/fetching.ts';
 import { viewLoses } from '../books/views.ts';
-import { closeRequest, countIncome, isReliable, learnLatency, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from '../books/peers.ts';
+import { closeRequest, countIncome, isFull, isReliable, learnLatency, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol, unstoredBytesOf } from '../books/peers.ts';
 import { tauMs } from './overdue.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import type { ScheduleEvent } from '../state/swarm-events.ts';
@@ -68,7 +68,7 @@ function takeIn(state: SwarmState, peer: Peer, topic: TopicState, event: Chunk):
     state.effects.push({ kind: 'wasted', topic: topic.id, reason: 'duplicate', bytes });
     return;
   }
-  state.unstoredBytes += bytes;
+  state.unstoredBytes += unstoredBytesOf(bytes);
   state.effects.push({ kind: 'store', topic: topic.id, ordinal: event.ordinal }, { kind: 'received', topic: topic.id, source: peer.info.origin ? 'origin' : 'peer', member: peer.info.member, bytes });
   if (claims !== 1) unask(state, topic, event.ordinal);
 }
@@ -87,17 +87,27 @@ function unask(state: SwarmState, topic: TopicState, ordinal: number): void {
   }
 }
 
-/** A chunk is on disk, or could not be written. */
-export function onStored(state: SwarmState, event: Stored): void {
+/** A chunk can be read, and waits for nothing. */
+export function onStored(state: SwarmState, { topic, ordinal, bytes }: Stored): void {
+  onRoom(state, bytes);
+  onPlaced(state, topic, ordinal);
+}
+
+/** A chunk waits for the disk no longer. */
+export function onRoom(state: SwarmState, bytes: number): void {
   // What waits for the disk keeps us from asking only where it is much.
-  if (state.owedBytes + state.unstoredBytes + swarmBounds.pieceBytesMax > swarmBounds.totalBytesMax) state.isStirred = true;
-  state.unstoredBytes -= event.bytes;
-  const topic = state.topics.get(event.topic);
-  if (topic === undefined || !event.kept) return;
-  gain(state, topic, [event.ordinal]);
+  if (isFull(state, swarmBounds.pieceBytesMax)) state.isStirred = true;
+  state.unstoredBytes -= unstoredBytesOf(bytes);
+}
+
+/** A chunk can be read: whoever lacks it need not wait until our disk has it for good. */
+export function onPlaced(state: SwarmState, id: number, ordinal: number): void {
+  const topic = state.topics.get(id);
+  if (topic === undefined) return;
+  gain(state, topic, [ordinal]);
   const { fetch } = topic;
   if (fetch === undefined) return;
-  storeChunk(fetch, event.ordinal);
+  storeChunk(fetch, ordinal);
   if (fetch.left === 0) {
     endFetch(topic);
     flushHave(state, topic);

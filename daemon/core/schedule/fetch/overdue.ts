@@ -5,7 +5,7 @@ import { limits } from '../../../../proto/limits.ts';
 import type { Fetch } from '../state/fetch-state.ts';
 import { wake } from '../books/views.ts';
 import { watchForSilence } from '../owners/ownership.ts';
-import { closeRequest, dropRequests, expectedMs, hasEnough, isThrottled, isTrusted, letDawdle, makeLate, mayAsk, onlyRefuses } from '../books/peers.ts';
+import { closeRequest, dropRequests, expectedMs, hasEnough, isFull, isThrottled, isTrusted, letDawdle, makeLate, mayAsk, onlyRefuses } from '../books/peers.ts';
 import { ask } from './requesting.ts';
 import { isMissing } from '../state/pieces.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
@@ -110,7 +110,7 @@ function blame(state: SwarmState, peer: Peer): void {
 /** Notices when nothing has been left to ask for a while by the rules: then the origin is asked for anything. */
 function watchForStarvation(state: SwarmState, topic: TopicState, fetch: Fetch): void {
   // Who holds itself back does not starve.
-  if (fetch.open === 0 || hasNormalRequest(state, topic) || isThrottled(state, topic, fetch.table.pieceBytes)) {
+  if (fetch.open === 0 || hasNormalRequest(state, topic) || isFull(state, fetch.table.pieceBytes) || isThrottled(state, topic, fetch.table.pieceBytes)) {
     fetch.idleSince = undefined;
     fetch.isStarving = false;
     return;

@@ -46,8 +46,12 @@ export type ScheduleEvent =
   | { readonly kind: 'message'; readonly member: string; readonly message: ScheduledMessage }
   /** A `data` message, whose bytes the shell has compared with the chunk's id. `topic` is the sender's number. */
   | { readonly kind: 'chunk'; readonly member: string; readonly topic: number; readonly request: number; readonly ordinal: number; readonly bytes: number; readonly good: boolean }
-  /** What a `store` effect asked for is on disk, or could not be kept. `bytes` is its length. */
-  | { readonly kind: 'stored'; readonly topic: number; readonly ordinal: number; readonly bytes: number; readonly kept: boolean }
+  /** What a `store` effect asked for can be read from now on; it still waits for the disk, until `room`. */
+  | { readonly kind: 'placed'; readonly topic: number; readonly ordinal: number }
+  /** What a `store` effect asked for waits for the disk no longer, however that ended. `bytes` is its length. */
+  | { readonly kind: 'room'; readonly bytes: number }
+  /** Both in one. */
+  | { readonly kind: 'stored'; readonly topic: number; readonly ordinal: number; readonly bytes: number }
   /** A `serve` effect is done with; `absent` ordinals turned out not to be held. */
   | { readonly kind: 'served'; readonly upload: number; readonly absent: readonly number[] }
   | { readonly kind: 'tick' };

@@ -199,7 +199,7 @@ export interface SwarmState {
   readonly income: { rate: number; bytes: number; since: number };
   /** From the end of one served request to that of the next in milliseconds, smoothed; and when the last one ended, or the first began. */
   readonly serving: { msEach: number; since: number };
-  /** Arrived and not stored. */
+  /** Arrived, and waiting for our disk; a small chunk counts for more than its bytes. */
   unstoredBytes: number;
   /** From a request to its first answer, smoothed over all neighbours. */
   latencyMs: number | undefined;

@@ -31,6 +31,27 @@ it('syncs more than may wait at once, and closes every descriptor', async () => 
   }
 });
 
+it('has those wait that bring more than may wait, each until as many have gone as came too many', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'starling-sync-'));
+  try {
+    const syncs = createSyncQueue();
+    const files = Array.from({ length: 200 }, (_, at) => openSync(join(directory, String(at)), 'w'));
+    const woken: number[] = [];
+    const adds = files.map(async (file, at) => {
+      await syncs.add(file);
+      woken.push(at);
+    });
+    await Promise.resolve();
+    // Two are under way and 63 more wait.
+    expect(woken).toEqual(files.slice(0, 65).map((_, at) => at));
+    await Promise.all(adds);
+    expect(woken).toEqual(files.map((_, at) => at));
+    await syncs.drained();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
 it('work in slices ends with our own error once it is aborted', async () => {
   const stop = new AbortController();
   const spend = createSlices(stop.signal, 'counting');

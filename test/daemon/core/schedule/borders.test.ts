@@ -25,7 +25,7 @@ function far(chunks = 64) {
   const drain = (): void => {
     for (let next = open.shift(); next !== undefined; next = open.shift()) {
       asked.add(next.ordinal);
-      note([...one.chunk(next.member, next.request, next.ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal: next.ordinal, bytes, kept: true })]);
+      note([...one.chunk(next.member, next.request, next.ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal: next.ordinal, bytes })]);
     }
   };
   return { one, asked, open, note, drain };
@@ -85,7 +85,7 @@ describe('news', () => {
       const next = queue.shift();
       if (next === undefined) break;
       const ordinal = next.ranges[0]?.from ?? 0;
-      const effects = [...one.chunk('o', next.request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes, kept: true }), ...one.pass(swarmBounds.tickMs)];
+      const effects = [...one.chunk('o', next.request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes }), ...one.pass(swarmBounds.tickMs)];
       queue.push(...sent(effects, 'request', 'o'));
       if (done < 40) continue;
       passed += swarmBounds.tickMs;

@@ -127,7 +127,7 @@ export class Driver {
         return this.#later(this.#random() * 3, () => {
           node.stored.push(effect.ordinal);
           node.held.set(effect.ordinal);
-          this.tell(node, { kind: 'stored', topic: effect.topic, ordinal: effect.ordinal, bytes: this.#info.lengthOf(effect.ordinal), kept: true });
+          this.tell(node, { kind: 'stored', topic: effect.topic, ordinal: effect.ordinal, bytes: this.#info.lengthOf(effect.ordinal) });
         });
       case 'done':
         node.isDone = true;

@@ -20,7 +20,7 @@ function member(answers: ReadonlySet<string>, parts = 1) {
   const answer = (effects: readonly Effect[]): void => {
     const queue = [...effects];
     for (let effect = queue.shift(); effect !== undefined; effect = queue.shift()) {
-      if (effect.kind === 'store') queue.push(...one.tell({ kind: 'stored', topic: topicOne, ordinal: effect.ordinal, bytes: bytes / parts, kept: true }));
+      if (effect.kind === 'store') queue.push(...one.tell({ kind: 'stored', topic: topicOne, ordinal: effect.ordinal, bytes: bytes / parts }));
       if (effect.kind !== 'send' || effect.message.kind !== 'request') continue;
       const of = asked.get(effect.member) ?? new Set<number>();
       asked.set(effect.member, of);

@@ -20,7 +20,7 @@ describe('an agent asks', () => {
           for (let ordinal = from; ordinal < to; ordinal += 1) {
             asked.add(ordinal);
             requests.push(...sent(one.chunk('o', next.request, ordinal), 'request', 'o'));
-            requests.push(...sent(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true }), 'request', 'o'));
+            requests.push(...sent(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000 }), 'request', 'o'));
           }
         }
       }
@@ -47,7 +47,7 @@ describe('an agent asks', () => {
         for (const { from: first, to } of ranges) {
           for (let ordinal = first; ordinal < to; ordinal += 1) {
             into.add(ordinal);
-            const effects = [...one.chunk(from, request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true })];
+            const effects = [...one.chunk(from, request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000 })];
             take(from, sent(effects, 'request', from), into);
           }
         }
@@ -62,7 +62,7 @@ describe('an agent asks', () => {
       take('o', sent(effects, 'request', 'o'), helped);
       for (const { request } of sent(effects, 'request', 'x')) {
         one.chunk('x', request, ordinal);
-        one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true });
+        one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000 });
         given.add(at);
       }
     }
@@ -82,7 +82,7 @@ describe('an agent asks', () => {
         for (const { from, to } of next.ranges) {
           for (let ordinal = from; ordinal < to; ordinal += 1) {
             asked.add(ordinal);
-            queue.push(...sent(one.chunk('o', next.request, ordinal), 'request', 'o'), ...sent(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true }), 'request', 'o'));
+            queue.push(...sent(one.chunk('o', next.request, ordinal), 'request', 'o'), ...sent(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000 }), 'request', 'o'));
           }
         }
       }
@@ -137,7 +137,7 @@ describe('an agent asks', () => {
         for (const { from, to } of ranges) {
           for (let ordinal = from; ordinal < to; ordinal += 1) {
             asked.add(ordinal);
-            take([...one.chunk('o', request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true })]);
+            take([...one.chunk('o', request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000 })]);
           }
         }
       }
@@ -147,7 +147,7 @@ describe('an agent asks', () => {
     // y gives one chunk a second and tells of what it gains: there is always something under way.
     for (let second = 0; second < 8; second += 1) {
       const next = fromY.shift();
-      if (next !== undefined) take([...one.chunk('y', next.request, next.ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal: next.ordinal, bytes: 60_000, kept: true })]);
+      if (next !== undefined) take([...one.chunk('y', next.request, next.ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal: next.ordinal, bytes: 60_000 })]);
       take(one.says('y', { kind: 'have', topic: 5, ranges: [{ from: 63 - second, to: 64 - second }] }));
       take(one.pass(1_000));
     }
@@ -165,7 +165,7 @@ describe('an agent asks', () => {
       let asked = 0;
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         asked += count(next.ranges);
-        for (const { from, to } of next.ranges) for (let ordinal = from; ordinal < to; ordinal += 1) queue.push(...sent(one.chunk('o', next.request, ordinal), 'request'), ...sent(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true }), 'request'));
+        for (const { from, to } of next.ranges) for (let ordinal = from; ordinal < to; ordinal += 1) queue.push(...sent(one.chunk('o', next.request, ordinal), 'request'), ...sent(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000 }), 'request'));
       }
       return asked;
     };

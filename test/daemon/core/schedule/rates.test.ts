@@ -21,7 +21,7 @@ function capped(limits: { readonly limit?: number; readonly background?: number 
         for (const { from, to } of ranges) {
           for (let ordinal = from; ordinal < to; ordinal += 1) {
             got[member] += chunkBytes;
-            answer([...node.chunk(member, request, ordinal), ...node.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: chunkBytes, kept: true })]);
+            answer([...node.chunk(member, request, ordinal), ...node.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: chunkBytes })]);
           }
         }
       }

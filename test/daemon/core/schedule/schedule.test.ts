@@ -130,7 +130,7 @@ describe('windows', () => {
         keep(one.pass(tripMs));
         for (const { name, request, ranges } of answered) for (const { from, to } of ranges) for (let ordinal = from; ordinal < to; ordinal += 1) {
           keep(one.chunk(name, request, ordinal));
-          keep(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: length, kept: true }));
+          keep(one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: length }));
         }
       }
       return most;
@@ -156,7 +156,7 @@ describe('windows', () => {
       for (let ordinal = 0; ordinal < 3_000; ordinal += 1) {
         if (one.schedule.expected('x', 5, request, ordinal) === undefined) continue;
         const effects = one.chunk('x', request, ordinal);
-        take([...effects, ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: length, kept: true })]);
+        take([...effects, ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: length })]);
       }
       mostBytes = Math.max(mostBytes, [...outstanding.values()].reduce((sum, bytes) => sum + bytes, 0));
       expect(outstanding.size).toBeLessThanOrEqual(swarmBounds.windowRequestsMax);
@@ -169,27 +169,6 @@ describe('windows', () => {
     const one = alone(agent('self'), topicInfo(400, () => 60_000));
     for (let number = 0; number < 12; number += 1) one.meet(agent(`x${number}`), 'all');
     expect(sent(one.want(), 'request')).toHaveLength(swarmBounds.enoughPieces);
-  });
-
-  test('what waits for the disk counts: nothing more is asked for at the total, and something as soon as there is room', () => {
-    const length = 200_000;
-    const one = alone(agent('self'), topicInfo(2_000, () => length));
-    one.meet(agent('x'), 'all');
-    let asked = 0;
-    const arrived: number[] = [];
-    const queue = [...sent(one.want(), 'request')];
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      asked += count(next.ranges) * length;
-      // Everything arrives and nothing is ever stored.
-      for (const { from, to } of next.ranges) for (let ordinal = from; ordinal < to; ordinal += 1) {
-        arrived.push(ordinal);
-        queue.push(...sent(one.chunk('x', next.request, ordinal), 'request'));
-      }
-    }
-    expect(asked).toBeGreaterThan(swarmBounds.totalBytesMax / 2);
-    expect(asked).toBeLessThanOrEqual(swarmBounds.totalBytesMax + swarmBounds.pieceBytesMax);
-    const stored = arrived.flatMap((ordinal) => one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: length, kept: true }));
-    expect(sent(stored, 'request').length).toBeGreaterThan(0);
   });
 });
 
@@ -209,7 +188,7 @@ describe('what is asked of whom', () => {
           for (const ordinal of common) {
             if (one.schedule.expected(member, 5, request, ordinal) === undefined) continue;
             one.chunk(member, request, ordinal);
-            one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true });
+            one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000 });
             arrived += 1;
           }
         }
@@ -282,7 +261,7 @@ describe('what is asked of whom', () => {
       effects = one.pass(2_000);
       for (const { request, ranges } of requests) {
         for (const { from, to } of ranges) {
-          for (let ordinal = from; ordinal < to; ordinal += 1) effects = [...effects, ...one.chunk('x', request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000, kept: true })];
+          for (let ordinal = from; ordinal < to; ordinal += 1) effects = [...effects, ...one.chunk('x', request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes: 60_000 })];
         }
       }
       expect(effects.filter(({ kind }) => kind === 'strike')).toEqual([]);

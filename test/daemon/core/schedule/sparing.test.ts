@@ -117,7 +117,7 @@ describe('an agent in a fleet of which it sees a few', () => {
       for (let done = 0; done < held; done += 1) {
         const next = queue.shift();
         const ordinal = next?.ranges[0]?.from ?? -1;
-        const stored = [...one.chunk('agent-1', next?.request ?? -1, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes, kept: true })];
+        const stored = [...one.chunk('agent-1', next?.request ?? -1, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes })];
         queue.push(...sent([...stored, ...one.pass(swarmBounds.tickMs)], 'request', 'agent-1'));
         first ??= ordinal;
       }

@@ -141,6 +141,55 @@ describe('a fetch', () => {
     expect(writing).toBe(0);
   });
 
+  test('hands on what can be read while its disk has not taken it for good', async () => {
+    const all = await fleet({ seed: { roles: ['seed'] }, a: {}, b: {} });
+    const blob = blobOf(9, 60, 20_000);
+    const origin = named(all, 'seed').swarm.share(blob.topic, holdingsOf(blob, 'all').holdings);
+    const [slow, other] = [holdingsOf(blob, 'none'), holdingsOf(blob, 'none')];
+    const disk = Promise.withResolvers<undefined>();
+    const first = named(all, 'a').swarm.share(blob.topic, slow.holdings).fetch({
+      wanted: fullBitmap(60),
+      async write(ordinal, bytes, placed) {
+        await slow.write(ordinal, bytes);
+        placed();
+        await disk.promise;
+      },
+      signal: soon(),
+    });
+    await expect.poll(() => slow.kept.size).toBe(60);
+    origin.close();
+    await named(all, 'b').swarm.share(blob.topic, other.holdings).fetch({ wanted: fullBitmap(60), write: other.write, signal: soon() });
+    expect(other.bad()).toEqual([]);
+    const ended: string[] = [];
+    first.then(() => ended.push('whole'), () => ended.push('failed'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(ended).toEqual([]);
+    disk.resolve(undefined);
+    expect(await first).toMatchObject({ originBytes: blob.bytes });
+  });
+
+  test('rejects when the disk fails after all could be read', async () => {
+    const all = await fleet({ seed: { roles: ['seed'] }, a: {} });
+    const blob = blobOf(10, 20, 20_000);
+    named(all, 'seed').swarm.share(blob.topic, holdingsOf(blob, 'all').holdings);
+    const held = holdingsOf(blob, 'none');
+    const disk = Promise.withResolvers<undefined>();
+    const fetch = named(all, 'a').swarm.share(blob.topic, held.holdings).fetch({
+      wanted: fullBitmap(20),
+      async write(ordinal, bytes, placed) {
+        await held.write(ordinal, bytes);
+        placed();
+        await disk.promise;
+        if (ordinal === 7) throw new Error('a sync failed');
+      },
+      signal: soon(),
+    });
+    const ended = fetch.then(() => 'whole', String);
+    await expect.poll(() => held.kept.size).toBe(20);
+    disk.resolve(undefined);
+    expect(await ended).toContain('a sync failed');
+  });
+
   test('goes on when a holder finds a chunk gone or damaged on its disk', async () => {
     const all = await fleet({ seed: { roles: ['seed'] }, a: {}, b: {} });
     const blob = blobOf(6, 60, 20_000);

@@ -6,7 +6,7 @@ import { createSchedule } from '../../../../daemon/core/schedule/schedule.ts';
 import type { Effect, ScheduleEvent } from '../../../../daemon/core/schedule/state/swarm-events.ts';
 import { createTurns } from '../../../../daemon/swarm/exchange/turns.ts';
 
-const stored = (ordinal: number): ScheduleEvent => ({ kind: 'stored', topic: 1, ordinal, bytes: 1, kept: true });
+const stored = (ordinal: number): ScheduleEvent => ({ kind: 'stored', topic: 1, ordinal, bytes: 1 });
 
 /** A scheduler that writes down what it is asked, and answers the event of an ordinal with the effects given for it. */
 function writtenDown(answers: ReadonlyMap<number, Effect> = new Map()) {
