@@ -33,6 +33,8 @@ export interface Ride {
   arrived(): Promise<void>;
   /** The request failed, or none follows soon: nothing waits any more. */
   missed(): void;
+  /** Calls back from now on, instead of whom it called before, when the control plane has taken what was sent by itself: it answers. */
+  onTaken(callback: () => void): void;
 }
 
 /** The sender: `wake` after each journalled report. */
@@ -48,6 +50,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
   let awake = true;
   let isRideComing = false;
   let aboard: readonly Report[] = [];
+  let taken: () => void = () => undefined;
   const wake = (): void => {
     awake = true;
     wakeUp();
@@ -74,17 +77,15 @@ export function createReporter(deps: ReporterDeps): Reporter {
         const landed = aboard;
         aboard = [];
         isRideComing = true;
-        try {
-          await acknowledge(deps, landed);
-        } catch (cause) {
-          deps.metrics.failures.inc({ component: 'reports' });
-          deps.log.warn({ err: cause }, 'that reports were taken could not be written down; they are sent again');
-        }
+        await acknowledgeRide(deps, landed);
       },
       missed() {
         aboard = [];
         isRideComing = false;
         wake();
+      },
+      onTaken(callback) {
+        taken = callback;
       },
     },
     async run(signal) {
@@ -97,7 +98,10 @@ export function createReporter(deps: ReporterDeps): Reporter {
         if (isRideComing && !signal.aborted) continue;
         awake = false;
         try {
-          if (!deps.installer.pendingReports().every(isAboard)) await sendAll(deps, signal);
+          if (!deps.installer.pendingReports().every(isAboard)) {
+            await sendAll(deps, signal);
+            taken();
+          }
           failures = 0;
         } catch (cause) {
           if (signal.aborted) return;
@@ -118,6 +122,15 @@ async function sendAll(deps: ReporterDeps, signal: AbortSignal): Promise<void> {
     if (reports.length === 0) return;
     await deps.link.report(reports, { signal });
     await acknowledge(deps, reports);
+  }
+}
+
+async function acknowledgeRide(deps: ReporterDeps, landed: readonly Report[]): Promise<void> {
+  try {
+    await acknowledge(deps, landed);
+  } catch (cause) {
+    deps.metrics.failures.inc({ component: 'reports' });
+    deps.log.warn({ err: cause }, 'that reports were taken could not be written down; they are sent again');
   }
 }
 

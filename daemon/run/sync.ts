@@ -78,8 +78,16 @@ export async function syncLoop(deps: SyncDeps, signal: AbortSignal): Promise<voi
       if (failures === 1) deps.log.warn({ err: cause }, refused(cause) ? 'the control plane refuses this daemon; trying again with growing pauses' : 'the control plane does not answer; trying again with growing pauses');
       pauseMs = deps.random() * Math.min(retry.longestMs, retry.firstMs * 2 ** Math.min(failures, 10));
     }
-    await deps.clock.wait(pauseMs, { signal }).catch(() => undefined);
+    if (failures === 0) await deps.clock.wait(pauseMs, { signal }).catch(() => undefined);
+    else await untilAnswered(deps, pauseMs, signal);
   }
+}
+
+/** Ends early when reports have been taken: a control plane that is back has orders for who else waits up to half a minute for them. */
+async function untilAnswered({ clock, ride }: SyncDeps, ms: number, signal: AbortSignal): Promise<void> {
+  const answers = new AbortController();
+  ride?.onTaken(() => answers.abort());
+  await clock.wait(ms, { signal: AbortSignal.any([signal, answers.signal]) }).catch(() => undefined);
 }
 
 /** It answers, but not with what was asked for: another matter than a network that is down. */

@@ -17,7 +17,7 @@ function stage() {
   onTestFinished(() => stop.abort());
   let held: readonly Report[] = [];
   const sent: number[][] = [];
-  const world = { isDiskBroken: false };
+  const world = { isDiskBroken: false, isControlAway: false };
   const reporter = createReporter({
     installer: {
       pendingReports: () => held,
@@ -27,7 +27,12 @@ function stage() {
         await Promise.resolve();
       },
     },
-    link: { report: async (reports) => void sent.push(await Promise.resolve(reports.map(({ reportNo }) => reportNo))) },
+    link: {
+      report: async (reports) => {
+        if (world.isControlAway) throw new DaemonError('CONTROL_UNREACHABLE', 'connection refused');
+        sent.push(await Promise.resolve(reports.map(({ reportNo }) => reportNo)));
+      },
+    },
     clock: systemClock, random: () => 0, metrics: createMetrics(new Registry(), { version: '', nodeVersion: '' }), log: keptLog(),
   });
   void reporter.run(stop.signal);
@@ -63,6 +68,20 @@ test('what is reported while a poll is open is sent beside it at once, behind wh
   expect([sent, held()]).toEqual([[[1, 2]], []]);
   await ride.arrived();
   expect(sent).toEqual([[1, 2]]);
+});
+
+test('who waits to be told hears that reports were taken, not that none were there or none was taken', async () => {
+  const { ride, report, world } = stage();
+  const heard: number[] = [];
+  ride.onTaken(() => heard.push(1));
+  ride.missed();
+  await setImmediate();
+  expect(heard).toEqual([]);
+  world.isControlAway = true;
+  await report(1);
+  expect(heard).toEqual([]);
+  world.isControlAway = false;
+  await expect.poll(() => heard).toEqual([1]);
 });
 
 test('reports whose poll failed, or for which no poll comes soon, are sent by themselves', async () => {

@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 import type { SyncReply, SyncRequest } from '../../../proto/fleet.ts';
 import { DaemonError } from '../../../daemon/errors.ts';
 import { createMetrics } from '../../../daemon/metrics.ts';
-import { syncLoop } from '../../../daemon/run/sync.ts';
+import type { Ride } from '../../../daemon/run/reports.ts';
+import { syncLoop, type SyncDeps } from '../../../daemon/run/sync.ts';
 import type { Trust } from '../../../daemon/trust/trust.ts';
 import { keptLog } from '../swarm/swarm-fixture.ts';
 
@@ -16,7 +17,7 @@ const never = (): never => {
 };
 
 /** Lets the loop go through these answers; returns what it asked each time, and once more. */
-async function conversation(answers: readonly (SyncReply | DaemonError)[], trust: Partial<Trust> = {}, onAnswer?: (trouble: Error | undefined) => void): Promise<readonly SyncRequest[]> {
+async function conversation(answers: readonly (SyncReply | DaemonError)[], trust: Partial<Trust> = {}, onAnswer?: (trouble: Error | undefined) => void, more: Partial<SyncDeps> = {}): Promise<readonly SyncRequest[]> {
   const stop = new AbortController();
   const asked: SyncRequest[] = [];
   await syncLoop(
@@ -43,6 +44,7 @@ async function conversation(answers: readonly (SyncReply | DaemonError)[], trust
       describe: async () => await Promise.resolve({ addresses: [], running: [], progress: [], version: 'test' }),
       onRoster: never, onCertificate: never, onManifests: never, onMetadata: never, onOrder: never,
       ...(onAnswer === undefined ? {} : { onAnswer }),
+      ...more,
     },
     stop.signal,
   );
@@ -80,4 +82,19 @@ test('what keeps the control plane from answering is handed on each time, and th
   const away = new DaemonError('CONTROL_UNREACHABLE', 'connection refused');
   await conversation([reply(), away, away, reply()], {}, (trouble) => void said.push(trouble?.message));
   expect(said).toEqual([undefined, 'connection refused', 'connection refused', undefined]);
+});
+
+test('after a failure it asks again as soon as reports are taken, and after an answer in its own time', async () => {
+  let takenOf: (() => void)[] = [];
+  const waits: string[] = [];
+  const ride: Ride = { board: () => [], arrived: async () => await Promise.resolve(), missed: () => undefined, onTaken: (callback) => void takenOf.push(callback) };
+  const wait = async (ms: number, { signal }: { readonly signal: AbortSignal }): Promise<void> => {
+    const ended = new Promise<string>((resolve) => signal.addEventListener('abort', () => resolve('cut short'), { once: true }));
+    for (const taken of takenOf) taken();
+    takenOf = [];
+    waits.push(await Promise.race([ended, new Promise<string>((resolve) => setImmediate(() => resolve('whole')))]));
+  };
+  const away = new DaemonError('CONTROL_UNREACHABLE', 'connection refused');
+  await conversation([reply(), away, reply(), reply()], {}, undefined, { ride, clock: { now: () => 0, monotonic: () => 0, wait } });
+  expect(waits).toEqual(['whole', 'cut short', 'whole', 'whole']);
 });
