@@ -14,6 +14,8 @@ import { touchedShare } from './touch.ts';
 export interface FreshInput {
   readonly agents: readonly string[];
   readonly bytes: number;
+  /** Of which each file has at most so many; large files when it is left out. */
+  readonly fileBytes?: number;
   /** The fluid bound: nobody can be whole before. */
   readonly boundMs: number;
   readonly runs: number;
@@ -64,7 +66,7 @@ await onCase<FreshInput, FreshOutput>(async (lab, input) => {
   }
 });
 
-async function withStarling(lab: Lab, { agents, bytes, boundMs, runs, timeoutMs }: FreshInput, scratch: string): Promise<readonly Attempt[]> {
+async function withStarling(lab: Lab, { agents, bytes, fileBytes, boundMs, runs, timeoutMs }: FreshInput, scratch: string): Promise<readonly Attempt[]> {
   await using fleet = await LabFleet.start(lab, { agents });
   const members = [fleetNames.origin, ...agents];
   const cpu = async (): Promise<number> => (await Promise.all(members.map(async (name) => await fleet.cpuSeconds(name)))).reduce((sum, one) => sum + one, 0);
@@ -72,7 +74,7 @@ async function withStarling(lab: Lab, { agents, bytes, boundMs, runs, timeoutMs 
   const attempts: Attempt[] = [];
   for (let run = 0; run < runs; run += 1) {
     const tree = join(scratch, `tree-${run}`);
-    await writeRandomTree(tree, bytes);
+    await writeRandomTree(tree, bytes, fileBytes);
     const { revision } = await fleet.push(tree);
     await rm(tree, { recursive: true });
     const [before, besideBefore] = [await cpu(), await beside()];

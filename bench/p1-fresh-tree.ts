@@ -4,6 +4,7 @@
 import type { FreshInput, FreshOutput } from './p1-case.ts';
 import { runCase } from './lab/case.ts';
 import { fluidBoundMs } from './lab/bound.ts';
+import { largeFileBytes } from './lab/content.ts';
 import type { LabPlan } from './lab/plan.ts';
 import { median, printRow } from './rows.ts';
 
@@ -27,15 +28,16 @@ const cases: readonly Case[] = process.argv.includes('--full')
     ]
   : [{ targets: 16, mib: 64, runs: 3, peers: ['libtorrent'] }];
 const mbit = Number(process.env['STARLING_LAB_MBIT'] ?? 40);
+const fileBytes = Number(process.env['STARLING_LAB_FILE_KIB'] ?? largeFileBytes / 1024) * 1024;
 
 for (const { targets, mib, runs, peers } of chosen()) {
   const bytes = mib * MiB;
   const agents = Array.from({ length: targets }, (_, at) => `a${at + 1}`);
   const plan: LabPlan = { hosts: [{ name: 'control', zone: 'one' }, ...['origin', ...agents].map((name) => ({ name, zone: 'one', mbit }))] };
   const boundMs = fluidBoundMs({ bytes, originMbit: mbit, targetMbit: agents.map(() => mbit) });
-  const input: FreshInput = { agents, bytes, boundMs, runs, peers, timeoutMs: 40 * boundMs + 30_000 };
+  const input: FreshInput = { agents, bytes, fileBytes, boundMs, runs, peers, timeoutMs: 40 * boundMs + 30_000 };
   const { starling, peers: others } = await runCase<FreshInput, FreshOutput>(new URL('p1-case.ts', import.meta.url), plan, input);
-  const name = `${mib} MiB, ${targets} targets, ${mbit} Mbit/s`;
+  const name = `${mib} MiB, ${targets} targets, ${mbit} Mbit/s${fileBytes === largeFileBytes ? '' : `, files of ${fileBytes / 1024} KiB`}`;
   const times = starling.map(({ lastMs }) => lastMs / boundMs);
   const of = (value: (attempt: FreshOutput['starling'][number]) => number): Record<string, number> =>
     Object.fromEntries(Object.entries(others).map(([peer, attempts]) => [peer, median(attempts.map(value))]));

@@ -15,14 +15,15 @@ const python = '/usr/bin/python3';
 interface TorrentInput {
   readonly agents: readonly string[];
   readonly bytes: number;
+  readonly fileBytes?: number;
   readonly isSuperSeeding: boolean;
   readonly timeoutMs: number;
 }
 
 /** When each target had everything, in milliseconds from the start. @throws {Error} when one does not end. */
-export async function torrent(lab: Lab, { agents, bytes, isSuperSeeding, timeoutMs }: TorrentInput, scratch: string): Promise<readonly number[]> {
+export async function torrent(lab: Lab, { agents, bytes, fileBytes, isSuperSeeding, timeoutMs }: TorrentInput, scratch: string): Promise<readonly number[]> {
   const root = join(scratch, 'torrent');
-  await writeRandomTree(join(root, 'origin', 'tree'), bytes);
+  await writeRandomTree(join(root, 'origin', 'tree'), bytes, fileBytes);
   const file = join(root, 'tree.torrent');
   const make = lab.spawn(fleetNames.origin, [python, script, 'make', join(root, 'origin', 'tree'), file], { stdio: ['ignore', 'inherit', 'inherit'] });
   await once(make, 'exit');
