@@ -33,7 +33,7 @@ export interface Schedule {
   /** Requests that are unanswered and not late. */
   requestsInFlight(): number;
   /** How the fetch of a topic stands, as far as the scheduler knows. */
-  fetchMoment(topic: number): Omit<FetchMoment, 'unstoredBytes'>;
+  fetchMoment(topic: number): Omit<FetchMoment, 'unstoredBytes' | 'unstoredChunks'>;
 }
 
 export interface ScheduleOptions {
@@ -140,7 +140,7 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
     case 'placed':
       return onPlaced(state, event.topic, event.ordinal);
     case 'room':
-      return onRoom(state, event.bytes);
+      return onRoom(state, event.topic, event.bytes);
     case 'stored':
       return onStored(state, event);
     case 'served':

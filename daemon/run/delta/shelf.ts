@@ -109,8 +109,10 @@ export function createDeltaShelf({ files, swarm, log, setsMax }: { readonly file
       if (open === undefined) throw new Error(`the delta set ${delta.digest} is not on the shelf`);
       return await open.sharing.fetch({
         wanted,
-        write: async (ordinal, part) => {
+        write: async (ordinal, part, placed) => {
           await files.write(delta, ordinal, part);
+          // What is made of it may wait for the disk much longer.
+          placed();
           await onPart(ordinal);
         },
         borrows: true,

@@ -43,7 +43,7 @@ export function createAccounts({ self, topics, schedule, clock }: { readonly sel
       if (now - lookedAt < lookMs) return;
       lookedAt = now;
       for (const { id, fetching } of topics.values()) {
-        if (fetching !== undefined) fetching.account.look({ ...schedule.fetchMoment(id), unstoredBytes: fetching.writingBytes }, now);
+        if (fetching !== undefined) fetching.account.look({ ...schedule.fetchMoment(id), unstoredBytes: fetching.writingBytes, unstoredChunks: fetching.writing }, now);
       }
     },
   };

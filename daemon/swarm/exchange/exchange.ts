@@ -218,7 +218,7 @@ class Exchange implements Swarm {
   #store(id: number, ordinal: number, bytes: Uint8Array | undefined): void {
     if (bytes === undefined) throw new Error('a store without bytes: the scheduler asks for one only in answer to a chunk');
     const { buffers } = this.#deps.network;
-    store(this.#topics.get(id), ordinal, bytes, { tell: (event) => this.#tell(event), give: (buffer) => buffers.give(buffer), end: (shared, error) => this.#end(shared, { error }) });
+    store(id, this.#topics.get(id), ordinal, bytes, { tell: (event) => this.#tell(event), give: (buffer) => buffers.give(buffer), end: (shared, error) => this.#end(shared, { error }) });
   }
 
   /** The first end counts; the caller hears of it when the last write is back. */

@@ -11,11 +11,11 @@ export interface StoringDeps {
   readonly end: (shared: SharedTopic, error: unknown) => void;
 }
 
-/** Has verified bytes written, if anybody still wants them. */
-export function store(shared: SharedTopic | undefined, ordinal: number, bytes: Uint8Array, { tell, give, end }: StoringDeps): void {
+/** Has verified bytes written, if anybody still wants them; `topic` is our number for it. */
+export function store(topic: number, shared: SharedTopic | undefined, ordinal: number, bytes: Uint8Array, { tell, give, end }: StoringDeps): void {
   const { length } = bytes;
   const fetching = shared?.fetching;
-  if (shared === undefined || fetching === undefined) return tell({ kind: 'room', bytes: length });
+  if (shared === undefined || fetching === undefined) return tell({ kind: 'room', topic, bytes: length });
   const { options, totalBytes } = fetching;
   fetching.writing += 1;
   fetching.writingBytes += length;
@@ -31,15 +31,14 @@ export function store(shared: SharedTopic | undefined, ordinal: number, bytes: U
     fetching.writing -= 1;
     fetching.writingBytes -= length;
   };
-  const { id } = shared;
   const early = (): void => {
-    if (!isPlaced) placed({ kind: 'placed', topic: id, ordinal });
+    if (!isPlaced) placed({ kind: 'placed', topic, ordinal });
   };
   options.write(ordinal, bytes, early).then(
     () => {
       back();
-      if (isPlaced) tell({ kind: 'room', bytes: length });
-      else placed({ kind: 'stored', topic: id, ordinal, bytes: length });
+      if (isPlaced) tell({ kind: 'room', topic, bytes: length });
+      else placed({ kind: 'stored', topic, ordinal, bytes: length });
       settle(shared);
     },
     (error: unknown) => {
@@ -47,7 +46,8 @@ export function store(shared: SharedTopic | undefined, ordinal: number, bytes: U
       // All was placed, and yet not all of it is kept.
       if (fetching.end === 'done') fetching.end = { error };
       end(shared, error);
-      tell({ kind: 'room', bytes: length });
+      if (isPlaced) tell({ kind: 'lost', topic, ordinals: [ordinal] });
+      tell({ kind: 'room', topic, bytes: length });
       settle(shared);
     },
   );

@@ -91,7 +91,7 @@ export function arriveChunk(topic: TopicState, fetch: Fetch, ordinal: number): b
   return true;
 }
 
-/** A chunk is on disk. Returns whether its piece is whole now. */
+/** A chunk can be read. Returns whether its piece is whole now. */
 export function storeChunk(fetch: Fetch, ordinal: number): boolean {
   if (fetch.table.state[ordinal] !== chunkState.arrived) return false;
   fetch.table.state[ordinal] = chunkState.held;

@@ -73,17 +73,16 @@ export function isThrottled(state: SwarmState, topic: TopicState, bytes: number)
 export function mayAsk(state: SwarmState, topic: TopicState, peer: Peer, bytes: number): boolean {
   if (state.now < peer.quarantinedUntil || state.now < peer.busyUntil) return false;
   if (!hasRoom(state, peer, bytes) || isBarred(state, peer.info.member, topic.info.revision)) return false;
-  return !isFull(state, bytes) && !isThrottled(state, topic, bytes);
+  return !isFull(state, topic, bytes) && !isThrottled(state, topic, bytes);
 }
 
-/** Whether as much is under way or waits for our disk as may, so that nothing is asked for. */
-export function isFull({ owedBytes, unstoredBytes }: SwarmState, bytes: number): boolean {
-  return owedBytes + unstoredBytes > 0 && owedBytes + unstoredBytes + bytes > swarmBounds.totalBytesMax;
-}
-
-/** What a chunk that waits for our disk counts for. */
-export function unstoredBytesOf(bytes: number): number {
-  return Math.max(bytes, swarmBounds.unstoredBytesMin);
+/**
+ * Whether as much is under way or waits for our disk as may, so that nothing is asked for: in bytes of all topics together, and in chunks of each by itself, since a tree of
+ * small files may wait for its syncs long, and others have nothing to do with that.
+ */
+export function isFull({ owedBytes, unstoredBytes }: SwarmState, { fetch, unstoredChunks }: TopicState, bytes: number): boolean {
+  if (owedBytes + unstoredBytes > 0 && owedBytes + unstoredBytes + bytes > swarmBounds.totalBytesMax) return true;
+  return fetch !== undefined && fetch.left - fetch.open + unstoredChunks >= swarmBounds.chunksMax;
 }
 
 /**

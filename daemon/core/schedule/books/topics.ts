@@ -19,7 +19,7 @@ import { enliven, isBarred, topicKey, type Peer, type SwarmState, type TopicStat
 
 /** Takes part in a topic from now on. */
 export function shareTopic(state: SwarmState, id: number, info: TopicInfo, held: Bitmap): void {
-  const topic: TopicState = { id, info, held, log: [], traffic: 'rollout', views: new Map(), viewList: [], originViews: [], awake: [], isLively: false, flushAt: undefined, flushedPieces: 0, isPatient: false, ...(state.self.origin ? { holders: new Int32Array(info.chunkCount) } : {}) };
+  const topic: TopicState = { id, info, held, log: [], traffic: 'rollout', views: new Map(), viewList: [], originViews: [], awake: [], isLively: false, flushAt: undefined, flushedPieces: 0, isPatient: false, unstoredChunks: 0, ...(state.self.origin ? { holders: new Int32Array(info.chunkCount) } : {}) };
   state.topics.set(id, topic);
   state.byKey.set(topicKey(info), topic);
   const key = topicKey(info);

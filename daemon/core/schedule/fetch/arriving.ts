@@ -3,7 +3,7 @@
 import type { AbsentMessage, BusyMessage, ElsewhereMessage, OrdinalRange } from '../../../../proto/exchange.ts';
 import { arriveChunk, endFetch, releaseChunk, storeChunk } from '../books/fetching.ts';
 import { viewLoses } from '../books/views.ts';
-import { closeRequest, countIncome, isFull, isReliable, learnLatency, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol, unstoredBytesOf } from '../books/peers.ts';
+import { closeRequest, countIncome, isFull, isReliable, learnLatency, learnRate, settleOrdinal, strikeCorrupt, strikeProtocol } from '../books/peers.ts';
 import { tauMs } from './overdue.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import type { ScheduleEvent } from '../state/swarm-events.ts';
@@ -68,7 +68,8 @@ function takeIn(state: SwarmState, peer: Peer, topic: TopicState, event: Chunk):
     state.effects.push({ kind: 'wasted', topic: topic.id, reason: 'duplicate', bytes });
     return;
   }
-  state.unstoredBytes += unstoredBytesOf(bytes);
+  state.unstoredBytes += bytes;
+  topic.unstoredChunks += 1;
   state.effects.push({ kind: 'store', topic: topic.id, ordinal: event.ordinal }, { kind: 'received', topic: topic.id, source: peer.info.origin ? 'origin' : 'peer', member: peer.info.member, bytes });
   if (claims !== 1) unask(state, topic, event.ordinal);
 }
@@ -89,15 +90,17 @@ function unask(state: SwarmState, topic: TopicState, ordinal: number): void {
 
 /** A chunk can be read, and waits for nothing. */
 export function onStored(state: SwarmState, { topic, ordinal, bytes }: Stored): void {
-  onRoom(state, bytes);
+  onRoom(state, topic, bytes);
   onPlaced(state, topic, ordinal);
 }
 
 /** A chunk waits for the disk no longer. */
-export function onRoom(state: SwarmState, bytes: number): void {
+export function onRoom(state: SwarmState, id: number, bytes: number): void {
+  const topic = state.topics.get(id);
   // What waits for the disk keeps us from asking only where it is much.
-  if (isFull(state, swarmBounds.pieceBytesMax)) state.isStirred = true;
-  state.unstoredBytes -= unstoredBytesOf(bytes);
+  if (topic === undefined || isFull(state, topic, swarmBounds.pieceBytesMax)) state.isStirred = true;
+  state.unstoredBytes -= bytes;
+  if (topic !== undefined) topic.unstoredChunks -= 1;
 }
 
 /** A chunk can be read: whoever lacks it need not wait until our disk has it for good. */

@@ -11,6 +11,7 @@ export interface FetchMoment {
   readonly inFlight: number;
   /** Bytes that came and are not on disk yet. */
   readonly unstoredBytes: number;
+  readonly unstoredChunks: number;
   /** Our own cap forbids asking. */
   readonly throttled: boolean;
 }
@@ -100,8 +101,8 @@ export function createFetchAccount(startedAt: number): FetchAccount {
 }
 
 /** Half of what may be unstored says that the disk, not the line, sets the pace. */
-function stateOf({ inFlight, unstoredBytes, throttled }: FetchMoment): 'wait' | 'store' | 'throttled' | 'other' {
-  if (unstoredBytes >= swarmBounds.totalBytesMax / 2) return 'store';
+function stateOf({ inFlight, unstoredBytes, unstoredChunks, throttled }: FetchMoment): 'wait' | 'store' | 'throttled' | 'other' {
+  if (unstoredBytes >= swarmBounds.totalBytesMax / 2 || unstoredChunks >= swarmBounds.chunksMax / 2) return 'store';
   if (inFlight > 0) return 'other';
   if (unstoredBytes > 0) return 'store';
   return throttled ? 'throttled' : 'wait';

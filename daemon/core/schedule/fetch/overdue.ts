@@ -110,7 +110,7 @@ function blame(state: SwarmState, peer: Peer): void {
 /** Notices when nothing has been left to ask for a while by the rules: then the origin is asked for anything. */
 function watchForStarvation(state: SwarmState, topic: TopicState, fetch: Fetch): void {
   // Who holds itself back does not starve.
-  if (fetch.open === 0 || hasNormalRequest(state, topic) || isFull(state, fetch.table.pieceBytes) || isThrottled(state, topic, fetch.table.pieceBytes)) {
+  if (fetch.open === 0 || hasNormalRequest(state, topic) || isFull(state, topic, fetch.table.pieceBytes) || isThrottled(state, topic, fetch.table.pieceBytes)) {
     fetch.idleSince = undefined;
     fetch.isStarving = false;
     return;

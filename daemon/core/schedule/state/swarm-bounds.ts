@@ -28,8 +28,8 @@ export const swarmBounds = {
   windowSlackMs: 50,
   /** What all neighbours together may owe us, and what waits for our disk. */
   totalBytesMax: 32 * MiB,
-  /** What waits for our disk counts for no less: each may be a file of its own that is open until it is synced, and of those 2,048 are enough. */
-  unstoredBytesMin: 16 * KiB,
+  /** Chunks of one topic that are asked for or wait for our disk: each may be a file of its own, which is open until it is synced. */
+  chunksMax: 4096,
   /**
    * What is asked of agents at once: so many pieces, or what comes in this long, or in so many round trips; the income is measured over spans of at least the
    * last. More than that overflows the queue before our own line (50 ms in the lab's switch): of 64 MiB to eight targets 2.6 % more than there was left the origin

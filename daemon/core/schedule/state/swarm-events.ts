@@ -49,7 +49,7 @@ export type ScheduleEvent =
   /** What a `store` effect asked for can be read from now on; it still waits for the disk, until `room`. */
   | { readonly kind: 'placed'; readonly topic: number; readonly ordinal: number }
   /** What a `store` effect asked for waits for the disk no longer, however that ended. `bytes` is its length. */
-  | { readonly kind: 'room'; readonly bytes: number }
+  | { readonly kind: 'room'; readonly topic: number; readonly bytes: number }
   /** Both in one. */
   | { readonly kind: 'stored'; readonly topic: number; readonly ordinal: number; readonly bytes: number }
   /** A `serve` effect is done with; `absent` ordinals turned out not to be held. */

@@ -95,6 +95,8 @@ export interface TopicState {
   flushedPieces: number;
   /** Whether all who follow can wait for the next moment for news. */
   isPatient: boolean;
+  /** Chunks of it that have arrived and wait for our disk. */
+  unstoredChunks: number;
   /** At an origin: the connection number of whom each chunk was last given to; 0 for nobody. Made at the first request. */
   given?: Int32Array;
   /** And when. */
@@ -199,7 +201,7 @@ export interface SwarmState {
   readonly income: { rate: number; bytes: number; since: number };
   /** From the end of one served request to that of the next in milliseconds, smoothed; and when the last one ended, or the first began. */
   readonly serving: { msEach: number; since: number };
-  /** Arrived, and waiting for our disk; a small chunk counts for more than its bytes. */
+  /** Arrived, and waiting for our disk. */
   unstoredBytes: number;
   /** From a request to its first answer, smoothed over all neighbours. */
   latencyMs: number | undefined;

@@ -1,10 +1,11 @@
 // What came in and waits for the disk: it is given away as soon as it can be read, and bounds what is asked for.
 
 import { describe, expect, test } from 'vitest';
+import { createBitmap } from '../../../../proto/bitmap.ts';
 import { swarmBounds } from '../../../../daemon/core/schedule/state/swarm-bounds.ts';
 import type { Effect } from '../../../../daemon/core/schedule/state/swarm-events.ts';
 import { agent, alone, origin, sent } from './alone.ts';
-import { count, topicInfo, topicOne } from './driver.ts';
+import { all, count, topicInfo, topicOne } from './driver.ts';
 
 describe('what waits for the disk', () => {
   test('counts: nothing more is asked for at the total, and something as soon as there is room', () => {
@@ -39,9 +40,9 @@ describe('what waits for the disk', () => {
     expect(sent(effects, 'have', 'y').flatMap(({ ranges }) => ranges)).toEqual([{ from: ordinal, to: ordinal + 1 }]);
   });
 
-  test('is no more of small chunks than the disk counts them for; who waits for it does not turn to the origin, and goes on when there is room', () => {
-    const most = swarmBounds.totalBytesMax / swarmBounds.unstoredBytesMin;
-    const one = alone(agent('self'), topicInfo(3 * most, () => 500));
+  test('is so many small chunks at most; who waits for it does not turn to the origin, and goes on when there is room', () => {
+    const most = swarmBounds.chunksMax;
+    const one = alone(agent('self'), topicInfo(3 * most, () => 60));
     one.meet(agent('x'), 'all');
     one.meet(origin('o'), 'all');
     const placed: number[] = [];
@@ -62,12 +63,31 @@ describe('what waits for the disk', () => {
     };
     take(one.want());
     expect(placed.length).toBeGreaterThan(most / 2);
-    expect(placed.length).toBeLessThan(1.5 * most);
+    expect(placed.length).toBeLessThanOrEqual(most + swarmBounds.pieceChunksMax);
     const before = placed.length;
     expect(sent(one.pass(2 * swarmBounds.starvedMsMax), 'request')).toEqual([]);
-    take(placed.slice().flatMap(() => one.tell({ kind: 'room', bytes: 500 })));
+    take(placed.slice().flatMap(() => one.tell({ kind: 'room', topic: topicOne, bytes: 60 })));
     expect(placed.length).toBeGreaterThan(before);
     expect(new Set(placed).size).toBe(placed.length);
     expect(ofOrigin).toEqual([]);
+  });
+
+  test('holds up nothing but its own topic', () => {
+    const small = topicInfo(3 * swarmBounds.chunksMax, () => 500);
+    const one = alone(agent('self'), small);
+    one.meet(agent('x'), 'all');
+    const queue = [...sent(one.want(), 'request', 'x')];
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      for (const { from, to } of next.ranges) for (let ordinal = from; ordinal < to; ordinal += 1) {
+        queue.push(...sent(one.chunk('x', next.request, ordinal), 'request', 'x'), ...sent(one.tell({ kind: 'placed', topic: topicOne, ordinal }), 'request', 'x'));
+      }
+    }
+    const [other, theirs] = [topicOne + 1, 6];
+    const info = { ...topicInfo(40, () => 60_000), revision: 'f'.repeat(64) };
+    one.tell({ kind: 'share', topic: other, info, held: createBitmap(info.chunkCount) });
+    one.says('x', { kind: 'open', topic: theirs, blob: info.blob, revision: info.revision, held: all(info.chunkCount).toBytes() });
+    const asked = sent(one.tell({ kind: 'want', topic: other, wanted: all(info.chunkCount) }), 'request', 'x');
+    expect(asked.map(({ topic }) => topic)).toContain(theirs);
+    expect(asked.map(({ topic }) => topic)).not.toContain(5);
   });
 });

@@ -84,6 +84,21 @@ test('a target has a set from another target when the origin is gone', async () 
   expect([made.size, wrong, brought?.transfer?.originBytes]).toEqual([wanted.count, [], 0]);
 });
 
+test('a target hands on a set before its disk has taken what it makes of it', async () => {
+  const { origin, uses: [a, b] } = await fleet(2);
+  if (a === undefined || b === undefined) throw new Error('two targets are asked for');
+  const manifest = a.agent.manifests.assemble(two.digest, two.manifest, two.index);
+  const delta = await a.use.open(manifest, environments, await lacked(a.agent, manifest), patient());
+  const disk = Promise.withResolvers<undefined>();
+  const slow = delta?.bring({ write: async () => await disk.promise, ...patient() });
+  await expect.poll(() => a.agent.shelf.list()[0]?.held.isFull, { timeout: 5_000 }).toBe(true);
+  await origin.swarm.close();
+  const { wanted, made, wrong } = await bring(b.agent, b.use);
+  expect([made.size, wrong]).toEqual([wanted.count, []]);
+  disk.resolve(undefined);
+  await slow;
+});
+
 test('a set that no origin of the roster signed is not believed', async () => {
   const { first: { agent, use } } = await fleet(1, { strangerSigns: true });
   expect((await bring(agent, use)).delta).toBeUndefined();

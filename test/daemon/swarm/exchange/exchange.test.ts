@@ -174,7 +174,8 @@ describe('a fetch', () => {
     named(all, 'seed').swarm.share(blob.topic, holdingsOf(blob, 'all').holdings);
     const held = holdingsOf(blob, 'none');
     const disk = Promise.withResolvers<undefined>();
-    const fetch = named(all, 'a').swarm.share(blob.topic, held.holdings).fetch({
+    const sharing = named(all, 'a').swarm.share(blob.topic, held.holdings);
+    const fetch = sharing.fetch({
       wanted: fullBitmap(20),
       async write(ordinal, bytes, placed) {
         await held.write(ordinal, bytes);
@@ -188,6 +189,10 @@ describe('a fetch', () => {
     await expect.poll(() => held.kept.size).toBe(20);
     disk.resolve(undefined);
     expect(await ended).toContain('a sync failed');
+    // What was not kept after all is not held.
+    const again = holdingsOf(blob, 'none');
+    await sharing.fetch({ wanted: fullBitmap(20), write: again.write, signal: soon() });
+    expect([...again.kept.keys()]).toEqual([7]);
   });
 
   test('goes on when a holder finds a chunk gone or damaged on its disk', async () => {
