@@ -116,7 +116,7 @@ export class Fleet {
         return this.#tell(node, { kind: 'tick' });
       case kinds.want:
         this.#share(node);
-        return this.#tell(node, { kind: 'want', topic, wanted: fullBitmap(this.#options.chunkCount) });
+        return this.#tell(node, { kind: 'want', topic, fetch: 1, wanted: fullBitmap(this.#options.chunkCount) });
       case kinds.die:
         return this.#die(node);
       case kinds.gone:

@@ -115,7 +115,7 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
       return withTopic(state, event.topic, (topic) => unshareTopic(state, topic));
     case 'want':
       return withTopic(state, event.topic, (topic) => {
-        startFetch(state, topic, event.wanted);
+        startFetch(state, topic, event.fetch, event.wanted);
         if (topic.fetch !== undefined) for (const peer of state.peers.values()) openTopic(state, topic, peer);
       });
     case 'unwant':

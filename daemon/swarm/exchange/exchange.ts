@@ -23,7 +23,7 @@ import { peerOf } from '../peer.ts';
 import { createQuestions, type Questions } from './questions.ts';
 import { aborted, createFetching, followUrgency, lengthsOf, settle, type Fetching, type SharedTopic } from './sharing.ts';
 import type { DeltaAnswers, DeltaQuestion, DeltaSource, FetchOptions, Holdings, ManifestSource, Sharing, Swarm, SwarmMetrics, SwarmRates, Topic } from '../swarm.ts';
-import { store } from './storing.ts';
+import { store, type StoreEffect } from './storing.ts';
 import { createTurns, type Turns, type TurnsDeps } from './turns.ts';
 import { createUnread } from './unread.ts';
 import { createUploads, type Uploads } from './uploads.ts';
@@ -66,6 +66,7 @@ class Exchange implements Swarm {
   readonly #topics = new Map<number, SharedTopic>();
   readonly #stop = new AbortController();
   #lastTopic = 0;
+  #lastFetch = 0;
   #epoch = -1;
 
   constructor(deps: SwarmDeps) {
@@ -161,12 +162,12 @@ class Exchange implements Swarm {
   async #fetch(shared: SharedTopic, options: FetchOptions): Promise<Transfer> {
     if (shared.fetching !== undefined) throw new Error(`the ${shared.topic.blob} of revision ${shared.topic.revision} is being fetched already`);
     if (options.signal.aborted || this.#stop.signal.aborted || !this.#topics.has(shared.id)) throw aborted(shared.topic, options.signal.reason);
-    const fetching = createFetching(shared, options, this.#deps);
+    const fetching = createFetching((this.#lastFetch += 1), shared, options, this.#deps);
     shared.fetching = fetching;
     const onAbort = (): void => this.#end(shared, { error: aborted(shared.topic, options.signal.reason) });
     options.signal.addEventListener('abort', onAbort, { once: true });
     using _urgency = followUrgency(options, (traffic) => this.#tell({ kind: 'traffic', topic: shared.id, traffic }));
-    this.#tell({ kind: 'want', topic: shared.id, wanted: decodeBitmap(options.wanted.toBytes(), options.wanted.size) });
+    this.#tell({ kind: 'want', topic: shared.id, fetch: fetching.id, wanted: decodeBitmap(options.wanted.toBytes(), options.wanted.size) });
     try {
       return await fetching.settled.promise;
     } finally {
@@ -192,13 +193,13 @@ class Exchange implements Swarm {
       case 'send':
         return this.#neighbours.get(effect.member)?.send(encodeMessage(effect.message));
       case 'store':
-        return this.#store(effect.topic, effect.ordinal, bytes);
+        return this.#store(effect, bytes);
       case 'serve':
         return this.#uploads.start(effect, this.#neighbours.get(effect.member), this.#topics.get(effect.topic));
       case 'stop-serving':
         return this.#uploads.stop(effect.upload);
       case 'done':
-        return this.#end(this.#topics.get(effect.topic), 'done');
+        return this.#done(effect.topic, effect.fetch);
       case 'received':
         this.#deps.metrics.receivedBytes(effect.source, effect.bytes);
         return this.#accounts.received(effect);
@@ -215,10 +216,16 @@ class Exchange implements Swarm {
     effect satisfies never;
   }
 
-  #store(id: number, ordinal: number, bytes: Uint8Array | undefined): void {
+  #store(effect: StoreEffect, bytes: Uint8Array | undefined): void {
     if (bytes === undefined) throw new Error('a store without bytes: the scheduler asks for one only in answer to a chunk');
     const { buffers } = this.#deps.network;
-    store(id, this.#topics.get(id), ordinal, bytes, { tell: (event) => this.#tell(event), give: (buffer) => buffers.give(buffer), end: (shared, error) => this.#end(shared, { error }) });
+    store(effect, this.#topics.get(effect.topic), bytes, { tell: (event) => this.#tell(event), give: (buffer) => buffers.give(buffer), end: (shared, error) => this.#end(shared, { error }) });
+  }
+
+  /** What a fetch that was given up still brought about is not the end of the next one. */
+  #done(id: number, fetch: number): void {
+    const shared = this.#topics.get(id);
+    if (shared?.fetching?.id === fetch) this.#end(shared, 'done');
   }
 
   /** The first end counts; the caller hears of it when the last write is back. */

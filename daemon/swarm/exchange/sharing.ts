@@ -9,6 +9,8 @@ import type { FetchOptions, Holdings, SwarmRates, Topic } from '../swarm.ts';
 
 /** A fetch under way. */
 export interface Fetching {
+  /** What the scheduler calls it by. */
+  readonly id: number;
   readonly options: FetchOptions;
   readonly totalBytes: number;
   haveBytes: number;
@@ -41,8 +43,8 @@ export function lengthsOf(topic: Topic): (ordinal: number) => number {
   return (ordinal) => (known[ordinal] ||= topic.chunk(ordinal).length);
 }
 
-/** A fetch that begins. What the holdings had when they were shared is not counted. */
-export function createFetching({ topic, holdings }: SharedTopic, options: FetchOptions, { clock, rates }: FetchingDeps): Fetching {
+/** A fetch that begins; `id` is our number for it. What the holdings had when they were shared is not counted. */
+export function createFetching(id: number, { topic, holdings }: SharedTopic, options: FetchOptions, { clock, rates }: FetchingDeps): Fetching {
   let totalBytes = 0;
   for (const { from, to } of options.wanted.ranges()) {
     for (let ordinal = from; ordinal < to; ordinal += 1) {
@@ -55,7 +57,7 @@ export function createFetching({ topic, holdings }: SharedTopic, options: FetchO
     rates?.throttled('receive', transfer.timing?.throttledMs ?? 0);
     return transfer;
   };
-  return { options, totalBytes, haveBytes: 0, account, transfer, writing: 0, writingBytes: 0, end: undefined, settled: Promise.withResolvers() };
+  return { id, options, totalBytes, haveBytes: 0, account, transfer, writing: 0, writingBytes: 0, end: undefined, settled: Promise.withResolvers() };
 }
 
 /** Settles the fetch when it has ended and nothing is being written any more, so that the caller may remove what it wrote to. */

@@ -1,7 +1,9 @@
 // A chunk that came in is kept: who it is fetched for writes it, and the scheduler hears when it can be read, and when there is room for more.
 
-import type { ScheduleEvent } from '../../core/schedule/state/swarm-events.ts';
+import type { Effect, ScheduleEvent } from '../../core/schedule/state/swarm-events.ts';
 import { settle, type SharedTopic } from './sharing.ts';
+
+export type StoreEffect = Extract<Effect, { kind: 'store' }>;
 
 export interface StoringDeps {
   readonly tell: (event: ScheduleEvent) => void;
@@ -11,11 +13,11 @@ export interface StoringDeps {
   readonly end: (shared: SharedTopic, error: unknown) => void;
 }
 
-/** Has verified bytes written, if anybody still wants them; `topic` is our number for it. */
-export function store(topic: number, shared: SharedTopic | undefined, ordinal: number, bytes: Uint8Array, { tell, give, end }: StoringDeps): void {
+/** Has verified bytes written, if the fetch that they came for still is. */
+export function store({ topic, fetch, ordinal }: StoreEffect, shared: SharedTopic | undefined, bytes: Uint8Array, { tell, give, end }: StoringDeps): void {
   const { length } = bytes;
   const fetching = shared?.fetching;
-  if (shared === undefined || fetching === undefined) return tell({ kind: 'room', topic, bytes: length });
+  if (shared === undefined || fetching?.id !== fetch) return tell({ kind: 'room', topic, bytes: length });
   const { options, totalBytes } = fetching;
   fetching.writing += 1;
   fetching.writingBytes += length;

@@ -9,7 +9,7 @@ import { enliven, type SwarmState, type TopicState } from '../state/swarm-state.
 import { countView, wake } from './views.ts';
 
 /** Begins to want what is in `wanted` and not held. Reports `done` at once when that is nothing. */
-export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap): void {
+export function startFetch(state: SwarmState, topic: TopicState, id: number, wanted: Bitmap): void {
   const missing: number[] = [];
   for (const { from, to } of wanted.ranges()) {
     for (let ordinal = from; ordinal < to; ordinal += 1) {
@@ -17,11 +17,12 @@ export function startFetch(state: SwarmState, topic: TopicState, wanted: Bitmap)
     }
   }
   if (missing.length === 0) {
-    state.effects.push({ kind: 'done', topic: topic.id });
+    state.effects.push({ kind: 'done', topic: topic.id, fetch: id });
     return;
   }
   const table = createPieceTable(topic.info.chunkCount, missing, (ordinal) => topic.info.lengthOf(ordinal));
   topic.fetch = {
+    id,
     table,
     missing: missing.length,
     left: missing.length,

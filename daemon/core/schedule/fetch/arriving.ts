@@ -70,7 +70,7 @@ function takeIn(state: SwarmState, peer: Peer, topic: TopicState, event: Chunk):
   }
   state.unstoredBytes += bytes;
   topic.unstoredChunks += 1;
-  state.effects.push({ kind: 'store', topic: topic.id, ordinal: event.ordinal }, { kind: 'received', topic: topic.id, source: peer.info.origin ? 'origin' : 'peer', member: peer.info.member, bytes });
+  state.effects.push({ kind: 'store', topic: topic.id, fetch: fetch.id, ordinal: event.ordinal }, { kind: 'received', topic: topic.id, source: peer.info.origin ? 'origin' : 'peer', member: peer.info.member, bytes });
   if (claims !== 1) unask(state, topic, event.ordinal);
 }
 
@@ -114,7 +114,7 @@ export function onPlaced(state: SwarmState, id: number, ordinal: number): void {
   if (fetch.left === 0) {
     endFetch(topic);
     flushHave(state, topic);
-    state.effects.push({ kind: 'done', topic: topic.id });
+    state.effects.push({ kind: 'done', topic: topic.id, fetch: fetch.id });
   } else if (fetch.piecesDone - topic.flushedPieces >= swarmBounds.havePieces) flushHave(state, topic);
 }
 

@@ -4,15 +4,17 @@ import type { PieceSet, PieceTable } from './pieces.ts';
 
 /** A topic that is being fetched. */
 export interface Fetch {
+  /** Its number. */
+  readonly id: number;
   readonly table: PieceTable;
   readonly missing: number;
-  /** Chunks not stored. */
+  /** Chunks that cannot be read yet. */
   left: number;
   /** Chunks free to be asked for. */
   open: number;
   /** How many unfinished requests claim a chunk. */
   readonly claims: Uint8Array;
-  /** Pieces stored whole. */
+  /** Pieces that can be read whole. */
   piecesDone: number;
   /** Whether a neighbour was not asked for what it has of a piece, since it has not all that is free of it. */
   hasParts: boolean;

@@ -18,7 +18,7 @@ export interface PieceTable {
   readonly begins: Int32Array;
   /** For each piece, its chunks in state `missing`: free to be asked for. */
   readonly openChunks: Int32Array;
-  /** And those not stored yet. */
+  /** And those that cannot be read yet. */
   readonly leftChunks: Int32Array;
   /** The origin said that others have it: not before this time again. */
   readonly originAfter: Float64Array;

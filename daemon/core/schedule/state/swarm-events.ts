@@ -36,7 +36,8 @@ export type ScheduleEvent =
   /** `topic` is our number for it, not used before. */
   | { readonly kind: 'share'; readonly topic: number; readonly info: TopicInfo; readonly held: Bitmap }
   | { readonly kind: 'unshare'; readonly topic: number }
-  | { readonly kind: 'want'; readonly topic: number; readonly wanted: Bitmap }
+  /** `fetch` is our number for it, not used before: what is stored and done for it says so. */
+  | { readonly kind: 'want'; readonly topic: number; readonly fetch: number; readonly wanted: Bitmap }
   | { readonly kind: 'unwant'; readonly topic: number }
   /** How urgent a topic is from now on; `rollout` when it is shared. */
   | { readonly kind: 'traffic'; readonly topic: number; readonly traffic: TrafficClass }
@@ -58,13 +59,13 @@ export type ScheduleEvent =
 
 export type Effect =
   | { readonly kind: 'send'; readonly member: string; readonly message: ScheduledMessage }
-  /** Keep the bytes of the `chunk` event that this answers. Asked once for each ordinal. */
-  | { readonly kind: 'store'; readonly topic: number; readonly ordinal: number }
+  /** Keep the bytes of the `chunk` event that this answers. Asked once for each ordinal of a fetch. */
+  | { readonly kind: 'store'; readonly topic: number; readonly fetch: number; readonly ordinal: number }
   /** Send these, in order, as `data` with this topic and request; then report `served`. */
   | { readonly kind: 'serve'; readonly upload: number; readonly member: string; readonly topic: number; readonly request: number; readonly ordinals: readonly number[] }
   /** No longer wanted: end that `serve`. */
   | { readonly kind: 'stop-serving'; readonly upload: number }
-  | { readonly kind: 'done'; readonly topic: number }
+  | { readonly kind: 'done'; readonly topic: number; readonly fetch: number }
   | { readonly kind: 'received'; readonly topic: number; readonly source: 'origin' | 'peer'; readonly member: string; readonly bytes: number }
   /** Bytes that came for nothing; of no topic when they belong to none of ours. */
   | { readonly kind: 'wasted'; readonly topic: number | undefined; readonly reason: 'duplicate' | 'corrupt' | 'unexpected'; readonly bytes: number }

@@ -31,7 +31,7 @@ export function alone(self: PeerInfo, info: TopicInfo, held: readonly number[] =
       if (holds !== 'all') for (const ordinal of holds) theirs.set(ordinal);
       return [...tell({ kind: 'joined', peer }), ...says(peer.member, { kind: 'open', topic: 5, blob: info.blob, revision: info.revision, held: theirs.toBytes() })];
     },
-    want: () => tell({ kind: 'want', topic: topicOne, wanted: all(info.chunkCount) }),
+    want: () => tell({ kind: 'want', topic: topicOne, fetch: 1, wanted: all(info.chunkCount) }),
     chunk: (member: string, request: number, ordinal: number, good = true) => tell({ kind: 'chunk', member, topic: 5, request, ordinal, bytes: info.lengthOf(ordinal), good }),
     /** Lets time pass in steps as a clock would. */
     pass(ms: number): readonly Effect[] {

@@ -65,7 +65,7 @@ export class Driver {
     for (const node of this.nodes) for (const other of this.nodes) if (other !== node) this.tell(node, { kind: 'joined', peer: other.info });
     this.nodes.forEach((node, index) => {
       this.tell(node, { kind: 'share', topic: topicOne, info, held: decodeBitmap(node.held.toBytes(), info.chunkCount) });
-      if (options[index]?.wants === true) this.tell(node, { kind: 'want', topic: topicOne, wanted: all(info.chunkCount) });
+      if (options[index]?.wants === true) this.tell(node, { kind: 'want', topic: topicOne, fetch: 1, wanted: all(info.chunkCount) });
     });
   }
 

@@ -219,7 +219,7 @@ describe('what is asked of whom', () => {
     const [request] = sent(one.want(), 'request', 'x');
     one.meet(agent('y'), 'all');
     expect(sent(one.pass(2_000), 'request', 'y')).toHaveLength(1);
-    expect(one.chunk('x', request?.request ?? 0, 0)).toContainEqual({ kind: 'store', topic: topicOne, ordinal: 0 });
+    expect(one.chunk('x', request?.request ?? 0, 0)).toContainEqual({ kind: 'store', topic: topicOne, fetch: 1, ordinal: 0 });
   });
 
   test('what a neighbour refuses is asked at once of another of which nothing was left to ask', () => {
@@ -346,7 +346,7 @@ describe('corrupt chunks', () => {
       one.tell({ kind: 'share', topic: revision + 10, info, held: createBitmap(4) });
       if (revision === 1) one.tell({ kind: 'joined', peer: agent('x') });
       one.says('x', { kind: 'open', topic: revision, blob: 'tree', revision: info.revision, held: all(4).toBytes() });
-      const [request] = sent(one.tell({ kind: 'want', topic: revision + 10, wanted: all(4) }), 'request');
+      const [request] = sent(one.tell({ kind: 'want', topic: revision + 10, fetch: revision + 10, wanted: all(4) }), 'request');
       effects.push(...one.tell({ kind: 'chunk', member: 'x', topic: revision, request: request?.request ?? 0, ordinal: 0, bytes: 20_000, good: false }));
     }
     expect(effects.filter(({ kind }) => kind === 'banned')).toHaveLength(1);

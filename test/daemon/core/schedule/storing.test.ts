@@ -86,7 +86,7 @@ describe('what waits for the disk', () => {
     const info = { ...topicInfo(40, () => 60_000), revision: 'f'.repeat(64) };
     one.tell({ kind: 'share', topic: other, info, held: createBitmap(info.chunkCount) });
     one.says('x', { kind: 'open', topic: theirs, blob: info.blob, revision: info.revision, held: all(info.chunkCount).toBytes() });
-    const asked = sent(one.tell({ kind: 'want', topic: other, wanted: all(info.chunkCount) }), 'request', 'x');
+    const asked = sent(one.tell({ kind: 'want', topic: other, fetch: 2, wanted: all(info.chunkCount) }), 'request', 'x');
     expect(asked.map(({ topic }) => topic)).toContain(theirs);
     expect(asked.map(({ topic }) => topic)).not.toContain(5);
   });

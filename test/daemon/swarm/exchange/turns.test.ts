@@ -42,7 +42,7 @@ describe('events for the scheduler', () => {
 
   test('that carrying out an effect brings about are taken in the same look, after those that came before; a chunk keeps its bytes', () => {
     const bytes = Uint8Array.of(7);
-    const { asked, schedule } = writtenDown(new Map([[1, { kind: 'done', topic: 1 }]]));
+    const { asked, schedule } = writtenDown(new Map([[1, { kind: 'done', topic: 1, fetch: 1 }]]));
     const performed: (Uint8Array | undefined)[] = [];
     const looks: (() => void)[] = [];
     const turns = createTurns({
