@@ -41,10 +41,16 @@ export function layout(root: string): Layout {
   };
 }
 
+/** Who runs a release may be another user than who installs it: that one finds its way in `shared`, and has no business in our own books. */
+const modes = { shared: 0o711, state: 0o700 } as const;
+
 /** Creates what is missing. The root's own parent must be there. */
 export async function prepare(disk: Disk, at: Layout): Promise<void> {
   await makeDirectories(disk, dirname(at.root), at.root);
-  for (const directory of [at.releases, at.shared, at.state, at.bad, at.records]) await makeDirectories(disk, at.root, directory);
+  await makeDirectories(disk, at.root, at.releases);
+  await makeDirectories(disk, at.root, at.shared, modes.shared);
+  await makeDirectories(disk, at.root, at.state, modes.state);
+  for (const directory of [at.bad, at.records]) await makeDirectories(disk, at.state, directory);
 }
 
 /** Where `current`, `stable` or `previous` points: a release's id, nothing, or something that is not a release of this root. */

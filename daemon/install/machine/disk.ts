@@ -1,7 +1,7 @@
 // The installer's hand on the file system: each method that changes something is one step that may be the last before a
 // crash, so that a test can stop at every one of them. Reading the content of releases is not here.
 
-import { appendFile, copyFile, lstat, mkdir, open, readFile, readdir, readlink, rename, rm, symlink, truncate } from 'node:fs/promises';
+import { appendFile, chmod, copyFile, lstat, mkdir, open, readFile, readdir, readlink, rename, rm, symlink, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DaemonError } from '../../errors.ts';
 
@@ -22,8 +22,8 @@ export interface Disk {
   /** Names, ascending; empty when the directory is absent. */
   list(path: string): Promise<readonly string[]>;
 
-  /** One directory whose parent is there; nothing when it exists. */
-  makeDirectory(path: string): Promise<void>;
+  /** One directory whose parent is there; nothing when it exists. Of this mode whatever the umask: those who run a release need not be who installs it. */
+  makeDirectory(path: string, mode?: number): Promise<void>;
   /** Creates or empties the file, writes, syncs the file (not its directory). */
   writeSynced(path: string, text: string): Promise<void>;
   /** Appends and syncs. After a failure the end of the file is unknown: a failed sync is never tried again on it. */
@@ -106,9 +106,10 @@ export const systemDisk: Disk = {
   size: async (path) => (await present('look at', path, lstat(path)))?.size ?? 0,
   list: async (path) => ((await present('list', path, readdir(path))) ?? []).toSorted(),
 
-  makeDirectory: async (path) => {
+  makeDirectory: async (path, mode = 0o755) => {
     try {
-      await mkdir(path, { mode: 0o755 });
+      await mkdir(path, { mode });
+      await chmod(path, mode);
     } catch (error) {
       if (errorCode(error) !== 'EEXIST') throw refused('create', path, error);
     }
@@ -176,11 +177,11 @@ export async function replaceLink(disk: Disk, target: string, path: string, temp
   await disk.syncDirectory(dirname(path));
 }
 
-/** A directory and whichever of its parents are missing, down from `base`, which must be there; each one synced. */
-export async function makeDirectories(disk: Disk, base: string, path: string): Promise<void> {
+/** A directory and whichever of its parents are missing, down from `base`, which must be there; each one synced. `mode` is the directory's own. */
+export async function makeDirectories(disk: Disk, base: string, path: string, mode?: number): Promise<void> {
   if (path === base || (await disk.kind(path)) !== undefined) return;
   const parent = dirname(path);
   await makeDirectories(disk, base, parent);
-  await disk.makeDirectory(path);
+  await disk.makeDirectory(path, mode);
   await disk.syncDirectory(parent);
 }

@@ -47,7 +47,10 @@ export interface Processes {
    * @throws {DaemonError} ACTIVATION_FAILED when the system refuses.
    */
   start(program: Program, files: { readonly output: string; readonly input?: string }): Promise<ProcessIdentity>;
-  /** Runs a program to its end; then, or when its time is over or on an abort, kills whatever it left behind. */
+  /**
+   * Runs a program to its end; then, or when its time is over or on an abort, kills whatever it left behind: all that carries its tag, so that two that may
+   * run at once need two.
+   */
   run(program: Program, options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<Ended>;
   alive(process: ProcessIdentity): boolean;
   /** Every process whose tag begins so. Reads /proc once: about 20 µs a process. */
@@ -132,7 +135,7 @@ export function systemProcesses({ kill, clock }: ProcessAccess): Processes {
   };
   const alive = ({ pid, startTime }: ProcessIdentity) => look(pid)?.startTime === startTime;
   const killTagged = (tag: string) => {
-    for (const { pid } of findTagged(tag)) killQuietly(pid, 'SIGKILL');
+    for (const found of findTagged(tag)) if (found.tag === tag) killQuietly(found.pid, 'SIGKILL');
   };
 
   return {

@@ -52,7 +52,7 @@ export async function ended({ identity, release, tag, id }: Instance, { processe
   while (processes.alive(identity) && clock.monotonic() < deadline) await clock.wait(installLimits.pollMs, { signal });
   if (processes.alive(identity)) log.warn({ release: id, pid: identity.pid }, 'instance did not stop in time and is killed');
   processes.signal(identity, 'SIGKILL');
-  if (tag !== '') for (const left of processes.tagged(tag)) processes.signal(left, 'SIGKILL');
+  if (tag !== '') for (const left of processes.tagged(tag)) if (left.tag === tag) processes.signal(left, 'SIGKILL');
   while (processes.alive(identity)) await clock.wait(installLimits.pollMs, { signal });
   log.info({ release: id, pid: identity.pid }, 'instance stopped');
 }

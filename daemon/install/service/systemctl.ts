@@ -31,14 +31,19 @@ export interface Systemctl {
   readonly show: (names: readonly string[], options: Waiting) => Promise<readonly Shown[]>;
 }
 
+/** What systemd says to a user who may not, without polkit and with it. */
+const refusal = /Access denied|authentication required|Permission denied/i;
+
 export function systemctl(tools: SystemctlTools): Systemctl {
+  // Health and status ask while a unit is being started: with one tag the first to end would end the others.
+  let calls = 0;
   const run = async (args: readonly string[], timeoutMs: number, { signal }: Waiting): Promise<Ended> =>
     await tools.processes.run(
       {
         argv: [...tools.systemctl, ...args],
         directory: tools.at.root,
         environment: { PATH: tools.searchPath, LANG: 'C.UTF-8', SYSTEMD_PAGER: '', SYSTEMD_COLORS: '0' },
-        tag: `${tools.tag}:systemctl`,
+        tag: `${tools.tag}:systemctl:${(calls += 1)}`,
       },
       { timeoutMs, signal },
     );
@@ -46,7 +51,8 @@ export function systemctl(tools: SystemctlTools): Systemctl {
     must: async (args, options) => {
       const ended = await run(args, installLimits.systemctlMs, options);
       if (ended.exitCode === 0) return;
-      throw new DaemonError('ACTIVATION_FAILED', `systemctl ${args.join(' ')}: ${ended.how}: ${ended.output.trim().slice(-1000)}`);
+      const hint = refusal.test(ended.output) ? '; a daemon that is not root manages units by a rule of polkit: see starlingd.rules in its package' : '';
+      throw new DaemonError('ACTIVATION_FAILED', `systemctl ${args.join(' ')}: ${ended.how}: ${ended.output.trim().slice(-1000)}${hint}`);
     },
     show: async (names, options) => {
       const properties = '--property=Id,ActiveState,SubState,MainPID,NRestarts,Result';

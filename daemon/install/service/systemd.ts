@@ -26,6 +26,9 @@ function only(of: RunnableRelease | undefined, than: RunnableRelease): readonly 
   return unitsOf(of).filter(({ name }) => !unitsOf(than).some((unit) => unit.name === name));
 }
 
+/** States of a unit of which nothing runs. */
+const atRest: ReadonlySet<string> = new Set(['inactive', 'failed']);
+
 /** systemd as the manager of one application's units. */
 export function systemdService(tools: SystemdTools): ServiceManager {
   const { must, show } = systemctl(tools);
@@ -47,8 +50,16 @@ export function systemdService(tools: SystemdTools): ServiceManager {
     }
   };
 
-  const stopUnits = async (units: readonly Unit[], options: Waiting): Promise<void> => {
-    if (units.length > 0) await must(['stop', '--', ...units.map(({ name }) => name)], options);
+  const stopUnits = async (of: RunnableRelease | undefined, units: readonly Unit[], options: Waiting): Promise<void> => {
+    const names = await own(tools, of, units.map(({ name }) => name));
+    if (names.length === 0) return;
+    try {
+      await must(['stop', '--', ...names], options);
+    } catch (error) {
+      // What was never started cannot be stopped, says systemd; that is what was wanted.
+      const shown = await show(names, options);
+      if (shown.some(({ ActiveState = '' }) => !atRest.has(ActiveState))) throw error;
+    }
   };
 
   const status = async (release: RunnableRelease): Promise<ServiceStatus> => {
@@ -68,15 +79,15 @@ export function systemdService(tools: SystemdTools): ServiceManager {
     switchTo: bringUp,
     settle: async () => {},
     retire: async (next, from, options) => {
-      await stopUnits(only(from, next), options);
+      await stopUnits(from, only(from, next), options);
     },
     revert: async (to, failed, options) => {
       // Only in the failed release: stopped by its own unit file, which `current` no longer reaches but systemd still holds.
-      await stopUnits(only(failed, to), options);
+      await stopUnits(failed, only(failed, to), options);
       await bringUp(to, failed, options);
     },
     stop: async (release, options) => {
-      await stopUnits(unitsOf(release), options);
+      await stopUnits(release, unitsOf(release), options);
       if (await linkUnits(tools, [])) await must(['daemon-reload'], options);
     },
     status,
@@ -107,9 +118,21 @@ async function unitFiles(disk: Disk, release: RunnableRelease): Promise<Readonly
   return files;
 }
 
+/** Of these units of a release those that are its to stop: not one that it ships while a file of that name is there that is not ours. */
+async function own({ disk, at, unitDirectory }: SystemdTools, release: RunnableRelease | undefined, names: readonly string[]): Promise<readonly string[]> {
+  const shipped = release === undefined ? new Map<string, string>() : await unitFiles(disk, release);
+  const found: string[] = [];
+  for (const name of names) {
+    const path = join(unitDirectory, name);
+    const isForeign = shipped.has(name) && (await disk.kind(path)) !== undefined && (await disk.readLink(path)) !== join(at.current, 'systemd', name);
+    if (!isForeign) found.push(name);
+  }
+  return found;
+}
+
 /**
  * Makes the links into this root's `current/systemd` exactly `names`; whether anything changed.
- * @throws {DaemonError} ACTIVATION_FAILED when a unit of that name is there and not ours.
+ * @throws {DaemonError} ACTIVATION_FAILED when a unit of that name is there and not ours, or the directory cannot be written to.
  */
 async function linkUnits({ disk, at, unitDirectory }: SystemdTools, names: readonly string[]): Promise<boolean> {
   const ours = join(at.current, 'systemd');
@@ -121,7 +144,7 @@ async function linkUnits({ disk, at, unitDirectory }: SystemdTools, names: reado
     if ((await disk.kind(path)) !== undefined) {
       throw new DaemonError('ACTIVATION_FAILED', `${path} is there and is not this application's: remove it, or ship the unit under another name`);
     }
-    await replaceLink(disk, join(ours, name), path, join(unitDirectory, `.${name}.next`));
+    await replaceLink(disk, join(ours, name), path, join(unitDirectory, `.${name}.next`)).catch((cause: unknown) => refuse(unitDirectory, name, cause));
     changed = true;
   }
   for (const name of await disk.list(unitDirectory)) {
@@ -131,4 +154,9 @@ async function linkUnits({ disk, at, unitDirectory }: SystemdTools, names: reado
     changed = true;
   }
   return changed;
+}
+
+function refuse(unitDirectory: string, name: string, cause: unknown): never {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  throw new DaemonError('ACTIVATION_FAILED', `the release ships ${name}, which cannot be linked in ${unitDirectory}: ${why}; a daemon that may do that is one with starlingd-units.conf of its package, or else the unit comes with the machine`, { cause });
 }

@@ -261,6 +261,22 @@ describe('the layout', () => {
   });
 });
 
+describe('whoever runs a release as another user', () => {
+  it('can reach it and what outlives it, and not the books, whatever the umask of the daemon', async () => {
+    const before = process.umask(0o077);
+    try {
+      await using bed = await makeBed({}, undefined);
+      await using installer = bed.installer();
+      await installer.recover(waiting);
+      await deploy(installer, bed.root, 1, { spec: notServing });
+      const modes = await Promise.all(['', 'releases', 'shared', '.state'].map(async (name) => [name, (await stat(join(bed.root, name))).mode & 0o777] as const));
+      expect(Object.fromEntries(modes)).toEqual({ '': 0o755, releases: 0o755, shared: 0o711, '.state': 0o700 });
+    } finally {
+      process.umask(before);
+    }
+  });
+});
+
 describe('orders', () => {
   it('for an application that is not configured are refused by name', async () => {
     await using bed = await makeBed();

@@ -1,20 +1,28 @@
-// The systemd adapter against a `systemctl` that records what it is told and answers from files: what a real one does with
-// it is not shown here.
+// The systemd adapter against a `systemctl` that records what it is told and answers from files.
 
-import { chmod, mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DeploySpec } from '../../../../proto/deploy-spec.ts';
+import { systemClock } from '../../../../daemon/clock.ts';
 import type { Installer } from '../../../../daemon/install/installer.ts';
-import { parseShow } from '../../../../daemon/install/service/systemctl.ts';
+import { layout } from '../../../../daemon/install/layout.ts';
+import { systemProcesses } from '../../../../daemon/install/machine/processes.ts';
+import { parseShow, systemctl } from '../../../../daemon/install/service/systemctl.ts';
 import { type Bed, currentOf, deploy, idOf, makeBed, notServing, waiting } from '../support.ts';
 
-/** Appends its arguments to `calls`; `show` answers with the file `shown`; a unit named in `refused` cannot be started. */
+/**
+ * Appends its arguments to `calls`; `show` answers with the file `shown`; a unit named in `refused` cannot be started; with a file `unloaded` none can be stopped,
+ * as systemd has it of those that it does not know; with a file `refusal` that is said to all that change something. What the real one does: test/e2e/systemd.test.ts.
+ */
 const fake = `#!/bin/sh
 here=$(dirname "$0")
 echo "$@" >> "$here/calls"
+if [ "$1" != show ] && [ -e "$here/refusal" ]; then cat "$here/refusal" >&2; exit 1; fi
 case "$1" in
   show) cat "$here/shown" ;;
+  stop) if [ -e "$here/unloaded" ]; then echo "Unit $3 not loaded." >&2; exit 5; fi ;;
+  isolate) sleep 1 ;;
   restart|start|reload-or-restart) if grep -qsF "$(cat "$here/current/VERSION")" "$here/refused"; then echo "Job for $3 failed" >&2; exit 1; fi ;;
 esac
 exit 0
@@ -111,6 +119,43 @@ describe('the systemd adapter', () => {
       const outcome = await deploy(installer, bed.root, 1, { spec, files: unit('one') });
       expect(outcome).toMatchObject({ kind: 'failed', code: 'ACTIVATION_FAILED', detail: expect.stringContaining('is not this application') });
       expect(await readFile(join(bed.root, 'units/web.service'), 'utf8')).toBe('by hand');
+      // Nor is it stopped on the way back.
+      await expect(readFile(join(bed.root, 'calls'), 'utf8')).rejects.toThrow('ENOENT');
+    });
+  });
+
+  it('takes a unit that systemd does not know for stopped, and no other', async () => {
+    await withSystemd(async (bed, installer, _calls, write) => {
+      await write('unloaded', '');
+      await write('refused', '1');
+      await write('shown', active.replace('ActiveState=active', 'ActiveState=inactive'));
+      expect(await deploy(installer, bed.root, 1, { spec, files: unit('one') })).toMatchObject({ kind: 'failed', code: 'ACTIVATION_FAILED', detail: expect.stringContaining('Job for web.service failed') });
+      await write('refused', '2');
+      await write('shown', active);
+      expect(await deploy(installer, bed.root, 2, { spec, files: unit('two') })).toMatchObject({ kind: 'inconsistent', detail: expect.stringContaining('not loaded') });
+    });
+  });
+
+  it('says what a refusal of systemd, or of the directory of units, asks for', async () => {
+    await withSystemd(async (bed, installer, _calls, write) => {
+      await write('refusal', 'Failed to restart web.service: Interactive authentication required.');
+      await write('shown', active.replace('ActiveState=active', 'ActiveState=inactive'));
+      expect(await deploy(installer, bed.root, 1, { spec })).toMatchObject({ kind: 'failed', detail: expect.stringContaining('required.; a daemon that is not root manages units by a rule of polkit: see starlingd.rules') });
+      await rm(join(bed.root, 'units'), { recursive: true });
+      expect(await deploy(installer, bed.root, 2, { spec, files: unit('two') })).toMatchObject({ kind: 'failed', code: 'ACTIVATION_FAILED', detail: expect.stringMatching(/ships web.service, which cannot be linked in .*units: .*ENOENT.*starlingd-units.conf/) });
+    });
+  });
+});
+
+describe('systemctl', () => {
+  it('is asked about units while one is told something, and neither ends the other', async () => {
+    await withSystemd(async (bed) => {
+      const { must, show } = systemctl({ at: layout(bed.root), processes: systemProcesses({ kill: process.kill.bind(process), clock: systemClock }), tag: 'test', searchPath: '/usr/bin:/bin', systemctl: [join(bed.root, 'systemctl')] });
+      const shows = Array.from({ length: 9 }, async () => await show(['web.service'], waiting));
+      // The tenth: "1" is the beginning of its number.
+      const told = must(['isolate'], waiting);
+      expect(await Promise.all(shows)).toHaveLength(9);
+      await told;
     });
   });
 });
