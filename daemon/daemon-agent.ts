@@ -52,7 +52,7 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
       apps,
       stateDirectory: join(config.dataDir, 'installer'),
       clock,
-      log: log.child({ component: 'installer' }),
+      log: deps.log.child({ component: 'installer' }),
       processes: systemProcesses({ kill: deps.kill, clock }),
       node: deps.execPath,
       searchPath: deps.searchPath,
@@ -80,7 +80,7 @@ export async function openAgent(deps: AgentDeps): Promise<AgentRole> {
   const reporter = createReporter({ installer, link, clock, random: () => random.unit(), metrics, log });
   const reporting = reporter.run(stop);
   stack.defer(async () => await reporting);
-  drift = createDriftWatch({ drift: onDisk, installer, installed, manifests, library, config: config.drift, clock, metrics, log: log.child({ component: 'drift' }) });
+  drift = createDriftWatch({ drift: onDisk, installer, installed, manifests, library, config: config.drift, clock, metrics, log: deps.log.child({ component: 'drift' }) });
   const watching = config.drift.use === 'off' ? Promise.resolve() : drift.run(stop);
   stack.defer(async () => await watching);
   const orders = createOrders({ installer, trust, builder, finished: await openFinishedOrders(join(config.dataDir, 'orders-finished.json')), metrics, log, onReport: () => reporter.wake() });

@@ -51,8 +51,10 @@ export function systemctl(tools: SystemctlTools): Systemctl {
     must: async (args, options) => {
       const ended = await run(args, installLimits.systemctlMs, options);
       if (ended.exitCode === 0) return;
-      const hint = refusal.test(ended.output) ? '; a daemon that is not root manages units by a rule of polkit: see starlingd.rules in its package' : '';
-      throw new DaemonError('ACTIVATION_FAILED', `systemctl ${args.join(' ')}: ${ended.how}: ${ended.output.trim().slice(-1000)}${hint}`);
+      const said = ended.output.trim().replaceAll(/\s*\n\s*/g, '; ').slice(-1000);
+      // First, where a line that is cut short still has it.
+      const hint = refusal.test(said) ? 'systemd lets a daemon that is not root manage units by a rule of polkit, see starlingd.rules in its package: ' : '';
+      throw new DaemonError('ACTIVATION_FAILED', `${hint}systemctl ${args.join(' ')}: ${ended.how}: ${said}`);
     },
     show: async (names, options) => {
       const properties = '--property=Id,ActiveState,SubState,MainPID,NRestarts,Result';

@@ -14,10 +14,10 @@ export function blame(
   const { member } = effect;
   if (effect.kind === 'banned') {
     metrics.ban(member);
-    log.warn({ member, name, minutes: Math.round((effect.until - clock.monotonic()) / 60_000) }, 'a neighbour is banned');
+    log.warn({ member, neighbour: name, minutes: Math.round((effect.until - clock.monotonic()) / 60_000) }, 'a neighbour is banned');
     return;
   }
   metrics.strike(effect.reason);
   if (effect.reason === 'corrupt-chunk') metrics.chunkVerifyFailed(member);
-  log.warn({ member, name, reason: effect.reason, detail: effect.detail }, 'a neighbour misbehaves');
+  log.warn({ member, neighbour: name, reason: effect.reason, detail: effect.detail }, 'a neighbour misbehaves');
 }

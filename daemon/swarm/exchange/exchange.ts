@@ -242,13 +242,13 @@ class Exchange implements Swarm {
     this.#neighbours.set(member, neighbour);
     this.#dialler.connected(member);
     metrics.peers(this.#neighbours.size);
-    log.info({ member, name: certificate.name, roles: certificate.roles }, 'a neighbour was admitted');
+    log.info({ member, neighbour: certificate.name, roles: certificate.roles }, 'a neighbour was admitted');
     this.#tell({ kind: 'joined', peer: peerOf(member, certificate) });
     neighbour.onClose((reason) => {
       if (this.#neighbours.get(member) !== neighbour) return;
       this.#neighbours.delete(member);
       metrics.peers(this.#neighbours.size);
-      log.info({ member, name: certificate.name, reason }, 'a neighbour left');
+      log.info({ member, neighbour: certificate.name, reason }, 'a neighbour left');
       this.#tell({ kind: 'gone', member });
       this.#questions.onGone(member);
       if (reason !== 'replaced') this.#dialler.lost(member);

@@ -83,7 +83,7 @@ export function createManifestExchange(deps: ManifestExchangeDeps): ManifestExch
           liars.add(neighbour.member);
           metrics.chunkVerifyFailed(neighbour.member);
           metrics.strike('corrupt-chunk');
-          log.warn({ member: neighbour.member, name: neighbour.certificate.name, revision }, 'a neighbour sent another manifest than the one asked for');
+          log.warn({ member: neighbour.member, neighbour: neighbour.certificate.name, revision }, 'a neighbour sent another manifest than the one asked for');
         }
         try {
           await clock.wait(roundMs, { signal: either });

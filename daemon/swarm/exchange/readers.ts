@@ -46,7 +46,7 @@ export function createReaders({ clock, metrics, log, signal }: ReadersDeps): Rea
       one.backlogBytes = backlogBytes;
       if (taken >= progressBytes) continue;
       metrics.strike('stalled');
-      log.warn({ member, name: certificate.name, backlogBytes }, 'closed a neighbour that does not read what it asked for');
+      log.warn({ member, neighbour: certificate.name, backlogBytes }, 'closed a neighbour that does not read what it asked for');
       neighbour.close('stalled');
     }
   };

@@ -240,7 +240,7 @@ class Libp2pNetwork implements Network {
       ...(port === undefined ? {} : { bulk: (ends) => createBulkLink({ port, member, host: hostOf(connection.remoteAddr), dialled: connection.direction === 'outbound', clock, metrics, log, ...ends }) }),
       onMisbehaviour(reason, detail) {
         metrics.strike(reason);
-        log.warn({ member, name: certificate.name, reason, detail }, 'closed a neighbour');
+        log.warn({ member, neighbour: certificate.name, reason, detail }, 'closed a neighbour');
       },
     });
     const before = this.#present.get(member);

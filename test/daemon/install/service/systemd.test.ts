@@ -138,9 +138,9 @@ describe('the systemd adapter', () => {
 
   it('says what a refusal of systemd, or of the directory of units, asks for', async () => {
     await withSystemd(async (bed, installer, _calls, write) => {
-      await write('refusal', 'Failed to restart web.service: Interactive authentication required.');
+      await write('refusal', 'Failed to restart web.service: Interactive authentication required.\nSee system logs.');
       await write('shown', active.replace('ActiveState=active', 'ActiveState=inactive'));
-      expect(await deploy(installer, bed.root, 1, { spec })).toMatchObject({ kind: 'failed', detail: expect.stringContaining('required.; a daemon that is not root manages units by a rule of polkit: see starlingd.rules') });
+      expect(await deploy(installer, bed.root, 1, { spec })).toMatchObject({ kind: 'failed', detail: expect.stringContaining('by a rule of polkit, see starlingd.rules in its package: systemctl restart -- web.service: exit code 1: Failed to restart web.service: Interactive authentication required.; See system logs.') });
       await rm(join(bed.root, 'units'), { recursive: true });
       expect(await deploy(installer, bed.root, 2, { spec, files: unit('two') })).toMatchObject({ kind: 'failed', code: 'ACTIVATION_FAILED', detail: expect.stringMatching(/ships web.service, which cannot be linked in .*units: .*ENOENT.*starlingd-units.conf/) });
     });

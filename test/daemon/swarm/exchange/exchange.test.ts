@@ -250,7 +250,7 @@ describe('a corrupt sender', () => {
     expect(held.bad()).toEqual([]);
     expect(agent.counts.verifyFailed).toEqual([bad.member]);
     expect(agent.counts.strikes).toEqual({ 'corrupt-chunk': 1 });
-    expect(agent.log.lines).toContainEqual(expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ member: bad.member, name: 'bad', reason: 'corrupt-chunk' }) }));
+    expect(agent.log.lines).toContainEqual(expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ member: bad.member, neighbour: 'bad', reason: 'corrupt-chunk' }) }));
     expect(transfer).toMatchObject({ peerBytes: 0, originBytes: blob.bytes });
     expect(transfer.wastedBytes).toBeGreaterThan(0);
   });
