@@ -73,7 +73,7 @@ command('join', 'enrol this machine with a control plane')
 
 command('run', 'run the daemon').action(async (options: CommonOptions) => {
   const config = await load(options);
-  const [{ default: pino }, { startDaemon }, { createServiceManager }] = await Promise.all([import('pino'), import('./daemon.ts'), import('./daemon-notify.ts')]);
+  const [{ default: pino }, { startDaemon }, { createServiceManager }, { collectAtRest }] = await Promise.all([import('pino'), import('./daemon.ts'), import('./daemon-notify.ts'), import('./daemon-rest.ts')]);
   const log = pino({ level: config.log.level, base: { name: config.name }, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: errorFields } }, pino.destination({ fd: 2, sync: false }));
   process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'an error was not handled; the daemon goes on'));
   const stop = interrupt();
@@ -86,6 +86,15 @@ command('run', 'run the daemon').action(async (options: CommonOptions) => {
   if (daemon === undefined) return log.info({}, 'the daemon was told to stop before it had started');
   // The loop turned, and the disk answered.
   using manager = createServiceManager({ environment: process.env, pid: process.pid, clock: systemClock, log, lives: async () => void (await stat(config.dataDir)) });
+  using _rest = collectAtRest({
+    clock: systemClock,
+    cpuMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
+    // Only with --expose-gc, which the unit has.
+    collect: () => globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' }),
+  });
   log.info({ member: daemon.member, http: daemon.httpUrl, addresses: daemon.addresses }, 'the daemon runs');
   await manager.ready();
   // A signal may have come while it was starting.

@@ -44,7 +44,7 @@ export async function packageInto(directory: string): Promise<void> {
     legalComments: 'linked',
     // Modules that were written for `require` still ask for Node's own by it.
     banner: { js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);" },
-    plugins: [nativeDatabase, besideEntries, ready(await webModule())],
+    plugins: [unusedModules, nativeDatabase, besideEntries, ready(await webModule())],
     logLevel: 'error',
   });
   await mkdir(join(outdir, 'bin'));
@@ -79,6 +79,15 @@ const nativeDatabase: Plugin = {
       const find: { path(folder: string): string } = createRequire(path)('node-gyp-build');
       return { contents: `module.exports = require(${JSON.stringify(find.path(dirname(path)))})`, loader: 'js' };
     });
+  },
+};
+
+/** Ciphers and hashes in WebAssembly, of which the channel's package makes instances as it is loaded; daemon/swarm/libp2p/noise-crypto.ts says what is used. */
+const unusedModules: Plugin = {
+  name: 'unused-modules',
+  setup(bundle) {
+    bundle.onResolve({ filter: /^@chainsafe\/as-(chacha20poly1305|sha256)$/ }, ({ path }) => ({ path, namespace: 'unused' }));
+    bundle.onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'export const newInstance = () => {}; export class ChaCha20Poly1305 {}; export const digest = undefined;', loader: 'js' }));
   },
 };
 

@@ -1,7 +1,7 @@
 // The programs as a machine gets them: made into a directory of their own, and run from there alone.
 
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -51,6 +51,10 @@ test('the packaged programs join, deploy a service behind its front, and deploy 
     const answer = await fetch(`http://127.0.0.1:${fleet.servicePorts[0]}/`, { headers: { connection: 'close' } });
     expect(await answer.text()).toBe(word);
   }
+});
+
+test('no program has anything in WebAssembly, whose engine alone would take 2 MiB of each', async () => {
+  for (const name of await readdir(join(scratch, 'programs/lib'))) expect(await readFile(join(scratch, 'programs/lib', name), 'latin1'), name).not.toContain('new WebAssembly.');
 });
 
 test('what lies on the search path starts the programs, and names the runtime that it needs on an older one', { timeout }, async () => {

@@ -7,6 +7,7 @@ import { tcp } from '@libp2p/tcp';
 import type { Libp2pOptions } from 'libp2p';
 import { limits } from '../../../proto/limits.ts';
 import { joinedWrites } from './joined-writes.ts';
+import { noiseCrypto } from './noise-crypto.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -17,7 +18,7 @@ export function libp2pOptions({ listen, origin }: { readonly listen: readonly st
     addresses: { listen: [...listen] },
     // Idle connections live by yamux's keep-alive; the socket's own limit only has to be longer.
     transports: [tcp({ inboundSocketInactivityTimeout: 5 * 60_000, outboundSocketInactivityTimeout: 5 * 60_000, maxConnections: origin ? 8_192 : 256 })],
-    connectionEncrypters: [joinedWrites(noise())],
+    connectionEncrypters: [joinedWrites(noise({ crypto: noiseCrypto }))],
     streamMuxers: [
       yamux({
         // One greeting and one exchange are all that is ever opened; the rest is room for what is closing.
