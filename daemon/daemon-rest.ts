@@ -5,8 +5,10 @@ import type { Clock } from './clock.ts';
 
 /** Over how long load is looked at: less than people wait between two deployments, more than there is between two pieces of a slow line. */
 const spanMs = 5_000;
-/** Of one core. An agent among sixteen neighbours that rests takes a tenth of it. */
+/** Of one core. An agent among sixteen neighbours that rests takes a tenth of it on average, and ten times that when it greets them all, once a minute. */
 const restShare = 0.005;
+/** What is less was no work: a collection takes as long. */
+const workShare = 0.02;
 
 export interface RestDeps {
   readonly clock: Clock;
@@ -25,9 +27,12 @@ export function collectAtRest({ clock, cpuMs, collect }: RestDeps): Disposable {
     let [sinceMs, usedMs] = [clock.monotonic(), cpuMs()];
     while (!over.signal.aborted) {
       await clock.wait(spanMs, { signal: over.signal });
-      const rests = cpuMs() - usedMs < restShare * (clock.monotonic() - sinceMs);
-      if (rests && hasWorked) collect();
-      hasWorked = !rests;
+      const share = (cpuMs() - usedMs) / (clock.monotonic() - sinceMs);
+      if (share >= workShare) hasWorked = true;
+      if (share < restShare && hasWorked) {
+        collect();
+        hasWorked = false;
+      }
       // After the collection, which is no work.
       [sinceMs, usedMs] = [clock.monotonic(), cpuMs()];
     }

@@ -33,8 +33,9 @@ async function collections(spans: readonly number[]): Promise<readonly number[]>
 
 test.each([
   ['once after the start', [3_000, 400, 3, 2, 4, 2], [2]],
-  ['once after each time of work, however short', [2, 2, 2, 700, 26, 2, 2, 40, 1], [0, 5, 8]],
+  ['once after each time of work, however short', [2, 2, 2, 700, 26, 2, 2, 100, 1], [0, 5, 8]],
   ['never while it works', [100, 26, 26, 30, 5_000], []],
+  ['never for what it does at rest now and then', [2, 2, 60, 2, 26, 99, 2], [0]],
 ])('collects %s', async (_, spans, expected) => {
   expect(await collections(spans)).toEqual(expected);
 });
