@@ -27,8 +27,9 @@ export function canBoot(): boolean {
   const needed = [hasProgram('systemd-analyze', 'systemd'), hasProgram('dbus-daemon', 'dbus'), hasProgram('pkaction', 'polkitd')];
   if (needed.includes(false)) return false;
   const namespaces = ['--mount', '--fork', '--pid', '--net', '--cgroup', '--uts', '--ipc'];
-  const { status, stderr } = spawnSync('unshare', [...namespaces, 'mount', '-t', 'cgroup2', 'cgroup2', '/mnt'], { encoding: 'utf8' });
-  if (status !== 0) process.stderr.write(`NOT TESTED: the units under a systemd of their own need root, with namespaces and cgroup2: ${stderr}\n`);
+  const mounts = 'mount -t tmpfs tmpfs /mnt; mkdir /mnt/{u,w,r}; mount -t overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w overlay /mnt/r; mount -t proc proc /mnt/r/proc; mount -t cgroup2 cgroup2 /mnt/r/sys/fs/cgroup';
+  const { status, stderr } = spawnSync('unshare', [...namespaces, 'bash', '-ec', mounts], { encoding: 'utf8' });
+  if (status !== 0) process.stderr.write(`NOT TESTED: the units under a systemd of their own, which needs root, namespaces, an overlay of this file system, and cgroup2: ${stderr}\n`);
   return status === 0;
 }
 
