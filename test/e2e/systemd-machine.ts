@@ -27,7 +27,7 @@ export function canBoot(): boolean {
   const needed = [hasProgram('systemd-analyze', 'systemd'), hasProgram('dbus-daemon', 'dbus'), hasProgram('pkaction', 'polkitd')];
   if (needed.includes(false)) return false;
   const namespaces = ['--mount', '--fork', '--pid', '--net', '--cgroup', '--uts', '--ipc'];
-  const mounts = 'mount -t tmpfs tmpfs /mnt; mkdir /mnt/{u,w,r}; mount -t overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w overlay /mnt/r; mount -t proc proc /mnt/r/proc; mount -t cgroup2 cgroup2 /mnt/r/sys/fs/cgroup';
+  const mounts = 'mount -t tmpfs tmpfs /mnt; mkdir /mnt/{u,w,r}; mount -t overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w overlay /mnt/r; mount -t proc proc /mnt/r/proc; mount -t cgroup2 cgroup2 /mnt/r/mnt';
   const { status, stderr } = spawnSync('unshare', [...namespaces, 'bash', '-ec', mounts], { encoding: 'utf8' });
   if (status !== 0) process.stderr.write(`NOT TESTED: the units under a systemd of their own, which needs root, namespaces, an overlay of this file system, and cgroup2: ${stderr}\n`);
   return status === 0;
@@ -51,7 +51,8 @@ export class SystemdMachine implements AsyncDisposable {
     const files = join(scratch, 'files');
     await mkdir(join(scratch, 'machine'));
     await install(files);
-    const machine = spawn('bash', [join(import.meta.dirname, 'systemd-boot.sh'), join(scratch, 'machine'), files], { stdio: ['pipe', 'pipe', 'inherit'] });
+    // In a group of its own: what ends the tests by a signal ends it by its input, after which it cleans up.
+    const machine = spawn('bash', [join(import.meta.dirname, 'systemd-boot.sh'), join(scratch, 'machine'), files], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     const [first] = await once(machine.stdout, 'data', { signal: AbortSignal.timeout(startMsMax) });
     const booted = new SystemdMachine(scratch, machine, String(first).trim());
     await booted.until('systemd is up', async () => (await booted.tried('systemctl is-system-running --wait')).out === 'running');
