@@ -40,8 +40,9 @@ export function onRequest(state: SwarmState, peer: Peer, message: RequestMessage
     if (held.length > 0) elsewhere(state, member, message.request, given.holders);
     return;
   }
-  const isHalfFull = 2 * state.uploads.length >= queueMax(state, topic);
-  const isFull = state.uploads.length >= queueMax(state, topic) || (isHalfFull && (mine >= swarmBounds.queueOfOneMax || !isHelpful(state, peer, topic)));
+  const most = queueMax(state, topic, bytesOf(topic, given.ordinals));
+  const isHalfFull = 2 * state.uploads.length >= most;
+  const isFull = state.uploads.length >= most || (isHalfFull && (mine >= swarmBounds.queueOfOneMax || !isHelpful(state, peer, topic)));
   if (isFull) return busy(state, member, message.request, comeAgainMs(state) * (1 + state.random()));
   remember(state, topic, peer, given.ordinals);
   state.lastUpload += 1;
@@ -178,10 +179,19 @@ function measureServing({ serving, now }: SwarmState): void {
   serving.since = now;
 }
 
-function queueMax(state: SwarmState, topic: TopicState): number {
+/** How many may be in line and served when `bytes` are asked for. */
+function queueMax(state: SwarmState, topic: TopicState, bytes: number): number {
   if (state.self.origin) return swarmBounds.queueOriginMax + swarmBounds.servingOriginMax;
   if (isLarge(state) && topic.fetch !== undefined && topic.fetch.piecesDone < swarmBounds.earlyPieces) return swarmBounds.queueEarlyMax;
-  return (isLarge(state) ? swarmBounds.queueLargeMax : swarmBounds.queueMax) + swarmBounds.servingMax;
+  const parts = Math.max(1, bytes / swarmBounds.queuePartBytes);
+  const inTime = Math.floor((swarmBounds.queueMs * parts) / state.serving.msEach);
+  return swarmBounds.servingMax + Math.min(isLarge(state) ? swarmBounds.queueLargeMax : swarmBounds.queueMax, inTime);
+}
+
+function bytesOf({ info }: TopicState, ordinals: readonly number[]): number {
+  let bytes = 0;
+  for (const ordinal of ordinals) bytes += info.lengthOf(ordinal);
+  return bytes;
 }
 
 /** The ordinals of some ranges, ascending; nothing when there are more than a request may name. */

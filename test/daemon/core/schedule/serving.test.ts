@@ -35,11 +35,30 @@ describe('serving', () => {
     expect(sent(askNext(), 'busy')).toMatchObject([{ retryAfterMs: swarmBounds.busyMs }]);
     const active = served(started).map(({ upload }) => upload);
     for (let times = 0; times < 8; times += 1) {
-      one.pass(100);
+      one.pass(10);
       active.push(...served(one.tell({ kind: 'served', upload: active.shift() ?? 0, absent: [] })).map(({ upload }) => upload));
       expect(sent(askNext(), 'busy')).toEqual([]);
     }
-    expect(sent(askNext(), 'busy')).toMatchObject([{ retryAfterMs: (100 * lineMax) / 2 }]);
+    expect(sent(askNext(), 'busy')).toMatchObject([{ retryAfterMs: (10 * lineMax) / 2 }]);
+  });
+
+  test('a line that moves slowly is no longer than what it serves in its time; of long requests each part counts', () => {
+    const taken = (msEach: number, chunkBytes: number): number => {
+      const one = alone(agent('self'), topicInfo(100, () => chunkBytes), everything);
+      const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+      for (const name of names) one.meet(agent(name), []);
+      for (let request = 1; request < 30; request += 1) {
+        const [first] = served(one.says('a', ask(request)));
+        one.pass(msEach);
+        one.tell({ kind: 'served', upload: first?.upload ?? 0, absent: [] });
+      }
+      const asked = names.flatMap((name) => Array.from({ length: 10 }, (_, at) => sent(one.says(name, ask(100 + at)), 'busy')));
+      return asked.filter(({ length }) => length === 0).length;
+    };
+    expect(taken(1, 20_000)).toBe(swarmBounds.servingMax + swarmBounds.queueMax);
+    expect(taken(100, 20_000)).toBe(swarmBounds.servingMax + swarmBounds.queueMs / 100);
+    expect(taken(1_000, 20_000)).toBe(swarmBounds.servingMax);
+    expect(taken(1_000, 4 * swarmBounds.queuePartBytes)).toBe(swarmBounds.servingMax + 1);
   });
 
   test('who did not answer us comes after the others, and waits outside of a line that is half full', () => {
