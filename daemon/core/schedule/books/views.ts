@@ -9,7 +9,7 @@ import type { Peer, SwarmState, TopicState, View } from '../state/swarm-state.ts
 
 /** A view of a neighbour that has said nothing yet. */
 function createView(peer: Peer, topic: TopicState): View {
-  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, offers: noPieces, isAwake: false, asked: new Set(), given: 0, spread: 0, kept: 0, redirectedAt: Number.NEGATIVE_INFINITY };
+  return { peer, topic, opened: false, told: 0, toldAt: 0, newsAt: 0, isSilent: false, offers: noPieces, isAwake: false, asked: new Set(), given: 0, spread: 0, kept: 0 };
 }
 
 /** The view of a neighbour on a topic, made when needed. */

@@ -115,9 +115,18 @@ function serveNext(state: SwarmState): void {
   if (state.activeUploads === 0) state.serving.since = state.now;
   while (state.activeUploads < max) {
     const next = neediest(state);
-    if (next === undefined) return;
+    if (next === undefined || (state.activeUploads >= swarmBounds.servingMax && activeBytes(state) > swarmBounds.servingBytes)) return;
     start(state, next);
   }
+}
+
+function activeBytes({ uploads, topics }: SwarmState): number {
+  let bytes = 0;
+  for (const { active, topic: id, ordinals } of uploads) {
+    const topic = topics.get(id);
+    if (active && topic !== undefined) bytes += bytesOf(topic, ordinals);
+  }
+  return bytes;
 }
 
 /** Who waits and is served next; at an origin who was given least, so that nobody keeps it from the others. */
@@ -181,7 +190,7 @@ function measureServing({ serving, now }: SwarmState): void {
 
 /** How many may be in line and served when `bytes` are asked for. */
 function queueMax(state: SwarmState, topic: TopicState, bytes: number): number {
-  if (state.self.origin) return swarmBounds.queueOriginMax + swarmBounds.servingOriginMax;
+  if (state.self.origin) return swarmBounds.servingOriginMax + Math.min(swarmBounds.queueOriginMax, Math.floor(swarmBounds.queueOriginMs / state.serving.msEach));
   if (isLarge(state) && topic.fetch !== undefined && topic.fetch.piecesDone < swarmBounds.earlyPieces) return swarmBounds.queueEarlyMax;
   const parts = Math.max(1, bytes / swarmBounds.queuePartBytes);
   const inTime = Math.floor((swarmBounds.queueMs * parts) / state.serving.msEach);

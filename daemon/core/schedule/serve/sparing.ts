@@ -17,21 +17,37 @@ const holdersMax = 4;
 export function sparing(state: SwarmState, topic: TopicState, peer: Peer, held: readonly number[]): { ordinals: readonly number[]; holders: readonly string[] } {
   const view = topic.views.get(peer.info.member);
   if (view === undefined) return { ordinals: held, holders: [] };
-  const isInVain = state.now - view.redirectedAt < swarmBounds.askedAgainMs;
   const ordinals: number[] = [];
   const holders = new Set<string>();
   for (const ordinal of held) {
     const wasRedirected = view.redirected?.has(ordinal) === true;
-    const others = wasRedirected && isInVain ? [] : othersWith(state, topic, peer, ordinal, wasRedirected);
+    const others = wasRedirectedJustNow(state, view, ordinal) ? [] : othersWith(state, topic, peer, ordinal, wasRedirected);
     if (others.length === 0) ordinals.push(ordinal);
     else {
       view.redirected ??= createBitmap(topic.info.chunkCount);
       view.redirected.set(ordinal);
+      noteRedirect(state, view, ordinal);
       for (const other of others) holders.add(other);
     }
   }
-  if (holders.size > 0) view.redirectedAt = state.now;
   return { ordinals, holders: [...holders].slice(0, exchangeHoldersMax) };
+}
+
+/** Who asks again at once for the very chunk that it was sent elsewhere for cannot use those that it was sent to. */
+function wasRedirectedJustNow({ now }: SwarmState, { redirects }: View, ordinal: number): boolean {
+  const at = redirects?.get(ordinal);
+  return at !== undefined && now - at < swarmBounds.askedAgainMs;
+}
+
+/** Those that are past, and the oldest of too many, are forgotten. */
+function noteRedirect({ now }: SwarmState, view: View, ordinal: number): void {
+  const redirects = (view.redirects ??= new Map());
+  redirects.delete(ordinal);
+  for (const [oldest, at] of redirects) {
+    if (redirects.size < swarmBounds.redirectsMax && now - at < swarmBounds.askedAgainMs) break;
+    redirects.delete(oldest);
+  }
+  redirects.set(ordinal, now);
 }
 
 /** Members to send the asker to: who was given the chunk, and unless the asker has been sent to them before, those that have announced it. */
@@ -43,9 +59,9 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
   if (given !== undefined && given !== member && view !== undefined && mayMeet(peer, view.peer, topic)) {
     const givenAt = topic.givenAt?.[ordinal] ?? 0;
     // One that has announced something since is at work, and will come to this one.
-    const patienceMs = view.newsAt > givenAt ? swarmBounds.givenMs : swarmBounds.givenSilentMs;
+    const patienceMs = view.newsAt > givenAt ? scaled(state, swarmBounds.givenMs, swarmBounds.givenRequests) : scaled(state, swarmBounds.givenSilentMs, swarmBounds.givenSilentRequests);
     // And what it has just got is on its way from there.
-    const isUnderWay = state.now - givenAt < (view.held?.has(ordinal) === true ? swarmBounds.aloneMs : patienceMs);
+    const isUnderWay = state.now - givenAt < (view.held?.has(ordinal) === true ? aloneMs(state) : patienceMs);
     if (isKeeper(view) || isAlone(state, topic, view, ordinal) || isBehind(view, topic.views.get(member))) return [];
     if (!wasRedirected || isUnderWay) found.push(given);
   }
@@ -60,10 +76,20 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
   return found;
 }
 
+/** How long a chunk may stay with the only one that has it. */
+function aloneMs(state: SwarmState): number {
+  return scaled(state, swarmBounds.aloneMs, swarmBounds.aloneRequests);
+}
+
+/** So long at least, and what so many requests take on our line: pieces of a megabyte at 40 Mbit/s take 0.2 s each, and an agent that has several to pass on as long for each. */
+function scaled({ serving }: SwarmState, ms: number, requests: number): number {
+  return Math.min(swarmBounds.patienceTimes * ms, Math.max(ms, requests * serving.msEach));
+}
+
 /** At an origin: whether an agent has what it was given a while ago, and nobody has it but those that were given it. */
 function isAlone(state: SwarmState, topic: TopicState, view: View, ordinal: number): boolean {
   const isKept = (topic.holders?.[ordinal] ?? 0) <= (topic.givenTimes?.[ordinal] ?? 0);
-  return isKept && view.held?.has(ordinal) === true && state.now - (topic.givenAt?.[ordinal] ?? 0) >= swarmBounds.aloneMs;
+  return isKept && view.held?.has(ordinal) === true && state.now - (topic.givenAt?.[ordinal] ?? 0) >= aloneMs(state);
 }
 
 /** At an origin: whether what an agent was given stayed with it more often than others had it from there. Such a one is given last, and counts as nobody that others could be sent to. */
@@ -95,7 +121,8 @@ export function remember(state: SwarmState, topic: TopicState, peer: Peer, ordin
     if (before === undefined || before !== view) topic.givenTimes[ordinal] = (topic.givenTimes[ordinal] ?? 0) + 1;
     if (hasKept) continue;
     topic.given[ordinal] = peer.connection;
-    topic.givenAt[ordinal] = state.now;
+    // Time in our own line is no fault of the one that waits: it begins when it is served.
+    topic.givenAt[ordinal] = Number.POSITIVE_INFINITY;
   }
 }
 
@@ -108,7 +135,7 @@ export function takeBack({ given, givenTimes }: TopicState, ordinals: readonly n
   }
 }
 
-/** Time in our own line is no fault of the one that waited. */
+/** From now on an agent could have what it was given. */
 export function restart(state: SwarmState, { topic: id, peer, ordinals }: Upload): void {
   const topic = state.topics.get(id);
   if (topic?.given === undefined || topic.givenAt === undefined) return;

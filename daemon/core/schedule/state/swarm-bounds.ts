@@ -92,6 +92,8 @@ export const swarmBounds = {
   backups: 8,
   /** What only the one holds whom the origin gave it, so long after, does not spread from there. */
   aloneMs: 3_500,
+  /** And as long as our line takes for so many requests, as with the two below: what agents pass on takes them as long, for each copy. */
+  aloneRequests: 48,
   /** An importer that is not seen is waited for this long, then its backup, once half is there (swarm.md, section 2.4). */
   importMs: 500,
   /** One that is seen and silent, this many times what our own requests across the border take, within the second. */
@@ -126,6 +128,8 @@ export const swarmBounds = {
   /** Requests served at once to completion, and of those to one neighbour; the rest wait in line. */
   servingMax: 4,
   servingOriginMax: 8,
+  /** More than {@link servingMax} at once while they are no more than this: eight long pieces side by side would all arrive last. */
+  servingBytes: 2 * MiB,
   servingOfOneMax: 2,
   queueMax: 32,
   /**
@@ -144,16 +148,27 @@ export const swarmBounds = {
   unprovenFrom: 1 / 8,
   unprovenLead: 1 / 4,
   queueOriginMax: 128,
+  /**
+   * Nor longer than what is served in this: who waits longer gives its request up, and asks for what others were to bring. Of 512 MiB in pieces of 1 MiB to 100
+   * agents, with 40 Mbit/s each and at the origin, 1.47 copies left the origin, with this 1.03, and with longer patience for long pieces 1.004.
+   */
+  queueOriginMs: 6_000,
   /** In a line that is half full, one neighbour's. */
   queueOfOneMax: 16,
   /** The origin gives a chunk again to another who waits for it when it was given so long ago and nobody has announced it. */
   givenMs: 8_000,
+  givenRequests: 112,
   /** The same, for one that has announced nothing since. */
   givenSilentMs: 3_000,
+  givenSilentRequests: 40,
+  /** Nor more than so many times as long: whoever reads slowly from an origin makes its line look slow. */
+  patienceTimes: 16,
   /** Nor is one waited for that was given it and holds so much less than the asker, as a part of all. */
   behindPart: 8,
   /** Whoever asks again so soon after it was sent elsewhere cannot use those that it was sent to. */
   askedAgainMs: 500,
+  /** Chunks of one asker for which that is remembered: about as many as come in so soon. */
+  redirectsMax: 4096,
   /** "Come again": doubled jitter keeps the refused from coming back together. */
   busyMs: 50,
   /** However slowly the line moves: the reader may have better luck later than it thinks. */

@@ -69,8 +69,8 @@ export interface View {
   kept: number;
   /** And ordinals for which it was sent elsewhere once. */
   redirected?: Bitmap;
-  /** When that was last. */
-  redirectedAt: number;
+  /** When that was for each, the oldest first: no more than {@link swarmBounds.redirectsMax}. */
+  redirects?: Map<number, number>;
 }
 
 export interface TopicState {

@@ -1,4 +1,4 @@
-// Rules that show in large fleets: whom an origin trusts with a chunk, what it hears, and how short a line is that has just begun.
+// Rules that show in large fleets and on slow lines: whom an origin trusts with a chunk and for how long, what it hears, and how short a line is that has just begun.
 
 import { describe, expect, test } from 'vitest';
 import { swarmBounds } from '../../../../daemon/core/schedule/state/swarm-bounds.ts';
@@ -19,6 +19,7 @@ describe('an origin and one that keeps what it is given', () => {
     for (const name of ['keeper', 'a', 'b', 'c']) one.meet(agent(name), []);
     for (const ordinal of [0, 1]) {
       one.says('keeper', ask(1 + ordinal, ordinal));
+      one.tell({ kind: 'served', upload: 1 + ordinal, absent: [] });
       one.says('keeper', says(ordinal));
     }
     if (shared) one.says('c', says(1));
@@ -43,7 +44,7 @@ describe('an origin and one that keeps what it is given', () => {
   test('serves it last, even after one that was given more', () => {
     const one = shown(false);
     one.says('b', { kind: 'request', topic: topicOne, request: 8, ranges: [{ from: 40, to: 60 }] });
-    for (const upload of [1, 2, 3, 4]) one.tell({ kind: 'served', upload, absent: [] });
+    for (const upload of [3, 4]) one.tell({ kind: 'served', upload, absent: [] });
     const names = Array.from({ length: swarmBounds.servingOriginMax }, (_, index) => `x${index}`);
     for (const name of names) one.meet(agent(name), []);
     const first = served(names.flatMap((name, index) => one.says(name, ask(9, 10 + index))));
@@ -92,6 +93,81 @@ describe('an origin and one that keeps what it is given', () => {
     one.pass(swarmBounds.givenSilentMs - 100);
     // It comes a second time, and the other may simply still be at it.
     expect(sent(one.says('b', ask(2, 0)), 'elsewhere')).toMatchObject([{ holders: ['late'] }]);
+  });
+});
+
+describe('an origin whose line is slow for what is asked of it', () => {
+  const requests = Array.from({ length: 30 }, (_, index) => 1 + index);
+  /** An origin that has served a few requests, each in so long. */
+  const paced = (msEach: number, bytes = 20_000) => {
+    const one = alone(origin('self'), topicInfo(100, () => bytes), everything);
+    for (const name of ['first', 'a', 'b', 'c']) one.meet(agent(name), []);
+    for (const request of requests) {
+      const [next] = served(one.says('first', ask(request, 60 + request)));
+      one.pass(msEach);
+      one.tell({ kind: 'served', upload: next?.upload ?? 0, absent: [] });
+    }
+    return one;
+  };
+
+  test('takes no more requests than it serves in six seconds', () => {
+    const taken = (msEach: number): number => {
+      const one = paced(msEach);
+      const names = Array.from({ length: 60 }, (_, index) => `x${index}`);
+      for (const name of names) one.meet(agent(name), []);
+      return names.filter((name, index) => sent(one.says(name, ask(1, index)), 'busy').length === 0).length;
+    };
+    expect(taken(10)).toBe(60);
+    expect(taken(200)).toBe(swarmBounds.servingOriginMax + swarmBounds.queueOriginMs / 200);
+    expect(taken(60_000)).toBe(swarmBounds.servingOriginMax);
+  });
+
+  test('serves long requests few at a time, so that they do not all arrive last', () => {
+    const atOnce = (bytes: number): number => {
+      const one = alone(origin('self'), topicInfo(100, () => bytes), everything);
+      const names = Array.from({ length: 20 }, (_, index) => `x${index}`);
+      for (const name of names) one.meet(agent(name), []);
+      return served(names.flatMap((name, index) => one.says(name, ask(1, index)))).length;
+    };
+    expect(atOnce(256 * 1024)).toBe(swarmBounds.servingOriginMax);
+    expect(atOnce(1024 * 1024)).toBe(swarmBounds.servingMax);
+  });
+
+  test('sends the next to whom still waits in its line, however long that takes', () => {
+    const one = paced(1);
+    for (const [index, name] of Array.from({ length: swarmBounds.servingOriginMax }, (_, at) => `x${at}`).entries()) {
+      one.meet(agent(name), []);
+      one.says(name, ask(1, index));
+    }
+    one.says('a', ask(1, 40));
+    expect(sent(one.says('b', ask(1, 40)), 'elsewhere')).toMatchObject([{ holders: ['a'] }]);
+    one.pass(2 * swarmBounds.givenMs);
+    expect(sent(one.says('b', ask(2, 40)), 'elsewhere')).toMatchObject([{ holders: ['a'] }]);
+  });
+
+  test('has as much patience as its line is slow, up to a bound', () => {
+    const isPatientAfter = (msEach: number, ms: number): boolean => {
+      const one = paced(msEach);
+      one.says('a', ask(1, 40));
+      one.says('b', ask(1, 40));
+      one.pass(ms);
+      return sent(one.says('b', ask(2, 40)), 'elsewhere').length > 0;
+    };
+    const { givenSilentMs, givenSilentRequests, patienceTimes } = swarmBounds;
+    expect([isPatientAfter(1, givenSilentMs - 100), isPatientAfter(1, givenSilentMs)]).toEqual([true, false]);
+    expect([isPatientAfter(200, 200 * givenSilentRequests - 100), isPatientAfter(200, 200 * givenSilentRequests)]).toEqual([true, false]);
+    expect([isPatientAfter(60_000, patienceTimes * givenSilentMs - 100), isPatientAfter(60_000, patienceTimes * givenSilentMs)]).toEqual([true, false]);
+  });
+
+  test('takes nobody to ask in vain for one chunk that was just sent elsewhere for another', () => {
+    const one = paced(1);
+    one.says('a', ask(1, 40));
+    one.says('a', ask(2, 41));
+    one.says('b', ask(1, 40));
+    one.pass(1_000);
+    expect(sent(one.says('b', ask(2, 41)), 'elsewhere')).toMatchObject([{ holders: ['a'] }]);
+    expect(sent(one.says('b', ask(3, 40)), 'elsewhere')).toMatchObject([{ holders: ['a'] }]);
+    expect(served(one.says('b', ask(4, 40)))).toHaveLength(1);
   });
 });
 
