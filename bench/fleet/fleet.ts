@@ -13,10 +13,8 @@ import { seeded } from './random.ts';
 type Words = readonly { readonly to: number; readonly message: ScheduledMessage }[];
 
 /** `sent` is `uplink` and `served` in one: most requests are served when the last of them has left the line. */
-const kinds = { words: 0, chunk: 1, served: 2, ready: 3, uplink: 4, tick: 5, want: 6, die: 7, gone: 8, sent: 9 } as const;
+const kinds = { words: 0, chunk: 1, served: 2, ready: 3, uplink: 4, tick: 5, want: 6, die: 7, gone: 8, sent: 9, enter: 10 } as const;
 const topic = 1;
-/** What the network holds of a transfer that its receiver's line does not take yet. */
-const bufferBytes = 256 * 1024;
 
 export class Fleet {
   readonly nodes: readonly Node[];
@@ -96,6 +94,8 @@ export class Fleet {
         return this.#deliver(node, value);
       case kinds.chunk:
         return this.#arrive(node, what, value);
+      case kinds.enter:
+        return this.#enter(node, what, value);
       case kinds.served:
         return this.#tell(node, { kind: 'served', upload: what, absent: [] });
       case kinds.ready:
@@ -221,28 +221,44 @@ export class Fleet {
     if (node.isSending || !node.isAlive) return;
     const upload = node.sending.shift();
     if (upload === undefined) return;
-    const { chunkBytes } = this.#options;
-    const { to } = upload;
+    const [{ chunkBytes }, { to }] = [this.#options, upload];
     const ordinal = upload.ordinals[upload.next] ?? -1;
-    this.#lines.carry(node.index, to, chunkBytes, this.now);
-    const { sentAt, arrivesAt } = this.#lines;
-    this.#queue.push(arrivesAt, kinds.chunk, to, ordinal, upload);
+    this.#lines.leave(node.index, to, chunkBytes, this.now);
+    const { sentAt, firstAt, lastAt } = this.#lines;
     node.isSending = true;
     node.sentBytes += chunkBytes;
     upload.next += 1;
-    const down = this.nodes[to]?.host.down ?? 1;
-    const readyAt = Math.max(sentAt, arrivesAt - this.#lines.latencyMs(node.index, to) - bufferBytes / down);
+    if (this.#lines.hasBorder(node.index, to)) {
+      upload.lastAt = lastAt;
+      this.#queue.push(sentAt, kinds.uplink, node.index, upload.id);
+      this.#queue.push(firstAt, kinds.enter, to, ordinal, upload);
+      return;
+    }
+    const arrivesAt = this.#lines.enter(to, chunkBytes, firstAt, lastAt);
+    this.#queue.push(arrivesAt, kinds.chunk, to, ordinal, upload);
+    const readyAt = Math.max(sentAt, this.#lines.readyAt(node.index, to, arrivesAt));
     const isLast = upload.next === upload.ordinals.length;
     const mustWait = readyAt > sentAt;
     this.#queue.push(sentAt, isLast && !mustWait ? kinds.sent : kinds.uplink, node.index, upload.id);
     if (mustWait) this.#queue.push(readyAt, isLast ? kinds.served : kinds.ready, node.index, upload.id, upload);
     else if (!isLast) node.sending.push(upload);
-    if (node.host.origin) this.#leaves(ordinal);
+    if (node.host.origin) this.#leaves(ordinal, arrivesAt);
   }
 
-  #leaves(ordinal: number): void {
+  /** A chunk that crossed a border comes to its receiver's cable. */
+  #enter(to: Node, ordinal: number, upload: Words | Upload | undefined): void {
+    if (!isUpload(upload)) return;
+    const { from, lastAt = this.now } = upload;
+    const arrivesAt = this.#lines.enter(to.index, this.#options.chunkBytes, this.now, lastAt);
+    this.#queue.push(arrivesAt, kinds.chunk, to.index, ordinal, upload);
+    const isLast = upload.next === upload.ordinals.length;
+    this.#queue.push(Math.max(this.now, this.#lines.readyAt(from, to.index, arrivesAt)), isLast ? kinds.served : kinds.ready, from, upload.id, upload);
+    if (this.nodes[from]?.host.origin === true) this.#leaves(ordinal, arrivesAt);
+  }
+
+  #leaves(ordinal: number, arrivesAt: number): void {
     // What leaves last need not arrive last.
-    this.#allArrivedAt = Math.max(this.#allArrivedAt, this.#lines.arrivesAt);
+    this.#allArrivedAt = Math.max(this.#allArrivedAt, arrivesAt);
     if (!this.#left.set(ordinal) || !this.#left.isFull || this.#options.originDiesAfterOne !== true) return;
     for (const { index, host } of this.nodes) if (host.origin) this.#queue.push(this.#allArrivedAt, kinds.die, index);
   }

@@ -51,6 +51,8 @@ export interface Upload {
   readonly request: number;
   readonly ordinals: readonly number[];
   next: number;
+  /** When the last bit of the one that crosses a border comes to the receiver. */
+  lastAt?: number;
 }
 
 /** One host as the simulation keeps it. */

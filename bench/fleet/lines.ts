@@ -1,6 +1,9 @@
 // The cables of a simulated fleet: each host sends and receives at its rates, zones have a border with a rate of its own. A chunk holds a cable from its first
 // bit to its last, one after the other; what comes in faster than a cable takes waits in front of it.
 
+/** What the network holds of a transfer that its receiver's cable does not take yet. */
+const bufferBytes = 256 * 1024;
+
 export interface HostLine {
   /** Bytes a millisecond. */
   readonly up: number;
@@ -18,9 +21,10 @@ export interface LinesOptions {
 }
 
 export class Lines {
-  /** When the last chunk that was given to {@link carry} has left its sender, and when it has arrived. */
+  /** Of the last chunk that was given to {@link leave}: when it has left its sender, and when its first and its last bit come to its receiver's cable. */
   sentAt = 0;
-  arrivesAt = 0;
+  firstAt = 0;
+  lastAt = 0;
   readonly #options: LinesOptions;
   readonly #zones: Int32Array;
   readonly #upFreeAt: Float64Array;
@@ -46,8 +50,13 @@ export class Lines {
     return this.isCrossing(from, to) ? this.#options.crossMs : this.#options.latencyMs;
   }
 
-  /** Sends one chunk; the times are in the fields. */
-  carry(from: number, to: number, bytes: number, now: number): void {
+  /** Whether a chunk waits for others at the border: then its receiver's cable is taken when it comes there, not when it leaves. */
+  hasBorder(from: number, to: number): boolean {
+    return this.#options.border !== undefined && this.isCrossing(from, to);
+  }
+
+  /** One chunk leaves; when it has left, and when its first and last bits come to its receiver's cable, are in the fields. */
+  leave(from: number, to: number, bytes: number, now: number): void {
     const { hosts, border } = this.#options;
     const [sender, receiver] = [hosts[from], hosts[to]];
     if (sender === undefined || receiver === undefined) throw new RangeError(`no line from host ${from} to host ${to}`);
@@ -60,7 +69,19 @@ export class Lines {
       [first, last] = through(this.#inFreeAt, receiver.zone, border, bytes, first, last);
     }
     const latency = this.latencyMs(from, to);
-    [, this.arrivesAt] = through(this.#downFreeAt, to, receiver.down, bytes, first + latency, last + latency);
+    this.firstAt = first + latency;
+    this.lastAt = last + latency;
+  }
+
+  /** It comes to its receiver's cable, its bits between these times: when it has arrived. */
+  enter(to: number, bytes: number, firstAt: number, lastAt: number): number {
+    const [, arrivesAt] = through(this.#downFreeAt, to, this.#options.hosts[to]?.down ?? 1, bytes, firstAt, lastAt);
+    return arrivesAt;
+  }
+
+  /** When the network has room for more of a transfer of which a chunk arrives then. */
+  readyAt(from: number, to: number, arrivesAt: number): number {
+    return arrivesAt - this.latencyMs(from, to) - bufferBytes / (this.#options.hosts[to]?.down ?? 1);
   }
 }
 

@@ -60,12 +60,13 @@ export function play(scene: Scene, seed: number): Outcome {
   return outcomeOf(fleet, options);
 }
 
-/** T >= max(F / origin, F / slowest line, N F / (all that can be sent)): Kumar and Ross, "Peer-assisted file distribution", 2006. */
-export function fluidBoundMs(bytes: number, hosts: readonly Host[]): number {
+/** T >= max(F / origin, F / slowest line, N F / (all that can be sent)): Kumar and Ross, "Peer-assisted file distribution", 2006; and F / border where one has to be crossed. */
+export function fluidBoundMs(bytes: number, hosts: readonly Host[], border = Number.POSITIVE_INFINITY): number {
   const agents = hosts.filter(({ origin, wantsAt }) => !origin && wantsAt !== undefined);
   const origins = hosts.filter(({ origin }) => origin);
   const sum = (of: readonly Host[]): number => of.reduce((total, host) => total + host.up, 0);
-  return Math.max(bytes / sum(origins), bytes / Math.min(...agents.map(({ down }) => down)), (agents.length * bytes) / (sum(origins) + sum(agents)));
+  const isCrossed = agents.some(({ zone }) => !origins.some((origin) => origin.zone === zone));
+  return Math.max(isCrossed ? bytes / border : 0, bytes / sum(origins), bytes / Math.min(...agents.map(({ down }) => down)), (agents.length * bytes) / (sum(origins) + sum(agents)));
 }
 
 /** The hosts and lines of a scene with one seed. */
@@ -101,14 +102,14 @@ export function fleetOf(scene: Scene, seed: number): FleetOptions {
   };
 }
 
-function outcomeOf(fleet: Fleet, { seed, hosts, chunkCount, chunkBytes }: FleetOptions): Outcome {
+function outcomeOf(fleet: Fleet, { seed, hosts, chunkCount, chunkBytes, border }: FleetOptions): Outcome {
   const bytes = chunkCount * chunkBytes;
   const counted = fleet.nodes.filter(({ host, isAlive }) => isAlive && !host.excused && host.wantsAt !== undefined);
   const times = counted.map(({ doneAt = Number.POSITIVE_INFINITY, host }) => doneAt - (host.wantsAt ?? 0)).toSorted((a, b) => a - b);
   const total = (of: (node: Node) => number): number => fleet.nodes.reduce((sum, node) => sum + of(node), 0);
   return {
     seed,
-    boundMs: fluidBoundMs(bytes, hosts),
+    boundMs: fluidBoundMs(bytes, hosts, border),
     lastMs: Math.max(...counted.map(({ doneAt = Number.POSITIVE_INFINITY }) => doneAt)),
     medianMs: times[Math.floor(times.length / 2)] ?? 0,
     originCopies: total(({ host, sentBytes }) => (host.origin ? sentBytes : 0)) / bytes,

@@ -29,6 +29,7 @@ const limitsOfMany: Readonly<Record<string, Limits>> = {
   'three in ten send wrong bytes': { lastMs: 12_000, originCopies: 1.7 },
   'three in ten are bad in all ways': { lastMs: 15_000, originCopies: 3 },
   'a third is a slow loris': { lastMs: 12_000, originCopies: 3 },
+  'two zones, a border of half a line': { lastMs: 14_500, originCopies: 1.05, crossCopies: 1.15 },
   'pieces of 1 MiB, an origin no faster than an agent': { lastMs: 27_500, originCopies: 1.05 },
   'newcomers, long absent and half-lost among older revisions': { lastMs: 10_000, originCopies: 0.15 },
 };
@@ -45,6 +46,7 @@ const limitsOfFew: Readonly<Record<string, Limits>> = {
   'three in ten send wrong bytes': { lastMs: 7_000, originCopies: 1.7 },
   'three in ten are bad in all ways': { lastMs: 15_000, originCopies: 3 },
   'a third is a slow loris': { lastMs: 13_000, originCopies: 3 },
+  'two zones, a border of half a line': { lastMs: 12_000, originCopies: 1.06, crossCopies: 1.01 },
   'pieces of 1 MiB, an origin no faster than an agent': { lastMs: 26_000, originCopies: 1.01 },
   'newcomers, long absent and half-lost among older revisions': { lastMs: 10_000, originCopies: 0.15 },
 };
