@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onCase } from './lab/case.ts';
 import { writeRandomTree } from './lab/content.ts';
+import type { Receipt } from '../proto/api/swarm.ts';
 import { fleetNames, LabFleet } from './lab/fleet.ts';
 import type { Lab } from './lab/lab.ts';
 import { downloadAll } from './peers/nginx.ts';
@@ -33,6 +34,8 @@ export interface Attempt {
   /** Chunks that the targets had from the origin, by the deployment's receipt, as a multiple of the artifact; the rest of what left is headers, words and the index. */
   readonly originCopies?: number;
   readonly borderBytes: number;
+  /** As with the origin: chunks that came to targets from another zone. */
+  readonly borderCopies?: number;
   /** Of all agents and the origin together. */
   readonly cpuSeconds?: number;
   /** Of the control plane and of what measures, on the same processors. */
@@ -86,14 +89,15 @@ async function withStarling(lab: Lab, { agents, bytes, fileBytes, boundMs, runs,
     });
     const [cpuSeconds, besideCpuSeconds] = [(await cpu()) - before, (await beside()) - besideBefore];
     await fleet.settled(deployment);
-    attempts.push({ ...attempt, cpuSeconds, besideCpuSeconds, originCopies: await originCopies(fleet, deployment, bytes) });
+    const { originBytes, crossZoneBytes } = await received(fleet, deployment);
+    attempts.push({ ...attempt, cpuSeconds, besideCpuSeconds, originCopies: originBytes / bytes, borderCopies: crossZoneBytes / bytes });
   }
   return attempts;
 }
 
-async function originCopies(fleet: LabFleet, deployment: string, bytes: number): Promise<number> {
-  const receipt = (await fleet.api('GET', `/v1/deployments/${deployment}/receipt`)) as { readonly bytes: { readonly originBytes: number } };
-  return receipt.bytes.originBytes / bytes;
+/** By the deployment's receipt, in bytes of chunks. */
+async function received(fleet: LabFleet, deployment: string): Promise<Receipt['bytes']> {
+  return ((await fleet.api('GET', `/v1/deployments/${deployment}/receipt`)) as Receipt).bytes;
 }
 
 /** What the network counted meanwhile. Memory is touched before, for every program alike. */

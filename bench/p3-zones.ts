@@ -32,6 +32,10 @@ const name = `${mib} MiB, 2 zones of ${perZone}, ${borderMbit} Mbit/s between`;
 printRow({
   row: 'P3', case: `${name}: bytes across`, figure: median(starling.map(({ borderBytes }) => borderBytes / bytes)), unit: 'copies', goal: 1.05, runs,
   peers: others(({ borderBytes }) => borderBytes / bytes),
-  details: { copies: starling.map(({ borderBytes }) => Number((borderBytes / bytes).toFixed(3))), origin: median(starling.map(({ originBytes }) => originBytes / bytes)) },
+  details: {
+    copies: starling.map(({ borderBytes }) => Number((borderBytes / bytes).toFixed(3))),
+    chunks: starling.map(({ borderCopies = 0 }) => Number(borderCopies.toFixed(3))),
+    origin: median(starling.map(({ originBytes }) => originBytes / bytes)),
+  },
 });
 printRow({ row: 'P3', case: `${name}: time`, figure: median(starling.map(({ lastMs }) => lastMs / boundMs)), unit: 'x bound', runs, peers: others(({ lastMs }) => lastMs / boundMs) });

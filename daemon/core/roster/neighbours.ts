@@ -7,9 +7,12 @@ import { hash32 } from './hash.ts';
 /** Up to this many agents of an environment all connect to one another: one hop, no graph. */
 export const fullMeshMax = 17;
 /** Cycles through the agents of one's own zone; each gives two links. */
-const zoneCycles = 6;
-/** Cycles through all agents of an environment: the graph stays one piece whatever the zones. */
-const fleetCycles = 2;
+const zoneCycles = 4;
+/**
+ * Cycles through all agents of an environment: the graph stays one piece whatever the zones, and whoever brings a chunk from another zone knows one there who has it. With six
+ * and two, the last of a hundred agents in four zones was whole after 1.66 times the bound, with these after 1.26 times.
+ */
+const fleetCycles = 4;
 /** Origins that an agent connects to: one to be fed by, the others for its failure. */
 const originsMax = 3;
 

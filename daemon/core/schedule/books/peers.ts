@@ -168,8 +168,11 @@ export function closeRequest(state: SwarmState, peer: Peer, request: Request): v
   state.requests.delete(request.id);
   if (!request.late) forgiveRequest(state, peer, request);
   for (const ordinal of request.remaining) request.view.asked.delete(ordinal);
-  // What it leaves is free again, and across a border there is room for one more.
-  if (request.remaining.size > 0 || peer.isForeign) wake(request.view);
+  // What it leaves is free again.
+  if (request.remaining.size > 0) wake(request.view);
+  if (!peer.isForeign) return;
+  // Across a border there is room for one more, whoever is asked for it.
+  for (const view of request.view.topic.viewList) if (view.peer.isForeign) wake(view);
 }
 
 /** A request overstayed: its chunks are free for others, its bytes no longer count; data that still comes is welcome. */

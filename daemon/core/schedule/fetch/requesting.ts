@@ -11,7 +11,7 @@ import { chunkState, haveCommon } from '../state/pieces.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import type { Peer, SwarmState, TopicState, View } from '../state/swarm-state.ts';
 import { coverOf, tell } from '../books/topics.ts';
-import { hasForeignRoom, mayImport } from '../owners/zones.ts';
+import { hasForeignRoom, isBorderWide, mayImport } from '../owners/zones.ts';
 
 /** Why a request is made; `desperate` asks the origin for what another was to fetch, `duplicate` asks again for what is asked for. */
 type Purpose = 'normal' | 'desperate' | 'duplicate';
@@ -61,9 +61,12 @@ function soonest(state: SwarmState, topic: TopicState, fetch: Fetch, spent: Read
   let best: View | undefined;
   let bestMs = Number.POSITIVE_INFINITY;
   const isSated = hasEnough(state, pieceBytes);
-  // What is ours to bring from the origin nobody else has: however much is under way and however long its line, it is asked for.
-  for (const view of isSated || spent !== undefined ? topic.originViews : topic.awake) {
+  // What is ours to bring from the origin nobody else has: however much is under way and however long its line, it is asked for. Across a border, too, where that takes no time of others.
+  const isUrgentAbroad = isSated && !fetch.seesAll && isBorderWide(state);
+  const onlyOrigins = spent !== undefined || (isSated && !isUrgentAbroad);
+  for (const view of onlyOrigins ? topic.originViews : topic.awake) {
     const { origin } = view.peer.info;
+    if (isSated && !origin && !view.peer.isForeign) continue;
     if (spent === undefined ? !view.isAwake : spent.has(view)) continue;
     if (view.held === undefined || view.theirTopic === undefined || !mayAsk(state, topic, view.peer, pieceBytes)) continue;
     const ms = origin && !fetch.seesAll ? -1 : expectedMs(view.peer, pieceBytes);

@@ -69,7 +69,20 @@ export function mayImport(state: SwarmState, topic: TopicState, fetch: Fetch, or
   return true;
 }
 
-/** Room for `bytes` more from other zones: a border is narrow, and who asks for all that is there at once only waits longer for each. */
+/** Whether what is asked for across the border takes hardly longer than what is asked for nearby. */
+export function isBorderWide(state: SwarmState): boolean {
+  return state.foreignLatencyMs !== undefined && state.foreignLatencyMs <= borderMs(state);
+}
+
+/** Longest that what is asked for across the border should take. */
+function borderMs({ latencyMs }: SwarmState): number {
+  return Math.max(swarmBounds.borderMs, swarmBounds.borderLatencies * (latencyMs ?? 0));
+}
+
+/**
+ * Room for `bytes` more from other zones: a border is narrow, and who asks for all that is there at once only waits longer for each. All of a zone ask across the same one and
+ * none knows what the others do; but all see how long it takes, and when that is twice as long as it should be, each asks for a quarter.
+ */
 export function hasForeignRoom(state: SwarmState, bytes: number): boolean {
   let owedBytes = 0;
   let owedRequests = 0;
@@ -80,7 +93,8 @@ export function hasForeignRoom(state: SwarmState, bytes: number): boolean {
     owedRequests += peer.owedRequests;
     window += 2 * peer.rate * (peer.roundTripMs + swarmBounds.windowSlackMs);
   }
-  return owedRequests === 0 || owedBytes + bytes <= window;
+  const crowded = Math.max(1, (state.foreignLatencyMs ?? 0) / borderMs(state));
+  return owedRequests === 0 || owedBytes + bytes <= window / crowded ** 2;
 }
 
 /** Nobody is, once we have waited for them long enough. One that we do not see, in a fleet too large to know everybody, is believed to be, until we have had nothing left to ask for. */

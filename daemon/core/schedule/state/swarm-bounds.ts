@@ -99,6 +99,9 @@ export const swarmBounds = {
   /** One that is seen and silent, this many times what our own requests across the border take, within the second. */
   importLatencies: 8,
   importMsMax: 60_000,
+  /** What is asked for across a border should take no longer than this, or so many times what is asked for nearby: then all of a zone together ask for too much. */
+  borderMs: 400,
+  borderLatencies: 3,
   /** Who is sent to members that it does not see waits for this part of tau. */
   unseenPart: 4,
   /** And where so many neighbours cannot be relied on, whoever has its own turn, too. */

@@ -37,6 +37,14 @@ describe('neighboursOf()', () => {
     expect(reached(roster(agents(600, 4)))).toBe(600);
   });
 
+  test('gives an agent neighbours in other zones, so that it can bring from there what is its to bring, and more in its own', () => {
+    const all = roster(agents(100, 4));
+    const zoneOf = new Map(all.members.map(({ member: name, zone }) => [name, zone]));
+    const abroad = all.members.map(({ member: name, zone }) => neighboursOf(all, name).filter((neighbour) => zoneOf.get(neighbour) !== zone).length);
+    expect(Math.min(...abroad)).toBeGreaterThanOrEqual(3);
+    expect(Math.max(...abroad)).toBeLessThanOrEqual(8);
+  });
+
   test('is symmetric between agents, names nobody revoked and nobody without an environment in common', () => {
     const anyMember = fc.record({ environments: fc.subarray(['dev', 'test', 'prod']), zone: fc.constantFrom('a', 'b'), revoked: fc.boolean() });
     fc.assert(

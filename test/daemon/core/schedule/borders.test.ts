@@ -9,16 +9,16 @@ import { topicInfo, topicOne } from './driver.ts';
 const bytes = 60_000;
 
 /** An agent of the far zone, with another one there; the origin is in the near zone. */
-function far(chunks = 64) {
+function far(chunks = 64, held: readonly number[] | 'all' = 'all') {
   const one = alone(agent('b1'), topicInfo(chunks, () => bytes));
-  one.tell({ kind: 'roster', agents: [agent('a'), agent('b1'), agent('b2')], zones: new Map([['a', 'near'], ['o', 'near'], ['b1', 'far'], ['b2', 'far']]) });
+  one.tell({ kind: 'roster', agents: ['a', 'b1', 'b2', 'c'].map((name) => agent(name)), zones: new Map([['a', 'near'], ['c', 'near'], ['o', 'near'], ['b1', 'far'], ['b2', 'far']]) });
   one.meet(agent('b2'), []);
   one.meet(origin('o'), 'all');
-  one.meet(agent('a'), 'all');
+  one.meet(agent('a'), held);
   const asked = new Set<number>();
   const open: { member: string; request: number; ordinal: number }[] = [];
   const note = (effects: readonly Effect[]): void => {
-    for (const member of ['o', 'a']) {
+    for (const member of ['o', 'a', 'c']) {
       for (const { request, ranges } of sent(effects, 'request', member)) for (const { from, to } of ranges) for (let ordinal = from; ordinal < to; ordinal += 1) open.push({ member, request, ordinal });
     }
   };
@@ -41,6 +41,40 @@ describe('an agent of a zone without an origin', () => {
     expect(asked.size).toBeLessThan(48);
     note(one.pass(swarmBounds.starvedMs / 2));
     expect(open).toEqual([]);
+  });
+
+  test('asks for less at once the longer that takes: the others of its zone ask across the same border', () => {
+    const asksAtOnce = (answerMs: number): number => {
+      const { one, open, note } = far(256);
+      one.meet(agent('c'), 'all');
+      note(one.want());
+      let most = 0;
+      for (let answered = 0; answered < 12; answered += 1) {
+        note(one.pass(answerMs));
+        const next = open.shift();
+        if (next === undefined) break;
+        note([...one.chunk(next.member, next.request, next.ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal: next.ordinal, bytes })]);
+        most = Math.max(most, open.length);
+      }
+      return most;
+    };
+    expect(asksAtOnce(swarmBounds.borderMs / 4)).toBeGreaterThan(1);
+    expect(asksAtOnce(5 * swarmBounds.borderMs)).toBe(1);
+  });
+
+  test('goes on with another neighbour there once there is room for one more', () => {
+    const { asked: ours, note: noteOurs, drain, one: before } = far();
+    noteOurs(before.want());
+    drain();
+    const [first = 0, second = 0] = ours;
+    const { one, open, note } = far(64, [first]);
+    one.meet(agent('c'), [second]);
+    one.tell({ kind: 'gone', member: 'o' });
+    note(one.want());
+    expect(open).toHaveLength(1);
+    const request = open.shift();
+    if (request !== undefined) note(one.chunk(request.member, request.request, request.ordinal));
+    expect(open).toHaveLength(1);
   });
 
   test('brings what another one was to bring that is gone', () => {
@@ -68,6 +102,29 @@ describe('an agent of a zone without an origin', () => {
     // But as long as a slow border may take.
     expect(waitedMs).toBeGreaterThan(swarmBounds.importMsMax / 2);
     expect(waitedMs).toBeLessThan(2 * swarmBounds.importMsMax);
+  });
+});
+
+describe('an agent that sees a few of many', () => {
+  test('asks across a wide border for what is its to bring, however much is under way from nearby', () => {
+    const one = alone(agent('b1'), topicInfo(512, () => bytes));
+    const [near, ours] = [Array.from({ length: 12 }, (_, at) => `a${at}`), Array.from({ length: 8 }, (_, at) => `b${at + 2}`)];
+    const zones = new Map([...near.map((name) => [name, 'near'] as const), ...['b1', ...ours].map((name) => [name, 'far'] as const)]);
+    one.tell({ kind: 'roster', agents: [...zones.keys()].map((name) => agent(name)), zones });
+    one.meet(agent('a0'), Array.from({ length: 64 }, (_, at) => 256 + at));
+    for (const name of ours) one.meet(agent(name), Array.from({ length: 256 }, (_, ordinal) => ordinal));
+    const effects = [...one.want()];
+    const abroad = sent(effects, 'request', 'a0');
+    for (let next = abroad.shift(); next !== undefined; next = abroad.shift()) {
+      const after = [...one.pass(1), ...one.chunk('a0', next.request, next.ranges[0]?.from ?? 0)];
+      effects.push(...after);
+      abroad.push(...sent(after, 'request', 'a0'));
+    }
+    const nearby = ours.flatMap((name) => sent(effects, 'request', name));
+    expect(nearby).toHaveLength(swarmBounds.enoughPieces);
+    const more = one.says('a0', { kind: 'have', topic: 5, ranges: [{ from: 320, to: 512 }] });
+    expect(ours.flatMap((name) => sent(more, 'request', name))).toEqual([]);
+    expect(sent(more, 'request', 'a0').length).toBeGreaterThan(0);
   });
 });
 
