@@ -45,7 +45,8 @@ export function encodeMessage(message: ExchangeMessage): readonly Uint8Array[] {
     case 'close':
       return encodeFrame('close', 0, message.topic, 0);
     case 'have':
-      return encodeFrame('have', 0, message.topic, 0, encodeRanges(message.ranges));
+    case 'suggest':
+      return encodeFrame(message.kind, 0, message.topic, 0, encodeRanges(message.ranges));
     case 'request':
       return encodeFrame('request', 0, message.topic, message.request, encodeRanges(message.ranges));
     case 'data':
@@ -174,6 +175,7 @@ function decodePayload(header: FrameHeader, payload: Uint8Array): ExchangeMessag
     case 'close':
       return { kind, topic };
     case 'have':
+    case 'suggest':
       return { kind, topic, ranges: decodeRanges(payload) };
     case 'request':
       return { kind, topic, request, ranges: decodeRanges(payload) };

@@ -59,6 +59,7 @@ const frameTypes: Readonly<Record<ExchangeMessage['kind'], FrameType>> = {
   absent: { code: 7, topic: false, request: true, flagsMax: 0, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
   elsewhere: { code: 8, topic: false, request: true, flagsMax: 0, payloadBytesMin: 0, payloadBytesMax: exchangeHoldersMax * (1 + holderLengthMax) },
   cancel: { code: 9, topic: false, request: true, flagsMax: 0, payloadBytesMin: 0, payloadBytesMax: 0 },
+  suggest: { code: 12, topic: true, request: false, flagsMax: 0, payloadBytesMin: rangeBytes, payloadBytesMax: rangesBytesMax },
   'want-manifest': { code: 10, topic: false, request: true, flagsMax: 0, payloadBytesMin: digestBytes, payloadBytesMax: digestBytes },
   manifest: { code: 11, topic: false, request: true, flagsMax: 0, payloadBytesMin: 0, payloadBytesMax: limits.revisionBytesMax },
   'want-delta': { code: 17, topic: false, request: true, flagsMax: 0, payloadBytesMin: 2 * digestBytes, payloadBytesMax: (1 + limits.deltaBasesMax) * digestBytes },

@@ -40,6 +40,13 @@ export interface HaveMessage {
   readonly ranges: readonly OrdinalRange[];
 }
 
+/** "Ask me for these": an origin's, of what nobody has asked it for although its line is short. The topic is its own; nobody needs to. */
+export interface SuggestMessage {
+  readonly kind: 'suggest';
+  readonly topic: number;
+  readonly ranges: readonly OrdinalRange[];
+}
+
 /** "Send me these." Answered by one `data`, `busy`, `absent` or `elsewhere` per ordinal or range. */
 export interface RequestMessage {
   readonly kind: 'request';
@@ -153,6 +160,7 @@ export type ExchangeMessage =
   | OpenMessage
   | CloseMessage
   | HaveMessage
+  | SuggestMessage
   | RequestMessage
   | DataMessage
   | BusyMessage

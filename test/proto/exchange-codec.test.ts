@@ -16,7 +16,7 @@ const revision = fc.nat(3).map((number) => digestOf(`revision ${number}`));
 const message: fc.Arbitrary<ExchangeMessage> = fc.oneof(
   fc.record({ kind: fc.constant('open'), topic: u32, blob: fc.constantFrom('tree', 'index', 'delta'), revision, held: blob(0) }),
   fc.record({ kind: fc.constant('close'), topic: u32 }),
-  fc.record({ kind: fc.constant('have'), topic: u32, ranges }),
+  fc.record({ kind: fc.constantFrom('have', 'suggest'), topic: u32, ranges }),
   fc.record({ kind: fc.constant('request'), topic: u32, request: u32, ranges }),
   fc.record({ kind: fc.constant('data'), topic: u32, request: u32, ordinal: u32, compression: fc.constantFrom('none', 'zstd'), bytes: blob(1) }),
   fc.record({ kind: fc.constant('busy'), request: u32, retryAfterMs: u32 }),

@@ -113,6 +113,7 @@ export const everyMessage: readonly ExchangeMessage[] = [
   { kind: 'bulk', port: 0, token: new Uint8Array(0) },
   { kind: 'mark', number: 3 },
   { kind: 'taken', number: 2 ** 40 + 1 },
+  { kind: 'suggest', topic: 7, ranges: [{ from: 5, to: 9 }] },
 ];
 
 /** What `decode` gives, or its ProtocolError's code. Any other error goes through and fails the test. */

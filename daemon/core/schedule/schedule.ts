@@ -17,6 +17,7 @@ import { forgetUploads, onCancel, onRequest, onServed } from './serve/serving.ts
 import type { RateGate } from '../rate.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent } from './state/swarm-events.ts';
 import { createSwarmState, type Peer, type SwarmState, type TopicState } from './state/swarm-state.ts';
+import { expectAgain, expectRequests, onSuggest, suggestDue } from './owners/suggesting.ts';
 import { isForeign } from './owners/zones.ts';
 import { flushHave, forgetPeer, gain, onClose, onHave, onOpen, openTopic, shareTopic, unshareTopic } from './books/topics.ts';
 
@@ -155,11 +156,14 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
 function onMessage(state: SwarmState, peer: Peer, message: ScheduledMessage): void {
   switch (message.kind) {
     case 'open':
-      return onOpen(state, peer, message);
+      onOpen(state, peer, message);
+      return expectRequests(state, peer, message);
     case 'close':
       return onClose(state, peer, message.topic);
     case 'have':
       return onHave(state, peer, message);
+    case 'suggest':
+      return onSuggest(state, peer, message);
     case 'request':
       return onRequest(state, peer, message);
     case 'busy':
@@ -193,6 +197,7 @@ function joined(state: SwarmState, info: PeerInfo): void {
 function gone(state: SwarmState, member: string): void {
   withPeer(state, member, (peer) => {
     forgetUploads(state, member);
+    expectAgain(state, member);
     forgetPeer(state, peer);
   });
 }
@@ -206,6 +211,7 @@ function staleOwners(state: SwarmState): void {
 function flushDue(state: SwarmState): void {
   for (const topic of state.lively) {
     if (topic.flushAt !== undefined && topic.flushAt <= state.now) flushHave(state, topic);
+    suggestDue(state, topic);
   }
 }
 
@@ -217,11 +223,12 @@ function nextDue(state: SwarmState): number {
   for (let index = lively.length - 1; index >= 0; index -= 1) {
     const topic = lively[index];
     if (topic === undefined) continue;
-    if (topic.flushAt !== undefined) flushAt = Math.min(flushAt, topic.flushAt);
+    const newsAt = Math.min(topic.flushAt ?? Number.POSITIVE_INFINITY, topic.unasked?.lookAt ?? Number.POSITIVE_INFINITY);
+    flushAt = Math.min(flushAt, newsAt);
     if (topic.fetch !== undefined) {
       isFetching = true;
       state.lookAt = Math.min(state.lookAt, state.now + lookMs(state, topic.fetch));
-    } else if (topic.flushAt === undefined) {
+    } else if (newsAt === Number.POSITIVE_INFINITY) {
       topic.isLively = false;
       lively.splice(index, 1);
     }

@@ -39,6 +39,7 @@ export function startFetch(state: SwarmState, topic: TopicState, id: number, wan
     hasCaught: false,
     expectedUntil: state.now + swarmBounds.expectedMs,
     ownBlocks: new Uint8Array(0),
+    suggested: new Set(),
     isOwner: false,
     helps: false,
     ownPieces: createPieceSet(table.count),

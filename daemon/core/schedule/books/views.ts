@@ -84,6 +84,11 @@ export function givenTo(state: SwarmState, topic: TopicState, ordinal: number): 
   return member === undefined ? undefined : topic.views.get(member);
 }
 
+/** At an origin: whether what an agent was given stayed with it more often than others had it from there. Such a one is given last, and counts as nobody that others could be sent to. */
+export function isKeeper({ kept, spread }: View): boolean {
+  return kept > spread;
+}
+
 /** Somebody has a chunk from the one that the origin gave it to. */
 function credit(state: SwarmState, topic: TopicState, ordinal: number): void {
   const view = givenTo(state, topic, ordinal);

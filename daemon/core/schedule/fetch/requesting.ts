@@ -5,7 +5,7 @@ import { limits } from '../../../../proto/limits.ts';
 import type { Fetch } from '../state/fetch-state.ts';
 import { takeChunk } from '../books/fetching.ts';
 import { lull, wake } from '../books/views.ts';
-import { beginHelping, blockOf, isOwn, refreshOwners } from '../owners/ownership.ts';
+import { beginHelping, blockOf, isOwn, isSuggested, refreshOwners } from '../owners/ownership.ts';
 import { canWaitForWhole, expectedMs, graceMs, hasEnough, isReliable, mayAsk, openRequest } from '../books/peers.ts';
 import { chunkState, haveCommon } from '../state/pieces.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
@@ -116,7 +116,7 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: numb
     if (table.state[ordinal] !== chunkState.missing || view.held?.has(ordinal) !== true || view.asked.has(ordinal)) continue;
     if (byRule && purpose === 'desperate' && !fetch.isStarving && peerHolds(state, topic, ordinal)) continue;
     if (spared && ((!fetch.helps && !isOwn(topic, fetch, ordinal, state.now)) || peerHolds(state, topic, ordinal))) continue;
-    if (foreign && !mayImport(state, topic, fetch, ordinal, blockOf(topic.info.chunkCount, ordinal))) continue;
+    if (foreign && !isSuggested(topic, fetch, ordinal) && !mayImport(state, topic, fetch, ordinal, blockOf(topic.info.chunkCount, ordinal))) continue;
     if (found.at(-1) !== ordinal - 1) ranges += 1;
     if (ranges > limits.exchangeRangesMax) break;
     found.push(ordinal);

@@ -30,6 +30,11 @@ export function beginHelping(topic: TopicState, fetch: Fetch): void {
   for (const view of topic.originViews) wake(view);
 }
 
+/** Whether an origin suggested that we ask for a chunk. */
+export function isSuggested({ info }: TopicState, { suggested }: Fetch, ordinal: number): boolean {
+  return suggested.size > 0 && suggested.has(blockOf(info.chunkCount, ordinal));
+}
+
 /** Where nobody has been caught, nobody has to stand in. */
 function mayBecomeOwn({ hasCaught }: Fetch, turn: number): boolean {
   return turn === 1 || (turn > 1 && hasCaught);
@@ -42,7 +47,7 @@ export function refreshOwners(state: SwarmState, topic: TopicState): boolean {
   fetch.ownersStale = false;
   const turnOf = divide(state, topic, fetch);
   const blocks = blockCount(topic);
-  fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => turnOf(block));
+  fetch.ownBlocks = Uint8Array.from({ length: blocks }, (_, block) => (fetch.suggested.has(block) ? 1 : turnOf(block)));
   fetch.isOwner = fetch.ownBlocks.includes(1);
   fetch.ownPieces.fill(0);
   const { table } = fetch;
@@ -109,11 +114,13 @@ export function blockOf(chunkCount: number, ordinal: number): number {
   return Math.floor(ordinal / blockChunks(chunkCount));
 }
 
-function blockCount({ info: { chunkCount } }: TopicState): number {
+/** How many blocks a topic has. */
+export function blockCount({ info: { chunkCount } }: TopicState): number {
   return Math.ceil(chunkCount / blockChunks(chunkCount));
 }
 
-function blockChunks(chunkCount: number): number {
+/** How many chunks a block has; the last one may have fewer. */
+export function blockChunks(chunkCount: number): number {
   return Math.ceil(chunkCount / swarmBounds.blocksAim);
 }
 

@@ -4,10 +4,11 @@
 import type { OrdinalRange, RequestMessage } from '../../../../proto/exchange.ts';
 import { limits } from '../../../../proto/limits.ts';
 import { isReliable, maySee, strikeProtocol } from '../books/peers.ts';
-import { isKeeper, remember, restart, sparing, takeBack } from './sparing.ts';
+import { remember, restart, sparing, takeBack } from './sparing.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import { isLarge, type Peer, type SwarmState, type TopicState, type Upload, type View } from '../state/swarm-state.ts';
 import { coverOf, framesOf } from '../books/topics.ts';
+import { isKeeper } from '../books/views.ts';
 
 /** What one request may ask for: a piece, and its last chunk across the edge. */
 const requestBytesMax = swarmBounds.pieceBytesMax + limits.chunkBytesMax;

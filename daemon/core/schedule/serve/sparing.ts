@@ -3,7 +3,7 @@
 
 import { createBitmap } from '../../../../proto/bitmap.ts';
 import { exchangeHoldersMax } from '../../../../proto/exchange-frame.ts';
-import { givenTo } from '../books/views.ts';
+import { givenTo, isKeeper } from '../books/views.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import { fromOrigin, type Peer, type SwarmState, type TopicState, type Upload, type View } from '../state/swarm-state.ts';
 
@@ -90,11 +90,6 @@ function scaled({ serving }: SwarmState, ms: number, requests: number): number {
 function isAlone(state: SwarmState, topic: TopicState, view: View, ordinal: number): boolean {
   const isKept = (topic.holders?.[ordinal] ?? 0) <= (topic.givenTimes?.[ordinal] ?? 0);
   return isKept && view.held?.has(ordinal) === true && state.now - (topic.givenAt?.[ordinal] ?? 0) >= aloneMs(state);
-}
-
-/** At an origin: whether what an agent was given stayed with it more often than others had it from there. Such a one is given last, and counts as nobody that others could be sent to. */
-export function isKeeper({ kept, spread }: View): boolean {
-  return kept > spread;
 }
 
 /** At an origin: whether an agent holds so much less than the one that asks that it does not pay to wait for it: who gives nothing is fed last, and what it is given goes no further. */

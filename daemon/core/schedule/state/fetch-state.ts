@@ -36,6 +36,8 @@ export interface Fetch {
   hasCaught: boolean;
   /** For each block of ordinals: 1 when it is ours to fetch from the origin, more when it may become ours; see ownership.ts. */
   ownBlocks: Uint8Array;
+  /** Blocks that an origin suggested: ours, whoever was to bring them. */
+  readonly suggested: Set<number>;
   /** Whether any of them is ours. */
   isOwner: boolean;
   /** Whether we bring what is another's, too. */

@@ -151,6 +151,13 @@ export const swarmBounds = {
   unprovenFrom: 1 / 8,
   unprovenLead: 1 / 4,
   queueOriginMax: 128,
+  /** In a fleet of which each sees a few, so long after somebody began, an origin whose line is shorter than this suggests what nobody has asked for; it looks this often. */
+  suggestAfterMs: 1_000,
+  suggestMax: 16,
+  suggestEveryMs: 100,
+  /** What was suggested and not asked for in this is suggested to another one, so many times in all: it may not be wanted. */
+  suggestAgainMs: 1_000,
+  suggestTimes: 3,
   /**
    * Nor longer than what is served in this: who waits longer gives its request up, and asks for what others were to bring. Of 512 MiB in pieces of 1 MiB to 100
    * agents, with 40 Mbit/s each and at the origin, 1.47 copies left the origin, with this 1.03, and with longer patience for long pieces 1.004.

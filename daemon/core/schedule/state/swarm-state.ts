@@ -105,6 +105,19 @@ export interface TopicState {
   givenTimes?: Uint16Array;
   /** At an origin: how many agents say that they hold each chunk. */
   readonly holders?: Int32Array;
+  /** At an origin: what nobody has asked for yet, once somebody lacks something; see suggesting.ts. */
+  unasked?: Unasked;
+}
+
+/** Blocks of a topic of which nobody has asked an origin for something. */
+export interface Unasked {
+  /** Those that are left; each is looked at anew. */
+  blocks: number[];
+  /** How often each was suggested, and when that was last. */
+  readonly times: Uint8Array;
+  readonly suggestedAt: Float64Array;
+  /** When to look again; never when nothing is left, or nobody lacks anything. */
+  lookAt: number | undefined;
 }
 
 export interface Peer {
