@@ -29,6 +29,7 @@ export const cases: readonly Case[] = [
   { name: 'a third is a slow loris', scene: { bad: { share: 1 / 3, behaviours: ['dawdling'] } }, honestGoal: 1.5 },
   { name: 'pieces of 1 MiB, an origin no faster than an agent', scene: { originUp: 5_000, down: 5_000, chunkBytes: 1024 * 1024 }, originGoal: 1.01 },
   { name: 'two zones, a border of half a line', scene: { zones: 2, crossMs: 20, border: 2_500 } },
+  { name: 'two zones with an origin each, a border of half a line', scene: { zones: 2, origins: [0, 1], crossMs: 20, border: 2_500 }, originGoal: 2.01 },
   { name: 'a quarter takes no part', scene: { idle: 0.25 }, boundGoal: 1.09, originGoal: 1.01 },
   { name: 'newcomers, long absent and half-lost among older revisions', scene: { special: among }, originGoal: 0.15 },
 ];

@@ -8,7 +8,10 @@ import { seeded } from './random.ts';
 export interface Scene {
   readonly agents: number;
   readonly zones?: number;
+  /** Of each origin. */
   readonly originUp?: number;
+  /** The zones that they are in: one in the first, unless others are named. */
+  readonly origins?: readonly number[];
   readonly down?: number;
   /** Bytes a millisecond across the border of a zone. */
   readonly border?: number;
@@ -75,7 +78,9 @@ export function fleetOf(scene: Scene, seed: number): FleetOptions {
   const { chunkCount = 256, chunkBytes = 256 * 1024, latencyMs = 1, zones = 1 } = scene;
   const down = scene.down ?? 2 * up;
   const bytes = chunkCount * chunkBytes;
-  const origin: Host = { member: memberAt(0), origin: true, zone: 0, up: scene.originUp ?? 2 * up, down, behaviour: 'honest', holds: 'all', excused: true };
+  const { origins = [0] } = scene;
+  const originAt = (zone: number, index: number): Host => ({ member: memberAt(index === 0 ? 0 : scene.agents + index), origin: true, zone, up: scene.originUp ?? 2 * up, down, behaviour: 'honest', holds: 'all', excused: true });
+  const [first, ...others] = origins.map(originAt);
   const agents = Array.from({ length: scene.agents }, (_, index): Host => {
     const { bad, slow, dying = 0, idle = 0 } = scene;
     const draw = random();
@@ -95,7 +100,7 @@ export function fleetOf(scene: Scene, seed: number): FleetOptions {
     };
   });
   return {
-    seed, hosts: [origin, ...agents], chunkCount, chunkBytes, latencyMs, crossMs: scene.crossMs ?? latencyMs, limitMs: (20 * bytes) / up,
+    seed, hosts: [...(first === undefined ? [] : [first]), ...agents, ...others], chunkCount, chunkBytes, latencyMs, crossMs: scene.crossMs ?? latencyMs, limitMs: (20 * bytes) / up,
     ...(scene.border === undefined ? {} : { border: scene.border }),
     ...(scene.lostHaves === undefined ? {} : { lostHaves: scene.lostHaves }),
     ...(scene.originDiesAfterOne === undefined ? {} : { originDiesAfterOne: scene.originDiesAfterOne }),

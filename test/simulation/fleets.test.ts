@@ -31,6 +31,7 @@ const limitsOfMany: Readonly<Record<string, Limits>> = {
   'a third is a slow loris': { lastMs: 12_000, originCopies: 3 },
   'two zones, a border of half a line': { lastMs: 13_000, originCopies: 1.01, crossCopies: 1.01 },
   'pieces of 1 MiB, an origin no faster than an agent': { lastMs: 27_500, originCopies: 1.05 },
+  'two zones with an origin each, a border of half a line': { lastMs: 6_500, originCopies: 2.01, crossCopies: 0.01 },
   'a quarter takes no part': { lastMs: 6_500, originCopies: 1.01 },
   'newcomers, long absent and half-lost among older revisions': { lastMs: 10_000, originCopies: 0.15 },
 };
@@ -49,6 +50,7 @@ const limitsOfFew: Readonly<Record<string, Limits>> = {
   'a third is a slow loris': { lastMs: 13_000, originCopies: 3 },
   'two zones, a border of half a line': { lastMs: 12_000, originCopies: 1.01, crossCopies: 1.01 },
   'pieces of 1 MiB, an origin no faster than an agent': { lastMs: 26_000, originCopies: 1.01 },
+  'two zones with an origin each, a border of half a line': { lastMs: 6_500, originCopies: 2.01, crossCopies: 0.01 },
   'a quarter takes no part': { lastMs: 6_000, originCopies: 1.05 },
   'newcomers, long absent and half-lost among older revisions': { lastMs: 10_000, originCopies: 0.15 },
 };

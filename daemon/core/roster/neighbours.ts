@@ -58,7 +58,7 @@ export function createGraph(roster: Roster): (self: string) => readonly string[]
     const chosen = new Set<string>();
     if (isOrigin(own)) for (const { member } of origins) chosen.add(member);
     else {
-      for (const { member } of nearest(origins, self)) chosen.add(member);
+      for (const { member } of nearest(origins, own)) chosen.add(member);
       for (const environment of own.environments) for (const member of poolOf(environment)(own)) chosen.add(member);
     }
     chosen.delete(self);
@@ -72,11 +72,11 @@ export function dialsFirst(self: { readonly member: string; readonly origin: boo
   return self.member < other.member;
 }
 
-/** Spreads the agents over the origins. */
-function nearest(origins: readonly RosterMember[], self: string): readonly RosterMember[] {
+/** Spreads the agents over the origins, those of their own zone first. */
+function nearest(origins: readonly RosterMember[], { member, zone }: RosterMember): readonly RosterMember[] {
   return origins
-    .map((origin) => ({ origin, score: hash32(`${self} ${origin.member}`) }))
-    .toSorted((a, b) => b.score - a.score || (a.origin.member < b.origin.member ? -1 : 1))
+    .map((origin) => ({ origin, isAbroad: Number(origin.zone !== zone), score: hash32(`${member} ${origin.member}`) }))
+    .toSorted((a, b) => a.isAbroad - b.isAbroad || b.score - a.score || (a.origin.member < b.origin.member ? -1 : 1))
     .slice(0, originsMax)
     .map(({ origin }) => origin);
 }

@@ -18,7 +18,7 @@ import type { RateGate } from '../rate.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent } from './state/swarm-events.ts';
 import { createSwarmState, type Peer, type SwarmState, type TopicState } from './state/swarm-state.ts';
 import { expectAgain, expectRequests, onSuggest, suggestDue } from './owners/suggesting.ts';
-import { isForeign } from './owners/zones.ts';
+import { isForeign, whereIs, zonesOfOrigins } from './owners/zones.ts';
 import { flushHave, forgetPeer, gain, onClose, onHave, onOpen, openTopic, shareTopic, unshareTopic } from './books/topics.ts';
 
 export interface Schedule {
@@ -108,6 +108,7 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
     case 'roster':
       state.agents = event.agents;
       state.zones = event.zones ?? new Map();
+      state.originZones = zonesOfOrigins(state);
       for (const peer of state.peers.values()) peer.isForeign = isForeign(state, peer.info.member);
       return staleOwners(state);
     case 'share':
@@ -186,7 +187,7 @@ function joined(state: SwarmState, info: PeerInfo): void {
   }
   gone(state, info.member);
   state.lastConnection += 1;
-  const peer = createPeer(info, state.lastConnection, state.now, isForeign(state, info.member));
+  const peer = createPeer(info, state.lastConnection, state.now, whereIs(state, info));
   state.peers.set(info.member, peer);
   state.connections.set(peer.connection, info.member);
   for (const topic of state.topics.values()) {

@@ -7,7 +7,7 @@ import { releaseChunk } from './fetching.ts';
 import { wake } from './views.ts';
 
 /** A neighbour that was just admitted, of which nothing is known. */
-export function createPeer(info: PeerInfo, connection: number, now: number, isForeign: boolean): Peer {
+export function createPeer(info: PeerInfo, connection: number, now: number, where: Pick<Peer, 'isForeign' | 'isFedElsewhere'>): Peer {
   return {
     info,
     connection,
@@ -25,7 +25,7 @@ export function createPeer(info: PeerInfo, connection: number, now: number, isFo
     dawdles: false,
     theirTopics: new Map(),
     theirViews: new Map(),
-    isForeign,
+    ...where,
     serving: 0,
   };
 }

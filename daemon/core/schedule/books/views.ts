@@ -51,7 +51,7 @@ export function viewGains(state: SwarmState, topic: TopicState, view: View, rang
   const { held } = view;
   if (held === undefined) return false;
   const { fetch } = topic;
-  const holders = view.peer.info.origin ? undefined : topic.holders;
+  const holders = counts(view) ? topic.holders : undefined;
   let isNew = false;
   for (const { from, to } of ranges) {
     for (let ordinal = from; ordinal < to; ordinal += 1) {
@@ -73,7 +73,7 @@ export function viewLoses(topic: TopicState, view: View, ordinal: number): boole
   view.recanted ??= createBitmap(topic.info.chunkCount);
   const again = !view.recanted.set(ordinal);
   if (view.held === undefined || !view.held.clear(ordinal)) return again;
-  if (topic.holders !== undefined && !view.peer.info.origin) topic.holders[ordinal] = (topic.holders[ordinal] ?? 0) - 1;
+  if (topic.holders !== undefined && counts(view)) topic.holders[ordinal] = (topic.holders[ordinal] ?? 0) - 1;
   if (topic.fetch !== undefined) withdraw(topic.fetch, view, topic.fetch.table.pieceOf(ordinal));
   return again;
 }
@@ -95,9 +95,15 @@ function credit(state: SwarmState, topic: TopicState, ordinal: number): void {
   if (view !== undefined) view.spread += 1;
 }
 
+/** At an origin: whether others may have from an agent what it holds. */
+export function counts({ peer: { info, isFedElsewhere } }: View): boolean {
+  return !info.origin && !isFedElsewhere;
+}
+
 /** At an origin: counts an agent among the holders of all that it holds, or no longer. */
-function countHolder({ holders }: TopicState, { held, peer }: View, change: 1 | -1): void {
-  if (holders === undefined || held === undefined || peer.info.origin) return;
+function countHolder({ holders }: TopicState, view: View, change: 1 | -1): void {
+  const { held } = view;
+  if (holders === undefined || held === undefined || !counts(view)) return;
   for (const { from, to } of held.ranges()) for (let ordinal = from; ordinal < to; ordinal += 1) holders[ordinal] = (holders[ordinal] ?? 0) + change;
 }
 

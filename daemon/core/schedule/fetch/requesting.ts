@@ -114,8 +114,8 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: numb
   for (let position = table.begins[piece] ?? 0; position < end; position += 1) {
     const ordinal = table.ordinals[position] ?? -1;
     if (table.state[ordinal] !== chunkState.missing || view.held?.has(ordinal) !== true || view.asked.has(ordinal)) continue;
-    if (byRule && purpose === 'desperate' && !fetch.isStarving && peerHolds(state, topic, ordinal)) continue;
-    if (spared && ((!fetch.helps && !isOwn(topic, fetch, ordinal, state.now)) || peerHolds(state, topic, ordinal))) continue;
+    if (byRule && purpose === 'desperate' && !fetch.isStarving && isNearer(state, topic, ordinal, peer)) continue;
+    if (spared && ((!fetch.helps && !isOwn(topic, fetch, ordinal, state.now)) || isNearer(state, topic, ordinal, peer))) continue;
     if (foreign && !isSuggested(topic, fetch, ordinal) && !mayImport(state, topic, fetch, ordinal, blockOf(topic.info.chunkCount, ordinal))) continue;
     if (found.at(-1) !== ordinal - 1) ranges += 1;
     if (ranges > limits.exchangeRangesMax) break;
@@ -124,9 +124,10 @@ function askable(state: SwarmState, topic: TopicState, fetch: Fetch, piece: numb
   return found;
 }
 
-/** Whether a neighbour that is not an origin and can be relied on says that it holds the chunk. */
-function peerHolds(state: SwarmState, topic: TopicState, ordinal: number): boolean {
+/** Whether a neighbour that is no farther than an origin, and can be relied on, says that it holds the chunk. */
+function isNearer(state: SwarmState, topic: TopicState, ordinal: number, origin: Peer): boolean {
   for (const view of topic.viewList) {
+    if (view.peer.isForeign && !origin.isForeign) continue;
     if (!view.peer.info.origin && view.held?.has(ordinal) === true && isReliable(state, view.peer, topic)) return true;
   }
   return false;

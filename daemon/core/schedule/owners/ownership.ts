@@ -10,7 +10,7 @@ import { evenOwners, hash32, mix32 } from '../../roster/hash.ts';
 import { haveCommon, putPiece } from '../state/pieces.ts';
 import { rosterIndex, type RosterIndex } from './roster-index.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
-import { besideOrigins, inOwnZone, originZones } from './zones.ts';
+import { besideOrigins, feedingZones, inOwnZone } from './zones.ts';
 import { isBarred, type SwarmState, type TopicState } from '../state/swarm-state.ts';
 
 /** Whether a chunk is ours to fetch from the origin by now. */
@@ -83,7 +83,7 @@ function divide(state: SwarmState, topic: TopicState, fetch: Fetch): (block: num
  * than another. What those were to bring that are dead, take no part or keep it to themselves, the next few bring after a while, and then the starved.
  */
 function largeFleetOwner(state: SwarmState, index: RosterIndex, seed: number, blocks: number): (block: number) => number {
-  const near = index.inZones(originZones(state));
+  const near = index.inZones(feedingZones(state));
   const owners = near.members.length === 0 ? index.all : near;
   const place = owners.placeOf(state.self.member);
   const { length } = owners.members;

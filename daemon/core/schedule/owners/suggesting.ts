@@ -5,7 +5,7 @@ import type { OpenMessage, SuggestMessage } from '../../../../proto/exchange.ts'
 import { fullMeshMax } from '../../roster/neighbours.ts';
 import { strikeProtocol } from '../books/peers.ts';
 import { coverOf, framesOf } from '../books/topics.ts';
-import { givenTo, isKeeper } from '../books/views.ts';
+import { counts, givenTo, isKeeper } from '../books/views.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
 import { enliven, type Peer, type SwarmState, type TopicState, type Unasked, type View } from '../state/swarm-state.ts';
 import { blockChunks, blockCount, blockOf } from './ownership.ts';
@@ -80,8 +80,9 @@ function lookIn(state: SwarmState, topic: TopicState, unasked: Unasked, ms: numb
   enliven(state, topic);
 }
 
+/** Whether no other origin is here for those whom we feed. */
 function isOnlyOrigin({ peers }: SwarmState): boolean {
-  for (const { info } of peers.values()) if (info.origin) return false;
+  for (const { info, isForeign } of peers.values()) if (info.origin && !isForeign) return false;
   return true;
 }
 
@@ -126,9 +127,9 @@ function* unaskedOf(state: SwarmState, topic: TopicState, block: number): Genera
   }
 }
 
-/** Who lacks something and passes on what it gets; of our own zone, if there are any. */
+/** Who lacks something, has no nearer origin, and passes on what it gets; of our own zone, if there are any. */
 function askersOf({ viewList }: TopicState): readonly View[] {
-  const askers = viewList.filter((view) => lacks(view) && !isKeeper(view));
+  const askers = viewList.filter((view) => lacks(view) && counts(view) && !isKeeper(view));
   const near = askers.filter(({ peer }) => !peer.isForeign);
   return near.length > 0 ? near : askers;
 }

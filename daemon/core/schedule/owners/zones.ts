@@ -5,13 +5,26 @@ import type { Fetch } from '../state/fetch-state.ts';
 import { mix32 } from '../../roster/hash.ts';
 import { isTrusted } from '../books/peers.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
-import { type SwarmState, type TopicState } from '../state/swarm-state.ts';
+import type { PeerInfo } from '../state/swarm-events.ts';
+import type { Peer, SwarmState, TopicState } from '../state/swarm-state.ts';
 
 /** Whether a member is known to be in another zone than we. */
 export function isForeign(state: SwarmState, member: string): boolean {
   const ours = state.zones.get(state.self.member);
   const theirs = state.zones.get(member);
   return ours !== undefined && theirs !== undefined && ours !== theirs;
+}
+
+/** The zones of those in the roster that are no agents. */
+export function zonesOfOrigins({ agents, zones }: SwarmState): ReadonlySet<string> {
+  const names = new Set(agents.map(({ member }) => member));
+  return new Set([...zones].flatMap(([member, zone]) => (names.has(member) ? [] : [zone])));
+}
+
+/** Where a member is that was just admitted, as seen from us. */
+export function whereIs(state: SwarmState, { member, origin }: PeerInfo): Pick<Peer, 'isForeign' | 'isFedElsewhere'> {
+  const foreign = isForeign(state, member);
+  return { isForeign: foreign, isFedElsewhere: foreign && !origin && state.originZones.has(state.zones.get(member) ?? '') };
 }
 
 /** Whether all origins that are here are in other zones. */
@@ -31,7 +44,7 @@ export function inOwnZone(state: SwarmState, members: readonly string[]): readon
 }
 
 /** The zones of the origins that are here. */
-export function originZones(state: SwarmState): readonly string[] {
+function originZones(state: SwarmState): readonly string[] {
   const zones = new Set<string>();
   for (const { info } of state.peers.values()) {
     const zone = info.origin ? state.zones.get(info.member) : undefined;
@@ -40,9 +53,16 @@ export function originZones(state: SwarmState): readonly string[] {
   return [...zones];
 }
 
-/** Those of `members` that are in the zone of an origin, so that no border is crossed to feed them; all of them when none is. */
-export function besideOrigins(state: SwarmState, members: readonly string[]): readonly string[] {
+/** The zones whose agents bring from origins what we shall have: our own if an origin is in it, so that nothing of it crosses a border; else all that have one. */
+export function feedingZones(state: SwarmState): readonly string[] {
   const zones = originZones(state);
+  const ours = state.zones.get(state.self.member);
+  return ours !== undefined && zones.includes(ours) ? [ours] : zones;
+}
+
+/** Those of `members` that bring from origins what we shall have; all of them when no zone has an origin. */
+export function besideOrigins(state: SwarmState, members: readonly string[]): readonly string[] {
+  const zones = feedingZones(state);
   const near = members.filter((member) => zones.includes(state.zones.get(member) ?? ''));
   return near.length === 0 ? members : near;
 }

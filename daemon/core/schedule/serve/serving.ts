@@ -104,7 +104,7 @@ function drop(state: SwarmState, upload: Upload): void {
     return;
   }
   const topic = state.topics.get(upload.topic);
-  if (topic !== undefined) takeBack(topic, upload.ordinals);
+  if (topic !== undefined) takeBack(topic, upload.peer, upload.ordinals);
 }
 
 /**

@@ -3,9 +3,9 @@
 
 import { createBitmap } from '../../../../proto/bitmap.ts';
 import { exchangeHoldersMax } from '../../../../proto/exchange-frame.ts';
-import { givenTo, isKeeper } from '../books/views.ts';
+import { counts, givenTo, isKeeper } from '../books/views.ts';
 import { swarmBounds } from '../state/swarm-bounds.ts';
-import { fromOrigin, type Peer, type SwarmState, type TopicState, type Upload, type View } from '../state/swarm-state.ts';
+import type { Peer, SwarmState, TopicState, Upload, View } from '../state/swarm-state.ts';
 
 /** Members named for one chunk that is to be had elsewhere. */
 const holdersMax = 4;
@@ -71,7 +71,7 @@ function othersWith(state: SwarmState, topic: TopicState, peer: Peer, ordinal: n
   for (const [other, holding] of topic.views) {
     if (found.length >= holdersMax) break;
     const { held, peer: holder } = holding;
-    if (other !== member && held?.has(ordinal) === true && !isKeeper(holding) && !fromOrigin(state, other) && !found.includes(other) && mayMeet(peer, holder, topic)) found.push(other);
+    if (other !== member && held?.has(ordinal) === true && !isKeeper(holding) && counts(holding) && !found.includes(other) && mayMeet(peer, holder, topic)) found.push(other);
   }
   return found;
 }
@@ -104,7 +104,7 @@ function mayMeet({ info: a }: Peer, { info: b }: Peer, { info }: TopicState): bo
 
 /** Notes whom the origin gives chunks to; the last one kept what it had, if nobody has it from there. */
 export function remember(state: SwarmState, topic: TopicState, peer: Peer, ordinals: readonly number[]): void {
-  if (!state.self.origin || peer.info.origin) return;
+  if (!state.self.origin || peer.info.origin || peer.isFedElsewhere) return;
   const view = topic.views.get(peer.info.member);
   const hasKept = view !== undefined && isKeeper(view);
   topic.given ??= new Int32Array(topic.info.chunkCount);
@@ -122,8 +122,8 @@ export function remember(state: SwarmState, topic: TopicState, peer: Peer, ordin
 }
 
 /** What it was to be given, it is not: the next who asks must not be sent to it. */
-export function takeBack({ given, givenTimes }: TopicState, ordinals: readonly number[]): void {
-  if (given === undefined || givenTimes === undefined) return;
+export function takeBack({ given, givenTimes }: TopicState, peer: Peer, ordinals: readonly number[]): void {
+  if (given === undefined || givenTimes === undefined || peer.isFedElsewhere) return;
   for (const ordinal of ordinals) {
     given[ordinal] = 0;
     givenTimes[ordinal] = Math.max(0, (givenTimes[ordinal] ?? 0) - 1);

@@ -148,6 +148,8 @@ export interface Peer {
   readonly theirViews: Map<number, View>;
   /** Whether it is in another zone than we. */
   isForeign: boolean;
+  /** Whether that one had an origin of its own when it was admitted: then what it holds is for there, and not for those here. */
+  readonly isFedElsewhere: boolean;
   /** Requests of it that are being served. */
   serving: number;
 }
@@ -199,6 +201,8 @@ export interface SwarmState {
   agents: readonly PeerInfo[];
   /** Zone of each member of the roster. */
   zones: ReadonlyMap<string, string>;
+  /** Of its origins. */
+  originZones: ReadonlySet<string>;
   readonly uploads: Upload[];
   /** How many of them are being served. */
   activeUploads: number;
@@ -243,6 +247,7 @@ export function createSwarmState(self: PeerInfo, random: () => number, receive?:
     records: new Map(),
     agents: [],
     zones: new Map(),
+    originZones: new Set(),
     uploads: [],
     activeUploads: 0,
     connections: new Map(),
@@ -292,9 +297,4 @@ export function isBarred(state: SwarmState, member: string, revision: string): b
 /** Whether the fleet is too large for everybody to see everybody. */
 export function isLarge(state: SwarmState): boolean {
   return state.agents.length > fullMeshMax;
-}
-
-/** Whether bytes of this member are the origin's. It may be gone by now: then they are a peer's. */
-export function fromOrigin(state: SwarmState, member: string): boolean {
-  return state.peers.get(member)?.info.origin ?? false;
 }

@@ -37,6 +37,12 @@ describe('neighboursOf()', () => {
     expect(reached(roster(agents(600, 4)))).toBe(600);
   });
 
+  test('gives an agent the seeds of its own zone before all others', () => {
+    const seeds = Array.from({ length: 12 }, (_, index) => member(`seed-${index}`, ['seed'], [], `zone-${index % 6}`));
+    const all = roster([...agents(60, 6), ...seeds]);
+    for (const { member: name, zone } of agents(60, 6)) expect(neighboursOf(all, name)).toEqual(expect.arrayContaining(seeds.filter((seed) => seed.zone === zone).map((seed) => seed.member)));
+  });
+
   test('gives an agent neighbours in other zones, so that it can bring from there what is its to bring, and more in its own', () => {
     const all = roster(agents(100, 4));
     const zoneOf = new Map(all.members.map(({ member: name, zone }) => [name, zone]));

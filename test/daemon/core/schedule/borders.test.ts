@@ -105,6 +105,50 @@ describe('an agent of a zone without an origin', () => {
   });
 });
 
+describe('an agent of a zone with an origin of its own, beside another zone with one', () => {
+  const zones = new Map([['a', 'near'], ['b1', 'near'], ['o', 'near'], ['far', 'abroad'], ['p', 'abroad']]);
+  const own = (agents: readonly string[]) => {
+    const one = alone(agent('b1'), topicInfo(64, () => bytes));
+    one.tell({ kind: 'roster', agents: agents.map((name) => agent(name)), zones: new Map([...zones, ...agents.flatMap((name) => (zones.has(name) ? [] : [[name, name.startsWith('far') ? 'abroad' : 'near'] as const]))]) });
+    return one;
+  };
+  /** What it asks of a member in the end, if that answers at once. */
+  const asked = (one: ReturnType<typeof own>, effects: readonly Effect[], member: string) => {
+    const ordinals = new Set<number>();
+    const queue = sent(effects, 'request', member);
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      for (const { from, to } of next.ranges) {
+        for (let ordinal = from; ordinal < to; ordinal += 1) {
+          ordinals.add(ordinal);
+          queue.push(...sent([...one.chunk(member, next.request, ordinal), ...one.tell({ kind: 'stored', topic: topicOne, ordinal, bytes })], 'request', member));
+        }
+      }
+    }
+    return ordinals;
+  };
+
+  test('brings its share of everything among those of its zone from there, also what the other zone has', () => {
+    const one = own(['a', 'b1', 'far']);
+    one.meet(agent('a'), []);
+    one.meet(agent('far'), 'all');
+    for (const name of ['p', 'o']) one.meet(origin(name), 'all');
+    const effects = one.want();
+    for (const name of ['far', 'p']) expect(sent(effects, 'request', name)).toEqual([]);
+    const ours = asked(one, effects, 'o');
+    expect(ours.size).toBeGreaterThan(16);
+    expect(ours.size).toBeLessThan(48);
+  });
+
+  test('does so in a fleet of which it sees a few', () => {
+    const one = own(['a', 'b1', ...Array.from({ length: 30 }, (_, at) => `far${at}`)]);
+    one.meet(agent('far1'), 'all');
+    for (const name of ['p', 'o']) one.meet(origin(name), 'all');
+    const effects = one.want();
+    for (const name of ['far1', 'p']) expect(sent(effects, 'request', name)).toEqual([]);
+    expect(asked(one, effects, 'o').size).toBe(32);
+  });
+});
+
 describe('an agent that sees a few of many', () => {
   test('asks across a wide border for what is its to bring, however much is under way from nearby', () => {
     const one = alone(agent('b1'), topicInfo(512, () => bytes));

@@ -12,6 +12,34 @@ const says = (from: number): ScheduledMessage => ({ kind: 'have', topic: 5, rang
 const served = (effects: readonly Effect[]) => effects.flatMap((effect) => (effect.kind === 'serve' ? [effect] : []));
 const fleet = Array.from({ length: 20 }, (_, index) => agent(`agent-${index}`));
 
+describe('an origin of a zone beside another zone with one', () => {
+  const zones = new Map([['self', 'near'], ['a', 'near'], ['b', 'near'], ['far', 'abroad'], ['other', 'abroad'], ['lost', 'nowhere']]);
+  const made = () => {
+    const one = alone(origin('self'), topicInfo(100), everything);
+    one.tell({ kind: 'roster', agents: ['a', 'b', 'far', 'lost'].map((name) => agent(name)), zones });
+    for (const name of ['a', 'b']) one.meet(agent(name), []);
+    one.meet(agent('far'), [0, 2]);
+    one.meet(agent('lost'), [1]);
+    return one;
+  };
+
+  test('sends nobody to those that the other one feeds, but to those of a zone without', () => {
+    const one = made();
+    expect(sent(one.says('a', ask(1, 0)), 'elsewhere')).toEqual([]);
+    expect(sent(one.says('a', ask(2, 1)), 'elsewhere')).toMatchObject([{ holders: ['lost'] }]);
+    one.says('b', says(2));
+    expect(sent(one.says('a', ask(3, 2)), 'elsewhere')).toMatchObject([{ holders: ['b'] }]);
+  });
+
+  test('does not wait for what it gives to one of those', () => {
+    const one = made();
+    one.says('far', ask(1, 5));
+    expect(sent(one.says('a', ask(1, 5)), 'elsewhere')).toEqual([]);
+    one.says('b', ask(1, 6));
+    expect(sent(one.says('a', ask(2, 6)), 'elsewhere')).toMatchObject([{ holders: ['b'] }]);
+  });
+});
+
 describe('an origin and one that keeps what it is given', () => {
   /** One to which `keeper` has shown itself: it had chunk 0 and 1, and `shared` of them are held by others too. */
   const shown = (shared: boolean) => {

@@ -98,11 +98,19 @@ describe('an origin whose line is short', () => {
     expect(suggested(make().pass(5 * swarmBounds.suggestAfterMs))).toEqual([]);
   });
 
+  test('speaks beside an origin of another zone', () => {
+    const one = seed(fullMeshMax + 3, new Map([['self', 'near'], ['a', 'near'], ['b', 'near'], ['o', 'far']]));
+    one.meet(origin('o'), 'all');
+    expect(suggested(one.pass(2 * swarmBounds.suggestAfterMs)).length).toBeGreaterThan(0);
+  });
+
   test('turns to those of its own zone, if there are any', () => {
     const zones = new Map([['self', 'near'], ['a', 'near'], ['b', 'far']]);
     const effects = seed(fullMeshMax + 3, zones).pass(2 * swarmBounds.suggestAfterMs);
     expect(suggested(effects, 'a').length).toBeGreaterThan(0);
     expect(suggested(effects, 'b')).toEqual([]);
+    const fedThere = seed(fullMeshMax + 3, new Map([['self', 'near'], ['a', 'far'], ['b', 'far'], ['o', 'far']])).pass(2 * swarmBounds.suggestAfterMs);
+    expect(suggested(fedThere)).toEqual([]);
     const abroad = seed(fullMeshMax + 3, new Map([['self', 'near'], ['a', 'far'], ['b', 'far']])).pass(2 * swarmBounds.suggestAfterMs);
     expect(suggested(abroad, 'b').length).toBeGreaterThan(0);
   });
