@@ -18,7 +18,7 @@ export const RosterChangeSchema = Type.Object(
     members: Type.Array(RosterMemberSchema, { maxItems: limits.rosterMembersMax }),
     /** Who was barred since. */
     revoked: Type.Array(Member, { maxItems: limits.rosterRevokedMax }),
-    /** Who was barred and is named no longer, since no certificate of theirs can count any more; some of them may not have been named at all. */
+    /** Who was named, as a member or as barred, and is no longer, since no certificate of theirs can count any more; some of them may not have been named at all. */
     forgotten: Type.Optional(Type.Array(Member, { maxItems: limits.rosterRevokedMax })),
     /** First and last part of the compact statement of the roster that it makes, whose middle part is that roster in canonical JSON. */
     header: Type.String({ maxLength: 512 }),

@@ -2,10 +2,11 @@
 // those who hold none, else what became of the one that they hold. It lags behind the state by that while, and longer when it cannot be signed: the fleet
 // keeps the one before meanwhile.
 
+import { limits } from '../../proto/limits.ts';
 import type { RosterChange } from '../../proto/roster-change.ts';
 import type { Roster, RosterMember } from '../../proto/statement.ts';
-import { barredMs, isBarred } from '../core/model/barred.ts';
 import type { Member, State } from '../core/model/model.ts';
+import { forgotten, isBarred, isPresent } from '../core/model/roster.ts';
 import { zoneOf } from '../core/model/zones.ts';
 
 /** Changes of membership are told together: each of them is new to everybody. */
@@ -17,8 +18,6 @@ const changesMax = 16;
 /** A roster that cannot be signed is tried again after a pause that doubles up to this. */
 const retryMsMin = 1_000;
 const retryMsMax = 60_000;
-/** A change names who is not barred any more as far back as this: a member that holds an older roster fails to make the new one, and asks for the whole. */
-const forgottenMs = 2 * barredMs;
 
 /** The newest roster in its two forms. */
 export interface RosterNews {
@@ -52,6 +51,11 @@ export class Rosters {
     this.#options = options;
   }
 
+  /** Whether the roster of `state` is signed. */
+  isPublished(state: State): boolean {
+    return this.#published?.state.rosterEpoch === state.rosterEpoch;
+  }
+
   /** How long changes are gathered before they are told; after a failure, until it is tried again. */
   delayMs(state: State): number {
     return Math.max(delayMsMin + state.members.size * delayMsEach, this.#retryAt - this.#options.now());
@@ -64,7 +68,7 @@ export class Rosters {
   publish(state: State, urgent = false): boolean {
     const last = this.#published;
     const now = this.#options.now();
-    if (last?.state.rosterEpoch === state.rosterEpoch) return true;
+    if (this.isPublished(state)) return true;
     if (now < this.#retryAt || (last !== undefined && !urgent && now - last.at < this.delayMs(state))) return false;
     try {
       this.#published = { at: now, state, compact: this.#options.sign(rosterOf(state)) };
@@ -92,11 +96,11 @@ export class Rosters {
     const known = this.#changes.get(epoch);
     if (known !== undefined) return { rosterChange: known };
     const changed = [...members.values()].filter((member) => member.rosterEpoch > epoch);
-    // Half of a roster as a change is no shorter than a roster, since that is one text, made once.
-    if (changed.length > members.size / 2) return { roster: compact };
-    const [header = '', , signature = ''] = compact.split('.');
     const gone = forgotten(state, epoch);
-    const rosterChange = { from: epoch, epoch: rosterEpoch, members: present(changed), revoked: barred(changed, state), ...(gone.length === 0 ? {} : { forgotten: gone }), header, signature };
+    // Half of a roster as a change is no shorter than a roster, since that is one text, made once.
+    if (changed.length > members.size / 2 || gone === undefined || gone.length > limits.rosterRevokedMax) return { roster: compact };
+    const [header = '', , signature = ''] = compact.split('.');
+    const rosterChange = { from: epoch, epoch: rosterEpoch, members: present(changed, state), revoked: barred(changed, state), ...(gone.length === 0 ? {} : { forgotten: [...gone] }), header, signature };
     if (this.#changes.size < changesMax) this.#changes.set(epoch, rosterChange);
     return { rosterChange };
   }
@@ -104,25 +108,17 @@ export class Rosters {
 
 function rosterOf(state: State): Roster {
   const all = [...state.members.values()];
-  return { epoch: state.rosterEpoch, members: present(all), revoked: barred(all, state) };
+  return { epoch: state.rosterEpoch, members: present(all, state), revoked: barred(all, state) };
 }
 
-function present(members: readonly Member[]): RosterMember[] {
+/** By the moment that the state gives the roster, not by a clock: so the roster of an epoch is the same text whenever it is made. */
+function present(members: readonly Member[], { rosterAt }: State): RosterMember[] {
   return members
-    .filter((member) => !member.revoked)
+    .filter((member) => isPresent(member, rosterAt))
     .map(({ member, addresses, roles, environments, labels, attributes }) => ({ member, addresses: [...addresses], roles: [...roles], environments: [...environments], zone: zoneOf({ labels, attributes }) }))
     .toSorted((a, b) => (a.member < b.member ? -1 : 1));
 }
 
-/** By the moment that the state gives the roster, not by a clock: so the roster of an epoch is the same text whenever it is made. */
 function barred(members: readonly Member[], { rosterAt }: State): string[] {
   return members.filter((member) => isBarred(member, rosterAt)).map(({ member }) => member).toSorted();
-}
-
-/** Who was named in the roster of `epoch` or a little before, and is no more: neither as a member nor as barred. */
-function forgotten({ members, rosterAt }: State, epoch: number): string[] {
-  return [...members.values()]
-    .filter((member) => member.revoked && !isBarred(member, rosterAt) && (member.rosterEpoch > epoch || rosterAt - member.renewedAt < forgottenMs))
-    .map(({ member }) => member)
-    .toSorted();
 }

@@ -173,10 +173,11 @@ export class Conversations {
 
   /** Whether the member has just got a new certificate. */
   async #renew(member: Member): Promise<boolean> {
-    const { facts, clock } = this.#options;
+    const { facts, clock, log } = this.#options;
     if (!renewalDue(member, clock.now())) return false;
-    const { kind } = await submit(facts, 'system', { kind: 'renew-member', member: member.member }, clock);
-    return kind === 'accepted';
+    const done = await submit(facts, 'system', { kind: 'renew-member', member: member.member }, clock);
+    if (done.kind === 'refused') log.warn({ member: member.name, why: done.message }, 'a member gets no new certificate');
+    return done.kind === 'accepted';
   }
 
   /** Wakes those for whom something is new. */
@@ -186,6 +187,8 @@ export class Conversations {
       if (event.kind === 'order.issued') this.#rouse(event.targets);
       else if (event.kind === 'role.published') this.#wakeEnvironment(state, event.environment);
       else if (event.kind === 'member.enrolled' || event.kind === 'member.located') this.#tellAllSoon();
+      // Mostly nobody else's business; it is when it brings back one that had expired, or a new day's roster.
+      else if (event.kind === 'member.renewed' && !this.#rosters.isPublished(state)) this.#tellAllSoon();
       else if (event.kind === 'member.revoked') {
         this.#options.presence.forget(event.member);
         this.#locatedAt.delete(event.member);

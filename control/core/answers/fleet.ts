@@ -2,10 +2,10 @@
 
 import { limits } from '../../../proto/limits.ts';
 import { accepted, refused } from '../commands/answer.ts';
-import { barredMs, isBarred } from '../model/barred.ts';
 import type { Answer, CreateToken, EnrolMember, LocateMember, RenewMember, ReportCommand, RevokeMember, RevokeToken } from '../commands/command.ts';
 import { labelProblems, nameProblem } from '../pipeline/config.ts';
 import type { State, Token } from '../model/model.ts';
+import { isBarred, isPresent, namedMs } from '../model/roster.ts';
 import { isNews } from '../evolve/report.ts';
 
 const scopePattern = /^[a-z-]+:(\*|[a-z-]+\/(\*|[a-z0-9-]+))$/;
@@ -61,13 +61,17 @@ function enrolWith(state: State, command: EnrolMember, token: Token, now: number
   const unfit = roles.find((role) => !token.roles.includes(role));
   if (unfit !== undefined) return refused('forbidden', `join token '${token.name}' is for ${token.roles.join(', ')}, not for role '${unfit}'; create a token for it`);
   const { present, barred } = peersOf(state, now);
-  if (present >= limits.rosterMembersMax) return refused('conflict', `the fleet has ${present} members, as many as a roster can name; revoke those that are gone before '${name}' joins`);
+  if (present >= limits.rosterMembersMax) return refused('conflict', fullText(name));
   // Everybody may be revoked at once, and must then fit among those barred.
-  if (present + barred >= limits.rosterRevokedMax) return refused('conflict', `${barred} members were revoked whose certificates have not expired yet, beside ${present} that are in the fleet: a roster can name ${limits.rosterRevokedMax} in all; '${name}' can join when some have expired, ${barredMs / 86_400_000} days after they were last renewed`);
+  if (present + barred >= limits.rosterRevokedMax) return refused('conflict', `${barred} members were revoked whose certificates have not expired yet, beside ${present} that are in the fleet: a roster can name ${limits.rosterRevokedMax} in all; '${name}' can join when some have expired, ${namedMs / 86_400_000} days after they were last renewed`);
   const namesake = state.names.get(name);
   if (namesake !== undefined) return refused('conflict', `there is a member named '${name}' already; choose another name, or revoke ${namesake} first`);
   const { environments, labels } = token;
   return accepted({ kind: 'member.enrolled', member, name, publicKey, roles, environments, labels, attributes, serial: 1, token: token.token });
+}
+
+function fullText(name: string): string {
+  return `the fleet has ${limits.rosterMembersMax} members, as many as a roster can name; revoke those that are gone before '${name}' joins`;
 }
 
 /** Who is named in a roster. Counted only where there may be too many: this runs once for each of ten thousand that join. */
@@ -75,8 +79,8 @@ function peersOf({ members }: State, now: number): { readonly present: number; r
   let [present, barred] = [0, 0];
   if (members.size < Math.min(limits.rosterMembersMax, limits.rosterRevokedMax)) return { present, barred };
   members.forEach((member) => {
-    if (!member.revoked) present += 1;
-    else barred += Number(isBarred(member, now));
+    present += Number(isPresent(member, now));
+    barred += Number(isBarred(member, now));
   });
   return { present, barred };
 }
@@ -90,10 +94,12 @@ export function locateMember(state: State, { member, addresses, uploadUrl }: Loc
   return accepted({ kind: 'member.located', member, addresses, ...(uploadUrl === undefined ? {} : { uploadUrl }) });
 }
 
-export function renewMember(state: State, { member }: RenewMember): Answer {
+/** One that comes back after its certificate expired takes a place in the roster again, which others may have taken since. */
+export function renewMember(state: State, { member }: RenewMember, now: number): Answer {
   const existing = state.members.get(member);
   if (existing === undefined) return refused('not-found', `there is no member ${member}`);
   if (existing.revoked) return refused('forbidden', `member '${existing.name}' was revoked, and gets no new certificate`);
+  if (!isPresent(existing, now) && peersOf(state, now).present >= limits.rosterMembersMax) return refused('conflict', fullText(existing.name));
   return accepted({ kind: 'member.renewed', member, serial: existing.serial + 1 });
 }
 

@@ -36,7 +36,7 @@ export function handle(state: State, command: Command, now: number): Answer {
     case 'locate-member':
       return locateMember(state, command);
     case 'renew-member':
-      return renewMember(state, command);
+      return renewMember(state, command, now);
     case 'revoke-member':
       return revokeMember(state, command);
     case 'label-member':

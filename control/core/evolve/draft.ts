@@ -8,7 +8,8 @@ import type { Freeze, Hold, Lock, Pin, Switch, Veto } from '../model/restraints.
 import { editable, withChanges } from '../model/shared-map.ts';
 import type { EditableMap } from '../model/shared-map.ts';
 import type { Deployment, IssuedOrder, TargetDeployment } from '../model/deployment.ts';
-import type { App, Environment, Member, Promotion, State, Token } from '../model/model.ts';
+import { withDay } from '../model/roster.ts';
+import type { App, Environment, Member, Promotion, RosterDay, State, Token } from '../model/model.ts';
 
 /** A value that its draft owns and may change in place. */
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -71,6 +72,7 @@ export class Draft {
   head: number;
   rosterEpoch: number;
   rosterAt: number;
+  rosterDays: readonly RosterDay[];
   readonly apps: MapDraft<App>;
   readonly environments: MapDraft<Environment>;
   readonly tokens: MapDraft<Token>;
@@ -109,6 +111,7 @@ export class Draft {
     this.head = base.head;
     this.rosterEpoch = base.rosterEpoch;
     this.rosterAt = base.rosterAt;
+    this.rosterDays = base.rosterDays;
     this.apps = new MapDraft<App>(base.apps, (value) => ({ ...value }));
     this.environments = new MapDraft<Environment>(base.environments, (value) => ({ ...value }));
     this.tokens = new MapDraft<Token>(base.tokens, (value) => ({ ...value }));
@@ -133,6 +136,14 @@ export class Draft {
     this.runs = new MapDraft<WorkflowRun>(base.runs, (value) => ({ ...value }));
     this.autoBuilds = new MapDraft<AutoBuild>(base.autoBuilds, (value) => ({ ...value }));
     this.builds = new MapDraft<Build>(base.builds, (value) => ({ ...value }));
+  }
+
+  /** The roster is another from now on. Returns its epoch. */
+  changeRoster(at: number): number {
+    this.rosterEpoch += 1;
+    this.rosterAt = at;
+    this.rosterDays = withDay(this.rosterDays, this.rosterEpoch, at);
+    return this.rosterEpoch;
   }
 
   /** The targets of a deployment, to be changed in place: ten thousand of them are shared with the state before. */
@@ -200,6 +211,7 @@ export class Draft {
       orders: this.#orders.size === 0 ? this.#base.orders : new Map([...this.#base.orders, ...this.#orders]),
       rosterEpoch: this.rosterEpoch,
       rosterAt: this.rosterAt,
+      rosterDays: this.rosterDays,
       pipelines: this.pipelines.result(),
       retired: this.retired.result(),
       sets: this.sets.result(),

@@ -13,6 +13,7 @@ import { foldReport } from './report.ts';
 import { foldSets } from './sets.ts';
 import { foldVerdict, foldVerifying } from './slot.ts';
 import type { State } from '../model/model.ts';
+import { isOutdated, isPresent } from '../model/roster.ts';
 import { foldTargets } from './targets.ts';
 import { mayBecome, promotionTransitions } from '../model/transitions.ts';
 
@@ -33,6 +34,7 @@ export function initialState(): State {
     orders: new Map(),
     rosterEpoch: 0,
     rosterAt: 0,
+    rosterDays: [],
     pipelines: new Map(),
     retired: new Map(),
     sets: new Map(),
@@ -151,43 +153,38 @@ function foldMember(draft: Draft, { at, event }: JournalEntry): void {
   if (event.kind === 'member.enrolled') {
     const { kind: _kind, ...member } = event;
     removeMember(draft, event.member);
-    draft.members.set(event.member, { ...member, enrolledAt: at, renewedAt: at, addresses: [], revoked: false, rosterEpoch: draft.rosterEpoch + 1, running: {}, answered: {}, work: {} });
+    draft.members.set(event.member, { ...member, enrolledAt: at, renewedAt: at, addresses: [], revoked: false, rosterEpoch: draft.changeRoster(at), running: {}, answered: {}, work: {} });
     addMember(draft, event.member);
     const used = draft.tokens.edit(event.token);
     if (used !== undefined) used.uses += 1;
-    draft.rosterEpoch += 1;
-    draft.rosterAt = at;
   } else if (event.kind === 'member.located') {
     const member = draft.members.edit(event.member);
     if (member === undefined) return;
     member.addresses = event.addresses;
     if (event.uploadUrl === undefined) delete member.uploadUrl;
     else member.uploadUrl = event.uploadUrl;
-    draft.rosterEpoch += 1;
-    draft.rosterAt = at;
-    member.rosterEpoch = draft.rosterEpoch;
+    member.rosterEpoch = draft.changeRoster(at);
   } else if (event.kind === 'member.renewed') {
     const member = draft.members.edit(event.member);
     if (member === undefined) return;
+    const returned = !isPresent(member, draft.rosterAt);
     member.serial = event.serial;
     member.renewedAt = at;
+    if (returned) member.rosterEpoch = draft.changeRoster(at);
+    else if (isOutdated(draft.rosterAt, at)) draft.changeRoster(at);
   } else if (event.kind === 'member.revoked') {
     const member = draft.members.edit(event.member);
     if (member === undefined) return;
     member.revoked = true;
     removeMember(draft, event.member);
-    draft.rosterEpoch += 1;
-    draft.rosterAt = at;
-    member.rosterEpoch = draft.rosterEpoch;
+    member.rosterEpoch = draft.changeRoster(at);
     foldMemberRevoked(draft, event.member, at);
   } else if (event.kind === 'member.labelled') {
     const member = draft.members.edit(event.member);
     if (member === undefined) return;
     member.labels = event.labels;
     // Its zone may be a label.
-    draft.rosterEpoch += 1;
-    draft.rosterAt = at;
-    member.rosterEpoch = draft.rosterEpoch;
+    member.rosterEpoch = draft.changeRoster(at);
   } else if (event.kind === 'member.cordoned' || event.kind === 'member.uncordoned') {
     const member = draft.members.edit(event.member);
     if (member === undefined) return;

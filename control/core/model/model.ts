@@ -125,6 +125,12 @@ export interface Member {
   readonly work: Readonly<Record<string, Work>>;
 }
 
+/** A roster, and when it came to be, in milliseconds since 1970. */
+export interface RosterDay {
+  readonly epoch: number;
+  readonly at: number;
+}
+
 /** A committed release on a member. */
 export interface RunningRelease {
   readonly revision: Digest;
@@ -197,4 +203,6 @@ export interface State extends Governance, Building {
   readonly rosterEpoch: number;
   /** When that change was, in milliseconds since 1970. */
   readonly rosterAt: number;
+  /** The first roster of each of the last days in which there was one, oldest first (roster.ts). */
+  readonly rosterDays: readonly RosterDay[];
 }

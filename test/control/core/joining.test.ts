@@ -1,10 +1,10 @@
 // Who may join a fleet that is full, or that has replaced its machines faster than their certificates expire: what a roster cannot name must not come to be.
 
 import { expect, test } from 'vitest';
-import { barredMs } from '../../../control/core/model/barred.ts';
 import { handle } from '../../../control/core/answers/handle.ts';
 import { evolveAll, initialState } from '../../../control/core/evolve/evolve.ts';
 import type { State } from '../../../control/core/model/model.ts';
+import { namedMs } from '../../../control/core/model/roster.ts';
 import type { Event } from '../../../proto/events.ts';
 import { limits } from '../../../proto/limits.ts';
 
@@ -28,12 +28,27 @@ test('nobody joins beyond what a roster can name', () => {
   expect(join(fleetOf(limits.rosterMembersMax, 0), 0)).toMatch(/has 10240 members, as many as a roster can name/);
 });
 
+test('who was away until its certificate had expired holds no place in a full fleet: others may take it, and it has one again when there is one', () => {
+  const full = fleetOf(limits.rosterMembersMax, 0);
+  expect(join(full, namedMs - 1)).toMatch(/as many as a roster can name/);
+  expect(join(full, namedMs)).toBe('accepted');
+  const renew = (state: State, now: number): string => {
+    const answer = handle(state, { kind: 'renew-member', member: 'm0' }, now);
+    return answer.kind === 'refused' ? answer.message : answer.kind;
+  };
+  const replaced = evolveAll(full, Array.from({ length: limits.rosterMembersMax }, (_, index) => ({ seq: full.head + 1 + index, at: namedMs, actor: 'test', event: joined(`n${index}`) })));
+  expect(renew(replaced, namedMs)).toMatch(/has 10240 members, as many as a roster can name; revoke those that are gone before 'm0' joins/);
+  expect(renew(evolveAll(replaced, [{ seq: replaced.head + 1, at: namedMs, actor: 'test', event: barred('n0') }]), namedMs)).toBe('accepted');
+  // Who is still named renews as ever.
+  expect(renew(full, namedMs - 1)).toBe('accepted');
+});
+
 test('nobody joins when everybody, revoked at once, would be more than a roster can bar; until certificates of those revoked have expired', () => {
   const revoked = limits.rosterRevokedMax - 10;
   expect(join(fleetOf(9, revoked), 0)).toBe('accepted');
   const full = fleetOf(10, revoked);
-  expect(join(full, barredMs - 1)).toMatch(/20470 members were revoked whose certificates have not expired yet, beside 10 .* 8 days after/);
-  expect(join(full, barredMs)).toBe('accepted');
+  expect(join(full, namedMs - 1)).toMatch(/20470 members were revoked whose certificates have not expired yet, beside 10 .* 8 days after/);
+  expect(join(full, namedMs)).toBe('accepted');
 });
 
 test('nobody joins under the name of a member, and that is said with its id; a name is free when who had it is revoked', () => {

@@ -41,6 +41,10 @@ class World {
   fold(event: Event): void {
     this.state = evolve(this.state, { seq: this.state.head + 1, at: this.at, actor: 'test', event });
   }
+
+  renew(member: string): void {
+    this.fold({ kind: 'member.renewed', member, serial: (this.state.members.get(member)?.serial ?? 1) + 1 });
+  }
 }
 
 /** A member's side. */
@@ -68,6 +72,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant('join' as const), member: fc.nat(20) }),
   fc.record({ kind: fc.constant('move' as const), member: fc.nat(20), port: fc.nat(9) }),
   fc.record({ kind: fc.constant('bar' as const), member: fc.nat(20) }),
+  fc.record({ kind: fc.constant('renew' as const), member: fc.nat(20) }),
   fc.record({ kind: fc.constant('ask' as const), holder: fc.nat(2) }),
   fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(400) }),
 );
@@ -82,6 +87,7 @@ test('whoever asks now and then has the statement that was signed, byte for byte
         if (one.kind === 'join') world.fold(joined(`m${one.member}`));
         else if (one.kind === 'move') world.fold({ kind: 'member.located', member: `m${one.member}`, addresses: [`/ip4/10.0.0.1/tcp/${one.port}`] });
         else if (one.kind === 'bar') world.fold({ kind: 'member.revoked', member: `m${one.member}`, reason: 'sold' });
+        else if (one.kind === 'renew') world.renew(`m${one.member}`);
         else if (one.kind === 'pass') {
           world.now += one.ms;
           world.at += one.ms * (day / 100);
@@ -136,17 +142,31 @@ test('a change that starts from another roster than the one held is refused', ()
   expect(() => compactOf(undefined, change)).toThrow(/held is none/);
 });
 
-test('somebody revoked is named until no certificate of theirs can count, so that a fleet may go on for ever', () => {
+/** Ten members, and two who hold their roster. */
+function fleet(): { readonly world: World; readonly near: Holder; readonly away: Holder } {
   const world = new World();
   for (let index = 0; index < 10; index += 1) world.fold(joined(`m${index}`));
   const [near, away] = [new Holder(), new Holder()];
   near.ask(world);
   away.ask(world);
+  return { world, near, away };
+}
+
+/** Everybody but `absent` gets a new certificate. */
+function renewAllBut(world: World, ...absent: readonly string[]): void {
+  for (const member of world.state.members.keys()) if (!absent.includes(member)) world.renew(member);
+}
+
+const namesIn = (compact: string): readonly string[] => rosterIn(compact).members.map(({ member }) => member);
+
+test('somebody revoked is named until no certificate of theirs can count, so that a fleet may go on for ever', () => {
+  const { world, near, away } = fleet();
   world.fold({ kind: 'member.revoked', member: 'm7', reason: 'sold' });
   world.now += 10_000;
   near.ask(world);
   expect(rosterIn(near.compact).revoked).toEqual(['m7']);
   world.at = 8 * day - 1;
+  renewAllBut(world, 'm7', 'm8');
   world.fold({ kind: 'member.located', member: 'm1', addresses: ['/ip4/10.0.0.1/tcp/1'] });
   world.now += 10_000;
   near.ask(world);
@@ -158,15 +178,65 @@ test('somebody revoked is named until no certificate of theirs can count, so tha
   world.now += 10_000;
   const fresh = new Holder();
   for (const holder of [near, away, fresh]) holder.ask(world);
-  expect(rosterIn(fresh.compact)).toMatchObject({ revoked: [], members: expect.not.arrayContaining([expect.objectContaining({ member: 'm8' })]) });
+  expect(rosterIn(fresh.compact).revoked).toEqual([]);
+  expect(namesIn(fresh.compact)).toEqual(['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm9']);
   expect(near).toMatchObject({ compact: fresh.compact, changes: 3 });
   expect(away).toMatchObject({ compact: fresh.compact, changes: 1 });
+});
+
+test('who was away until its certificate had expired is left out, and named again when it is back', () => {
+  const { world, near, away } = fleet();
+  world.at = 5 * day;
+  renewAllBut(world, 'm4');
+  world.at = 8 * day;
+  world.fold({ kind: 'member.located', member: 'm1', addresses: ['/ip4/10.0.0.1/tcp/1'] });
+  world.now += 10_000;
+  near.ask(world);
+  expect(namesIn(near.compact)).toEqual(['m0', 'm1', 'm2', 'm3', 'm5', 'm6', 'm7', 'm8', 'm9']);
+  world.renew('m4');
+  world.now += 10_000;
+  const fresh = new Holder();
+  for (const holder of [near, away, fresh]) holder.ask(world);
+  expect(namesIn(fresh.compact)).toHaveLength(10);
+  expect(near).toMatchObject({ compact: fresh.compact, changes: 2 });
+  expect(away).toMatchObject({ compact: fresh.compact, changes: 1 });
+});
+
+test('a fleet where nobody joins or moves forgets who is gone too, and its roster is news once a day at most', () => {
+  const { world, near } = fleet();
+  const before = world.state.rosterEpoch;
+  for (let hour = 0; hour <= 20 * 24; hour += 1) {
+    world.at = (hour * day) / 24;
+    if (hour % 4 === 0) world.renew(`m${(hour / 4) % 9}`);
+  }
+  expect(world.state.rosterEpoch - before).toBe(20);
+  world.now += 10_000;
+  near.ask(world);
+  expect(namesIn(near.compact)).toEqual(['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7', 'm8']);
+  expect(near.changes).toBe(1);
+});
+
+test('one that was away for longer than the days that are known is told the whole roster', () => {
+  const { world, near, away } = fleet();
+  for (let at = 1; at <= 40; at += 1) {
+    world.at = at * day;
+    world.now += 10_000;
+    renewAllBut(world, 'm4');
+    for (const port of [1, 2]) world.fold({ kind: 'member.located', member: 'm1', addresses: [`/ip4/10.0.0.1/tcp/${port}`] });
+    if (at === 9) near.ask(world);
+  }
+  for (const holder of [near, away]) holder.ask(world);
+  expect(namesIn(near.compact)).toHaveLength(9);
+  expect(near.changes).toBe(2);
+  expect(away).toMatchObject({ compact: near.compact, changes: 0 });
 });
 
 test('a change does not name for ever who was revoked once', () => {
   const world = new World();
   for (let index = 0; index < 10; index += 1) world.fold(joined(`m${index}`));
   world.fold({ kind: 'member.revoked', member: 'm7', reason: 'sold' });
+  world.at = 16 * day;
+  renewAllBut(world, 'm7');
   world.at = 17 * day;
   world.fold({ kind: 'member.located', member: 'm1', addresses: ['/ip4/10.0.0.1/tcp/1'] });
   const { rosterChange } = world.rosters.since(world.state, world.state.rosterEpoch - 1);

@@ -17,6 +17,7 @@ import { deploymentDefaults } from '../../../proto/api/environments.ts';
 import { SteppedClock } from './stepped-clock.ts';
 
 const enrolled = (member: string, role: Role = 'agent'): Event => ({ kind: 'member.enrolled', member, name: member, publicKey: '00', roles: [role], environments: role === 'agent' ? ['prod'] : [], labels: {}, attributes: {}, serial: 1, token: 't' });
+const day = 86_400_000;
 const never = (): never => {
   throw new Error('nobody asks for this here');
 };
@@ -33,6 +34,8 @@ class Stage {
   /** Decisions that were asked for, and how many facts each added. */
   readonly recorded: string[] = [];
   broken = false;
+  /** How often it was looked what is new to somebody. */
+  looked = 0;
   /** Metadata that is news to everybody who asks. */
   files: Readonly<Record<string, string>> = {};
   #state: State = initialState();
@@ -46,8 +49,11 @@ class Stage {
       return await Promise.resolve({ result, state: this.#state });
     }, onChange: (listener) => ((this.#tell = listener), () => undefined) };
     const repository: TrustRepository = {
-      rootFile: never, rootDigest: never, role: never, publish: never, refresh: never, signOrder: never, signCertificate: never, signGrant: never, verifyGrant: never,
-      files: () => this.files,
+      rootFile: never, rootDigest: never, role: never, publish: never, refresh: never, signOrder: never, signCertificate: () => 'certificate', signGrant: never, verifyGrant: never,
+      files: () => {
+        this.looked += 1;
+        return this.files;
+      },
       signRoster: (roster: Roster) => {
         if (this.broken) throw new Error('the key is gone');
         return `header.${Buffer.from(JSON.stringify(roster)).toString('base64url')}.signature`;
@@ -149,6 +155,25 @@ test('a roster that cannot be signed ends nothing: it is said, counted, tried ag
   stage.broken = false;
   await stage.clock.pass(10_000);
   expect(stage.answers.get('m0')?.rosterChange?.revoked).toEqual(['m7']);
+  stage.stopping.abort();
+});
+
+test('a member that is back after its certificate expired is told to all; who renews in time is news to nobody', async () => {
+  const stage = new Stage();
+  stage.fold(...everybody(10).map((member) => enrolled(member)));
+  await stage.clock.pass(8 * day);
+  const renewed = (member: string): Event => ({ kind: 'member.renewed', member, serial: 2 });
+  stage.fold(...everybody(8).map(renewed), { kind: 'member.located', member: 'm0', addresses: ['/ip4/10.0.0.1/tcp/1'] });
+  await stage.clock.pass(1_000);
+  stage.poll('m0', stage.epoch);
+  await setImmediate();
+  const before = stage.looked;
+  stage.fold(renewed('m1'));
+  await stage.clock.pass(1_000);
+  expect([stage.looked, stage.answered]).toEqual([before, []]);
+  stage.fold(renewed('m8'));
+  await stage.clock.pass(1_000);
+  expect(stage.answers.get('m0')?.rosterChange?.members.map(({ member }) => member)).toEqual(['m8']);
   stage.stopping.abort();
 });
 
