@@ -18,7 +18,8 @@ import type { RateGate } from '../rate.ts';
 import type { Effect, PeerInfo, ScheduledMessage, ScheduleEvent } from './state/swarm-events.ts';
 import { createSwarmState, type Peer, type SwarmState, type TopicState } from './state/swarm-state.ts';
 import { expectAgain, expectRequests, onSuggest, suggestDue } from './owners/suggesting.ts';
-import { isForeign, whereIs, zonesOfOrigins } from './owners/zones.ts';
+import { zonesOfOrigins } from './owners/roster-index.ts';
+import { isForeign, whereIs } from './owners/zones.ts';
 import { flushHave, forgetPeer, gain, onClose, onHave, onOpen, openTopic, shareTopic, unshareTopic } from './books/topics.ts';
 
 export interface Schedule {
@@ -108,7 +109,7 @@ function apply(state: SwarmState, event: ScheduleEvent): void {
     case 'roster':
       state.agents = event.agents;
       state.zones = event.zones ?? new Map();
-      state.originZones = zonesOfOrigins(state);
+      state.originZones = zonesOfOrigins(event.agents, state.zones);
       for (const peer of state.peers.values()) peer.isForeign = isForeign(state, peer.info.member);
       return staleOwners(state);
     case 'share':

@@ -30,6 +30,19 @@ export function rosterIndex(agents: readonly PeerInfo[], zones: ReadonlyMap<stri
   return index;
 }
 
+/** The zones of those in a roster that are no agents, once for each roster as well. */
+const originZones = new WeakMap<readonly PeerInfo[], ReadonlySet<string>>();
+
+/** `zones` belongs to `agents`, and the same list gives the same set. */
+export function zonesOfOrigins(agents: readonly PeerInfo[], zones: ReadonlyMap<string, string>): ReadonlySet<string> {
+  let found = originZones.get(agents);
+  if (found === undefined) {
+    const names = new Set(agents.map(({ member }) => member));
+    originZones.set(agents, (found = new Set([...zones].flatMap(([member, zone]) => (names.has(member) ? [] : [zone])))));
+  }
+  return found;
+}
+
 function createIndex(agents: readonly PeerInfo[], zones: ReadonlyMap<string, string>, environments: readonly string[]): RosterIndex {
   const all = createPlaces(agents.filter((agent) => !agent.origin && maySee(agent, environments)).map(({ member }) => member));
   const byZones = new Map<string, Places>();

@@ -15,12 +15,6 @@ export function isForeign(state: SwarmState, member: string): boolean {
   return ours !== undefined && theirs !== undefined && ours !== theirs;
 }
 
-/** The zones of those in the roster that are no agents. */
-export function zonesOfOrigins({ agents, zones }: SwarmState): ReadonlySet<string> {
-  const names = new Set(agents.map(({ member }) => member));
-  return new Set([...zones].flatMap(([member, zone]) => (names.has(member) ? [] : [zone])));
-}
-
 /** Where a member is that was just admitted, as seen from us. */
 export function whereIs(state: SwarmState, { member, origin }: PeerInfo): Pick<Peer, 'isForeign' | 'isFedElsewhere'> {
   const foreign = isForeign(state, member);
