@@ -7,6 +7,7 @@ import { play, type Outcome } from './fleet/scenes.ts';
 import { median, printRow } from './rows.ts';
 
 interface Run extends Outcome {
+  readonly seconds: number;
   readonly cpuSeconds: number;
 }
 
@@ -28,6 +29,8 @@ const lostGoal = 0.09 * piecesUsual;
 const growthGoal = 1;
 /** Scenes with something wrong in them are played in fleets up to this size: ten thousand tell no more, and take ten times as long. */
 const wrongMax = 1_000;
+/** Ten thousand are of use to whoever changes a rule if they take no longer than that, in seconds. */
+const secondsGoal = 120;
 
 /** Twenty seeds where that takes minutes, three where something is wrong with a thousand, one of ten thousand: those take minutes each. */
 function seedCount(one: Case, agents: number): number {
@@ -38,12 +41,13 @@ function seedCount(one: Case, agents: number): number {
 
 function measure(one: Case, agents: number, pieces: number, seeds = seedCount(one, agents)): readonly Run[] {
   return Array.from({ length: seeds }, (_, index) => {
+    const startedAt = performance.now();
     const before = process.cpuUsage();
     const outcome = play({ agents, ...(one.scene.special === undefined ? { chunkCount: pieces } : {}), ...one.scene }, index + 1);
     const { user, system } = process.cpuUsage(before);
     process.stderr.write(`${one.name}, ${agents} agents, ${pieces} pieces, seed ${index + 1}: ${(outcome.lastMs / 1000).toFixed(1)} s, ${outcome.unfinished.length} unfinished, digest ${outcome.digest.toString(16)}\n`);
     // Without the members: those of ten seeds of 10,000 fill 4 GB.
-    return { ...outcome, nodes: [], cpuSeconds: (user + system) / 1e6 };
+    return { ...outcome, nodes: [], seconds: (performance.now() - startedAt) / 1000, cpuSeconds: (user + system) / 1e6 };
   });
 }
 
@@ -60,6 +64,7 @@ function print(one: Case, agents: number, pieces: number, runs: readonly Run[], 
   printRow({ row: 'P14', case: `${name}: last`, figure: figure(({ lastMs, boundMs }) => lastMs / boundMs), unit: 'x bound', runs: runs.length, ...goal(pieces < piecesUsual ? undefined : one.boundGoal), details });
   if (one === cases[0]) printRow({ row: 'P14', case: `${name}: lost`, figure: lostPieceTimes(runs, pieces), unit: 'piece times', runs: runs.length, goal: lostGoal });
   printRow({ row: 'P14', case: `${name}: origin`, figure: figure(({ originCopies }) => originCopies), unit: 'copies', runs: runs.length, ...goal(one.originGoal) });
+  if (agents > wrongMax) printRow({ row: 'P14', case: `${name}: took`, figure: figure(({ seconds }) => seconds), unit: 's', runs: runs.length, goal: secondsGoal });
   if (one.honestGoal === undefined || honest === undefined) return;
   printRow({ row: 'P14', case: `${name}: last, beside honest ones`, figure: figure(({ lastMs }, index) => lastMs / (honest[index]?.lastMs ?? Number.NaN)), unit: 'x honest', runs: runs.length, goal: one.honestGoal });
 }
